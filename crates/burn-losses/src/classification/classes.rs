@@ -1,0 +1,410 @@
+//! Class targets as coefficients: how much each class's log-probability counts.
+//!
+//! Whatever the target (ids or probabilities), with weights, smoothing and ignored ids, the loss of
+//! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
+
+use crate::error::{LossError, LossErrorKind};
+use crate::kernels::autodiff::join;
+use crate::kernels::portable::{finite, or_nan};
+use crate::kernels::real::Real;
+use crate::loss::Evaluation;
+use crate::target::check::{Check, dims, tolerance, whole_rows};
+use crate::target::{ClassAxisTarget, Classes};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, IntDType, Shape, Tensor, TensorData};
+
+/// The options that NLL and cross-entropy share.
+pub(super) struct Options<'a> {
+    pub(super) loss: &'static str,
+    pub(super) weights: Option<&'a Vec<f64>>,
+    pub(super) ignored: &'a [i64],
+    pub(super) label_smoothing: f64,
+    pub(super) class_axis: usize,
+}
+
+/// A class target as coefficients of the log-probabilities.
+pub(super) struct Coefficients<const D: usize> {
+    /// The coefficient of each class.
+    pub(super) q: Tensor<D>,
+    /// How much each sample counts in the mean, if not 1.
+    weight: Option<Tensor<D>>,
+    /// Which samples have a valid target, where their values were not read.
+    valid: Option<Tensor<D, Bool>>,
+}
+
+/// The checks of the shapes, and the target in the form to compute with.
+pub(super) fn classes<const D: usize, T: ClassAxisTarget<D>>(
+    check: &Check,
+    options: &Options,
+    name: &str,
+    input: &Tensor<D>,
+    targets: T,
+) -> Result<Classes<D>, LossError> {
+    let axis = options.class_axis;
+    let device = input.device();
+    let shape = input.shape();
+    check.dtype(&device, input.dtype())?;
+    check.device(name, &device, "targets", &targets.device())?;
+    check.untracked("targets", &targets)?;
+    check.class_axis(axis, &shape)?;
+    let found = targets.shape();
+    if shape[axis] < 2 {
+        return Err(check.error(
+            LossErrorKind::Shape,
+            format!(
+                "{name} {} has {} class along axis {axis}, so the loss is always 0. For one \
+                 yes-or-no output per sample use BceWithLogitsLoss; for {} with two classes let \
+                 the model give 2 outputs and the target be class ids.",
+                dims(&shape),
+                shape[axis],
+                options.loss,
+            ),
+        ));
+    }
+    let fits = if found.num_dims() == D {
+        found == shape
+    } else {
+        found == without(&shape, axis)
+    };
+    if !fits {
+        return Err(misfit(check, name, &shape, axis, &found));
+    }
+    check.class_weights("weights", options.weights, shape[axis], false)?;
+    let classes = targets.into_classes(axis);
+    if let (Classes::Probs(_), Some(id)) = (&classes, options.ignored.first()) {
+        return Err(check.error(
+            LossErrorKind::Config,
+            format!(
+                "ignore_indices (here {id}) are ids, but the target holds class probabilities: \
+                 leave samples out with weight 0 in forward_weighted."
+            ),
+        ));
+    }
+    Ok(classes)
+}
+
+/// The error for a target whose shape does not fit, with the class axis that would make it fit.
+fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) -> LossError {
+    let rank = shape.num_dims();
+    let ids = found.num_dims() < rank;
+    let expected = if ids {
+        without(shape, axis)
+    } else {
+        shape.clone()
+    };
+    let fitting = (1..rank).find(|&other| ids && without(shape, other) == *found);
+    let fix = match fitting {
+        Some(other) => format!(
+            "The target fits class axis {other} ({} classes): set with_class_axis({other}).",
+            shape[other]
+        ),
+        None if found[0] != shape[0] => {
+            format!("The batch sizes differ: {} and {}.", shape[0], found[0])
+        }
+        None => String::from("The target has the input's shape without the class axis."),
+    };
+    let kind = if ids {
+        "class ids"
+    } else {
+        "class probabilities"
+    };
+    check.error(
+        LossErrorKind::Shape,
+        format!(
+            "{name} {} with class axis {axis} ({} classes) needs {kind} of shape {}, but targets \
+             have {}. {fix}",
+            dims(shape),
+            shape[axis],
+            dims(&expected),
+            dims(found),
+        ),
+    )
+}
+
+fn without(shape: &Shape, axis: usize) -> Shape {
+    let mut dims = shape.to_vec();
+    dims.remove(axis);
+    Shape::from(dims)
+}
+
+impl<const D: usize> Coefficients<D> {
+    /// The coefficients of a target that fits the untracked `input`; its values are checked here.
+    pub(super) fn new(
+        check: &Check,
+        options: &Options,
+        input: &Tensor<D>,
+        targets: Classes<D>,
+    ) -> Result<Self, LossError> {
+        match targets {
+            Classes::Ids(ids) => Self::of_ids(check, options, input, ids),
+            Classes::Probs(probs) => Self::of_probs(check, options, input, probs),
+        }
+    }
+
+    fn of_ids(
+        check: &Check,
+        options: &Options,
+        input: &Tensor<D>,
+        ids: Tensor<D, Int>,
+    ) -> Result<Self, LossError> {
+        let axis = options.class_axis;
+        let count = input.dims()[axis];
+        let checked = check.class_ids(&ids, axis, count, options.ignored)?;
+        let found = SafeIds::new(ids, count, options.ignored);
+
+        let dtype = input.dtype();
+        let device = input.device();
+        let hot = found.one_hot(axis, count, &device, dtype);
+        let weights = options
+            .weights
+            .map(|weights| along_axis::<D>(weights, axis, &device, dtype));
+        let weighted = match &weights {
+            Some(weights) => hot.clone() * weights.clone(),
+            None => hot.clone(),
+        };
+        let weight = (weights.is_some() || !options.ignored.is_empty())
+            .then(|| weighted.clone().sum_dim(axis));
+        let q = match options.label_smoothing {
+            0.0 => weighted,
+            smoothing => {
+                let kept = hot.sum_dim(axis) * (smoothing / count as f64);
+                let spread = match weights {
+                    Some(weights) => kept * weights,
+                    None => kept,
+                };
+                weighted * (1.0 - smoothing) + spread
+            }
+        };
+        Ok(Self {
+            q,
+            weight,
+            valid: (!checked).then_some(found.valid),
+        })
+    }
+
+    fn of_probs(
+        check: &Check,
+        options: &Options,
+        input: &Tensor<D>,
+        probs: Tensor<D>,
+    ) -> Result<Self, LossError> {
+        let axis = options.class_axis;
+        let dtype = input.dtype();
+        let probs = probs.inner();
+        let valid = probabilities(check, &probs, axis)?;
+        let device = input.device();
+        let mut q = probs.cast(dtype);
+        if options.label_smoothing != 0.0 {
+            let spread = options.label_smoothing / input.dims()[axis] as f64;
+            q = q * (1.0 - options.label_smoothing) + spread;
+        }
+        if let Some(weights) = options.weights {
+            q = q * along_axis::<D>(weights, axis, &device, dtype);
+        }
+        Ok(Self {
+            q,
+            weight: None,
+            valid,
+        })
+    }
+
+    /// The losses per sample from the terms of their classes, joined to the input.
+    pub(super) fn evaluation(
+        self,
+        input: &Tensor<D>,
+        axis: usize,
+        (terms, slopes): (Tensor<D>, Tensor<D>),
+    ) -> Evaluation {
+        let shape = input.dims();
+        let mut kept = shape;
+        kept[axis] = 1;
+        let count: usize = kept.iter().product();
+        let valid = self.valid;
+        let values = or_nan(terms.sum_dim(axis), &valid).reshape([count]);
+        let slopes = finite(slopes, input.dtype());
+        let slopes = or_nan(slopes, &valid.map(|valid| valid.expand(shape)));
+        Evaluation {
+            values: join(values, input, slopes, kept),
+            weights: self.weight.map(|weight| weight.reshape([count])),
+            shape: without(&input.shape(), axis),
+            batch: shape[0],
+            dtype: input.dtype(),
+        }
+    }
+}
+
+/// Class ids of which none can reach outside of the classes, and which of them were given so.
+///
+/// This is the one place where ids become safe to compute with; nothing gathers by an id.
+pub(crate) struct SafeIds<const D: usize> {
+    /// The id, or -1 where it is ignored or invalid: that matches no class.
+    ids: Tensor<D, Int>,
+    /// Whether the id was a class or ignored.
+    valid: Tensor<D, Bool>,
+}
+
+impl<const D: usize> SafeIds<D> {
+    pub(crate) fn new(ids: Tensor<D, Int>, count: usize, ignored: &[i64]) -> Self {
+        // Comparing with a number that the ids' type cannot hold would wrap it around.
+        let (least, largest) = range(ids.dtype());
+        let holds = |value: i64| least <= i128::from(value) && i128::from(value) <= largest;
+        let last = count as i64 - 1;
+
+        let mut class = match holds(last) {
+            true => ids.clone().lower_equal_scalar(last),
+            false => ids.clone().equal(ids.clone()),
+        };
+        if least < 0 {
+            class = class.bool_and(ids.clone().greater_equal_scalar(0));
+        }
+        let ignored = ignored
+            .iter()
+            .filter(|&&id| holds(id))
+            .map(|&id| ids.clone().equal_scalar(id))
+            .reduce(Tensor::bool_or);
+        let (class, valid) = match ignored {
+            Some(ignored) => {
+                let valid = class.clone().bool_or(ignored.clone());
+                (class.bool_and(ignored.bool_not()), valid)
+            }
+            None => (class.clone(), class),
+        };
+        // Narrow to 32 bits only what is known to fit.
+        let other = class.bool_not();
+        let ids = ids.mask_fill(other.clone(), 0).cast(IntDType::I32);
+        Self {
+            ids: ids.mask_fill(other, -1),
+            valid,
+        }
+    }
+
+    /// 1 at the class of each sample, 0 elsewhere; all 0 where there is none.
+    pub(crate) fn one_hot(
+        &self,
+        axis: usize,
+        count: usize,
+        device: &Device,
+        dtype: DType,
+    ) -> Tensor<D> {
+        let mut shape = [1; D];
+        shape[axis] = count;
+        let all = Tensor::<1, Int>::arange(0..count as i64, (device, DType::I32)).reshape(shape);
+        let mut full = self.ids.dims();
+        full[axis] = count;
+        let hot = self.ids.clone().expand(full).equal(all.expand(full));
+        hot.cast(FloatDType::from(dtype))
+    }
+}
+
+/// The numbers an integer type holds.
+fn range(dtype: DType) -> (i128, i128) {
+    match dtype {
+        DType::I8 => (i8::MIN.into(), i8::MAX.into()),
+        DType::I16 => (i16::MIN.into(), i16::MAX.into()),
+        DType::I32 => (i32::MIN.into(), i32::MAX.into()),
+        DType::U8 => (0, u8::MAX.into()),
+        DType::U16 => (0, u16::MAX.into()),
+        DType::U32 => (0, u32::MAX.into()),
+        DType::U64 => (0, u64::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    }
+}
+
+/// Numbers of the host laid along one axis of a tensor of rank `D`.
+pub(super) fn along_axis<const D: usize>(
+    numbers: &[f64],
+    axis: usize,
+    device: &Device,
+    dtype: DType,
+) -> Tensor<D> {
+    let mut shape = [1; D];
+    if numbers.len() > 1 {
+        shape[axis] = numbers.len();
+    }
+    let data = TensorData::new(numbers.to_vec(), shape).convert_dtype(dtype);
+    Tensor::from_data(data, (device, dtype))
+}
+
+/// Checks class probabilities: the range of each entry and the sum of each row.
+pub(super) fn probabilities<const D: usize>(
+    check: &Check,
+    probs: &Tensor<D>,
+    axis: usize,
+) -> Result<Option<Tensor<D, Bool>>, LossError> {
+    let tolerance = tolerance(probs.dtype());
+    let entries = probability_entries(check, probs)?;
+    let rows = check.rows_sum_to_one(
+        probs,
+        axis,
+        tolerance,
+        |probability| probability,
+        |probs| probs,
+        |found| {
+            let hint = if found.value.abs() <= tolerance {
+                "A row of zeros is no distribution: leave the sample out with weight 0 in \
+                 forward_weighted."
+            } else if found.all(|value| value == 0.0 || value == 1.0) {
+                "Several classes at once are for BceWithLogitsLoss."
+            } else {
+                "Divide each row by its sum, or give class ids (`target::class_ids`)."
+            };
+            format!(
+                "the class probabilities of the row at index {:?} sum to {}, not 1. {hint}",
+                found.index, found.value
+            )
+        },
+    )?;
+    Ok(whole_rows(entries, rows, axis))
+}
+
+/// Checks the range of each probability.
+pub(super) fn probability_entries<const D: usize>(
+    check: &Check,
+    probs: &Tensor<D>,
+) -> Result<Option<Tensor<D, Bool>>, LossError> {
+    let tolerance = tolerance(probs.dtype());
+    check.each(
+        probs,
+        |value| -tolerance <= value && value <= 1.0 + tolerance,
+        |probs| {
+            let above = probs.clone().greater_equal_scalar(-tolerance);
+            above.bool_and(probs.lower_equal_scalar(1.0 + tolerance))
+        },
+        |found| {
+            let hint = if found.all(|value| value <= crate::target::check::LOG_PROB_MAX) {
+                "These look like log-probabilities: take `exp()` of them."
+            } else if found.all(|value| value >= 0.0) {
+                "Divide each row by its sum; class ids belong in an Int tensor."
+            } else {
+                "Scores become probabilities by softmax."
+            };
+            format!(
+                "target {} at index {:?} is not a probability: it must be between 0 and 1. {hint}",
+                found.value, found.index
+            )
+        },
+    )
+}
+
+/// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
+/// A class that does not count contributes 0, even at a log-probability of -inf.
+pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, R) {
+    (log_prob.times_or_zero(-q.clone()), -q)
+}
+
+/// The term of one class, and the derivative of the whole sample with respect to its logit:
+/// `p * sum(q) - q`, written without the difference that would round a saturated class to 0.
+///
+/// `rest` is `1 - p`, and `q_of_rest` the sum of `q` over the other classes.
+pub(crate) fn cross_entropy_term<R: Real>(
+    log_prob: R,
+    prob: R,
+    rest: R,
+    q: R,
+    q_of_rest: R,
+) -> (R, R) {
+    let slope = q_of_rest * prob - q.clone() * rest;
+    (nll_term(log_prob, q).0, slope)
+}

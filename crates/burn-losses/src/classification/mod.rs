@@ -1,0 +1,130 @@
+//! Losses for a class, a label or a distribution to predict.
+
+mod bce;
+mod bce_with_logits;
+mod classes;
+mod cross_entropy;
+mod kl_div;
+mod nll;
+
+pub use bce::{BceLoss, BceLossConfig};
+pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};
+pub use cross_entropy::{CrossEntropyLoss, CrossEntropyLossConfig};
+pub use kl_div::{KlDivLoss, KlDivLossConfig};
+pub use nll::{NllLoss, NllLossConfig};
+
+pub(crate) use classes::SafeIds;
+
+use crate::error::{Lint, LossError};
+use crate::kernels::portable::wide;
+use crate::target::Readable;
+use crate::target::check::{Check, values};
+use alloc::format;
+use alloc::vec::Vec;
+use burn::tensor::{Bool, FloatDType, Int, Tensor};
+
+/// The labels of a binary loss as numbers, and where they are valid if that was not read.
+fn binary_labels<const D: usize>(
+    check: &Check,
+    input_name: &str,
+    input: &Tensor<D>,
+    targets: impl Readable,
+) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
+    let device = input.device();
+    check.dtype(&device, input.dtype())?;
+    check.device(input_name, &device, "targets", &targets.device())?;
+    check.untracked("targets", &targets)?;
+    check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
+    let labels = targets.into_flat(wide(input.dtype())).reshape(input.dims());
+    let valid = check.each(
+        &labels,
+        |label| (0.0..=1.0).contains(&label),
+        |labels| {
+            let above = labels.clone().greater_equal_scalar(0.0);
+            above.bool_and(labels.lower_equal_scalar(1.0))
+        },
+        |found| {
+            let hint = if found.all(|label| label == -1.0 || label == 1.0) {
+                "These are signs: convert them with `target::labels`."
+            } else if found.all(|label| label >= 0.0 && label % 1.0 == 0.0) {
+                "Class ids belong to CrossEntropyLoss, or convert them with `target::one_hot`."
+            } else {
+                "A binary target says how true a label is, from 0 (no) to 1 (yes)."
+            };
+            format!(
+                "target {} at index {:?} is not a label: it must be 0, 1 or between. {hint}",
+                found.value, found.index
+            )
+        },
+    )?;
+    Ok((labels, valid))
+}
+
+/// A suspicion about labels that are all the same.
+fn single_label(loss: &'static str, labels: impl Readable) -> Option<Lint> {
+    let labels = values(&labels.into_flat(FloatDType::F32));
+    let (first, rest) = labels.split_first()?;
+    (!rest.is_empty() && rest.iter().all(|label| label == first)).then(|| Lint {
+        loss,
+        rule: "single-class",
+        message: format!(
+            "all {} targets of the batch are {first}: are they sorted, or constant by mistake?",
+            labels.len()
+        ),
+    })
+}
+
+/// A suspicion about class ids that are all the same.
+fn single_class<const D: usize>(loss: &'static str, ids: Tensor<D, Int>) -> Option<Lint> {
+    let ids: Vec<i64> = ids.into_data().iter().collect();
+    let (first, rest) = ids.split_first()?;
+    (!rest.is_empty() && rest.iter().all(|id| id == first)).then(|| Lint {
+        loss,
+        rule: "single-class",
+        message: format!(
+            "all {} targets of the batch are class {first}: is the data sorted by class?",
+            ids.len()
+        ),
+    })
+}
+
+/// Whether every value is in `[0, 1]` and every row along `axis` sums to 1.
+fn looks_like_probabilities<const D: usize>(tensor: &Tensor<D>, axis: usize) -> bool {
+    let data = tensor.clone().inner().into_data();
+    let tolerance = crate::target::check::tolerance(tensor.dtype());
+    tensor.shape().num_elements() > 0
+        && data.iter::<f64>().all(|value| (0.0..=1.0).contains(&value))
+        && rows(&data, tensor, axis, |value| value)
+            .iter()
+            .all(|sum| (sum - 1.0).abs() <= tolerance)
+}
+
+/// The sum of `part` over each row along `axis`.
+fn rows<const D: usize>(
+    data: &burn::tensor::TensorData,
+    tensor: &Tensor<D>,
+    axis: usize,
+    part: impl Fn(f64) -> f64,
+) -> Vec<f64> {
+    crate::target::check::row_sums(data, &tensor.shape(), axis, part)
+}
+
+/// A suspicion about log-probabilities whose rows do not sum to 1.
+fn not_normalised<const D: usize>(
+    loss: &'static str,
+    log_probs: &Tensor<D>,
+    axis: usize,
+) -> Option<Lint> {
+    let data = log_probs.clone().inner().into_data();
+    let tolerance = crate::target::check::tolerance(log_probs.dtype());
+    let sums = rows(&data, log_probs, axis, num_traits::Float::exp);
+    let off = sums.iter().find(|sum| (*sum - 1.0).abs() > tolerance)?;
+    Some(Lint {
+        loss,
+        rule: "not-normalised",
+        message: format!(
+            "the probabilities of a row sum to {off:.3}, not 1: did the model's output pass \
+             through `target::log_probs` (log-softmax)?"
+        ),
+    })
+}

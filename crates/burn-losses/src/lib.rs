@@ -1,0 +1,104 @@
+//! Loss functions for the [Burn](https://burn.dev) deep-learning framework.
+//!
+//! ```
+//! use burn::tensor::{Device, Int, Tensor};
+//! use burn_losses::prelude::*;
+//!
+//! # fn main() {
+//! # #[cfg(feature = "flex")] {
+//! let device = Device::flex().autodiff();
+//! // Three samples, five classes: the model's raw outputs, and one class id per sample.
+//! let logits = Tensor::<2>::random([3, 5], burn::tensor::Distribution::Default, &device)
+//!     .require_grad();
+//! let targets = Tensor::<1, Int>::from_data([1, 0, 4], &device);
+//!
+//! let loss = CrossEntropyLossConfig::new().with_label_smoothing(0.1).init();
+//! let value = loss.forward(logits.clone(), targets);
+//! let gradients = value.backward();
+//! assert_eq!(logits.grad(&gradients).unwrap().dims(), [3, 5]);
+//! # }
+//! # }
+//! ```
+//!
+//! Every loss is a pair: a configuration ([`Config`](burn::config::Config), so it is built with
+//! `with_..` methods and saved as JSON) and a [`Module`](burn::module::Module) without parameters
+//! that sits as a field in a model. The call is the same for all of them; it comes from the traits
+//! [`Loss`] (an output and a target) and [`TripleLoss`] (three inputs).
+//!
+//! # The losses and their targets
+//!
+//! | loss | task | input | target |
+//! |---|---|---|---|
+//! | [`L1Loss`] | regression | predictions | the true values, same shape |
+//! | [`MseLoss`] | regression | predictions | the true values, same shape |
+//! | [`CrossEntropyLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int), or class probabilities `[N, C]` |
+//! | [`NllLoss`] | one class of several | log-probabilities `[N, C]` | class ids `[N]` (Int) |
+//! | [`BceWithLogitsLoss`] | yes or no, once or many times | logits | labels 0 or 1 (or between), same shape |
+//! | [`BceLoss`] | yes or no, once or many times | probabilities | labels 0 or 1 (or between), same shape |
+//! | [`KlDivLoss`] | match a distribution | log-probabilities `[N, C]` | probabilities `[N, C]` (or log-probabilities) |
+//! | [`HingeEmbeddingLoss`] | alike or not | a distance per pair | +1 alike, -1 not |
+//! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
+//! | [`TripletMarginLoss`] | metric learning | anchor, positive, negative | none: the roles are the target |
+//!
+//! # What is promised
+//!
+//! 1. **A wrong target never passes in silence.** A target of the wrong type does not compile, and
+//!    the compiler says what the right one is. A target of the wrong shape or value is a
+//!    [`LossError`] that names the loss, the rule, the offending value, its index and the likely
+//!    fix. What is legal but suspicious is reported by [`Loss::lint`]. What a single batch cannot
+//!    show (ids that are all shifted but in range, a batch of only ones) nobody can check.
+//! 2. **For finite input and a valid target no loss and no gradient is NaN**, and none is infinite
+//!    unless its exact value exceeds the float type. A logit or a log-probability of `-inf` is
+//!    legal: probability 0.
+//! 3. Each loss is **one implementation** that runs, with gradients, on every backend Burn has.
+//!
+//! When the values of a target are looked at is up to [`Checks`].
+//!
+//! # Backends
+//!
+//! The backend is chosen when the program runs, by the [`Device`](burn::tensor::Device) that the
+//! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
+//! `rocm` turn a backend on in Burn and compile what this crate has for it. A backend that is on in
+//! Burn but not here works too, a little slower.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+mod checks;
+mod distance;
+mod error;
+mod kernels;
+mod loss;
+mod module;
+mod reduction;
+
+pub mod classification;
+pub mod ranking;
+pub mod regression;
+pub mod target;
+
+#[doc(inline)]
+pub use checks::{Checks, checks, set_checks};
+#[doc(inline)]
+pub use classification::*;
+#[doc(inline)]
+pub use distance::{cosine_similarity, pairwise_distance};
+#[doc(inline)]
+pub use error::{Lint, LossError, LossErrorKind};
+#[doc(inline)]
+pub use loss::{Evaluate, Evaluation, Loss, LossParts, LowerRank, TripleLoss, Unreduced};
+#[doc(inline)]
+pub use ranking::*;
+#[doc(inline)]
+pub use reduction::Reduction;
+#[doc(inline)]
+pub use regression::*;
+
+/// Everything a model or a training loop needs: the losses, their configurations and their calls.
+pub mod prelude {
+    pub use crate::classification::*;
+    pub use crate::ranking::*;
+    pub use crate::regression::*;
+    pub use crate::{Loss, LossError, LossParts, Reduction, TripleLoss};
+}

@@ -1,0 +1,459 @@
+//! The calls every loss has, and the one place where losses are weighted and reduced.
+
+use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::portable::{or_nan, wide};
+use crate::reduction::Reduction;
+use crate::target::check::{Check, dims};
+use crate::target::{Readable, SampleWeights};
+use alloc::format;
+use alloc::vec::Vec;
+use burn::tensor::{DType, FloatDType, Int, Shape, Tensor};
+
+/// A loss called with a model's output and a target: `loss.forward(output, targets)`.
+///
+/// Every loss with these two inputs has it, for exactly the tensors it takes, so a model can be
+/// generic over its loss:
+///
+/// ```
+/// use burn::tensor::{Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// struct Classifier<L> {
+///     loss: L,
+/// }
+///
+/// impl<L: Loss<Tensor<2>, Tensor<1, Int>>> Classifier<L> {
+///     fn train_on(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+///         self.loss.forward(logits, targets)
+///     }
+/// }
+/// # let _ = Classifier { loss: CrossEntropyLoss::new() };
+/// ```
+pub trait Loss<X, T>: Evaluate<(X, T)> {
+    /// The reduced loss, of shape `[1]`.
+    ///
+    /// # Panics
+    ///
+    /// With the [`LossError`]'s text where [`try_forward`](Self::try_forward) returns an error.
+    #[track_caller]
+    fn forward(&self, output: X, targets: T) -> Tensor<1> {
+        or_panic(reduced(self, (output, targets), false))
+    }
+
+    /// The reduced loss, of shape `[1]`, or what is wrong with the call.
+    ///
+    /// It waits for the device where it must to read the values; see [`Checks`](crate::Checks).
+    fn try_forward(&self, output: X, targets: T) -> Result<Tensor<1>, LossError> {
+        reduced(self, (output, targets), true)
+    }
+
+    /// The loss of each element or sample.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_no_reduction(&self, output: X, targets: T) -> Self::Unreduced {
+        or_panic(unreduced(self, (output, targets), false))
+    }
+
+    /// The loss of each element or sample, or what is wrong with the call.
+    fn try_forward_no_reduction(
+        &self,
+        output: X,
+        targets: T,
+    ) -> Result<Self::Unreduced, LossError> {
+        unreduced(self, (output, targets), true)
+    }
+
+    /// The reduced loss, in which each element's loss and weight are multiplied by `weights`: a
+    /// weight per element, or per sample along axis 0, or a mask (Bool) of what counts.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> Tensor<1> {
+        or_panic(weighted(self, (output, targets), weights, false))
+    }
+
+    /// As [`forward_weighted`](Self::forward_weighted), or what is wrong with the call.
+    fn try_forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> Result<Tensor<1>, LossError> {
+        weighted(self, (output, targets), weights, true)
+    }
+
+    /// The sum of the losses and of their weights, from which the mean over several batches (or
+    /// devices) is exact: add up the sums, add up the weights, divide.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_parts(&self, output: X, targets: T) -> LossParts {
+        or_panic(parts(self, (output, targets), false))
+    }
+
+    /// As [`forward_parts`](Self::forward_parts), or what is wrong with the call.
+    fn try_forward_parts(&self, output: X, targets: T) -> Result<LossParts, LossError> {
+        parts(self, (output, targets), true)
+    }
+
+    /// What is legal but suspicious about this batch. It reads the values and waits for the device:
+    /// call it on the first batch of a run, not on all of them.
+    fn lint(&self, output: &X, targets: &T) -> Vec<Lint>
+    where
+        X: Clone,
+        T: Clone,
+    {
+        lints(self, (output.clone(), targets.clone()))
+    }
+}
+
+impl<L: Evaluate<(X, T)>, X, T> Loss<X, T> for L {}
+
+/// A loss called with three tensors: `loss.forward(anchor, positive, negative)`, or
+/// `loss.forward(first, second, targets)`.
+///
+/// The methods are those of [`Loss`].
+pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
+    /// As [`Loss::forward`].
+    ///
+    /// # Panics
+    ///
+    /// With the [`LossError`]'s text where [`try_forward`](Self::try_forward) returns an error.
+    #[track_caller]
+    fn forward(&self, first: A, second: B, third: C) -> Tensor<1> {
+        or_panic(reduced(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward`].
+    fn try_forward(&self, first: A, second: B, third: C) -> Result<Tensor<1>, LossError> {
+        reduced(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::forward_no_reduction`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_no_reduction(&self, first: A, second: B, third: C) -> Self::Unreduced {
+        or_panic(unreduced(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward_no_reduction`].
+    fn try_forward_no_reduction(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+    ) -> Result<Self::Unreduced, LossError> {
+        unreduced(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::forward_weighted`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> Tensor<1> {
+        or_panic(weighted(self, (first, second, third), weights, false))
+    }
+
+    /// As [`Loss::try_forward_weighted`].
+    fn try_forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> Result<Tensor<1>, LossError> {
+        weighted(self, (first, second, third), weights, true)
+    }
+
+    /// As [`Loss::forward_parts`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_parts(&self, first: A, second: B, third: C) -> LossParts {
+        or_panic(parts(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward_parts`].
+    fn try_forward_parts(&self, first: A, second: B, third: C) -> Result<LossParts, LossError> {
+        parts(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::lint`].
+    fn lint(&self, first: &A, second: &B, third: &C) -> Vec<Lint>
+    where
+        A: Clone,
+        B: Clone,
+        C: Clone,
+    {
+        lints(self, (first.clone(), second.clone(), third.clone()))
+    }
+}
+
+impl<L: Evaluate<(A, B, C)>, A, B, C> TripleLoss<A, B, C> for L {}
+
+/// What a loss itself has to say; everything else follows from it.
+///
+/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`].
+pub trait Evaluate<I> {
+    /// What [`forward_no_reduction`](Loss::forward_no_reduction) gives.
+    type Unreduced: Unreduced;
+
+    /// The name of the loss, for messages.
+    const NAME: &'static str;
+
+    /// How the losses are reduced.
+    fn reduction(&self) -> Reduction;
+
+    /// Checks the inputs and gives the loss of each element. With `waiting`, the caller is ready to
+    /// wait for the device to have the values checked.
+    fn evaluate(&self, inputs: I, waiting: bool) -> Result<Evaluation, LossError>;
+
+    /// What is legal but suspicious about the inputs.
+    fn inspect(&self, inputs: I) -> Vec<Lint>;
+}
+
+/// The losses of a batch, before they are reduced.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// One loss per element, flattened, in `f32` or `f64`.
+    pub(crate) values: Tensor<1>,
+    /// How much each counts; 1 where there is none.
+    pub(crate) weights: Option<Tensor<1>>,
+    /// The shape of the unreduced loss.
+    pub(crate) shape: Shape,
+    /// The size of axis 0 of the input.
+    pub(crate) batch: usize,
+    /// The float type of the input, and so of the result.
+    pub(crate) dtype: DType,
+}
+
+/// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
+/// `f32` or wider.
+///
+/// `sum / weight` is the batch's [`Reduction::Mean`]. Over several batches, add up both and divide
+/// last.
+#[derive(Clone, Debug)]
+pub struct LossParts {
+    /// The sum of the losses.
+    pub sum: Tensor<1>,
+    /// The sum of the weights: the number of losses where there are no weights.
+    pub weight: Tensor<1>,
+}
+
+/// A tensor with one loss per element or sample.
+pub trait Unreduced: Sized + sealed::Sealed {
+    #[doc(hidden)]
+    fn from_flat(flat: Tensor<1>, shape: Shape) -> Self;
+}
+
+impl<const D: usize> Unreduced for Tensor<D> {
+    fn from_flat(flat: Tensor<1>, shape: Shape) -> Self {
+        flat.reshape(shape)
+    }
+}
+
+/// A tensor that loses its last or its class axis when a loss is computed along it.
+///
+/// Stable Rust cannot write `D - 1`; this is it, for ranks 2 to 6.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no axis to compute a loss along",
+    label = "expected a tensor of rank 2 to 6",
+    note = "give a single sample a batch axis with `unsqueeze_dim::<2>(0)`"
+)]
+pub trait LowerRank: sealed::Sealed {
+    /// The float tensor of one rank less.
+    type Lower: Unreduced;
+    /// The tensor of class ids of one rank less.
+    type LowerInt;
+
+    #[doc(hidden)]
+    fn ids_from(flat: Tensor<1, Int>, shape: Shape) -> Self::LowerInt;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<const D: usize> Sealed for burn::tensor::Tensor<D> {}
+}
+
+impl Evaluation {
+    /// One loss for each element of the input, each counting once.
+    pub(crate) fn unweighted<const D: usize>(values: Tensor<1>, input: &Tensor<D>) -> Self {
+        Self {
+            values,
+            weights: None,
+            shape: input.shape(),
+            batch: input.dims()[0],
+            dtype: input.dtype(),
+        }
+    }
+
+    fn reduce(self, reduction: Reduction) -> Tensor<1> {
+        let dtype = self.dtype;
+        let count = self.shape.num_elements();
+        let reduced = match (reduction, self.weights) {
+            _ if count == 0 => self.values.sum(),
+            (Reduction::Sum, _) => self.values.sum(),
+            (Reduction::BatchMean, _) => sum_over(self.values, self.batch as f64),
+            (Reduction::Mean, None) => sum_over(self.values, count as f64),
+            (Reduction::Mean, Some(weights)) => {
+                let weight = weights.sum();
+                let nothing = weight.clone().equal_scalar(0.0);
+                let scale = power_of_two_at_least(count);
+                let per_weight = (weight / scale).recip().mask_fill(nothing.clone(), 0.0);
+                let sum = (self.values / scale).sum();
+                (sum * per_weight).mask_fill(nothing, 0.0)
+            }
+        };
+        reduced.cast(dtype)
+    }
+}
+
+/// The sum of the values over a count, without overflowing on the way to a mean that is in range.
+fn sum_over(values: Tensor<1>, count: f64) -> Tensor<1> {
+    let scale = power_of_two_at_least(values.dims()[0]);
+    (values / scale).sum() * (scale / count)
+}
+
+/// Dividing by a power of two is exact, so scaling by it costs no digits.
+fn power_of_two_at_least(count: usize) -> f64 {
+    count.next_power_of_two() as f64
+}
+
+fn reduced<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<Tensor<1>, LossError> {
+    Ok(loss.evaluate(inputs, waiting)?.reduce(loss.reduction()))
+}
+
+fn unreduced<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<L::Unreduced, LossError> {
+    let losses = loss.evaluate(inputs, waiting)?;
+    Ok(Unreduced::from_flat(
+        losses.values.cast(losses.dtype),
+        losses.shape,
+    ))
+}
+
+fn parts<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<LossParts, LossError> {
+    let mut losses = loss.evaluate(inputs, waiting)?;
+    let weight = match losses.weights.take() {
+        Some(weights) => weights.sum(),
+        None => Tensor::full(
+            [1],
+            losses.shape.num_elements() as f64,
+            (
+                &losses.values.device().without_autodiff(),
+                losses.values.dtype(),
+            ),
+        ),
+    };
+    Ok(LossParts {
+        sum: losses.values.sum(),
+        weight,
+    })
+}
+
+fn weighted<I, L, W>(loss: &L, inputs: I, weights: W, waiting: bool) -> Result<Tensor<1>, LossError>
+where
+    L: Evaluate<I> + ?Sized,
+    W: SampleWeights<L::Unreduced>,
+{
+    let mut losses = loss.evaluate(inputs, waiting)?;
+    let device = losses.values.device();
+    let check = Check::new(L::NAME, &device, waiting);
+    check.untracked("weights", &weights)?;
+    check.device("the loss", &device, "weights", &weights.device())?;
+    let weights = spread(weights, &losses.shape, wide(losses.dtype), &check)?;
+    let valid = check.sample_weights(&weights)?;
+    let weights = or_nan(weights, &valid);
+
+    let absent = weights.clone().equal_scalar(0.0);
+    losses.values = (losses.values * weights.clone()).mask_fill(absent, 0.0);
+    losses.weights = Some(match losses.weights.take() {
+        Some(own) => own * weights,
+        None => weights,
+    });
+    Ok(losses.reduce(loss.reduction()))
+}
+
+fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
+    match loss.evaluate(inputs.clone(), true) {
+        Ok(_) => loss.inspect(inputs),
+        Err(error) => alloc::vec![Lint {
+            loss: L::NAME,
+            rule: "invalid",
+            message: error.message,
+        }],
+    }
+}
+
+/// Weights as one number for each element of a loss of the given shape, flattened.
+fn spread(
+    weights: impl Readable,
+    shape: &Shape,
+    dtype: FloatDType,
+    check: &Check,
+) -> Result<Tensor<1>, LossError> {
+    let found = weights.shape();
+    let count = shape.num_elements();
+    if found == *shape {
+        return Ok(weights.into_flat(dtype));
+    }
+    if found.num_dims() == 1 && found[0] == shape[0] {
+        let per_sample = count.checked_div(shape[0]).unwrap_or(0);
+        let column = weights.into_flat(dtype).reshape([shape[0], 1]);
+        return Ok(column.expand([shape[0], per_sample]).reshape([count]));
+    }
+    Err(check.error(
+        LossErrorKind::Shape,
+        format!(
+            "weights {found} do not fit the loss {shape}: give one weight per element of the \
+             loss, or one per sample, [{}].",
+            shape[0],
+            found = dims(&found),
+            shape = dims(shape),
+        ),
+    ))
+}
+
+#[track_caller]
+fn or_panic<T>(result: Result<T, LossError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,0 +1,65 @@
+//! Losses for an order or a distance to learn.
+
+mod hinge_embedding;
+mod margin_ranking;
+mod triplet_margin;
+
+pub use hinge_embedding::{HingeEmbeddingLoss, HingeEmbeddingLossConfig};
+pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
+pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
+
+use crate::error::{Lint, LossError};
+use crate::kernels::portable::wide;
+use crate::target::SignTarget;
+use crate::target::check::{Check, values};
+use alloc::format;
+use burn::tensor::{Bool, FloatDType, Tensor};
+
+/// The signs of a target as numbers, and where they are valid if that was not read.
+fn signs<const D: usize>(
+    check: &Check,
+    input_name: &str,
+    input: &Tensor<D>,
+    targets: impl SignTarget<D>,
+) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
+    let device = input.device();
+    check.dtype(&device, input.dtype())?;
+    check.device(input_name, &device, "targets", &targets.device())?;
+    check.untracked("targets", &targets)?;
+    check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
+    let signs = targets
+        .into_signs(wide(input.dtype()))
+        .reshape(input.dims());
+    let valid = check.each(
+        &signs,
+        |sign| sign == 1.0 || sign == -1.0,
+        |signs| signs.abs().equal_scalar(1.0),
+        |found| {
+            let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
+                "These are labels 0 and 1: convert them with `target::signs`."
+            } else {
+                "Labels 0 and 1 become signs by `target::signs`, labels of single samples become \
+                 pairs by `target::pairs`."
+            };
+            format!(
+                "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
+                found.value, found.index
+            )
+        },
+    )?;
+    Ok((signs, valid))
+}
+
+/// A suspicion about signs that are all the same.
+fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) -> Option<Lint> {
+    let signs = values(&targets.into_signs(FloatDType::F32));
+    let (first, rest) = signs.split_first()?;
+    (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
+        loss,
+        rule: "single-class",
+        message: format!(
+            "all {} targets of the batch are {first}: a batch needs both signs to learn from.",
+            signs.len()
+        ),
+    })
+}

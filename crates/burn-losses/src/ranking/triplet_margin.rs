@@ -1,0 +1,197 @@
+//! The triplet margin loss.
+
+use crate::distance::{Distance, norm, norm_options};
+use crate::error::{Lint, LossError};
+use crate::kernels::autodiff::join;
+use crate::kernels::portable::{finite, untracked};
+use crate::kernels::real::Real;
+use crate::loss::{Evaluate, Evaluation, LowerRank};
+use crate::module::loss_module;
+use crate::reduction::Reduction;
+use crate::target::check::{Check, hyper_parameter};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// Configuration of [`TripletMarginLoss`].
+#[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TripletMarginLossConfig {
+    /// By how much the negative should at least be farther from the anchor than the positive.
+    #[config(default = 1.0)]
+    pub margin: f64,
+    /// The norm of the distance: 2 is the Euclidean one.
+    #[config(default = 2.0)]
+    pub p: f64,
+    /// What is added to each component of a difference, as PyTorch does.
+    #[config(default = 1e-6)]
+    pub eps: f64,
+    /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
+    #[config(default = false)]
+    pub swap: bool,
+    /// How the losses are reduced.
+    #[config(default = "Reduction::Mean")]
+    pub reduction: Reduction,
+}
+
+impl TripletMarginLossConfig {
+    fn validate(&self) -> Result<(), LossError> {
+        let positive = |margin| margin > 0.0;
+        hyper_parameter(
+            "TripletMarginLoss",
+            "margin",
+            self.margin,
+            positive,
+            "finite and positive",
+        )?;
+        norm_options("TripletMarginLoss", self.p, self.eps)
+    }
+}
+
+/// The hinge loss of two distances: a sample like the anchor should be nearer to it than one unlike.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct TripletMarginLoss {
+    #[module(skip)]
+    config: TripletMarginLossConfig,
+}
+
+loss_module!(TripletMarginLoss, TripletMarginLossConfig);
+
+/// `max(0, positive - negative + margin)` of two distances, and the derivative with respect to the
+/// first; that with respect to the second is the negative one. At the corner both are 0.
+pub(crate) fn triplet_margin<R: Real>(positive: R, negative: R, margin: f64) -> (R, R) {
+    let gap = (positive - negative).plus(margin);
+    let zero = gap.clone().at_most(0.0).at_least(0.0);
+    let slope = zero.set(gap.above(0.0), 1.0);
+    (gap.at_least(0.0), slope)
+}
+
+/// The share of the smaller of two distances that is the first: 1, 0, or a half where they are
+/// equal.
+fn share_of_smaller<R: Real>(first: R, second: R) -> R {
+    (second - first).sign().plus(1.0).times(0.5)
+}
+
+impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)> for TripletMarginLoss
+where
+    Tensor<D>: LowerRank,
+{
+    type Unreduced = <Tensor<D> as LowerRank>::Lower;
+    const NAME: &'static str = "TripletMarginLoss";
+
+    fn reduction(&self) -> Reduction {
+        self.config.reduction
+    }
+
+    fn evaluate(
+        &self,
+        (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
+        waiting: bool,
+    ) -> Result<Evaluation, LossError> {
+        let TripletMarginLossConfig {
+            margin,
+            p,
+            eps,
+            swap,
+            ..
+        } = self.config;
+        let device = anchor.device();
+        let shape = anchor.shape();
+        let check = Check::new("TripletMarginLoss", &device, waiting);
+        check.dtype(&device, anchor.dtype())?;
+        for (name, other) in [("positive", &positive), ("negative", &negative)] {
+            check.device("anchor", &device, name, &other.device())?;
+            check.same_shape("anchor", &shape, name, &other.shape())?;
+        }
+
+        let a = untracked(&anchor);
+        let dtype = a.dtype();
+        let pos = untracked(&positive).cast(dtype);
+        let neg = untracked(&negative).cast(dtype);
+        let distance = |from: &Tensor<D>, to: &Tensor<D>| -> Distance<D> {
+            norm((from.clone() - to.clone()).plus(eps), p)
+        };
+        let to_positive = distance(&a, &pos);
+        let mut to_negative = distance(&a, &neg);
+        let mut between = None;
+        if swap {
+            let swapped = distance(&pos, &neg);
+            let share = share_of_smaller(to_negative.value.clone(), swapped.value.clone());
+            let rest = (-share.clone()).plus(1.0);
+            to_negative.value = to_negative.value.min_pair(swapped.value);
+            to_negative.direction = to_negative.direction * share;
+            between = Some(swapped.direction * rest);
+        }
+
+        let (value, slope) = triplet_margin(to_positive.value, to_negative.value, margin);
+        let mut of_anchor = to_positive.direction.clone() - to_negative.direction.clone();
+        let mut of_positive = -to_positive.direction;
+        let mut of_negative = to_negative.direction;
+        if let Some(between) = between {
+            of_positive = of_positive - between.clone();
+            of_negative = of_negative + between;
+        }
+        of_anchor = of_anchor * slope.clone();
+        of_positive = of_positive * slope.clone();
+        of_negative = of_negative * slope;
+
+        let kept = value.dims();
+        let flat = value.reshape([kept.iter().product::<usize>()]);
+        let inputs = [
+            (&anchor, of_anchor),
+            (&positive, of_positive),
+            (&negative, of_negative),
+        ];
+        let values = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
+            join(flat, input, finite(gradient, input.dtype()), kept)
+        });
+        Ok(Evaluation {
+            values,
+            weights: None,
+            shape: kept[..D - 1].to_vec().into(),
+            batch: kept[0],
+            dtype: anchor.dtype(),
+        })
+    }
+
+    fn inspect(
+        &self,
+        (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
+    ) -> Vec<Lint> {
+        let same = |a: &Tensor<D>, b: &Tensor<D>| {
+            a.shape().num_elements() > 0
+                && a.clone()
+                    .inner()
+                    .equal(b.clone().inner())
+                    .all()
+                    .into_scalar::<u8>()
+                    == 1
+        };
+        let mut lints = Vec::new();
+        let mut suspect = |rule, message: &str| {
+            lints.push(Lint {
+                loss: "TripletMarginLoss",
+                rule,
+                message: message.to_string(),
+            });
+        };
+        if same(&positive, &negative) {
+            suspect(
+                "positive-is-negative",
+                "positive and negative are the same tensor: every triplet costs the margin, and \
+                 nothing can be learned.",
+            );
+        }
+        if same(&anchor, &positive) {
+            suspect(
+                "anchor-is-positive",
+                "anchor and positive are the same tensor: the positive should be another sample \
+                 like the anchor.",
+            );
+        }
+        lints
+    }
+}

@@ -1,0 +1,71 @@
+//! Losses for a number to predict.
+
+mod l1;
+mod mse;
+
+pub use l1::{L1Loss, L1LossConfig};
+pub use mse::{MseLoss, MseLossConfig};
+
+use crate::error::{Lint, LossError};
+use crate::kernels::portable::{pointwise, untracked};
+use crate::loss::Evaluation;
+use crate::target::check::{Check, values};
+use alloc::format;
+use alloc::vec::Vec;
+use burn::tensor::Tensor;
+
+/// The losses of predictions and targets of one shape, by a definition that depends on their
+/// difference alone: the derivative with respect to the target is the negative one.
+fn evaluate<const D: usize>(
+    loss: &'static str,
+    predictions: Tensor<D>,
+    targets: Tensor<D>,
+    waiting: bool,
+    definition: impl FnOnce(Tensor<D>, Tensor<D>) -> (Tensor<D>, Tensor<D>),
+) -> Result<Evaluation, LossError> {
+    let device = predictions.device();
+    let check = Check::new(loss, &device, waiting);
+    check.dtype(&device, predictions.dtype())?;
+    check.device("predictions", &device, "targets", &targets.device())?;
+    check.same_shape(
+        "predictions",
+        &predictions.shape(),
+        "targets",
+        &targets.shape(),
+    )?;
+    let x = untracked(&predictions);
+    let y = untracked(&targets).cast(x.dtype());
+    let valid = check.each(&y, f64::is_finite, Tensor::is_finite, |found| {
+        format!(
+            "target {} at index {:?} is not a finite number. To leave it out, set it to 0 and \
+                 give it weight 0 in forward_weighted.",
+            found.value, found.index
+        )
+    })?;
+    let values = pointwise(
+        definition(x, y),
+        valid,
+        [(&predictions, 1.0), (&targets, -1.0)],
+    );
+    Ok(Evaluation::unweighted(values, &predictions))
+}
+
+/// Suspicions about targets that are numbers.
+fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint> {
+    let targets = values(targets);
+    let mut lints = Vec::new();
+    if let [first, rest @ ..] = targets.as_slice()
+        && !rest.is_empty()
+        && rest.iter().all(|target| target == first)
+    {
+        lints.push(Lint {
+            loss,
+            rule: "constant-target",
+            message: format!(
+                "all {} targets of the batch are {first}: there is nothing to learn from it.",
+                targets.len()
+            ),
+        });
+    }
+    lints
+}

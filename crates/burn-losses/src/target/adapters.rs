@@ -1,0 +1,227 @@
+//! From one target format to another.
+
+use super::check::Check;
+use super::{BinaryTarget, ClassIds, Classes, SignTarget};
+use crate::classification::SafeIds;
+use crate::error::LossError;
+use crate::loss::LowerRank;
+use alloc::format;
+use alloc::vec::Vec;
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
+
+/// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let ids = Tensor::<1, Int>::from_data([2, 0], &device);
+/// let rows = burn_losses::target::one_hot(ids, 3, 1);
+/// rows.into_data().assert_eq(&[[0f32, 0., 1.], [1., 0., 0.]].into(), true);
+/// ```
+///
+/// # Panics
+///
+/// When an id is not a class. Where values are not read (see [`Checks`](crate::Checks)) its row is
+/// all zeros, which no loss takes for a distribution.
+pub fn one_hot<const D: usize, T: ClassIds<D>>(
+    ids: T,
+    classes: usize,
+    class_axis: usize,
+) -> Tensor<D> {
+    let device = ids.device().without_autodiff();
+    let check = Check::new("one_hot", &device, false);
+    let Classes::Ids(ids) = ids.into_classes(class_axis) else {
+        unreachable!("class ids are no probabilities")
+    };
+    or_panic(check.class_ids(&ids, class_axis, classes, &[]));
+    SafeIds::new(ids, classes, &[]).one_hot(class_axis, classes, &device, DType::F32)
+}
+
+/// The class of each one-hot row (or the likeliest class of each row of probabilities) along
+/// `class_axis`.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let rows = Tensor::<2>::from_data([[0., 0., 1.], [1., 0., 0.]], &device);
+/// let ids: Tensor<1, Int> = burn_losses::target::class_ids(rows, 1);
+/// assert_eq!(ids.into_data().iter::<i64>().collect::<Vec<_>>(), [2, 0]);
+/// ```
+pub fn class_ids<const D: usize>(
+    rows: Tensor<D>,
+    class_axis: usize,
+) -> <Tensor<D> as LowerRank>::LowerInt
+where
+    Tensor<D>: LowerRank,
+{
+    let mut shape = rows.shape().to_vec();
+    let ids = rows.inner().argmax(class_axis);
+    shape.remove(class_axis);
+    <Tensor<D> as LowerRank>::ids_from(ids.reshape([shape.iter().product::<usize>()]), shape.into())
+}
+
+/// Labels 0 and 1 as the signs -1 and +1.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let labels = Tensor::<1, Int>::from_data([0, 1, 1], &device);
+/// let signs = burn_losses::target::signs(labels);
+/// signs.into_data().assert_eq(&[-1f32, 1., 1.].into(), true);
+/// ```
+///
+/// # Panics
+///
+/// When a label is neither 0 nor 1 (where values are read, see [`Checks`](crate::Checks)).
+pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
+    let shape = labels.shape();
+    let labels = labels.into_flat(FloatDType::F32);
+    one_of(&labels, "signs", "label", [0.0, 1.0]);
+    (labels * 2.0 - 1.0).reshape(shape)
+}
+
+/// The signs -1 and +1 as labels 0 and 1.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// # let device = Device::flex();
+/// let signs = Tensor::<1>::from_data([-1., 1.], &device);
+/// let labels = burn_losses::target::labels(signs);
+/// labels.into_data().assert_eq(&[0f32, 1.].into(), true);
+/// ```
+///
+/// # Panics
+///
+/// When a sign is neither -1 nor +1 (where values are read, see [`Checks`](crate::Checks)).
+pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
+    let shape = signs.shape();
+    let signs = signs.into_signs(FloatDType::F32);
+    one_of(&signs, "labels", "sign", [-1.0, 1.0]);
+    ((signs + 1.0) / 2.0).reshape(shape)
+}
+
+fn one_of(values: &Tensor<1>, function: &'static str, what: &str, allowed: [f64; 2]) {
+    let check = Check::new(function, &values.device(), false);
+    or_panic(check.each(
+        values,
+        |value| allowed.contains(&value),
+        |values| values.is_finite(),
+        |found| {
+            format!(
+                "{what} {} at element {} must be {} or {}.",
+                found.value, found.index[0], allowed[0], allowed[1]
+            )
+        },
+    ));
+}
+
+/// The logarithms of the softmax of logits along `class_axis`: what [`NllLoss`](crate::NllLoss) and
+/// [`KlDivLoss`](crate::KlDivLoss) take. It is differentiable, and accurate where a logarithm of a
+/// softmax would be -inf.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// # let device = Device::flex();
+/// let logits = Tensor::<2>::from_data([[0., 1000.]], &device);
+/// let log_probs = burn_losses::target::log_probs(logits, 1);
+/// log_probs.into_data().assert_eq(&[[-1000f32, 0.]].into(), true);
+/// ```
+pub fn log_probs<const D: usize>(logits: Tensor<D>, class_axis: usize) -> Tensor<D> {
+    activation::log_softmax(logits, class_axis)
+}
+
+/// Pairs of samples of a batch: indices into it, and whether the two are alike.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// The index of each pair's first sample.
+    pub first: Tensor<1, Int>,
+    /// The index of each pair's second sample.
+    pub second: Tensor<1, Int>,
+    /// +1 where the two have the same label, -1 where not.
+    pub signs: Tensor<1>,
+}
+
+/// Triplets of samples of a batch: indices into it.
+#[derive(Clone, Debug)]
+pub struct Triplets {
+    /// The index of each triplet's anchor.
+    pub anchor: Tensor<1, Int>,
+    /// The index of a sample with the anchor's label.
+    pub positive: Tensor<1, Int>,
+    /// The index of a sample with another label.
+    pub negative: Tensor<1, Int>,
+}
+
+/// All pairs of a batch of labelled samples, for [`HingeEmbeddingLoss`](crate::HingeEmbeddingLoss).
+/// It waits for the device to read the labels.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let embeddings = Tensor::<2>::ones([3, 8], &device);
+/// let pairs = burn_losses::target::pairs(Tensor::<1, Int>::from_data([7, 7, 2], &device));
+/// let first = embeddings.clone().select(0, pairs.first);
+/// assert_eq!(first.dims(), [3, 8]);
+/// pairs.signs.into_data().assert_eq(&[1f32, -1., -1.].into(), true);
+/// ```
+pub fn pairs(labels: Tensor<1, Int>) -> Pairs {
+    let device = labels.device().without_autodiff();
+    let labels = read(labels);
+    let (mut first, mut second, mut signs) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, one) in labels.iter().enumerate() {
+        for (j, other) in labels.iter().enumerate().skip(i + 1) {
+            first.push(i as i64);
+            second.push(j as i64);
+            signs.push(if one == other { 1.0 } else { -1.0 });
+        }
+    }
+    let count = signs.len();
+    Pairs {
+        first: indices(first, &device),
+        second: indices(second, &device),
+        signs: Tensor::from_data(TensorData::new(signs, [count]), (&device, DType::F32)),
+    }
+}
+
+/// All triplets of a batch of labelled samples, for [`TripletMarginLoss`](crate::TripletMarginLoss):
+/// every two of one label with every one of another. It waits for the device to read the labels.
+///
+/// Their number grows with the cube of the batch: 64 samples of 10 classes give some 20 000.
+pub fn triplets(labels: Tensor<1, Int>) -> Triplets {
+    let device = labels.device().without_autodiff();
+    let labels = read(labels);
+    let (mut anchor, mut positive, mut negative) = (Vec::new(), Vec::new(), Vec::new());
+    for (a, of_anchor) in labels.iter().enumerate() {
+        for (p, of_positive) in labels.iter().enumerate() {
+            if a == p || of_anchor != of_positive {
+                continue;
+            }
+            for (n, of_negative) in labels.iter().enumerate() {
+                if of_negative != of_anchor {
+                    anchor.push(a as i64);
+                    positive.push(p as i64);
+                    negative.push(n as i64);
+                }
+            }
+        }
+    }
+    Triplets {
+        anchor: indices(anchor, &device),
+        positive: indices(positive, &device),
+        negative: indices(negative, &device),
+    }
+}
+
+fn read(labels: Tensor<1, Int>) -> Vec<i64> {
+    labels.into_data().iter().collect()
+}
+
+fn indices(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+#[track_caller]
+fn or_panic<T>(result: Result<T, LossError>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,521 @@
+//! The rules for shapes and values, and their messages.
+
+use super::Readable;
+use crate::checks::reads_values;
+use crate::error::{LossError, LossErrorKind};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
+
+/// How far class probabilities may stray from their range, and a row's sum from 1.
+///
+/// Wide enough for what a softmax in half precision gives, narrow enough for the mistakes worth
+/// telling: counts, scores, several classes at once, rows of zeros.
+pub(crate) fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => 0.05,
+        _ => 0.01,
+    }
+}
+
+/// The largest value that still passes for a logarithm of a probability.
+pub(crate) const LOG_PROB_MAX: f64 = 0.01;
+
+/// A shape as it is written in messages.
+pub(crate) fn dims(shape: &Shape) -> String {
+    format!("{:?}", shape.as_slice())
+}
+
+/// The checks of one call of one loss.
+pub(crate) struct Check {
+    loss: &'static str,
+    reads: bool,
+}
+
+impl Check {
+    pub(crate) fn new(loss: &'static str, device: &Device, waiting: bool) -> Self {
+        Self {
+            loss,
+            reads: reads_values(device, waiting),
+        }
+    }
+
+    pub(crate) fn error(&self, kind: LossErrorKind, message: String) -> LossError {
+        LossError::new(self.loss, kind, message)
+    }
+
+    // Shapes, devices, types: known on the host, always checked.
+
+    /// The float type must be one the device computes with: on some accelerators any other gives
+    /// garbage without an error.
+    pub(crate) fn dtype(&self, device: &Device, dtype: DType) -> Result<(), LossError> {
+        let rare = matches!(dtype, DType::F16 | DType::BF16);
+        if rare && !device.supports_dtype(dtype) {
+            return Err(self.error(
+                LossErrorKind::DType,
+                format!(
+                    "the device {device:?} cannot compute with {dtype:?}: cast the input to F32."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn device(
+        &self,
+        name: &str,
+        device: &Device,
+        other_name: &str,
+        other: &Device,
+    ) -> Result<(), LossError> {
+        if device != other {
+            return Err(self.error(
+                LossErrorKind::Device,
+                format!(
+                    "{name} is on {device:?} and {other_name} on {other:?}: move {other_name} with \
+                     `to_device`."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn untracked(&self, name: &str, tensor: &impl Readable) -> Result<(), LossError> {
+        if tensor.is_tracked() {
+            return Err(self.error(
+                LossErrorKind::TrackedTarget,
+                format!(
+                    "{name} is tracked by autodiff, and this loss has no gradient for it: pass \
+                     `{name}.detach()`."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The same shape, for tensors of one rank.
+    pub(crate) fn same_shape(
+        &self,
+        name: &str,
+        shape: &Shape,
+        other_name: &str,
+        other: &Shape,
+    ) -> Result<(), LossError> {
+        if shape == other {
+            return Ok(());
+        }
+        let fix = if shape.num_elements() == other.num_elements() {
+            format!(
+                "Bring {other_name} to {} with `reshape` or `swap_dims`.",
+                dims(shape)
+            )
+        } else {
+            format!("Each element of {name} needs its own element of {other_name}.")
+        };
+        Err(self.error(
+            LossErrorKind::Shape,
+            format!(
+                "{name} {} and {other_name} {} must have the same shape; nothing is broadcast. {fix}",
+                dims(shape),
+                dims(other),
+            ),
+        ))
+    }
+
+    pub(crate) fn at_least_rank_2(&self, rank: usize, what: &str) -> Result<(), LossError> {
+        if rank < 2 {
+            return Err(self.error(
+                LossErrorKind::Shape,
+                format!(
+                    "the input has rank {rank}, but {what}: give a single sample a batch axis with \
+                     `unsqueeze_dim::<2>(0)`."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A class axis that the input has.
+    pub(crate) fn class_axis(&self, axis: usize, shape: &Shape) -> Result<(), LossError> {
+        let rank = shape.num_dims();
+        if axis >= rank {
+            return Err(self.error(
+                LossErrorKind::Shape,
+                format!(
+                    "class_axis {axis} is not an axis of the input {}: the last one is {}.",
+                    dims(shape),
+                    rank - 1
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// One weight for each class, or (where `or_one`) a single one.
+    pub(crate) fn class_weights(
+        &self,
+        name: &str,
+        weights: Option<&Vec<f64>>,
+        classes: usize,
+        or_one: bool,
+    ) -> Result<(), LossError> {
+        match weights.map(Vec::len) {
+            Some(1) if or_one => Ok(()),
+            Some(count) if count != classes => {
+                let single = if or_one { "1 for all, or " } else { "" };
+                Err(self.error(
+                    LossErrorKind::Shape,
+                    format!(
+                        "{name} has {count} entries, but needs {single}{classes}: one per class."
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // Values: read from the device, where the call waits for that.
+
+    fn data<const D: usize, K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff>(
+        &self,
+        tensor: &Tensor<D, K>,
+    ) -> Result<TensorData, LossError> {
+        tensor.clone().inner().try_to_data().map_err(|error| {
+            self.error(
+                LossErrorKind::Read,
+                format!("the values could not be read from the device: {error:?}"),
+            )
+        })
+    }
+
+    /// The rule for every single value: an error with `explain`'s text for the first that is not
+    /// `valid`, and the mask of `valid_mask` where the values are not read.
+    pub(crate) fn each<const D: usize>(
+        &self,
+        tensor: &Tensor<D>,
+        valid: impl Fn(f64) -> bool,
+        valid_mask: impl FnOnce(Tensor<D>) -> Tensor<D, Bool>,
+        explain: impl FnOnce(&Found) -> String,
+    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+        if !self.reads {
+            return Ok(Some(valid_mask(tensor.clone())));
+        }
+        let data = self.data(tensor)?;
+        match position(&data, |value| !valid(value)) {
+            Some((at, value)) => {
+                let found = Found {
+                    value,
+                    index: unravel(at, &tensor.shape()),
+                    data: &data,
+                };
+                let message = explain(&found);
+                Err(self.error(
+                    LossErrorKind::Value {
+                        value,
+                        index: found.index,
+                    },
+                    message,
+                ))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The rule for rows along `axis`, that `part` of each entry sums to 1.
+    pub(crate) fn rows_sum_to_one<const D: usize>(
+        &self,
+        tensor: &Tensor<D>,
+        axis: usize,
+        tolerance: f64,
+        part: impl Fn(f64) -> f64,
+        part_of_tensor: impl FnOnce(Tensor<D>) -> Tensor<D>,
+        explain: impl FnOnce(&Found) -> String,
+    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+        if !self.reads {
+            let sum = part_of_tensor(tensor.clone()).sum_dim(axis);
+            return Ok(Some((sum - 1.0).abs().lower_equal_scalar(tolerance)));
+        }
+        let data = self.data(tensor)?;
+        let shape = tensor.shape();
+        let sums = row_sums(&data, &shape, axis, part);
+        let off = |sum: &f64| !((*sum - 1.0).abs() <= tolerance);
+        match sums.iter().position(off) {
+            Some(row) => {
+                let mut kept = shape.clone();
+                kept[axis] = 1;
+                let found = Found {
+                    value: sums[row],
+                    index: unravel(row, &kept),
+                    data: &data,
+                };
+                let message = explain(&found);
+                Err(self.error(
+                    LossErrorKind::Value {
+                        value: sums[row],
+                        index: found.index,
+                    },
+                    message,
+                ))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Every id is a class or ignored. `ids` keeps the class axis at length 1; the index in the
+    /// message does not have it. Which ids are valid is for the caller to find out where the values
+    /// are not read: `Ok(false)`.
+    pub(crate) fn class_ids<const D: usize>(
+        &self,
+        ids: &Tensor<D, Int>,
+        class_axis: usize,
+        classes: usize,
+        ignored: &[i64],
+    ) -> Result<bool, LossError> {
+        if !self.reads {
+            return Ok(false);
+        }
+        let data = self.data(ids)?;
+        let is_class = |id: i64| usize::try_from(id).is_ok_and(|id| id < classes);
+        let mut all = data.iter::<i64>();
+        let Some(at) = all.position(|id| !is_class(id) && !ignored.contains(&id)) else {
+            return Ok(true);
+        };
+        let id = data.iter::<i64>().nth(at).unwrap_or_default();
+        let mut index = unravel(at, &ids.shape());
+        index.remove(class_axis);
+        let one_based = id == classes as i64 && !data.iter::<i64>().any(|id| id == 0);
+        let hint = if one_based {
+            "Are the ids 1-based? Subtract 1. "
+        } else if id == -100 {
+            "PyTorch ignores -100 unasked; here it is said. "
+        } else if id == classes as i64 {
+            "Are the ids 1-based, or is a class missing from the model's output? "
+        } else {
+            ""
+        };
+        Err(self.error(
+            LossErrorKind::Value {
+                value: id as f64,
+                index: index.clone(),
+            },
+            format!(
+                "target {id} at index {index:?} is not a class id: the input has {classes} classes \
+                 (valid ids 0..={}). {hint}To skip a value, set with_ignore_index({id}).",
+                classes - 1
+            ),
+        ))
+    }
+
+    /// Logarithms of probabilities: none above 0, but for rounding.
+    pub(crate) fn log_probs<const D: usize>(
+        &self,
+        name: &str,
+        tensor: &Tensor<D>,
+    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+        self.each(
+            tensor,
+            // A model that gives NaN has diverged; that is not a wrong call.
+            |value| value <= LOG_PROB_MAX || value.is_nan(),
+            |tensor| tensor.lower_equal_scalar(LOG_PROB_MAX),
+            |found| {
+                let hint = if found.all(|value| (0.0..=1.0).contains(&value)) {
+                    "These look like probabilities: take the logarithm, or better give \
+                     `target::log_probs` the logits."
+                } else {
+                    "Logits become log-probabilities by `target::log_probs`."
+                };
+                format!(
+                    "{name} {} at index {:?} is not the logarithm of a probability: it must be at \
+                     most 0. {hint}",
+                    found.value, found.index
+                )
+            },
+        )
+    }
+
+    /// A target of log-probabilities, normalised along `axis` if there is one.
+    pub(crate) fn log_target<const D: usize>(
+        &self,
+        targets: &Tensor<D>,
+        axis: Option<usize>,
+    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+        let entries = self.log_probs("target", targets)?;
+        let Some(axis) = axis else {
+            return Ok(entries);
+        };
+        let rows = self.rows_sum_to_one(
+            targets,
+            axis,
+            tolerance(targets.dtype()),
+            num_traits::Float::exp,
+            Tensor::exp,
+            |found| {
+                format!(
+                    "the probabilities (exp) of the target row at index {:?} sum to {}, not 1: \
+                     pass it through `target::log_probs`.",
+                    found.index, found.value
+                )
+            },
+        )?;
+        Ok(whole_rows(entries, rows, axis))
+    }
+
+    /// Weights for samples: finite and not negative.
+    pub(crate) fn sample_weights(
+        &self,
+        weights: &Tensor<1>,
+    ) -> Result<Option<Tensor<1, Bool>>, LossError> {
+        self.each(
+            weights,
+            |weight| weight >= 0.0 && weight.is_finite(),
+            |weights| weights.greater_equal_scalar(0.0),
+            |found| {
+                format!(
+                    "weight {} of loss element {} must be finite and at least 0; 0 leaves an \
+                     element out.",
+                    found.value, found.index[0]
+                )
+            },
+        )
+    }
+}
+
+/// A row is valid where all its entries and the row itself are.
+pub(crate) fn whole_rows<const D: usize>(
+    entries: Option<Tensor<D, Bool>>,
+    rows: Option<Tensor<D, Bool>>,
+    axis: usize,
+) -> Option<Tensor<D, Bool>> {
+    Some(entries?.all_dim(axis).bool_and(rows?))
+}
+
+/// A value that broke a rule.
+pub(crate) struct Found<'a> {
+    pub(crate) value: f64,
+    pub(crate) index: Vec<usize>,
+    data: &'a TensorData,
+}
+
+impl Found<'_> {
+    /// Whether all values of the tensor are such; for guessing what went wrong.
+    pub(crate) fn all(&self, such: impl Fn(f64) -> bool) -> bool {
+        position(self.data, |value| !such(value)).is_none()
+    }
+}
+
+/// The values of a float tensor on the host.
+pub(crate) fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    let data = tensor.clone().inner().into_data();
+    data.iter::<f64>().collect()
+}
+
+/// The first value that satisfies `such`, and where it is.
+fn position(data: &TensorData, such: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
+    if let Ok(values) = data.as_slice::<f32>() {
+        let at = values.iter().position(|&value| such(f64::from(value)))?;
+        return Some((at, f64::from(values[at])));
+    }
+    data.iter::<f64>()
+        .enumerate()
+        .find(|&(_, value)| such(value))
+}
+
+/// The sum of each row along `axis`.
+pub(crate) fn row_sums(
+    data: &TensorData,
+    shape: &Shape,
+    axis: usize,
+    part: impl Fn(f64) -> f64,
+) -> Vec<f64> {
+    let inner: usize = shape.as_slice()[axis + 1..].iter().product();
+    let classes = shape[axis];
+    let rows = shape.num_elements().checked_div(classes).unwrap_or(0);
+    let mut sums = alloc::vec![0.0; rows];
+    for (at, value) in data.iter::<f64>().enumerate() {
+        let row = at / (classes * inner) * inner + at % inner;
+        sums[row] += part(value);
+    }
+    sums
+}
+
+/// The index of the element at a position in row-major order.
+fn unravel(position: usize, shape: &Shape) -> Vec<usize> {
+    let mut index = alloc::vec![0; shape.num_dims()];
+    let mut rest = position;
+    for axis in (0..shape.num_dims()).rev() {
+        index[axis] = rest % shape[axis];
+        rest /= shape[axis];
+    }
+    index
+}
+
+// Configurations.
+
+pub(crate) fn config_error(loss: &'static str, message: String) -> LossError {
+    LossError::new(loss, LossErrorKind::Config, message)
+}
+
+/// A hyper-parameter in a range that is told in words.
+pub(crate) fn hyper_parameter(
+    loss: &'static str,
+    name: &str,
+    value: f64,
+    valid: impl FnOnce(f64) -> bool,
+    range: &str,
+) -> Result<(), LossError> {
+    if value.is_finite() && valid(value) {
+        return Ok(());
+    }
+    Err(config_error(
+        loss,
+        format!("{name} must be {range}, but is {value}."),
+    ))
+}
+
+pub(crate) fn label_smoothing(loss: &'static str, value: f64) -> Result<(), LossError> {
+    hyper_parameter(
+        loss,
+        "label_smoothing",
+        value,
+        |value| (0.0..=1.0).contains(&value),
+        "between 0 and 1",
+    )
+}
+
+pub(crate) fn positive_class_axis(loss: &'static str, axis: usize) -> Result<(), LossError> {
+    if axis == 0 {
+        return Err(config_error(
+            loss,
+            "class_axis must be at least 1, but is 0: axis 0 is the batch.".to_string(),
+        ));
+    }
+    Ok(())
+}
+
+/// Weights per class: finite and not negative.
+pub(crate) fn weights(
+    loss: &'static str,
+    name: &str,
+    weights: Option<&Vec<f64>>,
+) -> Result<(), LossError> {
+    let Some(weights) = weights else {
+        return Ok(());
+    };
+    if weights.is_empty() {
+        return Err(config_error(
+            loss,
+            format!("{name} is empty: leave it at None for no weights."),
+        ));
+    }
+    for (class, &weight) in weights.iter().enumerate() {
+        hyper_parameter(
+            loss,
+            &format!("{name}[{class}]"),
+            weight,
+            |weight| weight >= 0.0,
+            "finite and at least 0",
+        )?;
+    }
+    Ok(())
+}

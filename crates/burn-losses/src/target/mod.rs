@@ -1,0 +1,225 @@
+//! What a target may be.
+//!
+//! Each loss has its own target format, and the usual way to break a training run is to swap the
+//! loss and keep the target. So the formats are types here: the traits of this module say what a
+//! loss accepts, and the compiler says what is right where they are not met. What types cannot tell
+//! (shapes, values) is checked when the loss is called.
+//!
+//! The functions convert one format to another, by name.
+//!
+//! | from | to | function |
+//! |---|---|---|
+//! | class ids | one-hot rows | [`one_hot`] |
+//! | one-hot rows, or probabilities | class ids | [`class_ids`] |
+//! | labels 0 and 1 | signs -1 and +1 | [`signs`] |
+//! | signs -1 and +1 | labels 0 and 1 | [`labels`] |
+//! | logits | log-probabilities | [`log_probs`] |
+//! | labels of single samples | pairs with a sign | [`pairs`] |
+//! | labels of single samples | triplets | [`triplets`] |
+
+mod adapters;
+pub(crate) mod check;
+
+pub use adapters::{
+    Pairs, Triplets, class_ids, labels, log_probs, one_hot, pairs, signs, triplets,
+};
+
+use crate::loss::{LowerRank, Unreduced};
+use burn::tensor::{Bool, FloatDType, Int, Shape, Tensor};
+pub(crate) use sealed::Readable;
+
+mod sealed {
+    use burn::tensor::{Bool, Device, FloatDType, Int, Shape, Tensor};
+
+    /// What the checks ask of any target or weight. Nobody else can implement it, which seals the
+    /// traits of this module.
+    pub trait Readable {
+        fn shape(&self) -> Shape;
+        fn device(&self) -> Device;
+        fn is_tracked(&self) -> bool;
+        /// The values in order, outside of the autodiff graph; 0 and 1 for `Bool`.
+        fn into_flat(self, dtype: FloatDType) -> Tensor<1>;
+    }
+
+    impl<const D: usize> Readable for Tensor<D> {
+        fn shape(&self) -> Shape {
+            Tensor::shape(self)
+        }
+        fn device(&self) -> Device {
+            Tensor::device(self)
+        }
+        fn is_tracked(&self) -> bool {
+            Tensor::is_tracked(self)
+        }
+        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
+            let count = self.shape().num_elements();
+            self.inner().cast(dtype).reshape([count])
+        }
+    }
+
+    impl<const D: usize> Readable for Tensor<D, Int> {
+        fn shape(&self) -> Shape {
+            Tensor::shape(self)
+        }
+        fn device(&self) -> Device {
+            Tensor::device(self)
+        }
+        fn is_tracked(&self) -> bool {
+            false
+        }
+        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
+            self.inner().cast(dtype).into_flat(dtype)
+        }
+    }
+
+    impl<const D: usize> Readable for Tensor<D, Bool> {
+        fn shape(&self) -> Shape {
+            Tensor::shape(self)
+        }
+        fn device(&self) -> Device {
+            Tensor::device(self)
+        }
+        fn is_tracked(&self) -> bool {
+            false
+        }
+        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
+            self.inner().cast(dtype).into_flat(dtype)
+        }
+    }
+}
+
+/// A class target in the form the losses compute with.
+#[doc(hidden)]
+pub enum Classes<const D: usize> {
+    /// Class ids, with the class axis kept at length 1.
+    Ids(Tensor<D, Int>),
+    /// A probability for each class.
+    Probs(Tensor<D>),
+}
+
+/// A target for input with a class axis: what [`ClassIds`] and [`ClassTarget`] have in common.
+#[doc(hidden)]
+pub trait ClassAxisTarget<const D: usize>: Readable {
+    /// The loss per sample: the input's shape without the class axis.
+    type PerSample: Unreduced;
+
+    fn into_classes(self, class_axis: usize) -> Classes<D>;
+}
+
+/// A target of [`CrossEntropyLoss`](crate::CrossEntropyLoss) for logits of rank `D`.
+///
+/// Class ids: an `Int` tensor of the logits' shape without the class axis. Or class probabilities: a
+/// float tensor of the logits' shape, each row summing to 1.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a cross-entropy target for logits of rank {D}",
+    label = "expected class ids, an Int tensor of one rank less, or class probabilities, a float tensor of rank {D}",
+    note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
+    note = "class ids stored as floats: convert them with `targets.int()`",
+    note = "one-hot rows stored as Int: convert them with `targets.float()`, or to ids with `burn_losses::target::class_ids(targets.float(), 1)`"
+)]
+pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
+
+/// A target of [`NllLoss`](crate::NllLoss) for log-probabilities of rank `D`: class ids, an `Int`
+/// tensor of the input's shape without the class axis.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tensor of class ids for input of rank {D}",
+    label = "expected class ids: an Int tensor of one rank less than the input",
+    note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
+    note = "class ids stored as floats: convert them with `targets.int()`",
+    note = "one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`"
+)]
+pub trait ClassIds<const D: usize>: ClassAxisTarget<D> {}
+
+/// A target of [`BceLoss`](crate::BceLoss) and [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) for
+/// input of rank `D`: a label for each element, as float in `[0, 1]`, `Int` 0 or 1, or `Bool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a binary target for input of rank {D}",
+    label = "expected a label for each element: a float (0 to 1), Int (0 or 1) or Bool tensor of rank {D}",
+    note = "labels of shape [N] for outputs of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "class ids: use `CrossEntropyLoss`, or convert them with `burn_losses::target::one_hot`"
+)]
+pub trait BinaryTarget<const D: usize>: Readable {}
+
+/// A target that says one of two directions, for input of rank `D`: float or `Int` -1 or +1, or
+/// `Bool`, where `true` is +1.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tensor of signs for input of rank {D}",
+    label = "expected a sign for each element: a float or Int (-1 or +1) or Bool (true is +1) tensor of rank {D}",
+    note = "labels 0 and 1: convert them with `burn_losses::target::signs`",
+    note = "signs of another rank than the input: bring both to one shape with `reshape`"
+)]
+pub trait SignTarget<const D: usize>: Readable + Sized {
+    #[doc(hidden)]
+    fn into_signs(self, dtype: FloatDType) -> Tensor<1> {
+        self.into_flat(dtype)
+    }
+}
+
+/// Weights for [`forward_weighted`](crate::Loss::forward_weighted): a tensor of the shape of the
+/// unreduced loss `U`, or of one weight per sample along axis 0; as floats, or as a mask (`Bool`) of
+/// what counts.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot weight an unreduced loss of type `{U}`",
+    label = "expected a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]"
+)]
+pub trait SampleWeights<U>: Readable {}
+
+impl<const D: usize> BinaryTarget<D> for Tensor<D> {}
+impl<const D: usize> BinaryTarget<D> for Tensor<D, Int> {}
+impl<const D: usize> BinaryTarget<D> for Tensor<D, Bool> {}
+
+impl<const D: usize> SignTarget<D> for Tensor<D> {}
+impl<const D: usize> SignTarget<D> for Tensor<D, Int> {}
+impl<const D: usize> SignTarget<D> for Tensor<D, Bool> {
+    fn into_signs(self, dtype: FloatDType) -> Tensor<1> {
+        self.into_flat(dtype) * 2.0 - 1.0
+    }
+}
+
+impl<const D: usize> SampleWeights<Tensor<D>> for Tensor<D> {}
+impl<const D: usize> SampleWeights<Tensor<D>> for Tensor<D, Bool> {}
+
+/// Stamps what Rust's const generics cannot say on stable: a tensor of rank `D - 1`.
+macro_rules! rank_below {
+    ($($rank:literal => $below:literal),*) => {$(
+        impl LowerRank for Tensor<$rank> {
+            type Lower = Tensor<$below>;
+            type LowerInt = Tensor<$below, Int>;
+
+            fn ids_from(flat: Tensor<1, Int>, shape: Shape) -> Self::LowerInt {
+                flat.reshape(shape)
+            }
+        }
+
+        impl ClassAxisTarget<$rank> for Tensor<$below, Int> {
+            type PerSample = Tensor<$below>;
+
+            fn into_classes(self, class_axis: usize) -> Classes<$rank> {
+                Classes::Ids(self.inner().unsqueeze_dim(class_axis))
+            }
+        }
+        impl ClassTarget<$rank> for Tensor<$below, Int> {}
+        impl ClassIds<$rank> for Tensor<$below, Int> {}
+
+        impl ClassAxisTarget<$rank> for Tensor<$rank> {
+            type PerSample = Tensor<$below>;
+
+            fn into_classes(self, _: usize) -> Classes<$rank> {
+                Classes::Probs(self)
+            }
+        }
+        impl ClassTarget<$rank> for Tensor<$rank> {}
+    )*};
+}
+
+rank_below!(2 => 1, 3 => 2, 4 => 3, 5 => 4, 6 => 5);
+
+/// Stamps weights per sample for unreduced losses of more than one axis.
+macro_rules! weights_per_sample {
+    ($($rank:literal),*) => {$(
+        impl SampleWeights<Tensor<$rank>> for Tensor<1> {}
+        impl SampleWeights<Tensor<$rank>> for Tensor<1, Bool> {}
+    )*};
+}
+
+weights_per_sample!(2, 3, 4, 5, 6);

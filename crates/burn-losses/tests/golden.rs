@@ -1,0 +1,394 @@
+//! Every loss against values and gradients that PyTorch computed in `f64`.
+//!
+//! `golden/generate.py` makes the data. Inputs are exact in `f32`, so one set serves both types.
+
+mod common;
+
+use burn::config::Config;
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+use burn_losses::prelude::*;
+use common::{TestDevice, assert_close, devices, numbers};
+use serde_json::Value;
+
+struct Case {
+    name: String,
+    config: String,
+    inputs: Vec<Array>,
+    kind: String,
+    target: Array,
+    sample_weights: Option<Vec<f64>>,
+    upstream: f64,
+    value: f64,
+    unreduced: Array,
+    gradients: Vec<Vec<f64>>,
+    tiny: Vec<(String, usize)>,
+}
+
+struct Array {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+impl Array {
+    fn read(value: &Value) -> Self {
+        let shape = value["shape"].as_array().unwrap();
+        Self {
+            shape: shape.iter().map(|n| n.as_u64().unwrap() as usize).collect(),
+            data: floats(&value["data"]),
+        }
+    }
+
+    fn dims<const D: usize>(&self) -> [usize; D] {
+        self.shape
+            .as_slice()
+            .try_into()
+            .expect("the rank of the case")
+    }
+}
+
+fn float(value: &Value) -> f64 {
+    match value.as_str() {
+        Some("inf") => f64::INFINITY,
+        Some("-inf") => f64::NEG_INFINITY,
+        Some(other) => panic!("{other} is no number"),
+        None => value.as_f64().unwrap(),
+    }
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(float).collect()
+}
+
+fn cases(json: &str) -> Vec<Case> {
+    let file: Value = serde_json::from_str(json).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert!(cases.len() >= 20, "only {} cases", cases.len());
+    cases
+        .iter()
+        .map(|case| Case {
+            name: case["name"].as_str().unwrap().into(),
+            config: case["config"].to_string(),
+            inputs: case["inputs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(Array::read)
+                .collect(),
+            kind: case["target"]["kind"].as_str().unwrap().into(),
+            target: Array::read(&case["target"]),
+            sample_weights: case["sample_weights"]
+                .as_array()
+                .map(|_| floats(&case["sample_weights"])),
+            upstream: float(&case["upstream"]),
+            value: float(&case["value"]),
+            unreduced: Array::read(&case["unreduced"]),
+            gradients: case["gradients"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(floats)
+                .collect(),
+            tiny: case["tiny"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|tiny| {
+                    let at = tiny["at"].as_str().unwrap().to_string();
+                    (at, tiny["index"].as_u64().unwrap_or(0) as usize)
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// What a loss gave for a case.
+struct Outcome {
+    value: f64,
+    unreduced: Vec<f64>,
+    gradients: Vec<Vec<f64>>,
+}
+
+impl Case {
+    fn config<C: Config>(&self) -> C {
+        C::load_binary(self.config.as_bytes()).expect("a complete configuration")
+    }
+
+    fn ints<const D: usize>(&self, on: &TestDevice) -> Tensor<D, Int> {
+        let ids: Vec<i64> = self.target.data.iter().map(|&id| id as i64).collect();
+        Tensor::from_data(TensorData::new(ids, self.target.dims::<D>()), &on.device)
+    }
+
+    fn bools<const D: usize>(&self, on: &TestDevice) -> Tensor<D, Bool> {
+        let bools: Vec<bool> = self.target.data.iter().map(|&bool| bool == 1.0).collect();
+        Tensor::from_data(TensorData::new(bools, self.target.dims::<D>()), &on.device)
+    }
+
+    fn floats<const D: usize>(&self, on: &TestDevice, dtype: DType) -> Tensor<D> {
+        on.tensor(&self.target.data, self.target.dims::<D>(), dtype)
+    }
+
+    fn inputs<const D: usize>(&self, on: &TestDevice, dtype: DType) -> Vec<Tensor<D>> {
+        self.inputs
+            .iter()
+            .map(|input| on.tracked(&input.data, input.dims::<D>(), dtype))
+            .collect()
+    }
+
+    /// Value and gradients, through two- and three-argument calls alike.
+    fn outcome<const D: usize, const K: usize>(
+        &self,
+        inputs: &[Tensor<D>],
+        unreduced: Tensor<K>,
+        forward: impl FnOnce() -> Tensor<1>,
+    ) -> Outcome {
+        assert_eq!(
+            unreduced.dims().as_slice(),
+            self.unreduced.shape,
+            "{}",
+            self.name
+        );
+        let value = forward();
+        let gradients = value.clone().mul_scalar(self.upstream).backward();
+        Outcome {
+            value: numbers(&value)[0],
+            unreduced: numbers(&unreduced),
+            gradients: inputs
+                .iter()
+                .map(|input| numbers(&input.grad(&gradients).expect("a gradient")))
+                .collect(),
+        }
+    }
+
+    fn pair<const D: usize, const K: usize, T: Clone, L>(
+        &self,
+        loss: &L,
+        inputs: &[Tensor<D>],
+        target: T,
+    ) -> Outcome
+    where
+        L: Loss<Tensor<D>, T, Unreduced = Tensor<K>>,
+        Tensor<K>: burn_losses::target::SampleWeights<Tensor<K>>,
+    {
+        let unreduced = loss.forward_no_reduction(inputs[0].clone(), target.clone());
+        let like = unreduced.clone();
+        self.outcome(inputs, unreduced, || {
+            let input = inputs[0].clone();
+            match self.weights(&like) {
+                Some(weights) => loss.forward_weighted(input, target, weights),
+                None => loss.forward(input, target),
+            }
+        })
+    }
+
+    fn weights<const K: usize>(&self, like: &Tensor<K>) -> Option<Tensor<K>> {
+        let weights = self.sample_weights.clone()?;
+        let data = TensorData::new(weights, like.dims()).convert_dtype(like.dtype());
+        Some(Tensor::from_data(
+            data,
+            (&like.device().without_autodiff(), like.dtype()),
+        ))
+    }
+
+    fn compare(&self, loss: &str, on: &TestDevice, dtype: DType, found: &Outcome) {
+        let tolerance = match (on.name, dtype) {
+            ("wgpu", _) => 1e-4,
+            (_, DType::F64) => 1e-10,
+            _ => 1e-5,
+        };
+        let what = |part: &str| format!("{loss}/{} on {} {dtype:?}: {part}", self.name, on.name);
+        assert_close(&what("value"), &[found.value], &[self.value], tolerance);
+        assert_close(
+            &what("unreduced"),
+            &found.unreduced,
+            &self.unreduced.data,
+            tolerance,
+        );
+        for (at, expected) in self.gradients.iter().enumerate() {
+            assert_close(
+                &what(&format!("gradient{at}")),
+                &found.gradients[at],
+                expected,
+                tolerance,
+            );
+        }
+        for (part, at) in &self.tiny {
+            let (found, expected) = match part.as_str() {
+                "value" => (found.value, self.value),
+                "unreduced" => (found.unreduced[*at], self.unreduced.data[*at]),
+                _ => (found.gradients[0][*at], self.gradients[0][*at]),
+            };
+            let relative = ((found - expected) / expected).abs();
+            assert!(
+                relative <= tolerance.max(1e-5),
+                "{}: tiny {found:e}, expected {expected:e}",
+                what(part)
+            );
+        }
+    }
+}
+
+/// Runs the body with the constant `D` set to the rank, and `K` to the rank below.
+macro_rules! with_rank {
+    ($rank:expr, [$($d:literal)*], $D:ident, $K:ident => $body:expr) => {
+        match $rank {
+            $($d => {
+                #[allow(dead_code)]
+                const $D: usize = $d;
+                #[allow(dead_code)]
+                const $K: usize = $d - 1;
+                $body
+            })*
+            rank => panic!("rank {rank} is not among the tested ones"),
+        }
+    };
+}
+
+fn run(loss: &str, json: &str, call: impl Fn(&Case, &TestDevice, DType) -> Outcome) {
+    for case in cases(json) {
+        for on in devices() {
+            for dtype in [DType::F32, DType::F64] {
+                if dtype == DType::F32 || on.double {
+                    let outcome = call(&case, &on, dtype);
+                    case.compare(loss, &on, dtype, &outcome);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! regression {
+    ($test:ident, $file:literal, $config:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), [1 2 3 4], D, K => {
+                    let target = on.tracked(&case.target.data, case.target.dims::<D>(), dtype);
+                    let mut inputs = case.inputs::<D>(on, dtype);
+                    inputs.push(target.clone());
+                    case.pair::<D, D, _, _>(&case.config::<$config>().init(), &inputs, target)
+                })
+            });
+        }
+    };
+}
+
+regression!(l1, "l1", L1LossConfig);
+regression!(mse, "mse", MseLossConfig);
+
+#[test]
+fn nll() {
+    run("nll", include_str!("golden/nll.json"), |case, on, dtype| {
+        with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
+            let loss = case.config::<NllLossConfig>().init();
+            case.pair::<D, K, _, _>(&loss, &case.inputs(on, dtype), case.ints::<K>(on))
+        })
+    });
+}
+
+#[test]
+fn cross_entropy() {
+    run(
+        "cross_entropy",
+        include_str!("golden/cross_entropy.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
+                let loss = case.config::<CrossEntropyLossConfig>().init();
+                let inputs = case.inputs(on, dtype);
+                match case.kind.as_str() {
+                    "int" => case.pair::<D, K, _, _>(&loss, &inputs, case.ints::<K>(on)),
+                    _ => case.pair::<D, K, _, _>(&loss, &inputs, case.floats::<D>(on, dtype)),
+                }
+            })
+        },
+    );
+}
+
+macro_rules! elementwise {
+    ($test:ident, $file:literal, $config:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), [1 2 3 4 5], D, K => {
+                    let loss = case.config::<$config>().init();
+                    let inputs = case.inputs::<D>(on, dtype);
+                    match case.kind.as_str() {
+                        "int" => case.pair::<D, D, _, _>(&loss, &inputs, case.ints::<D>(on)),
+                        "bool" => case.pair::<D, D, _, _>(&loss, &inputs, case.bools::<D>(on)),
+                        _ => case.pair::<D, D, _, _>(&loss, &inputs, case.floats::<D>(on, dtype)),
+                    }
+                })
+            });
+        }
+    };
+}
+
+elementwise!(bce, "bce", BceLossConfig);
+elementwise!(bce_with_logits, "bce_with_logits", BceWithLogitsLossConfig);
+elementwise!(hinge_embedding, "hinge_embedding", HingeEmbeddingLossConfig);
+
+#[test]
+fn kl_div() {
+    run(
+        "kl_div",
+        include_str!("golden/kl_div.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4], D, K => {
+                let loss = case.config::<KlDivLossConfig>().init();
+                case.pair::<D, D, _, _>(&loss, &case.inputs(on, dtype), case.floats::<D>(on, dtype))
+            })
+        },
+    );
+}
+
+#[test]
+fn margin_ranking() {
+    run(
+        "margin_ranking",
+        include_str!("golden/margin_ranking.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [1 2 3 4 5], D, K => {
+                let inputs = case.inputs::<D>(on, dtype);
+                match case.kind.as_str() {
+                    "int" => ranked(case, &inputs, case.ints::<D>(on)),
+                    "bool" => ranked(case, &inputs, case.bools::<D>(on)),
+                    _ => ranked(case, &inputs, case.floats::<D>(on, dtype)),
+                }
+            })
+        },
+    );
+}
+
+fn ranked<const D: usize, T>(case: &Case, inputs: &[Tensor<D>], target: T) -> Outcome
+where
+    T: Clone + burn_losses::target::SignTarget<D>,
+{
+    let loss = case.config::<MarginRankingLossConfig>().init();
+    let (first, second) = (inputs[0].clone(), inputs[1].clone());
+    let each = loss.forward_no_reduction(first.clone(), second.clone(), target.clone());
+    let weights = case.weights(&each);
+    case.outcome(inputs, each, || match weights {
+        Some(weights) => loss.forward_weighted(first, second, target, weights),
+        None => loss.forward(first, second, target),
+    })
+}
+
+#[test]
+fn triplet_margin() {
+    run(
+        "triplet_margin",
+        include_str!("golden/triplet_margin.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4], D, K => {
+                let loss = case.config::<TripletMarginLossConfig>().init();
+                let inputs = case.inputs::<D>(on, dtype);
+                let [a, p, n] = [0, 1, 2].map(|at: usize| inputs[at].clone());
+                let each: Tensor<K> = loss.forward_no_reduction(a.clone(), p.clone(), n.clone());
+                let weights = case.weights(&each);
+                case.outcome(&inputs, each, || match weights {
+                    Some(weights) => loss.forward_weighted(a, p, n, weights),
+                    None => loss.forward(a, p, n),
+                })
+            })
+        },
+    );
+}

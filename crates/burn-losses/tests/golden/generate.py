@@ -1,0 +1,766 @@
+"""Golden data for the losses: what PyTorch computes, in float64, one JSON file per loss.
+
+Run `python generate.py` in a virtual environment with torch; the files are written
+beside this script, one case per line.
+
+* Float inputs, float targets and sample weights are float32 numbers written out exactly, so that
+  float32 and float64 tests start from the same numbers. Most lie on a coarse binary grid, which
+  keeps the files small. Results are written with 14 significant digits.
+* `value` is the reduced loss; `unreduced` is without reduction and without sample weights;
+  `gradients` are those of `value * upstream`, one per float input (for l1 and mse also the target).
+* With sample weights `s`, a loss `l` and a weight `w` (1, the weight of the class id, or 0 where
+  the id is ignored): Mean is sum(s l) / sum(s w), Sum is sum(s l), BatchMean is
+  sum(s l) / (size of axis 0). Where torch has the reduction, it is torch's and is checked
+  against this rule.
+* `tiny` lists results that are tiny yet exact, to be compared by relative error.
+* Infinite numbers are the strings "inf" and "-inf". There is no NaN.
+"""
+
+import json
+import math
+import warnings
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+warnings.filterwarnings("ignore", message="reduction: 'mean'")  # kl_div's is what is wanted here
+
+INF = math.inf
+REDUCTIONS = {"Mean": "mean", "Sum": "sum", "BatchMean": "batchmean"}
+UPSTREAMS = (1.0, 0.5, -2.0, 3.25)
+EXACT = {"value": True, "unreduced": True, "gradient0": True}
+
+
+# Random numbers -----------------------------------------------------------------------------------
+
+
+def f32(x):
+    """Rounded to float32, held as float64."""
+    return torch.as_tensor(x, dtype=torch.float64).float().double()
+
+
+def grid(x, step=1 / 256):
+    return torch.round(x / step) * step
+
+
+def randn(shape, scale=1.0, step=1 / 256):
+    x = torch.randn(shape) * scale
+    return grid(x, step) if step else f32(x)
+
+
+def unit(shape, step=1 / 256):
+    """Numbers in the open unit interval."""
+    return torch.randint(1, round(1 / step), shape) * step
+
+
+def signs(shape):
+    return torch.randint(0, 2, shape) * 2 - 1
+
+
+def distribution(shape, axis=1, parts=64, zeros=True):
+    """Multiples of 1/parts that add up to exactly 1 along the axis."""
+    size = shape[axis]
+    rest = [n for i, n in enumerate(shape) if i != axis]
+    counts = torch.zeros(*rest, size)
+    free = parts
+    if not zeros:
+        counts, free = counts + 1, parts - size
+    picks = torch.multinomial(torch.rand(math.prod(rest), size) + 0.05, free, replacement=True)
+    counts += F.one_hot(picks, size).sum(1).reshape(counts.shape)
+    return (counts / parts).movedim(-1, axis).contiguous()
+
+
+def one_hot(shape, axis=1):
+    rest = [n for i, n in enumerate(shape) if i != axis]
+    hot = F.one_hot(torch.randint(0, shape[axis], rest), shape[axis]).double()
+    return hot.movedim(-1, axis).contiguous()
+
+
+def log_softmax(shape, axis=1, scale=1.5):
+    return f32(F.log_softmax(torch.randn(shape) * scale, axis))
+
+
+def class_ids(shape, axis=1):
+    return torch.randint(0, shape[axis], [n for i, n in enumerate(shape) if i != axis])
+
+
+def class_weights(size):
+    return (torch.randint(1, 13, (size,)) / 4).tolist()
+
+
+def along(values, rank, axis):
+    """Per-class values as a tensor that broadcasts along the axis; None stays None."""
+    if values is None:
+        return None
+    shape = [1] * rank
+    if len(values) > 1:
+        shape[axis] = len(values)
+    return torch.tensor(values).reshape(shape)
+
+
+# Cases --------------------------------------------------------------------------------------------
+
+
+def numbers(x, exact=False):
+    """The elements for JSON: infinities as strings, whole numbers without a fraction."""
+
+    def number(v):
+        if math.isinf(v):
+            return "inf" if v > 0 else "-inf"
+        v = v if exact else float(f"{v:.14g}")
+        return int(v) if v == int(v) else v
+
+    assert not x.isnan().any()
+    return [number(v) for v in x.detach().flatten().tolist()]
+
+
+def array(x, exact=False):
+    return {"shape": list(x.shape), "data": numbers(x, exact)}
+
+
+def no_near_corner(z):
+    """A corner is met exactly or missed clearly: float32 must take the same side."""
+    assert ((z == 0) | (z.abs() > 1e-4)).all()
+
+
+class Suite:
+    def __init__(self, loss, options):
+        """`options`: the reductions that torch offers for this loss."""
+        self.loss, self.options, self.cases = loss, options, []
+        torch.manual_seed(20)
+
+    def add(self, name, config, inputs, target, function, *, reduction=None, weight=None,
+            sample_weights=False, target_gradient=False, tiny={}):
+        """`function(*inputs, reduction)` is torch's loss; `weight` what Mean divides by.
+
+        `tiny` maps a place to the entries there that are exact however small they are.
+        """
+        if reduction is None:
+            reduction = list(REDUCTIONS)[len(self.cases) % 3]
+        upstream = UPSTREAMS[len(self.cases) % 4]
+        for x in inputs:
+            assert torch.equal(x, f32(x))
+
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        unreduced = function(*leaves, "none")
+        weight = torch.ones_like(unreduced) if weight is None else weight
+        samples = None
+        if sample_weights:
+            samples = torch.randint(0, 9, unreduced.shape) / 4
+            samples.view(-1)[len(self.cases) % samples.numel()] = 0.0
+        scale = 1.0 if samples is None else samples
+        value = (unreduced * scale).sum()
+        if reduction == "Mean":
+            value = value / (weight * scale).sum()
+        elif reduction == "BatchMean":
+            value = value / inputs[0].shape[0]
+        if samples is None and reduction in self.options:
+            rule, value = value, function(*leaves, REDUCTIONS[reduction])
+            torch.testing.assert_close(value, rule, rtol=1e-12, atol=0)
+        gradients = torch.autograd.grad(value * upstream, leaves)
+
+        if target is None:
+            target = {"kind": "none", "shape": [], "data": []}
+        else:
+            if target.is_floating_point():
+                assert torch.equal(target, f32(target))
+            kind = "float" if target.is_floating_point() else "bool" if target.dtype == torch.bool else "int"
+            target = {"kind": kind, **array(target, exact=True)}
+        if target_gradient:
+            inputs = inputs[:-1]
+
+        exact = []
+        results = {"value": value, "unreduced": unreduced, "gradient0": gradients[0]}
+        for at, among in tiny.items():
+            size = results[at].detach().abs()
+            found = (size > 1e-30) & (size < 1e-6) & torch.as_tensor(among)
+            exact += [{"at": at, "index": i} for i in found.flatten().nonzero().flatten().tolist()]
+        assert bool(exact) == bool(tiny)
+
+        name = f"{name}_{'batch_mean' if reduction == 'BatchMean' else reduction.lower()}"
+        assert name not in [c["name"] for c in self.cases], name
+        self.cases.append({
+            "name": name,
+            "config": {**config, "reduction": reduction},
+            "inputs": [array(x, exact=True) for x in inputs],
+            "target": target,
+            "sample_weights": None if samples is None else numbers(samples, exact=True),
+            "upstream": upstream,
+            "value": numbers(value)[0],
+            "unreduced": array(unreduced),
+            "gradients": [numbers(g) for g in gradients],
+            "tiny": exact,
+        })
+
+    def write(self):
+        lines = [json.dumps(c, separators=(",", ":"), allow_nan=False) for c in self.cases]
+        head = json.dumps({"torch": torch.__version__})[:-1]
+        text = head + ', "cases": [\n' + ",\n".join(lines) + "\n]}\n"
+        assert len(json.loads(text)["cases"]) == len(self.cases) >= 24
+        Path(__file__).with_name(f"{self.loss}.json").write_text(text)
+        print(f"{self.loss:18} {len(self.cases):3} cases {len(text):7} bytes")
+        return len(text)
+
+
+# Regression ---------------------------------------------------------------------------------------
+
+
+def regression(loss, torch_loss):
+    suite = Suite(loss, ("Mean", "Sum"))
+
+    def add(name, x, y, **options):
+        suite.add(name, {}, [x, y], y, lambda x, y, r: torch_loss(x, y, reduction=r),
+                  target_gradient=True, **options)
+
+    for shape in [(7,), (5, 3), (2, 3, 3), (2, 1, 3, 2)]:
+        for reduction in REDUCTIONS:
+            add(f"rank{len(shape)}", randn(shape), randn(shape), reduction=reduction)
+    for reduction in REDUCTIONS:
+        x, y = randn((3, 5)), randn((3, 5))
+        y.view(-1)[::2] = x.view(-1)[::2]
+        add("ties", x, y, reduction=reduction)
+    x = randn((3, 3))
+    add("all_ties", x, x.clone())
+    add("full_float32_digits", randn((4, 3), step=None), randn((4, 3), step=None))
+    add("one_element", randn((1,)), randn((1,)))
+    add("one_row", randn((1, 7)), randn((1, 7)))
+    add("zeros_and_ones", torch.tensor([[0.0, 1.0, 0.0, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
+    add("magnitude_1e4", randn((3, 5), 1e4, 1.0), randn((3, 5), 1e4, 1.0))
+    add("magnitude_1e-3", f32(randn((3, 3), 1e-3, None)), f32(randn((3, 3), 1e-3, None)))
+    add("near_ties", *(lambda x: (x, x + 2.0**-16 * signs(x.shape)))(randn((2, 6))))
+    for shape in [(17,), (5, 3), (3, 2, 3), (2, 2, 3, 1)]:
+        add(f"rank{len(shape)}_sample_weights", randn(shape), randn(shape), sample_weights=True)
+    x, y = randn((3, 3)), randn((3, 3))
+    y[0] = x[0]
+    add("ties_sample_weights", x, y, sample_weights=True)
+    add("large", randn((32, 16), step=1 / 4), randn((32, 16), step=1 / 4), reduction="BatchMean")
+    add("large_rank3", randn((3, 7, 25), step=1 / 4), randn((3, 7, 25), step=1 / 4), sample_weights=True, reduction="Sum")
+    return suite
+
+
+# Classes ------------------------------------------------------------------------------------------
+
+
+def by_class(torch_loss, target, weights, ignore, axis, **torch_options):
+    """The loss of class ids or probabilities with the classes along `axis`, and what Mean divides by."""
+    per_class = None if weights is None else torch.tensor(weights)
+    if target.is_floating_point():
+        moved, weight = target.movedim(axis, 1), None
+    else:
+        ignored = torch.isin(target, torch.tensor(ignore, dtype=torch.int64))
+        moved = target.masked_fill(ignored, -100)  # torch knows one ignored id, -100
+        weight = torch.ones(target.shape) if weights is None else per_class[target.masked_fill(ignored, 0)]
+        weight = weight.masked_fill(ignored, 0.0)
+
+    def function(x, reduction):  # with the class axis gone, the others are in the right order
+        x = x.movedim(axis, 1).contiguous()  # else torch's backward of rank 4 and 5 fails
+        return torch_loss(x, moved, weight=per_class, reduction=reduction, **torch_options)
+
+    return function, weight
+
+
+def some_ignored(ids, ignore):
+    """Puts ignored ids in, leaving at least one other."""
+    if ignore:
+        flat = ids.view(-1)
+        for i, ignored in enumerate(ignore):
+            flat[i::5] = ignored
+        flat[-1] = next(i for i in (1, 2, 0) if i not in ignore)
+    return ids
+
+
+def nll():
+    suite = Suite("nll", ("Mean", "Sum"))
+
+    def add(name, shape, axis=1, weights=None, ignore=(), x=None, ids=None, **options):
+        x = log_softmax(shape, axis) if x is None else x
+        weights = class_weights(shape[axis]) if weights is True else weights
+        ids = some_ignored(class_ids(shape, axis), ignore) if ids is None else ids
+        config = {"weights": weights, "ignore_indices": list(ignore), "class_axis": axis}
+        function, weight = by_class(F.nll_loss, ids, weights, list(ignore), axis)
+        suite.add(name, config, [x], ids, function, weight=weight, **options)
+
+    for reduction in REDUCTIONS:
+        add("plain", (5, 3), reduction=reduction)
+        add("weights", (7, 3), weights=True, reduction=reduction)
+        add("weights_ignore_two", (7, 4), weights=True, ignore=(-100, 2), reduction=reduction)
+    add("ignore_0", (7, 3), ignore=(0,))
+    add("ignore_255", (7, 3), ignore=(255,))
+    add("ignore_three", (11, 5), ignore=(-1, 0, 255))
+    add("ignore_unused", (3, 3), ignore=(-100,), ids=torch.tensor([0, 2, 1]))
+    add("rank3", (2, 3, 3))
+    add("rank3_last_axis_weights", (2, 5, 3), 2, weights=True)
+    add("rank4_weights_ignore", (2, 3, 2, 3), weights=True, ignore=(-100, 1))
+    add("rank4_last_axis", (2, 3, 1, 4), 3)
+    add("rank4_axis2_weights", (2, 2, 3, 2), 2, weights=True)
+    add("rank5", (2, 3, 1, 2, 2), ignore=(2,))
+    add("rank5_last_axis_weights", (1, 2, 2, 2, 3), 4, weights=True)
+    x = log_softmax((4, 3))
+    x[0, 1] = x[1, 0] = x[2, 0] = x[2, 1] = -INF
+    add("minus_inf_elsewhere", (4, 3), x=x, ids=torch.tensor([0, 1, 2, 0]))
+    add("minus_inf_elsewhere_weights", (4, 3), weights=True, x=x, ids=torch.tensor([2, 2, 2, 1]))
+    add("minus_inf_at_target", (4, 3), x=x, ids=torch.tensor([1, 1, 2, 0]))
+    ignored = torch.tensor([1, 2, 2, 0])
+    add("minus_inf_at_ignored", (4, 3), ignore=(0, 1), x=x, ids=ignored)
+    for reduction in REDUCTIONS:
+        add("weight_zero", (5, 3), weights=[0.0, 1.5, 0.5], ids=torch.tensor([0, 1, 2, 0, 1]), reduction=reduction)
+    add("all_but_one_ignored", (5, 3), ignore=(-100,), ids=torch.tensor([-100, -100, 1, -100, -100]))
+    add("all_but_one_ignored_weights", (4, 3), weights=True, ignore=(0, 2), ids=torch.tensor([0, 2, 1, 0]), reduction="Mean")
+    add("one_row", (1, 7))
+    for reduction in REDUCTIONS:
+        add("sample_weights", (7, 3), sample_weights=True, reduction=reduction)
+        add("weights_ignore_sample_weights", (7, 3), weights=True, ignore=(-100, 2), sample_weights=True, reduction=reduction)
+    add("rank3_last_axis_weights_sample_weights", (2, 3, 4), 2, weights=True, sample_weights=True)
+    x = grid(log_softmax((61, 9)), 1 / 256)
+    add("large", (61, 9), weights=True, ignore=(-100, 7), x=x)
+    x = grid(log_softmax((3, 7, 5, 5)), 1 / 256)
+    add("large_rank4", (3, 7, 5, 5), x=x)
+    return suite
+
+
+def saturated_cross_entropy(x, ids, weight, reduction, label_smoothing):
+    """F.cross_entropy of class ids, kept exact where a class has nearly all of the probability.
+
+    torch takes the logarithm of 1 plus a tiny rest, which leaves 8 of its digits for a loss of 1e-9.
+    """
+    assert weight is None and label_smoothing == 0.0
+    at = ids.unsqueeze(1)
+    rest = (x - x.gather(1, at)).exp().scatter(1, at, 0.0).sum(1)
+    loss = {"none": lambda v: v, "mean": torch.mean, "sum": torch.sum}[reduction](torch.log1p(rest))
+    torch.testing.assert_close(loss, F.cross_entropy(x, ids, reduction=reduction), rtol=1e-12, atol=1e-13)
+    return loss
+
+
+def cross_entropy():
+    suite = Suite("cross_entropy", ("Mean", "Sum"))
+
+    def add(name, shape, target, axis=1, weights=None, smoothing=0.0, ignore=(), x=None, loss=F.cross_entropy, **options):
+        x = randn(shape, 1.5) if x is None else x
+        weights = class_weights(shape[axis]) if weights is True else weights
+        if target == "ids":
+            target = some_ignored(class_ids(shape, axis), ignore)
+        elif target == "probs":
+            target = distribution(shape, axis)
+        elif target == "one_hot":
+            target = one_hot(shape, axis)
+        config = {"weights": weights, "ignore_indices": list(ignore), "label_smoothing": smoothing, "class_axis": axis}
+        function, weight = by_class(loss, target, weights, list(ignore), axis, label_smoothing=smoothing)
+        kind = "probs" if target.is_floating_point() else "ids"
+        suite.add(f"{kind}_{name}", config, [x], target, function, weight=weight, **options)
+
+    for reduction in REDUCTIONS:
+        add("plain", (5, 3), "ids", reduction=reduction)
+        add("plain", (5, 3), "probs", reduction=reduction)
+        add("weights_smoothing_ignore", (7, 4), "ids", weights=True, smoothing=0.1, ignore=(-100, 2), reduction=reduction)
+        add("weights_smoothing", (5, 3), "probs", weights=True, smoothing=0.1, reduction=reduction)
+
+    # Ranks, axes and pairs of options.
+    add("weights", (7, 3), "ids", weights=True)
+    add("ignore_0", (7, 3), "ids", ignore=(0,))
+    add("ignore_255_smoothing", (7, 3), "ids", ignore=(255,), smoothing=0.2)
+    add("rank3", (2, 3, 3), "ids")
+    add("rank3_last_axis_weights_smoothing", (2, 3, 4), "ids", 2, weights=True, smoothing=0.1)
+    add("rank4_weights_ignore", (2, 3, 2, 2), "ids", weights=True, ignore=(-100, 0))
+    add("rank4_last_axis_smoothing", (2, 3, 1, 3), "ids", 3, smoothing=0.3)
+    add("rank5_weights_smoothing_ignore", (2, 3, 1, 2, 2), "ids", weights=True, smoothing=0.1, ignore=(1,))
+    add("rank5_last_axis_ignore", (2, 1, 2, 2, 3), "ids", 4, ignore=(-1, 255))
+    add("rank3_smoothing", (2, 3, 3), "probs", smoothing=0.2)
+    add("rank3_last_axis_weights", (2, 3, 3), "probs", 2, weights=True)
+    add("rank4_weights", (2, 3, 2, 2), "probs", weights=True)
+    add("rank4_last_axis", (2, 2, 2, 3), "probs", 3)
+    add("rank5", (2, 3, 1, 1, 2), "probs")
+    add("rank5_last_axis_weights_smoothing", (1, 2, 1, 2, 3), "probs", 4, weights=True, smoothing=0.1)
+
+    # Special targets and options.
+    ids = torch.tensor
+    add("weight_zero", (5, 3), ids([0, 1, 2, 0, 1]), weights=[0.0, 1.5, 0.5])
+    add("weight_zero_smoothing", (5, 3), ids([0, 1, 2, 0, 1]), weights=[0.0, 1.5, 0.5], smoothing=0.1, reduction="Mean")
+    add("all_but_one_ignored", (4, 3), ids([-100, 1, -100, -100]), ignore=(-100,))
+    add("smoothing_one", (3, 3), "ids", smoothing=1.0)
+    add("one_row", (1, 7), "ids", smoothing=0.1)
+    add("one_hot", (4, 3), "one_hot")
+    add("one_hot_smoothing", (4, 3), "one_hot", smoothing=0.1)
+    add("full_float32_digits", (4, 3), "ids", x=randn((4, 3), step=None))
+
+    # Special logits.
+    huge = randn((5, 4), 1e4, 1.0)
+    for reduction in REDUCTIONS:
+        add("magnitude_1e4", (5, 4), "ids", x=huge, reduction=reduction)
+    add("magnitude_1e4_smoothing", (5, 4), "ids", x=huge, smoothing=0.1)
+    add("magnitude_1e4_weights", (5, 4), "probs", x=huge, weights=True)
+    add("offset_1e4", (4, 3), "ids", x=randn((4, 3)) + 1e4)
+    add("scale_1e-3", (4, 3), "ids", x=f32(randn((4, 3), 1e-3, None)), weights=True)
+    add("scale_1e-3", (4, 3), "probs", x=f32(randn((4, 3), 1e-3, None)))
+    add("equal_logits", (2, 4), ids([3, 0]), x=torch.full((2, 4), 2.5))
+    rows = torch.tensor([[20.0, 0, -1], [0, 25, 1], [1, 0, 30], [40, 0, 1]])
+    add("saturated_right", (4, 3), ids([0, 1, 2, 0]), x=rows, tiny=EXACT, loss=saturated_cross_entropy, reduction="Sum")
+    add("saturated_wrong", (4, 3), ids([1, 2, 0, 2]), x=rows)
+    add("saturated_smoothing", (4, 3), ids([0, 2, 2, 1]), x=rows, smoothing=0.1)
+    add("saturated", (4, 3), "probs", x=rows)
+    x = randn((4, 3))
+    x[0, 1] = x[1, 0] = x[2, 0] = x[2, 1] = -INF
+    for reduction in REDUCTIONS:
+        add("minus_inf_elsewhere", (4, 3), ids([0, 1, 2, 0]), x=x, reduction=reduction)
+    add("minus_inf_elsewhere_weights_ignore", (4, 3), ids([2, 2, -100, 1]), x=x, weights=True, ignore=(-100,))
+    add("minus_inf_at_target", (4, 3), ids([1, 1, 2, 0]), x=x)
+
+    add("sample_weights", (7, 3), "ids", sample_weights=True)
+    add("weights_smoothing_ignore_sample_weights", (7, 3), "ids", weights=True, smoothing=0.1, ignore=(-100, 0), sample_weights=True, reduction="Mean")
+    add("rank3_last_axis_weights_sample_weights", (2, 3, 3), "ids", 2, weights=True, sample_weights=True)
+    add("sample_weights", (5, 3), "probs", sample_weights=True)
+    add("weights_smoothing_sample_weights", (5, 3), "probs", weights=True, smoothing=0.1, sample_weights=True, reduction="Mean")
+    add("large", (61, 9), "ids", weights=True, smoothing=0.1, ignore=(-100, 7), x=randn((61, 9), 2.0, 1 / 8))
+    add("large_rank4", (3, 7, 5, 5), "ids", x=randn((3, 7, 5, 5), 2.0, 1 / 8))
+    add("large", (52, 5), "probs", smoothing=0.1, x=randn((52, 5), 2.0, 1 / 8))
+    return suite
+
+
+# Binary cross-entropy -----------------------------------------------------------------------------
+
+
+def labels(kind, shape):
+    if kind == "soft":
+        return torch.randint(0, 65, shape) / 64
+    hard = torch.randint(0, 2, shape)
+    return {"int": hard, "bool": hard.bool(), "hard": hard.double()}[kind]
+
+
+def smoothed(target, smoothing):
+    return (1 - smoothing) * target.double() + smoothing / 2
+
+
+def binary_grid(add, pos):
+    """Kinds of labels, ranks, axes and weights; `pos(C)` gives extra options where there are any."""
+    for reduction in REDUCTIONS:
+        add("soft", (5, 3), "soft", reduction=reduction)
+        add("int_weights_smoothing", (5, 3), "int", weights=3, smoothing=0.1, reduction=reduction, **pos(3))
+    add("bool_rank1", (17,), "bool")
+    add("soft_rank1_one_weight", (7,), "soft", weights=1)
+    add("bool_rank3_weights", (2, 3, 3), "bool", weights=3, **pos(3))
+    add("soft_rank3_last_axis_weights", (2, 3, 4), "soft", axis=2, weights=4, **pos(4))
+    add("int_rank4_weights_smoothing", (2, 3, 1, 3), "int", weights=3, smoothing=0.2)
+    add("soft_rank4_last_axis_weights", (2, 1, 3, 3), "soft", axis=3, weights=3, **pos(3))
+    add("bool_rank5_smoothing", (2, 1, 2, 2, 2), "bool", smoothing=0.3)
+    add("hard_one_weight_smoothing", (3, 3), "hard", weights=1, smoothing=0.1, **pos(1))
+    add("int_one_element", (1, 1), "int", weights=1)
+    add("int_smoothing_one", (3, 3), "int", smoothing=1.0)
+    add("soft_sample_weights", (5, 3), "soft", sample_weights=True)
+    add("int_weights_sample_weights", (5, 3), "int", weights=3, sample_weights=True, reduction="Mean", **pos(3))
+    add("bool_weights_smoothing_sample_weights", (3, 5), "bool", weights=5, smoothing=0.1, sample_weights=True)
+    add("soft_rank3_last_axis_weights_sample_weights", (2, 3, 3), "soft", axis=2, weights=3, sample_weights=True)
+
+
+def bce():
+    suite = Suite("bce", ("Mean", "Sum"))
+
+    def add(name, shape, target, axis=1, weights=None, smoothing=0.0, x=None, **options):
+        x = unit(shape) if x is None else x
+        weights = class_weights(weights) if weights else None
+        target = labels(target, shape) if isinstance(target, str) else target
+        config = {"weights": weights, "label_smoothing": smoothing, "class_axis": axis}
+        y, w = smoothed(target, smoothing), along(weights, len(shape), axis)
+        function = lambda x, r: F.binary_cross_entropy(x, y, w, reduction=r)
+        suite.add(name, config, [x], target, function, **options)
+
+    binary_grid(add, lambda size: {})
+    ends = torch.tensor([[0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    for reduction in REDUCTIONS:
+        add("zero_one_right", (2, 3), ends.long(), x=ends, reduction=reduction)
+        add("zero_one_wrong", (2, 3), 1 - ends.long(), x=ends, reduction=reduction)
+    add("zero_one_wrong_weights", (2, 3), 1 - ends, x=ends, weights=3)
+    add("zero_one_soft", (2, 3), torch.full((2, 3), 0.25), x=ends)
+    add("zero_one_smoothing", (2, 3), ends.bool(), x=ends, smoothing=0.1)
+    # Below about 1e-12 the denominator of the gradient is clamped, so it falls to 0 with x.
+    small = f32([[1e-9, 1e-7, 1e-13], [3e-8, 1e-20, 2e-12]])
+    zeros = torch.zeros(2, 3)
+    for reduction in REDUCTIONS:
+        add("tiny_label_0", (2, 3), zeros, x=small, tiny=EXACT, reduction=reduction)
+    add("tiny_label_0_weights", (2, 3), zeros.bool(), x=small, weights=3, tiny=EXACT)
+    add("tiny_label_1", (2, 3), zeros.long() + 1, x=small)
+    add("tiny_soft", (2, 3), labels("soft", (2, 3)), x=small)
+    near = 1 - torch.tensor([[2.0**-24, 2.0**-20, 2.0**-12]])
+    add("near_one_label_1", (1, 3), torch.ones(1, 3), x=near)
+    add("near_one_label_0", (1, 3), torch.zeros(1, 3), x=near)
+    add("one_half", (2, 3), "int", x=torch.full((2, 3), 0.5))
+    add("one_half_soft", (2, 2), torch.full((2, 2), 0.5), x=torch.full((2, 2), 0.5))
+    add("full_float32_digits", (4, 3), "hard", x=f32(torch.rand(4, 3)))
+    add("large", (29, 17), "soft", x=unit((29, 17), 1 / 32))
+    add("large_rank3", (4, 7, 9), "int", weights=7, smoothing=0.1, x=unit((4, 7, 9), 1 / 32))
+    return suite
+
+
+def exact_bce_with_logits(x, y, weight, pos_weight, reduction):
+    """torch's loss without its cancellation.
+
+    torch computes (1 - y) x - log_sigmoid(x), which for a label of 0 and x = -40 is 0 and not
+    4e-18. With log(1 - sigmoid(x)) = log_sigmoid(-x) nothing cancels.
+    """
+    pos = 1.0 if pos_weight is None else pos_weight
+    loss = -(pos * y * F.logsigmoid(x) + (1 - y) * F.logsigmoid(-x))
+    loss = loss if weight is None else loss * weight
+    loss = {"none": lambda v: v, "mean": torch.mean, "sum": torch.sum}[reduction](loss)
+    torchs = F.binary_cross_entropy_with_logits(x, y, weight, pos_weight=pos_weight, reduction=reduction)
+    torch.testing.assert_close(loss, torchs, rtol=1e-12, atol=1e-13)
+    gradient = [torch.autograd.grad(v.sum(), x, retain_graph=True)[0] for v in (loss, torchs)]
+    torch.testing.assert_close(*gradient, rtol=1e-12, atol=1e-13)
+    return loss
+
+
+def bce_with_logits():
+    suite = Suite("bce_with_logits", ("Mean", "Sum"))
+
+    def add(name, shape, target, axis=1, weights=None, pos_weights=None, smoothing=0.0, x=None, **options):
+        x = randn(shape, 2.0) if x is None else x
+        weights = class_weights(weights) if weights else None
+        pos_weights = class_weights(pos_weights) if pos_weights else None
+        target = labels(target, shape) if isinstance(target, str) else target
+        config = {"weights": weights, "pos_weights": pos_weights, "label_smoothing": smoothing, "class_axis": axis}
+        y = smoothed(target, smoothing)
+        w, pos = along(weights, len(shape), axis), along(pos_weights, len(shape), axis)
+        function = lambda x, r: exact_bce_with_logits(x, y, w, pos, r)
+        suite.add(name + "_pos_weights" * (pos is not None), config, [x], target, function, **options)
+
+    binary_grid(add, lambda size: {"pos_weights": size})
+    add("soft", (5, 3), "soft", pos_weights=3)
+    add("int_one_pos_weight", (5, 3), "int", pos_weights=1)
+    add("bool_rank3_last_axis_smoothing", (2, 2, 3), "bool", axis=2, pos_weights=3, smoothing=0.1)
+    add("int_sample_weights", (5, 3), "int", pos_weights=3, sample_weights=True)
+
+    sizes = torch.tensor([[20.0, -20.0, 40.0, -40.0, 100.0, -100.0, 1e4, -1e4]])
+    right = sizes > 0
+    small = sizes[:, :4].reshape(2, 2)
+    for reduction in REDUCTIONS:
+        add("saturated_right", (1, 8), right, x=sizes, tiny=EXACT, reduction=reduction)
+        add("saturated_wrong", (1, 8), (~right).long(), x=sizes, reduction=reduction)
+    add("saturated_right_float", (2, 2), (small > 0).double(), x=small, tiny=EXACT)
+    add("saturated_right_weights", (2, 2), (small > 0).long(), x=small, weights=2, pos_weights=2, tiny=EXACT)
+    add("saturated_right_sample_weights", (2, 2), small > 0, x=small, sample_weights=True, tiny=EXACT)
+    add("saturated_wrong_weights", (1, 8), ~right, x=sizes, weights=8, pos_weights=8)
+    add("saturated_soft", (1, 8), "soft", x=sizes)
+    add("saturated_soft_weights", (1, 8), "soft", x=sizes, pos_weights=1)
+    add("saturated_smoothing", (1, 8), right, x=sizes, smoothing=0.1)
+    add("saturated_and_zero", (1, 5), torch.tensor([[1, 0, 1, 0, 1]]), x=torch.tensor([[20.0, -20.0, 0.0, 0.0, 40.0]]), tiny=EXACT)
+    add("zero_soft", (2, 3), "soft", x=torch.zeros(2, 3))
+    add("zero_int", (2, 3), "int", x=torch.zeros(2, 3), pos_weights=3)
+    add("scale_1e-3", (2, 3), "hard", x=randn((2, 3), 1e-3, None))
+    add("full_float32_digits", (4, 3), "soft", x=randn((4, 3), step=None))
+    add("large", (29, 17), "soft", x=randn((29, 17), 2.0, 1 / 8))
+    add("large_rank3", (4, 7, 9), "int", weights=7, pos_weights=7, x=randn((4, 7, 9), 2.0, 1 / 8))
+    return suite
+
+
+# Ranking and distances ----------------------------------------------------------------------------
+
+
+def sign_target(kind, shape):
+    """Labels of the given kind; as the signs -1 and +1 they are `as_signs` of them."""
+    y = signs(shape)
+    return {"float": y.double(), "int": y, "bool": y > 0}[kind]
+
+
+def as_signs(target):
+    return target.double() * 2 - 1 if target.dtype == torch.bool else target.double()
+
+
+def hinge_embedding():
+    suite = Suite("hinge_embedding", ("Mean", "Sum"))
+
+    def add(name, x, target, margin=1.0, **options):
+        target = sign_target(target, x.shape) if isinstance(target, str) else target
+        y = as_signs(target)
+        function = lambda x, r: F.hinge_embedding_loss(x, y, margin, reduction=r)
+        suite.add(name, {"margin": margin}, [x], target, function, **options)
+
+    shapes = [(7,), (5, 3), (2, 3, 3), (2, 1, 3, 2), (17,)]
+    for kind in ("float", "int", "bool"):
+        for margin in (1.0, 0.5, 2.0, 0.0):
+            shape = shapes[len(suite.cases) % len(shapes)]
+            add(f"{kind}_margin_{margin}", randn(shape).abs() * 1.5, kind, margin)
+    for reduction in REDUCTIONS:
+        x = torch.tensor([[1.0, 1.0, 0.5], [1.5, 0.0, -1.0]])
+        add("corner", x, torch.tensor([[-1, 1, -1], [-1, -1, -1]]), reduction=reduction)
+    for margin in (0.5, 2.0, 0.0):
+        x = torch.tensor([margin, margin, margin + 0.25, margin - 0.25])
+        add(f"corner_margin_{margin}", x, torch.tensor([-1.0, 1.0, -1.0, -1.0]), margin)
+    for kind in ("float", "int", "bool"):
+        add(f"{kind}_negative_inputs", -randn((3, 3)).abs(), kind)
+        add(f"{kind}_sample_weights", randn((5, 3)), kind, sample_weights=True)
+    add("rank3_sample_weights", randn((2, 3, 3)), "bool", 0.5, sample_weights=True)
+    add("rank4_sample_weights", randn((2, 1, 2, 3)), "int", 2.0, sample_weights=True)
+    add("all_positive", randn((3, 3)), torch.ones(3, 3))
+    add("all_negative", randn((3, 3)), torch.zeros(3, 3).bool())
+    add("one_element", randn((1,)), torch.tensor([-1]))
+    add("one_row", randn((1, 7)), "float")
+    add("full_float32_digits", randn((4, 3), step=None), "float")
+    add("magnitude_1e4", randn((3, 3), 1e4, 1.0), "int")
+    add("large", randn((32, 16), step=1 / 8), "int", reduction="BatchMean")
+    add("large_rank3", randn((3, 7, 25), step=1 / 8), "bool", 2.0, sample_weights=True, reduction="Sum")
+    return suite
+
+
+def margin_ranking():
+    suite = Suite("margin_ranking", ("Mean", "Sum"))
+
+    def add(name, first, second, target, margin=0.0, **options):
+        target = sign_target(target, first.shape) if isinstance(target, str) else target
+        y = as_signs(target)
+        no_near_corner(margin - y * (first - second))
+        function = lambda a, b, r: F.margin_ranking_loss(a, b, y, margin, reduction=r)
+        suite.add(name, {"margin": margin}, [first, second], target, function, **options)
+
+    shapes = [(7,), (5, 3), (2, 3, 3), (2, 1, 3, 2), (17,)]
+    for kind in ("float", "int", "bool"):
+        for margin in (0.0, 0.5, -0.25, 2.0):
+            shape = shapes[len(suite.cases) % len(shapes)]
+            add(f"{kind}_margin_{margin}".replace("-", "minus_"), randn(shape), randn(shape), kind, margin)
+    for reduction in REDUCTIONS:
+        a, b = randn((2, 4)), randn((2, 4))
+        b[:, ::2] = a[:, ::2]
+        add("ties", a, b, "int", reduction=reduction)
+    for margin in (0.5, -0.25, 1.0):
+        y = sign_target("float", (2, 3))
+        b = randn((2, 3))
+        away = margin + torch.tensor([[0.0, 0.25, -0.25], [0.0, 0.0, 1.0]])
+        add(f"corner_margin_{margin}".replace("-", "minus_"), b + y * away, b, y, margin)
+    x = randn((3, 3))
+    add("all_ties", x, x.clone(), "bool")
+    add("all_ties_margin", x, x.clone(), "bool", 0.5)
+    for kind in ("float", "int", "bool"):
+        add(f"{kind}_sample_weights", randn((5, 3)), randn((5, 3)), kind, 0.5, sample_weights=True)
+    add("rank3_sample_weights", randn((2, 3, 3)), randn((2, 3, 3)), "bool", -0.25, sample_weights=True)
+    add("rank4_sample_weights", randn((2, 1, 2, 3)), randn((2, 1, 2, 3)), "int", sample_weights=True)
+    add("all_ranked", x, x - 3.0, torch.ones(3, 3), 0.5)
+    add("none_ranked", x, x + 3.0, torch.ones(3, 3).bool(), 0.5)
+    add("one_element", randn((1,)), randn((1,)), torch.tensor([-1]), 2.0)
+    add("one_row", randn((1, 7)), randn((1, 7)), "float", 0.5)
+    add("full_float32_digits", randn((4, 3), step=None), randn((4, 3), step=None), "float")
+    add("magnitude_1e4", randn((3, 3), 1e4, 1.0), randn((3, 3), 1e4, 1.0), "int", 0.5)
+    add("large", randn((32, 16), step=1 / 4), randn((32, 16), step=1 / 4), "int", 0.5, reduction="BatchMean")
+    add("large_rank3", randn((3, 7, 25), step=1 / 4), randn((3, 7, 25), step=1 / 4), "bool", sample_weights=True, reduction="Sum")
+    return suite
+
+
+def triplet_margin():
+    suite = Suite("triplet_margin", ("Mean", "Sum"))
+
+    def add(name, a, p, n, margin=1.0, norm=2.0, eps=1e-6, swap=False, **options):
+        distance = lambda u, v: F.pairwise_distance(u, v, norm, eps)
+        far = distance(a, n)
+        if swap:
+            no_near_corner(far - distance(p, n))
+            far = torch.minimum(far, distance(p, n))
+        no_near_corner(margin + distance(a, p) - far)
+        config = {"margin": margin, "p": norm, "eps": eps, "swap": swap}
+        function = lambda a, p, n, r: F.triplet_margin_loss(a, p, n, margin, norm, eps, swap, reduction=r)
+        suite.add(name, config, [a, p, n], None, function, **options)
+
+    def three(shape, step=1 / 256):
+        return [randn(shape, 1.0, step) for _ in range(3)]
+
+    shapes = [(3, 3), (2, 2, 2), (3, 1), (1, 7), (2, 1, 2, 3)]
+    for i, norm in enumerate((1.0, 1.5, 2.0, 3.0, 5.0)):
+        for j, eps in enumerate((1e-6, 0.0, 1e-3)):
+            for swap in (False, True):
+                shape = shapes[(i + j + 2 * swap) % len(shapes)]
+                reduction = list(REDUCTIONS)[(i + j + swap) % 3]
+                name = f"p_{norm}_eps_{eps}" + "_swap" * swap
+                add(name, *three(shape), (0.5, 1.0, 2.0)[j], norm, eps, swap, reduction=reduction)
+    for norm in (1.0, 1.5, 2.0, 3.0, 5.0):
+        a, p, n = three((3, 3))
+        n[0] = a[0] + grid(torch.rand(3) / 8)  # near enough to be active
+        p[0], p[1] = a[0], a[1]
+        add(f"identical_positive_p_{norm}", a, p, n, 2.0, norm, 0.0)
+        add(f"all_identical_p_{norm}", a, a.clone(), a.clone(), 1.0, norm, 0.0, swap=norm != 2.0)
+    add("identical_positive_eps", a, a.clone(), n, 3.0)
+    add("identical_negative", a, p, a.clone(), eps=0.0)
+    add("all_identical_eps", a, a.clone(), a.clone())
+    add("all_identical_eps_swap", a, a.clone(), a.clone(), eps=1e-3, swap=True)
+    # Distances of 5 and 6 at a margin of 1; the second triplet is just inside, the third outside.
+    a = torch.zeros(3, 2)
+    p = torch.tensor([[3.0, 4.0], [3.0, 4.0], [3.0, 4.0]])
+    n = torch.tensor([[0.0, 6.0], [0.0, 5.875], [6.125, 0.0]])
+    for reduction in REDUCTIONS:
+        add("corner", a, p, n, eps=0.0, reduction=reduction)
+    add("corner_p_1", a, p, n + torch.tensor([0.0, 2.0]), 1.0, 1.0, 0.0)
+    # The negative is as far from the anchor as from the positive: torch halves the gradient.
+    a = torch.tensor([[3.0, 4.0], [1.0, -2.0], [0.5, 0.25]])
+    p = torch.tensor([[4.0, 3.0], [-2.0, 1.0], [-0.5, 0.25]])
+    n = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, -1.5]])
+    for norm in (1.0, 2.0, 3.0):
+        add(f"swap_tie_p_{norm}", a, p, n, 8.0, norm, 0.0, swap=True)
+    a, p, n = three((5, 3))
+    add("all_inactive", a, a + 0.125, n + 9.0)
+    for norm, swap in ((2.0, False), (1.0, True)):
+        add(f"p_{norm}_sample_weights" + "_swap" * swap, *three((5, 3)), 1.0, norm, 1e-6, swap, sample_weights=True)
+    add("rank3_sample_weights", *three((2, 3, 2)), eps=0.0, sample_weights=True)
+    add("full_float32_digits", *three((3, 3), None))
+    a, p, n = three((100, 16), 1 / 2)  # a part of them is active
+    add("large", a, grid(a + p / 2, 1 / 2), n, 1.0, reduction="Mean")
+    a, p, n = three((5, 11, 7), 1 / 16)
+    add("large_rank3_swap", a, grid(a + p / 4, 1 / 16), n, 1.0, 3.0, swap=True)
+    return suite
+
+
+def kl_div():
+    suite = Suite("kl_div", ("Mean", "Sum", "BatchMean"))
+
+    def add(name, x, target, log_target=False, axis=None, **options):
+        # A target probability of 0 adds 0 to the loss and to the gradient, whatever the input: the
+        # limit of t log t. torch gives NaN where the input is -inf too, and always for a
+        # log-target of -inf; there the pair is replaced by one whose loss is 0.
+        none = target == (-INF if log_target else 0.0)
+        t = target.masked_fill(none, 0.0)
+        function = lambda x, r: F.kl_div(x.masked_fill(none, 0.0), t, reduction=r, log_target=log_target)
+        name += "_log_target" * log_target
+        suite.add(name, {"log_target": log_target, "class_axis": axis}, [x], target, function, **options)
+
+    def targets(shape, axis, log_target):
+        if log_target:
+            return log_softmax(shape, axis)
+        return distribution(shape, axis, zeros=False)
+
+    for log_target in (False, True):
+        for reduction in REDUCTIONS:
+            add("plain", log_softmax((4, 3)), targets((4, 3), 1, log_target), log_target, reduction=reduction)
+        for shape, axis in [((1, 7), 1), ((2, 3, 2), None), ((2, 1, 4), 2), ((2, 3, 2, 1), 1), ((2, 2, 1, 3), 3)]:
+            add(f"rank{len(shape)}" + (f"_axis{axis}" if axis else ""), log_softmax(shape, axis or 1),
+                targets(shape, axis or 1, log_target), log_target, axis)
+        for shape, axis in [((5, 3), None), ((2, 1, 3), 2), ((2, 3, 1, 2), 1)]:
+            add(f"rank{len(shape)}_sample_weights", log_softmax(shape, axis or 1),
+                targets(shape, axis or 1, log_target), log_target, axis, sample_weights=True)
+    x = log_softmax((3, 3))
+    add("equal", x, x.clone(), log_target=True)
+    add("one_element", torch.zeros(1, 1), torch.ones(1, 1))
+    add("far", log_softmax((3, 3), scale=20.0), targets((3, 3), 1, False))
+
+    target = torch.tensor([[0.0, 0.25, 0.75], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0]])
+    certain = f32([[-INF, -0.5, -0.9], [-0.7, -INF, -0.7], [-INF, -INF, 0.0]])
+    log_zero = f32(target.log())
+    for reduction in REDUCTIONS:
+        add("zero_target", x, target, reduction=reduction)
+        add("zero_target", x, log_zero, log_target=True, reduction=reduction)
+        add("zero_target_minus_inf_input", certain, target, reduction=reduction)
+        add("zero_target_minus_inf_input", certain, log_zero, log_target=True, reduction=reduction)
+    add("one_hot", log_softmax((4, 3)), one_hot((4, 3)))
+    add("one_hot_last_axis", log_softmax((2, 2, 3), 2), one_hot((2, 2, 3), 2), axis=2)
+    add("one_hot", log_softmax((4, 3)), one_hot((4, 3)).log(), log_target=True)
+    add("one_hot_certain", certain[2:], target[2:])
+    add("infinite", certain, torch.tensor([[0.5, 0.25, 0.25]]).expand(3, 3).contiguous())
+    add("infinite", certain, log_softmax((3, 3)), log_target=True)
+    add("zero_target_sample_weights", x, target, sample_weights=True)
+    add("zero_target_sample_weights", certain, log_zero, log_target=True, sample_weights=True)
+    x = grid(log_softmax((64, 8)), 1 / 64)
+    add("large", x, distribution((64, 8), parts=4), reduction="BatchMean")
+    x, y = (grid(log_softmax((2, 5, 3, 6), 3), 1 / 64) for _ in range(2))
+    add("large_rank4_last_axis", x, y, log_target=True, axis=3, reduction="Mean")
+    return suite
+
+
+if __name__ == "__main__":
+    suites = [
+        regression("l1", F.l1_loss), regression("mse", F.mse_loss), nll(), cross_entropy(), bce(),
+        bce_with_logits(), hinge_embedding(), margin_ranking(), triplet_margin(), kl_div(),
+    ]
+    print(f"{sum(suite.write() for suite in suites)} bytes in all")
