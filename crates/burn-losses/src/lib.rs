@@ -65,6 +65,10 @@
 
 extern crate alloc;
 
+/// The version of Burn these losses work with.
+#[doc(no_inline)]
+pub use burn;
+
 mod checks;
 mod distance;
 mod error;

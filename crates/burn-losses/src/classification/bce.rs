@@ -90,7 +90,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
         let x = untracked(&probs);
         check.each(
             &x,
-            |value| !(value < 0.0 || value > 1.0),
+            |value| (0.0..=1.0).contains(&value) || value.is_nan(),
             |x| x.is_finite(),
             |found| {
                 format!(

@@ -15,6 +15,15 @@ pub use nll::{NllLoss, NllLossConfig};
 
 pub(crate) use classes::SafeIds;
 
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::bce::bce;
+    pub(crate) use super::bce_with_logits::bce_with_logits;
+    pub(crate) use super::classes::{cross_entropy_term, nll_term};
+    pub(crate) use super::kl_div::{kl_div, kl_div_log_target};
+}
+
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::wide;
 use crate::target::Readable;

@@ -9,3 +9,6 @@
 pub(crate) mod autodiff;
 pub(crate) mod portable;
 pub(crate) mod real;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,14 @@ pub use hinge_embedding::{HingeEmbeddingLoss, HingeEmbeddingLossConfig};
 pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
 pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
 
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::hinge_embedding::hinge_embedding;
+    pub(crate) use super::margin_ranking::margin_ranking;
+    pub(crate) use super::triplet_margin::triplet_margin;
+}
+
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::wide;
 use crate::target::SignTarget;

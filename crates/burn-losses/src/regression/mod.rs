@@ -6,6 +6,13 @@ mod mse;
 pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
 
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::l1::l1;
+    pub(crate) use super::mse::mse;
+}
+
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{pointwise, untracked};
 use crate::loss::Evaluation;

@@ -239,7 +239,7 @@ impl Check {
         let data = self.data(tensor)?;
         let shape = tensor.shape();
         let sums = row_sums(&data, &shape, axis, part);
-        let off = |sum: &f64| !((*sum - 1.0).abs() <= tolerance);
+        let off = |sum: &f64| (*sum - 1.0).abs() > tolerance || sum.is_nan();
         match sums.iter().position(off) {
             Some(row) => {
                 let mut kept = shape.clone();
