@@ -218,7 +218,8 @@ impl<L: Evaluate<(A, B, C)>, A, B, C> TripleLoss<A, B, C> for L {}
 
 /// What a loss itself has to say; everything else follows from it.
 ///
-/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`].
+/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`]; only the losses of this
+/// crate implement it.
 pub trait Evaluate<I> {
     /// What [`forward_no_reduction`](Loss::forward_no_reduction) gives.
     type Unreduced: Unreduced;

@@ -1,0 +1,1036 @@
+//! The table of losses: one row for each.
+//!
+//! All data is of rank 2 on the host, `[rows, columns]`; a variant of another rank reshapes it on
+//! the device. What a loss is differentiable in is among the *inputs*, the rest is the *target*.
+
+use crate::common::TestDevice;
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, kind::Basic};
+use burn_losses::prelude::*;
+use burn_losses::target::SampleWeights;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::marker::PhantomData;
+
+pub struct Row {
+    pub loss: &'static str,
+    pub variants: Vec<Variant>,
+}
+
+/// The losses of this crate.
+pub fn table() -> Vec<Row> {
+    let plain = ClassOptions::default;
+    let weighted = || ClassOptions {
+        weights: true,
+        ignored: vec![-100, 1],
+        smoothing: 0.0,
+    };
+    let smooth = || ClassOptions {
+        smoothing: 0.2,
+        ..weighted()
+    };
+    let unignored = || ClassOptions {
+        ignored: vec![],
+        ..smooth()
+    };
+    let l1 = |reduction| L1LossConfig::new().with_reduction(reduction).init();
+    let mse = |reduction| MseLossConfig::new().with_reduction(reduction).init();
+    let triplet = TripletMarginLossConfig::new;
+    vec![
+        row(
+            "L1Loss",
+            [
+                regression("rank 2", l1),
+                regression_1("rank 1", l1),
+                regression_4("rank 4", l1),
+            ],
+        ),
+        row(
+            "MseLoss",
+            [
+                regression("rank 2", mse),
+                regression_1("rank 1", mse),
+                regression_4("rank 4", mse),
+            ],
+        ),
+        row(
+            "NllLoss",
+            [
+                nll("ids", plain()),
+                nll("weights, ignored ids", weighted()),
+                nll_spatial("[N, C, 2]", Axes::ClassSecond, weighted()),
+                nll_spatial("[N, 2, C]", Axes::ClassLast, plain()),
+            ],
+        ),
+        row(
+            "CrossEntropyLoss",
+            [
+                cross_entropy("ids", plain()),
+                cross_entropy_probs("probabilities", plain()),
+                cross_entropy("weights, ignored ids", weighted()),
+                cross_entropy("weights, ignored ids, smoothing", smooth()),
+                cross_entropy_probs("probabilities, weights, smoothing", unignored()),
+                cross_entropy_spatial("[N, C, 2]", Axes::ClassSecond, smooth()),
+                cross_entropy_spatial("[N, 2, C]", Axes::ClassLast, weighted()),
+            ],
+        ),
+        row(
+            "BceLoss",
+            [
+                bce("soft labels", Kind::Float, BinaryOptions::default()),
+                bce("int labels", Kind::Int, BinaryOptions::default()),
+                bce("bool labels, weights, smoothing", Kind::Bool, weights_and(0.1)),
+            ],
+        ),
+        row(
+            "BceWithLogitsLoss",
+            [
+                bce_with_logits("soft labels", Kind::Float, BinaryOptions::default()),
+                bce_with_logits("int labels", Kind::Int, BinaryOptions::default()),
+                bce_with_logits(
+                    "bool labels, weights, positive weights, smoothing",
+                    Kind::Bool,
+                    BinaryOptions {
+                        pos_weights: true,
+                        ..weights_and(0.1)
+                    },
+                ),
+            ],
+        ),
+        row(
+            "HingeEmbeddingLoss",
+            [
+                hinge_embedding("float signs", Kind::Float, 1.0),
+                hinge_embedding("int signs, margin 2", Kind::Int, 2.0),
+                hinge_embedding("bool signs, margin 0.5", Kind::Bool, 0.5),
+            ],
+        ),
+        row(
+            "MarginRankingLoss",
+            [
+                margin_ranking("float signs", Kind::Float, 0.0),
+                margin_ranking("int signs, margin 1", Kind::Int, 1.0),
+                margin_ranking("bool signs, margin 0.5", Kind::Bool, 0.5),
+            ],
+        ),
+        row(
+            "TripletMarginLoss",
+            [
+                triplet_margin("p = 2", triplet()),
+                triplet_margin("p = 2, swap", triplet().with_swap(true).with_margin(3.0)),
+                triplet_margin("p = 1", triplet().with_p(1.0)),
+                triplet_margin("p = 1.5, eps 0", triplet().with_p(1.5).with_eps(0.0)),
+                triplet_margin_3("p = 3, swap, rank 3", triplet().with_p(3.0).with_swap(true)),
+            ],
+        ),
+        row(
+            "KlDivLoss",
+            [
+                kl_div("probabilities", KlDivLossConfig::new()),
+                kl_div(
+                    "log-probabilities",
+                    KlDivLossConfig::new().with_log_target(true),
+                ),
+                kl_div(
+                    "no class axis",
+                    KlDivLossConfig::new().with_class_axis(None),
+                ),
+            ],
+        ),
+    ]
+}
+
+fn row(loss: &'static str, variants: impl IntoIterator<Item = Variant>) -> Row {
+    let variants = variants.into_iter().map(|variant| Variant { loss, ..variant });
+    Row {
+        loss,
+        variants: variants.collect(),
+    }
+}
+
+/// What a class loss may be told besides its target.
+#[derive(Clone, Debug, Default)]
+pub struct ClassOptions {
+    /// A weight per class; among them are zeros.
+    pub weights: bool,
+    pub smoothing: f64,
+    /// A sample of the batch carries each of them now and then.
+    pub ignored: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Axes {
+    ClassSecond,
+    ClassLast,
+}
+
+impl Axes {
+    fn class(self) -> usize {
+        match self {
+            Self::ClassSecond => 1,
+            Self::ClassLast => 2,
+        }
+    }
+
+    fn lay(self, tensor: Tensor<2>) -> Tensor<3> {
+        let [rows, columns] = tensor.dims();
+        let classes = columns / PLACES;
+        tensor.reshape(match self {
+            Self::ClassSecond => [rows, classes, PLACES],
+            Self::ClassLast => [rows, PLACES, classes],
+        })
+    }
+}
+
+/// The places of a sample that each get a class, in the variants of rank 3.
+const PLACES: usize = 2;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BinaryOptions {
+    pub weights: bool,
+    pub pos_weights: bool,
+    pub smoothing: f64,
+}
+
+fn weights_and(smoothing: f64) -> BinaryOptions {
+    BinaryOptions {
+        weights: true,
+        pos_weights: false,
+        smoothing,
+    }
+}
+
+/// Weights of classes, among them 0.
+pub fn class_weights(classes: usize) -> Vec<f64> {
+    (0..classes).map(|class| ((class + 1) * 3 % 4) as f64 * 0.5).collect()
+}
+
+// How each family is made, fed and called.
+
+pub fn regression<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(name, two_arrays, move |reduction, _| make(reduction), |mut args| {
+        (args.input(), args.input())
+    })
+}
+
+pub fn regression_1<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<1>, Tensor<1>), 1>,
+{
+    let column = |rng: &mut StdRng, rows, _| two_arrays(rng, rows, 1);
+    let flat = |tensor: Tensor<2>| tensor.squeeze_dim::<1>(1);
+    variant(name, column, move |reduction, _| make(reduction), move |mut args| {
+        (flat(args.input()), flat(args.input()))
+    })
+}
+
+pub fn regression_4<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<4>, Tensor<4>), 4>,
+{
+    let deep = |tensor: Tensor<2>| {
+        let [rows, columns] = tensor.dims();
+        tensor.reshape([rows, 1, columns, 1])
+    };
+    variant(name, two_arrays, move |reduction, _| make(reduction), move |mut args| {
+        (deep(args.input()), deep(args.input()))
+    })
+}
+
+pub fn nll_config(options: &ClassOptions, classes: usize) -> NllLossConfig {
+    NllLossConfig::new()
+        .with_weights(options.weights.then(|| class_weights(classes)))
+        .with_ignore_indices(options.ignored.clone())
+}
+
+pub fn nll(name: &str, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![log_probs(rng, rows, classes)],
+            target: Some((Kind::Int, ids(rng, rows, 1, classes, &ignored))),
+        },
+        move |reduction, classes| {
+            nll_config(&options, classes).with_reduction(reduction).init()
+        },
+        |mut args| (args.input(), args.ids()),
+    )
+    .for_classes()
+}
+
+pub fn nll_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    variant(
+        name,
+        // Each value of a row is a possible log-probability; that they sum to 1 is not required.
+        move |rng, rows, classes| Batch {
+            inputs: vec![log_probs(rng, rows, PLACES * classes)],
+            target: Some((Kind::Int, ids(rng, rows, PLACES, classes, &ignored))),
+        },
+        move |reduction, columns| {
+            nll_config(&options, columns / PLACES)
+                .with_class_axis(axes.class())
+                .with_reduction(reduction)
+                .init()
+        },
+        move |mut args| (axes.lay(args.input()), args.ints()),
+    )
+    .for_classes()
+}
+
+pub fn cross_entropy_config(options: &ClassOptions, classes: usize) -> CrossEntropyLossConfig {
+    CrossEntropyLossConfig::new()
+        .with_weights(options.weights.then(|| class_weights(classes)))
+        .with_ignore_indices(options.ignored.clone())
+        .with_label_smoothing(options.smoothing)
+}
+
+pub fn cross_entropy(name: &str, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, classes)],
+            target: Some((Kind::Int, ids(rng, rows, 1, classes, &ignored))),
+        },
+        move |reduction, classes| {
+            cross_entropy_config(&options, classes).with_reduction(reduction).init()
+        },
+        |mut args| (args.input(), args.ids()),
+    )
+    .for_classes()
+}
+
+pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
+    variant(
+        name,
+        |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, classes)],
+            target: Some((Kind::Float, log_probs(rng, rows, classes).map(f64::exp))),
+        },
+        move |reduction, classes| {
+            cross_entropy_config(&options, classes).with_reduction(reduction).init()
+        },
+        |mut args| (args.input(), args.floats()),
+    )
+    .for_classes()
+}
+
+pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, PLACES * classes)],
+            target: Some((Kind::Int, ids(rng, rows, PLACES, classes, &ignored))),
+        },
+        move |reduction, columns| {
+            cross_entropy_config(&options, columns / PLACES)
+                .with_class_axis(axes.class())
+                .with_reduction(reduction)
+                .init()
+        },
+        move |mut args| (axes.lay(args.input()), args.ints()),
+    )
+    .for_classes()
+}
+
+/// Stamps the variants whose target is of any of several kinds: the call is the same for each, its
+/// type is not.
+macro_rules! of_kind {
+    ($name:expr, $kind:expr, $sample:expr, $make:expr, [$($input:ident),*]) => {
+        match $kind {
+            Kind::Float => variant($name, $sample, $make, |mut args: Args| {
+                $(let $input = args.input();)*
+                ($($input,)* args.floats())
+            }),
+            Kind::Int => variant($name, $sample, $make, |mut args: Args| {
+                $(let $input = args.input();)*
+                ($($input,)* args.ints())
+            }),
+            Kind::Bool => variant($name, $sample, $make, |mut args: Args| {
+                $(let $input = args.input();)*
+                ($($input,)* args.bools())
+            }),
+        }
+    };
+}
+
+pub fn bce(name: &str, kind: Kind, options: BinaryOptions) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![uniform(rng, rows, columns, 0.05, 0.95)],
+        target: Some((kind, labels(rng, rows, columns, kind))),
+    };
+    let make = move |reduction, columns| {
+        BceLossConfig::new()
+            .with_weights(options.weights.then(|| class_weights(columns)))
+            .with_label_smoothing(options.smoothing)
+            .with_reduction(reduction)
+            .init()
+    };
+    of_kind!(name, kind, sample, make, [probs])
+}
+
+pub fn bce_with_logits(name: &str, kind: Kind, options: BinaryOptions) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![normal(rng, rows, columns)],
+        target: Some((kind, labels(rng, rows, columns, kind))),
+    };
+    let make = move |reduction, columns| {
+        BceWithLogitsLossConfig::new()
+            .with_weights(options.weights.then(|| class_weights(columns)))
+            .with_pos_weights(options.pos_weights.then(|| vec![1.7; columns]))
+            .with_label_smoothing(options.smoothing)
+            .with_reduction(reduction)
+            .init()
+    };
+    of_kind!(name, kind, sample, make, [logits])
+}
+
+pub fn hinge_embedding(name: &str, kind: Kind, margin: f64) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![uniform(rng, rows, columns, 0.0, 2.0 * margin)],
+        target: Some((kind, signs(rng, rows, columns, kind))),
+    };
+    let make = move |reduction, _| {
+        HingeEmbeddingLossConfig::new()
+            .with_margin(margin)
+            .with_reduction(reduction)
+            .init()
+    };
+    of_kind!(name, kind, sample, make, [distances])
+}
+
+pub fn margin_ranking(name: &str, kind: Kind, margin: f64) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        target: Some((kind, signs(rng, rows, columns, kind))),
+        ..two_arrays(rng, rows, columns)
+    };
+    let make = move |reduction, _| {
+        MarginRankingLossConfig::new()
+            .with_margin(margin)
+            .with_reduction(reduction)
+            .init()
+    };
+    of_kind!(name, kind, sample, make, [first, second])
+}
+
+pub fn triplet_margin(name: &str, config: TripletMarginLossConfig) -> Variant {
+    variant(
+        name,
+        three_arrays,
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (args.input(), args.input(), args.input()),
+    )
+}
+
+pub fn triplet_margin_3(name: &str, config: TripletMarginLossConfig) -> Variant {
+    let deep = |tensor: Tensor<2>| {
+        let [rows, columns] = tensor.dims();
+        tensor.reshape([rows, PLACES, columns / PLACES])
+    };
+    variant(
+        name,
+        |rng, rows, columns| three_arrays(rng, rows, PLACES * columns),
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        move |mut args| (deep(args.input()), deep(args.input()), deep(args.input())),
+    )
+}
+
+pub fn kl_div(name: &str, config: KlDivLossConfig) -> Variant {
+    let log_target = config.log_target;
+    variant(
+        name,
+        move |rng, rows, columns| {
+            let target = log_probs(rng, rows, columns);
+            Batch {
+                inputs: vec![log_probs(rng, rows, columns)],
+                target: Some((
+                    Kind::Float,
+                    match log_target {
+                        true => target,
+                        false => target.map(f64::exp),
+                    },
+                )),
+            }
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (args.input(), args.floats()),
+    )
+}
+
+// Numbers of the host.
+
+/// The rows of a tensor of rank 2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub rows: usize,
+    pub columns: usize,
+    pub data: Vec<f64>,
+}
+
+impl Array {
+    pub fn new(rows: usize, columns: usize, mut next: impl FnMut() -> f64) -> Self {
+        let data = (0..rows * columns).map(|_| next()).collect();
+        Self {
+            rows,
+            columns,
+            data,
+        }
+    }
+
+    pub fn of<const R: usize, const C: usize>(rows: [[f64; C]; R]) -> Self {
+        Self {
+            rows: R,
+            columns: C,
+            data: rows.concat(),
+        }
+    }
+
+    pub fn map(mut self, change: impl Fn(f64) -> f64) -> Self {
+        for value in &mut self.data {
+            *value = change(*value);
+        }
+        self
+    }
+
+    /// The rows with these numbers.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let row = |&row: &usize| self.data[row * self.columns..][..self.columns].to_vec();
+        Self {
+            rows: rows.len(),
+            columns: self.columns,
+            data: rows.iter().flat_map(row).collect(),
+        }
+    }
+
+    fn transposed(&self) -> Self {
+        let at = |at: usize| self.data[at % self.rows * self.columns + at / self.rows];
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            data: (0..self.data.len()).map(at).collect(),
+        }
+    }
+
+    /// The array in the middle of a larger one, filled with what must not be read.
+    fn framed(&self, fill: f64) -> Self {
+        let mut framed = Self::new(self.rows + 2, self.columns + 3, || fill);
+        for row in 0..self.rows {
+            let start = (row + 1) * framed.columns + 2;
+            framed.data[start..start + self.columns]
+                .copy_from_slice(&self.data[row * self.columns..][..self.columns]);
+        }
+        framed
+    }
+}
+
+fn uniform(rng: &mut StdRng, rows: usize, columns: usize, low: f64, high: f64) -> Array {
+    Array::new(rows, columns, || rng.random_range(low..high))
+}
+
+/// About normal: the sum of a few uniform numbers.
+fn normal(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
+    Array::new(rows, columns, || (0..4).map(|_| rng.random_range(-1.0..1.0)).sum())
+}
+
+fn two_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
+    Batch {
+        inputs: vec![normal(rng, rows, columns), normal(rng, rows, columns)],
+        target: None,
+    }
+}
+
+fn three_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
+    let Batch { mut inputs, target } = two_arrays(rng, rows, columns);
+    inputs.push(normal(rng, rows, columns));
+    Batch { inputs, target }
+}
+
+fn log_probs(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
+    let mut array = normal(rng, rows, columns);
+    for row in array.data.chunks_mut(columns) {
+        let sum: f64 = row.iter().map(|x| x.exp()).sum();
+        row.iter_mut().for_each(|x| *x -= sum.ln());
+    }
+    array
+}
+
+/// Class ids; of those that are ignored there are some too.
+fn ids(rng: &mut StdRng, rows: usize, places: usize, classes: usize, ignored: &[i64]) -> Array {
+    Array::new(rows, places, || match ignored {
+        [] => rng.random_range(0..classes) as f64,
+        _ if rng.random_bool(0.7) => rng.random_range(0..classes) as f64,
+        _ => ignored[rng.random_range(0..ignored.len())] as f64,
+    })
+}
+
+fn labels(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind) -> Array {
+    Array::new(rows, columns, || match kind {
+        Kind::Float => rng.random_range(0.0..1.0),
+        _ => f64::from(u8::from(rng.random_bool(0.5))),
+    })
+}
+
+/// -1 and +1; for a Bool target 0 and 1.
+fn signs(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind) -> Array {
+    let negative = match kind {
+        Kind::Bool => 0.0,
+        _ => -1.0,
+    };
+    Array::new(rows, columns, || if rng.random_bool(0.5) { 1.0 } else { negative })
+}
+
+/// The element type of a target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Float,
+    Int,
+    Bool,
+}
+
+/// Inputs and target on the host.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub inputs: Vec<Array>,
+    pub target: Option<(Kind, Array)>,
+}
+
+/// How a tensor lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layout {
+    Contiguous,
+    /// A swapped axis pair.
+    Transposed,
+    /// A window of a larger tensor, all around it NaN (or an invalid id).
+    Sliced,
+    /// The first row, repeated without a copy.
+    Expanded,
+}
+
+/// Where and as what a batch is put on a device.
+#[derive(Clone)]
+pub struct Place {
+    pub device: Device,
+    pub dtype: DType,
+    /// The type of an Int target; the device's own if none.
+    pub int: Option<DType>,
+    pub layout: Layout,
+}
+
+impl Place {
+    pub fn new(on: &TestDevice, dtype: DType) -> Self {
+        Self {
+            device: on.device.clone(),
+            dtype,
+            int: None,
+            layout: Layout::Contiguous,
+        }
+    }
+
+    fn lay<K: Basic>(
+        &self,
+        array: &Array,
+        fill: f64,
+        make: impl Fn(&Array) -> Tensor<2, K>,
+    ) -> Tensor<2, K> {
+        let [rows, columns] = [array.rows, array.columns];
+        match self.layout {
+            Layout::Contiguous => make(array),
+            Layout::Transposed => make(&array.transposed()).swap_dims(0, 1),
+            Layout::Sliced => make(&array.framed(fill)).slice([1..1 + rows, 2..2 + columns]),
+            Layout::Expanded => make(&array.select(&[0])).expand([rows, columns]),
+        }
+    }
+
+    pub fn floats(&self, array: &Array) -> Tensor<2> {
+        self.lay(array, f64::NAN, |array| {
+            let data = TensorData::new(array.data.clone(), [array.rows, array.columns]);
+            Tensor::from_data(data.convert_dtype(self.dtype), (&self.device, self.dtype))
+        })
+    }
+
+    pub fn ints(&self, array: &Array) -> Tensor<2, Int> {
+        self.lay(array, 99.0, |array| {
+            let ints: Vec<i64> = array.data.iter().map(|&value| value as i64).collect();
+            let data = TensorData::new(ints, [array.rows, array.columns]);
+            match self.int {
+                Some(int) => Tensor::from_data(data, (&self.device, int)),
+                None => Tensor::from_data(data, &self.device),
+            }
+        })
+    }
+
+    pub fn bools(&self, array: &Array) -> Tensor<2, Bool> {
+        self.lay(array, 1.0, |array| {
+            let bools: Vec<bool> = array.data.iter().map(|&value| value == 1.0).collect();
+            let data = TensorData::new(bools, [array.rows, array.columns]);
+            Tensor::from_data(data, &self.device)
+        })
+    }
+}
+
+impl Batch {
+    pub fn rows(&self) -> usize {
+        self.inputs[0].rows
+    }
+
+    /// The samples with these numbers, in this order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            inputs: self.inputs.iter().map(|input| input.select(rows)).collect(),
+            target: self
+                .target
+                .as_ref()
+                .map(|(kind, target)| (*kind, target.select(rows))),
+        }
+    }
+
+    /// The batch with its inputs and float target as a narrower type holds them.
+    pub fn rounded(&self, dtype: DType) -> Self {
+        let round = |array: &Array| {
+            let data = TensorData::new(array.data.clone(), [array.data.len()]);
+            Array {
+                data: data.convert_dtype(dtype).iter::<f64>().collect(),
+                ..*array
+            }
+        };
+        Self {
+            inputs: self.inputs.iter().map(round).collect(),
+            target: self.target.as_ref().map(|(kind, target)| match kind {
+                Kind::Float => (*kind, round(target)),
+                _ => (*kind, target.clone()),
+            }),
+        }
+    }
+
+    /// The untracked tensors of the batch, contiguous on a device.
+    pub fn on(&self, on: &TestDevice, dtype: DType) -> Args {
+        let place = Place::new(on, dtype);
+        self.at(&place, &place)
+    }
+
+    /// The untracked tensors of the batch, inputs and target placed as told.
+    pub fn at(&self, inputs: &Place, target: &Place) -> Args {
+        Args {
+            inputs: self.inputs.iter().map(|input| inputs.floats(input)).collect(),
+            target: self.target.as_ref().map(|(kind, array)| match kind {
+                Kind::Float => Target::Float(target.floats(array)),
+                Kind::Int => Target::Int(target.ints(array)),
+                Kind::Bool => Target::Bool(target.bools(array)),
+            }),
+        }
+    }
+}
+
+// Tensors of a device.
+
+/// The tensors a loss is called with.
+#[derive(Clone)]
+pub struct Args {
+    pub inputs: Vec<Tensor<2>>,
+    pub target: Option<Target>,
+}
+
+#[derive(Clone)]
+pub enum Target {
+    Float(Tensor<2>),
+    Int(Tensor<2, Int>),
+    Bool(Tensor<2, Bool>),
+}
+
+impl Args {
+    /// The arguments with inputs whose gradients are kept.
+    pub fn tracked(self) -> Self {
+        self.map_inputs(|input| input.autodiff().require_grad())
+    }
+
+    pub fn map_inputs(self, change: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        Self {
+            inputs: self.inputs.into_iter().map(change).collect(),
+            ..self
+        }
+    }
+
+    /// The next input, moved out: a loss may use the memory of a tensor that nobody else has.
+    fn input(&mut self) -> Tensor<2> {
+        self.inputs.remove(0)
+    }
+
+    fn floats(self) -> Tensor<2> {
+        match self.target {
+            Some(Target::Float(target)) => target,
+            _ => panic!("the variant's target is not of floats"),
+        }
+    }
+
+    fn ints(self) -> Tensor<2, Int> {
+        match self.target {
+            Some(Target::Int(target)) => target,
+            _ => panic!("the variant's target is not of ints"),
+        }
+    }
+
+    fn ids(self) -> Tensor<1, Int> {
+        self.ints().squeeze_dim(1)
+    }
+
+    fn bools(self) -> Tensor<2, Bool> {
+        match self.target {
+            Some(Target::Bool(target)) => target,
+            _ => panic!("the variant's target is not of bools"),
+        }
+    }
+}
+
+/// Weights for `forward_weighted`; per element they have the shape that [`Variant::each`] gives.
+#[derive(Clone)]
+pub enum Weights {
+    PerSample(Tensor<1>),
+    SampleMask(Tensor<1, Bool>),
+    PerElement(Tensor<2>),
+    ElementMask(Tensor<2, Bool>),
+}
+
+// A variant: a loss with certain options, behind calls that are the same for all losses.
+
+pub struct Variant {
+    pub loss: &'static str,
+    pub name: String,
+    /// The fewest columns that make sense: 2 where they are classes.
+    pub least_columns: usize,
+    sample: Box<dyn Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync>,
+    calls: Box<dyn Calls + Send + Sync>,
+}
+
+impl Variant {
+    /// Random valid inputs and target.
+    pub fn batch(&self, seed: u64, rows: usize, columns: usize) -> Batch {
+        (self.sample)(&mut StdRng::seed_from_u64(seed), rows, columns)
+    }
+
+    pub fn value(&self, reduction: Reduction, args: Args) -> Tensor<1> {
+        self.calls.value(reduction, args)
+    }
+
+    pub fn try_value(&self, reduction: Reduction, args: Args) -> Result<Tensor<1>, LossError> {
+        self.calls.try_value(reduction, args)
+    }
+
+    /// The unreduced loss, as rows of what belongs to one sample.
+    pub fn each(&self, args: Args) -> Tensor<2> {
+        self.calls.each(args)
+    }
+
+    pub fn parts(&self, args: Args) -> LossParts {
+        self.calls.parts(args)
+    }
+
+    pub fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
+        self.calls.weighted(reduction, args, weights)
+    }
+
+    fn for_classes(self) -> Self {
+        Self {
+            least_columns: 2,
+            ..self
+        }
+    }
+}
+
+/// A variant from how to draw a batch, to make the loss (the second argument is the number of
+/// columns), and to lay out the arguments of its call.
+pub fn variant<L, I, const K: usize>(
+    name: &str,
+    sample: impl Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync + 'static,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+    arguments: impl Fn(Args) -> I + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<I, K>,
+    I: 'static,
+{
+    Variant {
+        loss: "",
+        name: name.into(),
+        least_columns: 1,
+        sample: Box::new(sample),
+        calls: Box::new(Of {
+            make,
+            arguments,
+            marker: PhantomData::<fn(I) -> Tensor<K>>,
+        }),
+    }
+}
+
+trait Calls {
+    fn value(&self, reduction: Reduction, args: Args) -> Tensor<1>;
+    fn try_value(&self, reduction: Reduction, args: Args) -> Result<Tensor<1>, LossError>;
+    fn each(&self, args: Args) -> Tensor<2>;
+    fn parts(&self, args: Args) -> LossParts;
+    fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1>;
+}
+
+struct Of<M, A, I, const K: usize> {
+    make: M,
+    arguments: A,
+    marker: PhantomData<fn(I) -> Tensor<K>>,
+}
+
+impl<M, A, I, const K: usize> Of<M, A, I, K> {
+    fn loss<L>(&self, reduction: Reduction, args: &Args) -> L
+    where
+        M: Fn(Reduction, usize) -> L,
+    {
+        (self.make)(reduction, args.inputs[0].dims()[1])
+    }
+}
+
+impl<L, M, A, I, const K: usize> Calls for Of<M, A, I, K>
+where
+    M: Fn(Reduction, usize) -> L,
+    A: Fn(Args) -> I,
+    L: Call<I, K>,
+{
+    fn value(&self, reduction: Reduction, args: Args) -> Tensor<1> {
+        self.loss(reduction, &args).value((self.arguments)(args))
+    }
+
+    fn try_value(&self, reduction: Reduction, args: Args) -> Result<Tensor<1>, LossError> {
+        self.loss(reduction, &args).try_value((self.arguments)(args))
+    }
+
+    fn each(&self, args: Args) -> Tensor<2> {
+        let each = self.loss(Reduction::Mean, &args).each((self.arguments)(args));
+        let shape = each.dims();
+        each.reshape([shape[0], shape[1..].iter().product()])
+    }
+
+    fn parts(&self, args: Args) -> LossParts {
+        self.loss(Reduction::Mean, &args).parts((self.arguments)(args))
+    }
+
+    fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
+        let loss = self.loss(reduction, &args);
+        let untracked = args.clone().map_inputs(|input| input.inner());
+        let shape = || loss.each((self.arguments)(untracked)).dims();
+        let arguments = (self.arguments)(args);
+        match weights {
+            Weights::PerSample(weights) => loss.weighted(arguments, weights),
+            Weights::SampleMask(mask) => loss.weighted(arguments, mask),
+            Weights::PerElement(weights) => loss.weighted(arguments, weights.reshape(shape())),
+            Weights::ElementMask(mask) => loss.weighted(arguments, mask.reshape(shape())),
+        }
+    }
+}
+
+/// A loss of inputs `I` whose unreduced form has rank `K`: [`Loss`] and [`TripleLoss`] as one.
+pub trait Call<I, const K: usize> {
+    fn value(&self, inputs: I) -> Tensor<1>;
+    fn try_value(&self, inputs: I) -> Result<Tensor<1>, LossError>;
+    fn each(&self, inputs: I) -> Tensor<K>;
+    fn parts(&self, inputs: I) -> LossParts;
+    fn weighted<W: SampleWeights<Tensor<K>>>(&self, inputs: I, weights: W) -> Tensor<1>;
+}
+
+macro_rules! call {
+    ($trait:ident, $($name:ident: $input:ident),*) => {
+        impl<L, $($input,)* const K: usize> Call<($($input,)*), K> for L
+        where
+            L: $trait<$($input,)* Unreduced = Tensor<K>>,
+            Tensor<1>: SampleWeights<Tensor<K>>,
+            Tensor<1, Bool>: SampleWeights<Tensor<K>>,
+        {
+            fn value(&self, ($($name,)*): ($($input,)*)) -> Tensor<1> {
+                self.forward($($name),*)
+            }
+            fn try_value(&self, ($($name,)*): ($($input,)*)) -> Result<Tensor<1>, LossError> {
+                self.try_forward($($name),*)
+            }
+            fn each(&self, ($($name,)*): ($($input,)*)) -> Tensor<K> {
+                self.forward_no_reduction($($name),*)
+            }
+            fn parts(&self, ($($name,)*): ($($input,)*)) -> LossParts {
+                self.forward_parts($($name),*)
+            }
+            fn weighted<W: SampleWeights<Tensor<K>>>(
+                &self,
+                ($($name,)*): ($($input,)*),
+                weights: W,
+            ) -> Tensor<1> {
+                self.forward_weighted($($name,)* weights)
+            }
+        }
+    };
+}
+
+call!(Loss, output: X, target: T);
+call!(TripleLoss, first: A, second: B, third: C);
+
+// The table is complete.
+
+/// The folders of the crate whose exports are losses.
+const FOLDERS: [(&str, &str); 3] = [
+    ("classification", include_str!("../../src/classification/mod.rs")),
+    ("ranking", include_str!("../../src/ranking/mod.rs")),
+    ("regression", include_str!("../../src/regression/mod.rs")),
+];
+
+/// The names that a source exports with `pub use`.
+fn exports(source: &str) -> Vec<String> {
+    let exported = source.split("\npub use ").skip(1);
+    let lists = exported.filter_map(|rest| rest.split(';').next());
+    lists
+        .flat_map(|list| list.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '*'))
+        .map(str::to_string)
+        .collect()
+}
+
+#[test]
+fn each_exported_loss_has_a_row() {
+    let library = exports(include_str!("../../src/lib.rs"));
+    let glob_exported: Vec<&String> = library
+        .windows(3)
+        .filter(|names| names[2] == "*")
+        .map(|names| &names[0])
+        .collect();
+    let folders: Vec<&str> = FOLDERS.iter().map(|(folder, _)| *folder).collect();
+    assert_eq!(
+        glob_exported, folders,
+        "lib.rs exports other folders than the table reads: add them to FOLDERS"
+    );
+
+    // The traits are calls, not losses.
+    let is_loss = |name: &String| {
+        name.ends_with("Loss") && !["Loss", "TripleLoss"].contains(&name.as_str())
+    };
+    let mut exported: Vec<String> = FOLDERS
+        .iter()
+        .flat_map(|(_, source)| exports(source))
+        .chain(library)
+        .filter(is_loss)
+        .collect();
+    exported.sort();
+    let mut rows: Vec<String> = table().iter().map(|row| row.loss.to_string()).collect();
+    rows.sort();
+    assert!(exported.len() >= 10, "only {exported:?} were found");
+    assert_eq!(
+        rows, exported,
+        "each loss that the crate exports needs a row in the table"
+    );
+}
+
+#[test]
+fn each_row_has_variants_that_differ() {
+    for row in table() {
+        let mut names: Vec<&str> = row.variants.iter().map(|v| v.name.as_str()).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert!(count > 0, "{} has no variant", row.loss);
+        assert_eq!(names.len(), count, "{} names two variants alike", row.loss);
+    }
+}

@@ -1,0 +1,584 @@
+//! Configurations: what is rejected, what is saved and loaded, how a loss is shown, and how it lives
+//! in a model.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::loss::Reduction as BurnReduction;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use burn_losses::prelude::*;
+use burn_losses::{LossErrorKind, Reduction};
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+const NAN: f64 = f64::NAN;
+const INFINITY: f64 = f64::INFINITY;
+
+// What is rejected.
+
+/// `try_init` gives the error with exactly this text, and `init` panics with it.
+fn assert_rejected(tried: Result<(), LossError>, init: impl FnOnce(), text: &str) {
+    let error = tried.expect_err(text);
+    assert_eq!(error.to_string(), text);
+    assert_eq!(error.kind, LossErrorKind::Config, "{text}");
+    assert!(text.starts_with(&format!("{}: ", error.loss)), "{text}");
+    let panic = catch_unwind(AssertUnwindSafe(init)).expect_err(text);
+    assert_eq!(panic.downcast_ref::<String>().unwrap(), text);
+}
+
+/// A table of configurations and the texts they are rejected with; `Name` stands for the name of
+/// the loss.
+macro_rules! rejected {
+    ($($config:ident $(.$with:ident($value:expr))+ => $text:literal),+ $(,)?) => {$(
+        let config = $config::new()$(.$with($value))+;
+        let name = stringify!($config).strip_suffix("Config").unwrap();
+        assert_rejected(
+            config.try_init().map(drop),
+            || drop(config.init()),
+            &$text.replace("Name", name),
+        );
+    )+};
+}
+
+/// A table of configurations at the edge of what is allowed.
+macro_rules! accepted {
+    ($($config:ident $(.$with:ident($value:expr))+),+ $(,)?) => {$(
+        let config = $config::new()$(.$with($value))+;
+        assert_eq!(config.init().config(), &config);
+    )+};
+}
+
+#[test]
+fn weights_per_class() {
+    macro_rules! of_every_loss {
+        ($($config:ident.$with:ident, $field:literal);+) => {$(
+            for (weights, entry, value) in [
+                (vec![-1.0], 0, "-1"),
+                (vec![1.0, -0.25, -3.0], 1, "-0.25"),
+                (vec![0.5, 1.0, NAN], 2, "NaN"),
+                (vec![INFINITY, 1.0], 0, "inf"),
+                (vec![1.0, -INFINITY], 1, "-inf"),
+            ] {
+                let config = $config::new().$with(Some(weights));
+                let name = stringify!($config).strip_suffix("Config").unwrap();
+                assert_rejected(
+                    config.try_init().map(drop),
+                    || drop(config.init()),
+                    &format!(
+                        "{name}: {}[{entry}] must be finite and at least 0, but is {value}.",
+                        $field
+                    ),
+                );
+            }
+            accepted!($config.$with(Some(vec![0.0, 1.0])), $config.$with(Some(vec![0.0])));
+        )+};
+    }
+    of_every_loss!(
+        CrossEntropyLossConfig.with_weights, "weights";
+        NllLossConfig.with_weights, "weights";
+        BceLossConfig.with_weights, "weights";
+        BceWithLogitsLossConfig.with_weights, "weights";
+        BceWithLogitsLossConfig.with_pos_weights, "pos_weights"
+    );
+    rejected!(
+        CrossEntropyLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
+        NllLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
+        BceLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
+        BceWithLogitsLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
+        BceWithLogitsLossConfig.with_pos_weights(Some(vec![]))
+            => "Name: pos_weights is empty: leave it at None for no weights.",
+    );
+}
+
+#[test]
+fn label_smoothing() {
+    macro_rules! of_every_loss {
+        ($($config:ident)+) => {$(
+            rejected!(
+                $config.with_label_smoothing(-0.125)
+                    => "Name: label_smoothing must be between 0 and 1, but is -0.125.",
+                $config.with_label_smoothing(1.5)
+                    => "Name: label_smoothing must be between 0 and 1, but is 1.5.",
+                $config.with_label_smoothing(NAN)
+                    => "Name: label_smoothing must be between 0 and 1, but is NaN.",
+                $config.with_label_smoothing(INFINITY)
+                    => "Name: label_smoothing must be between 0 and 1, but is inf.",
+                $config.with_label_smoothing(-INFINITY)
+                    => "Name: label_smoothing must be between 0 and 1, but is -inf.",
+            );
+            accepted!($config.with_label_smoothing(0.0), $config.with_label_smoothing(1.0));
+        )+};
+    }
+    of_every_loss!(CrossEntropyLossConfig BceLossConfig BceWithLogitsLossConfig);
+}
+
+#[test]
+fn class_axis() {
+    rejected!(
+        CrossEntropyLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        NllLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        BceLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        BceWithLogitsLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        KlDivLossConfig.with_class_axis(Some(0))
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+    );
+    accepted!(
+        CrossEntropyLossConfig.with_class_axis(5),
+        KlDivLossConfig.with_class_axis(None),
+    );
+}
+
+#[test]
+fn margins_norms_and_eps() {
+    rejected!(
+        HingeEmbeddingLossConfig.with_margin(NAN) => "Name: margin must be finite, but is NaN.",
+        HingeEmbeddingLossConfig.with_margin(INFINITY) => "Name: margin must be finite, but is inf.",
+        MarginRankingLossConfig.with_margin(NAN) => "Name: margin must be finite, but is NaN.",
+        MarginRankingLossConfig.with_margin(-INFINITY)
+            => "Name: margin must be finite, but is -inf.",
+        TripletMarginLossConfig.with_margin(0.0)
+            => "Name: margin must be finite and positive, but is 0.",
+        TripletMarginLossConfig.with_margin(-1.0)
+            => "Name: margin must be finite and positive, but is -1.",
+        TripletMarginLossConfig.with_margin(NAN)
+            => "Name: margin must be finite and positive, but is NaN.",
+        TripletMarginLossConfig.with_margin(INFINITY)
+            => "Name: margin must be finite and positive, but is inf.",
+        TripletMarginLossConfig.with_p(0.5)
+            => "Name: p must be finite and at least 1, but is 0.5.",
+        TripletMarginLossConfig.with_p(-2.0)
+            => "Name: p must be finite and at least 1, but is -2.",
+        TripletMarginLossConfig.with_p(NAN)
+            => "Name: p must be finite and at least 1, but is NaN.",
+        TripletMarginLossConfig.with_p(INFINITY)
+            => "Name: p must be finite and at least 1, but is inf.",
+        TripletMarginLossConfig.with_eps(-1e-6)
+            => "Name: eps must be finite and at least 0, but is -0.000001.",
+        TripletMarginLossConfig.with_eps(NAN)
+            => "Name: eps must be finite and at least 0, but is NaN.",
+        TripletMarginLossConfig.with_eps(INFINITY)
+            => "Name: eps must be finite and at least 0, but is inf.",
+    );
+    accepted!(
+        HingeEmbeddingLossConfig.with_margin(0.0),
+        HingeEmbeddingLossConfig.with_margin(-1.0),
+        MarginRankingLossConfig.with_margin(-1.0),
+        TripletMarginLossConfig.with_margin(1e-300),
+        TripletMarginLossConfig.with_p(1.0).with_eps(0.0),
+    );
+}
+
+#[test]
+fn the_first_wrong_option_is_told_whatever_the_others_are() {
+    rejected!(
+        CrossEntropyLossConfig
+            .with_weights(Some(vec![1.0, 2.0]))
+            .with_ignore_index(-100)
+            .with_reduction(Reduction::Sum)
+            .with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        TripletMarginLossConfig.with_swap(true).with_p(3.0).with_eps(-0.5)
+            => "Name: eps must be finite and at least 0, but is -0.5.",
+    );
+}
+
+// The defaults.
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    macro_rules! defaults {
+        ($($loss:ident, $config:ident { $($field:ident: $value:expr),+ });+ $(;)?) => {$(
+            let config = $config::new();
+            $(assert_eq!(config.$field, $value, "{}", stringify!($config.$field));)+
+            assert_eq!($config::default(), config);
+            assert_eq!($loss::new().config(), &config);
+            assert_eq!($loss::default().config(), &config);
+            // No field is left out above.
+            let json: serde_json::Value = serde_json::to_value(&config).unwrap();
+            let tested = [$(stringify!($field)),+];
+            assert_eq!(json.as_object().unwrap().len(), tested.len(), "{json}");
+        )+};
+    }
+    let none: Option<Vec<f64>> = None;
+    let nothing: Vec<i64> = Vec::new();
+    defaults!(
+        L1Loss, L1LossConfig { reduction: Reduction::Mean };
+        MseLoss, MseLossConfig { reduction: Reduction::Mean };
+        NllLoss, NllLossConfig {
+            weights: none, ignore_indices: nothing, class_axis: 1, reduction: Reduction::Mean
+        };
+        CrossEntropyLoss, CrossEntropyLossConfig {
+            weights: none, ignore_indices: nothing, label_smoothing: 0.0, class_axis: 1,
+            reduction: Reduction::Mean
+        };
+        BceLoss, BceLossConfig {
+            weights: none, label_smoothing: 0.0, class_axis: 1, reduction: Reduction::Mean
+        };
+        BceWithLogitsLoss, BceWithLogitsLossConfig {
+            weights: none, pos_weights: none, label_smoothing: 0.0, class_axis: 1,
+            reduction: Reduction::Mean
+        };
+        HingeEmbeddingLoss, HingeEmbeddingLossConfig { margin: 1.0, reduction: Reduction::Mean };
+        MarginRankingLoss, MarginRankingLossConfig { margin: 0.0, reduction: Reduction::Mean };
+        TripletMarginLoss, TripletMarginLossConfig {
+            margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean
+        };
+        KlDivLoss, KlDivLossConfig {
+            log_target: false, class_axis: Some(1), reduction: Reduction::BatchMean
+        };
+    );
+    assert_eq!(Reduction::default(), Reduction::Mean);
+}
+
+#[test]
+fn ignored_ids_add_up() {
+    let one_by_one = CrossEntropyLossConfig::new()
+        .with_ignore_index(-100)
+        .with_ignore_index(255);
+    let at_once = CrossEntropyLossConfig::new().with_ignore_indices(vec![-100, 255]);
+    assert_eq!(one_by_one, at_once);
+    let of_nll = NllLossConfig::new()
+        .with_ignore_index(-1)
+        .with_ignore_index(3);
+    assert_eq!(of_nll.ignore_indices, [-1, 3]);
+}
+
+// Saving and loading.
+
+/// A file of this process that is gone after the test.
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new(name: &str) -> Self {
+        let name = format!("burn_losses_{}_{name}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn assert_round_trip<C: Config + PartialEq>(config: &C) {
+    static COUNTER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let count = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let file = TempFile::new(&format!("config_{count}.json"));
+    config.save(&file.0).unwrap();
+    assert_eq!(&C::load(&file.0).unwrap(), config);
+}
+
+#[test]
+fn every_configuration_survives_json() {
+    macro_rules! round_trips {
+        ($($config:ident $(.$with:ident($value:expr))+;)+) => {$(
+            assert_round_trip(&$config::new());
+            // Every option differs from its default, so that none can be lost unseen.
+            let config = $config::new()$(.$with($value))+;
+            let before = serde_json::to_value($config::new()).unwrap();
+            let after = serde_json::to_value(&config).unwrap();
+            for (key, value) in after.as_object().unwrap() {
+                assert_ne!(&before[key], value, "{}.{key}", stringify!($config));
+            }
+            assert_round_trip(&config);
+            assert_eq!(config.init().config(), &config);
+        )+};
+    }
+    let sum = Reduction::Sum;
+    round_trips!(
+        L1LossConfig.with_reduction(sum);
+        MseLossConfig.with_reduction(Reduction::BatchMean);
+        NllLossConfig
+            .with_weights(Some(vec![0.1, 2.0]))
+            .with_ignore_indices(vec![-100, i64::MIN, i64::MAX])
+            .with_class_axis(2)
+            .with_reduction(sum);
+        CrossEntropyLossConfig
+            .with_weights(Some(vec![0.0, 1.0 / 3.0, 1e-300, 12345.678]))
+            .with_ignore_index(255)
+            .with_label_smoothing(0.1)
+            .with_class_axis(3)
+            .with_reduction(sum);
+        BceLossConfig
+            .with_weights(Some(vec![0.7]))
+            .with_label_smoothing(0.05)
+            .with_class_axis(2)
+            .with_reduction(sum);
+        BceWithLogitsLossConfig
+            .with_weights(Some(vec![0.7]))
+            .with_pos_weights(Some(vec![0.1, 0.2, 0.3]))
+            .with_label_smoothing(0.05)
+            .with_class_axis(2)
+            .with_reduction(sum);
+        HingeEmbeddingLossConfig.with_margin(0.3).with_reduction(sum);
+        MarginRankingLossConfig.with_margin(-0.7).with_reduction(sum);
+        TripletMarginLossConfig
+            .with_margin(0.2)
+            .with_p(3.5)
+            .with_eps(1e-9)
+            .with_swap(true)
+            .with_reduction(sum);
+        KlDivLossConfig.with_log_target(true).with_class_axis(None).with_reduction(Reduction::Mean);
+    );
+}
+
+/// A loaded file is not trusted: its options are checked when the loss is made.
+#[test]
+fn a_loaded_configuration_is_checked() {
+    let json = r#"{ "margin": -1.0, "p": 2.0, "eps": 1e-6, "swap": false, "reduction": "Mean" }"#;
+    let config = TripletMarginLossConfig::load_binary(json.as_bytes()).unwrap();
+    assert_eq!(
+        config.try_init().unwrap_err().to_string(),
+        "TripletMarginLoss: margin must be finite and positive, but is -1."
+    );
+}
+
+#[test]
+fn the_reduction_is_written_by_name() {
+    let json = serde_json::to_string(&L1LossConfig::new().with_reduction(Reduction::BatchMean));
+    assert_eq!(json.unwrap(), r#"{"reduction":"BatchMean"}"#);
+    let misspelt = L1LossConfig::load_binary(br#"{ "reduction": "mean" }"#).unwrap_err();
+    for name in ["`mean`", "`Mean`", "`Sum`", "`BatchMean`"] {
+        assert!(misspelt.to_string().contains(name), "{misspelt}");
+    }
+}
+
+// How a loss is shown.
+
+#[test]
+fn a_loss_is_shown_with_its_options() {
+    let shown = [
+        (L1Loss::new().to_string(), "L1Loss { reduction: Mean }"),
+        (
+            MseLossConfig::new()
+                .with_reduction(Reduction::Sum)
+                .init()
+                .to_string(),
+            "MseLoss { reduction: Sum }",
+        ),
+        (
+            NllLossConfig::new()
+                .with_ignore_index(-100)
+                .init()
+                .to_string(),
+            "NllLoss { weights: None, ignore_indices: [-100], class_axis: 1, reduction: Mean }",
+        ),
+        (
+            CrossEntropyLoss::new().to_string(),
+            "CrossEntropyLoss { weights: None, ignore_indices: [], label_smoothing: 0.0, \
+             class_axis: 1, reduction: Mean }",
+        ),
+        (
+            CrossEntropyLossConfig::new()
+                .with_weights(Some(vec![0.5, 2.0]))
+                .init()
+                .to_string(),
+            "CrossEntropyLoss { weights: Some([0.5, 2.0]), ignore_indices: [], \
+             label_smoothing: 0.0, class_axis: 1, reduction: Mean }",
+        ),
+        (
+            BceLoss::new().to_string(),
+            "BceLoss { weights: None, label_smoothing: 0.0, class_axis: 1, reduction: Mean }",
+        ),
+        (
+            BceWithLogitsLossConfig::new()
+                .with_pos_weights(Some(vec![3.0]))
+                .init()
+                .to_string(),
+            "BceWithLogitsLoss { weights: None, pos_weights: Some([3.0]), label_smoothing: 0.0, \
+             class_axis: 1, reduction: Mean }",
+        ),
+        (
+            HingeEmbeddingLoss::new().to_string(),
+            "HingeEmbeddingLoss { margin: 1.0, reduction: Mean }",
+        ),
+        (
+            MarginRankingLoss::new().to_string(),
+            "MarginRankingLoss { margin: 0.0, reduction: Mean }",
+        ),
+        (
+            TripletMarginLoss::new().to_string(),
+            "TripletMarginLoss { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Mean }",
+        ),
+        (
+            KlDivLoss::new().to_string(),
+            "KlDivLoss { log_target: false, class_axis: Some(1), reduction: BatchMean }",
+        ),
+    ];
+    for (found, expected) in shown {
+        assert_eq!(found, expected);
+    }
+}
+
+// A loss in a model.
+
+#[derive(Module, Debug)]
+struct Model {
+    linear: Linear,
+    loss: CrossEntropyLoss,
+    auxiliary: Option<TripletMarginLoss>,
+}
+
+/// A model whose loss is chosen by its type.
+#[derive(Module, Debug)]
+struct Generic<L: Module> {
+    linear: Linear,
+    loss: L,
+}
+
+fn loss() -> CrossEntropyLoss {
+    CrossEntropyLossConfig::new()
+        .with_weights(Some(vec![1.0, 2.0, 0.5]))
+        .with_ignore_index(-1)
+        .init()
+}
+
+fn model(device: &Device) -> Model {
+    Model {
+        linear: LinearConfig::new(2, 3).init(device),
+        loss: loss(),
+        auxiliary: Some(TripletMarginLossConfig::new().with_p(1.0).init()),
+    }
+}
+
+#[test]
+fn a_model_shows_its_losses() {
+    assert_eq!(
+        model(&Device::flex()).to_string(),
+        "Model {
+  linear: Linear {d_input: 2, d_output: 3, bias: true, params: 9}
+  loss: CrossEntropyLoss { weights: Some([1.0, 2.0, 0.5]), ignore_indices: [-1], \
+  label_smoothing: 0.0, class_axis: 1, reduction: Mean }
+  auxiliary: TripletMarginLoss { margin: 1.0, p: 1.0, eps: 1e-6, swap: false, reduction: Mean }
+  params: 9
+}"
+    );
+    let generic = Generic {
+        linear: LinearConfig::new(1, 1)
+            .with_bias(false)
+            .init(&Device::flex()),
+        loss: MseLoss::new(),
+    };
+    assert_eq!(
+        generic.to_string(),
+        "Generic {
+  linear: Linear {d_input: 1, d_output: 1, bias: false, params: 1}
+  loss: MseLoss { reduction: Mean }
+  params: 1
+}"
+    );
+}
+
+#[test]
+fn a_loss_has_no_parameters() {
+    fn assert_no_parameters(loss: impl Module + Debug) {
+        assert_eq!(loss.num_params(), 0, "{loss:?}");
+        assert!(loss.devices().is_empty(), "{loss:?}");
+    }
+    assert_no_parameters(L1Loss::new());
+    assert_no_parameters(MseLoss::new());
+    assert_no_parameters(NllLoss::new());
+    assert_no_parameters(loss());
+    assert_no_parameters(BceLoss::new());
+    assert_no_parameters(
+        BceWithLogitsLossConfig::new()
+            .with_pos_weights(Some(vec![2.0]))
+            .init(),
+    );
+    assert_no_parameters(HingeEmbeddingLoss::new());
+    assert_no_parameters(MarginRankingLoss::new());
+    assert_no_parameters(TripletMarginLoss::new());
+    assert_no_parameters(KlDivLoss::new());
+    assert_eq!(model(&Device::flex()).num_params(), 9);
+}
+
+fn assert_same_losses(found: &Model, expected: &Model, what: &str) {
+    assert_eq!(found.loss.config(), expected.loss.config(), "{what}");
+    let options = |model: &Model| model.auxiliary.as_ref().map(|loss| loss.config().clone());
+    assert_eq!(options(found), options(expected), "{what}");
+}
+
+#[test]
+fn a_loss_survives_what_is_done_to_its_model() {
+    let device = Device::flex().autodiff();
+    let before = model(&device);
+    for (what, after) in [
+        ("clone", before.clone()),
+        ("valid", before.valid()),
+        ("valid and train", before.valid().train()),
+        ("no_grad", before.clone().no_grad()),
+        ("fork", before.clone().fork(&device)),
+        ("to_device", before.clone().to_device(&Device::flex())),
+        #[cfg(feature = "ndarray")]
+        ("to another backend", {
+            #[allow(deprecated)]
+            before.clone().to_device(&Device::ndarray())
+        }),
+    ] {
+        assert_same_losses(&after, &before, what);
+        assert_eq!(after.num_params(), 9, "{what}");
+    }
+}
+
+/// The class weights follow the logits: a model that was moved computes the same loss.
+#[test]
+fn a_moved_model_trains() {
+    #[cfg(feature = "ndarray")]
+    #[allow(deprecated)]
+    let other = Device::ndarray();
+    #[cfg(not(feature = "ndarray"))]
+    let other = Device::flex();
+
+    let value = |model: &Model, device: &Device| {
+        let input = Tensor::<2>::from_data([[1.0, -1.0], [0.5, 2.0]], device);
+        let targets = Tensor::<1, burn::tensor::Int>::from_data([2, 1], device);
+        let value = model.loss.forward(model.linear.forward(input), targets);
+        value.into_data().iter::<f64>().next().unwrap()
+    };
+    let here = model(&Device::flex());
+    let there = here.clone().to_device(&other);
+    let (here, there) = (value(&here, &Device::flex()), value(&there, &other));
+    assert!((here - there).abs() < 1e-5 * here, "{here} and {there}");
+}
+
+#[test]
+fn a_record_holds_the_parameters_and_keeps_the_losses_of_the_model_it_is_loaded_into() {
+    let device = Device::flex();
+    let trained = model(&device);
+    let file = TempFile::new("model.bpk");
+    trained.clone().save_file(&file.0).unwrap();
+
+    let mut fresh = model(&device);
+    fresh.loss = CrossEntropyLoss::new();
+    let other_losses = fresh.clone();
+    let loaded = fresh.try_load_file(&file.0).unwrap();
+    assert_same_losses(&loaded, &other_losses, "load_file");
+    let weights = |model: &Model| model.linear.weight.val().into_data();
+    weights(&loaded).assert_eq(&weights(&trained), true);
+}
+
+// Burn's reduction.
+
+#[test]
+fn reductions_convert_from_and_to_burns() {
+    for (ours, burns) in [
+        (Reduction::Mean, BurnReduction::Mean),
+        (Reduction::Sum, BurnReduction::Sum),
+        (Reduction::BatchMean, BurnReduction::BatchMean),
+    ] {
+        let name = format!("{burns:?}");
+        assert_eq!(format!("{:?}", BurnReduction::from(ours)), name);
+        assert_eq!(Reduction::from(burns), ours);
+    }
+    assert_eq!(Reduction::from(BurnReduction::Auto), Reduction::Mean);
+}
