@@ -256,8 +256,8 @@ pub struct Evaluation {
 /// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
 /// `f32` or wider.
 ///
-/// `sum / weight` is the batch's [`Reduction::Mean`]. Over several batches, add up both and divide
-/// last.
+/// `sum / weight` is the batch's [`Reduction::Mean`], whatever the loss's own reduction. Over several
+/// batches, add up both and divide last.
 #[derive(Clone, Debug)]
 pub struct LossParts {
     /// The sum of the losses.

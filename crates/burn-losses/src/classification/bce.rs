@@ -42,6 +42,90 @@ impl BceLossConfig {
 }
 
 /// The binary cross-entropy between probabilities and labels.
+///
+/// # Formula
+///
+/// ```text
+/// loss     = -w (y ln x + (1 - y) ln(1 - x))         no logarithm counts for less than -100
+/// gradient =  w (x - y) / max(x (1 - x), 1e-12)
+/// smoothing:  y becomes (1 - a) y + a/2
+/// Mean     = sum of the losses / number of elements, whatever the weights
+/// w: `weights` (one for all, or one per class); a: `label_smoothing`
+/// ```
+///
+/// # Character
+///
+/// For yes-or-no outputs that already are probabilities: the last layer is a sigmoid. Where the
+/// logits are at hand prefer [`BceWithLogitsLoss`](crate::BceWithLogitsLoss): a probability cannot
+/// say how close to 1 it is, since in `f32` what is missing is 0 or at least 6e-8. A wrong 0 or 1
+/// costs 100 and has a gradient of 1e12, and the saturated sigmoid, whose slope is 0, makes 0 of
+/// it: such an output stays wrong. All values and gradients are finite; a right 0 or 1 has loss and
+/// gradient 0.
+///
+/// # Target
+///
+/// **A label for each probability, in the same shape**: floats from 0 to 1 (soft labels), `Int` 0
+/// or 1, or `Bool`. The usual mistakes: labels `[N]` for outputs `[N, 1]`, which do not compile
+/// (`labels.unsqueeze_dim::<2>(1)` adds the axis); signs -1 and +1
+/// ([`target::labels`](crate::target::labels) converts them); and class ids
+/// ([`target::one_hot`](crate::target::one_hot) converts them). [`lint`](crate::Loss::lint) reports
+/// a batch in which all labels are the same.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::{prelude::*, target};
+///
+/// let device = Device::flex();
+/// let probs = Tensor::<1>::from_data([0.75, 0.25, 1.0, 0.5], &device);
+/// let targets = Tensor::<1, Int>::from_data([1, 0, 1, 1], &device);
+///
+/// let loss = BceLoss::new();
+/// let value = loss.forward(probs.clone(), targets).into_scalar::<f32>();
+/// assert!((value + (0.75f32.ln() * 2.0 + 0.5f32.ln()) / 4.0).abs() < 1e-5);
+///
+/// // Signs are an error, until they are converted.
+/// let signs = Tensor::<1>::from_data([1., -1., 1., 1.], &device);
+/// let error = loss.try_forward(probs.clone(), signs.clone()).unwrap_err();
+/// assert!(error.to_string().contains("target::labels"));
+/// assert!(loss.try_forward(probs, target::labels(signs)).is_ok());
+///
+/// // Three labels for each of two samples; the third class counts double.
+/// let probs = Tensor::<2>::full([2, 3], 0.5, &device);
+/// let targets = Tensor::<2>::from_data([[1., 0., 1.], [0., 0., 0.8]], &device);
+/// let loss = BceLossConfig::new().with_weights(Some(vec![1., 1., 2.])).init();
+/// let value = loss.forward(probs, targets).into_scalar::<f32>();
+/// assert!((value - 2f32.ln() * 8.0 / 6.0).abs() < 1e-5);
+/// ```
+///
+/// # Shapes
+///
+/// * probs and targets: the same shape, of any rank; `weights` lie along axis 1 or `class_axis`
+/// * unreduced: that shape
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A label that is not from 0 to 1; it says whether the target looks like signs or class ids.
+/// * A probability that is not from 0 to 1; logits are for
+///   [`BceWithLogitsLoss`](crate::BceWithLogitsLoss).
+/// * A target that is tracked by autodiff. `weights` that are neither one nor one per class.
+/// * In `init`: bad weights, a smoothing that is not from 0 to 1, a `class_axis` of 0.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid label makes loss and
+/// gradient NaN.
+///
+/// # PyTorch
+///
+/// `torch.nn.BCELoss`, with the same default reduction, limit of -100 and gradient. PyTorch has no
+/// label smoothing here (Burn's goes towards 1 / classes, this one towards 1/2). Its `weight` is
+/// any tensor that broadcasts; here it is one number per class, and
+/// [`forward_weighted`](crate::Loss::forward_weighted) takes numbers per sample, by whose sum its
+/// `Mean` divides. The mean of an empty batch is NaN there and 0 here. There, a target can be
+/// tracked.
+#[doc(alias = "BCELoss")]
+#[doc(alias = "BinaryCrossEntropyLoss")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct BceLoss {

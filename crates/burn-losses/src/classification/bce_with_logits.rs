@@ -50,6 +50,87 @@ impl BceWithLogitsLossConfig {
 }
 
 /// The binary cross-entropy between the sigmoid of logits and labels.
+///
+/// # Formula
+///
+/// ```text
+/// p        = 1 / (1 + exp(-x))
+/// loss     = -w (v y ln p + (1 - y) ln(1 - p))
+/// gradient =  w ((1 - y) p - v y (1 - p))            which is p - y without weights
+/// smoothing:  y becomes (1 - a) y + a/2
+/// Mean     = sum of the losses / number of elements, whatever the weights
+/// w: `weights`; v: `pos_weights` (one for all, or one per class); a: `label_smoothing`
+/// ```
+///
+/// # Character
+///
+/// For yes or no, once or for many labels at a time that do not exclude each other. **The last
+/// layer is linear, without a sigmoid.** The logarithms are taken without forming `p`, so nothing
+/// overflows and a logit of 20 for a true label still has its loss of 2.06e-9, on every backend.
+/// The gradient is bounded by the weights, the loss of a confident mistake grows with its logit.
+/// Where "yes" is rare, the model may say "no" to all: `pos_weights` of negatives / positives
+/// balances that, and shifts the predicted probabilities upwards.
+///
+/// # Target
+///
+/// **A label for each logit, in the same shape**: floats from 0 to 1 (soft labels), `Int` 0 or 1,
+/// or `Bool`. The usual mistakes: labels `[N]` for outputs `[N, 1]`, which do not compile
+/// (`labels.unsqueeze_dim::<2>(1)` adds the axis); class ids
+/// ([`target::one_hot`](crate::target::one_hot) converts them, though exclusive classes are for
+/// [`CrossEntropyLoss`](crate::CrossEntropyLoss)); and signs -1 and +1
+/// ([`target::labels`](crate::target::labels) converts them). [`lint`](crate::Loss::lint) reports
+/// labels that are all the same, and logits that look like the output of a sigmoid.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// // Several labels per sample: which of three topics is each text about?
+/// let logits = Tensor::<2>::zeros([2, 3], &device);
+/// let targets = Tensor::<2, Int>::from_data([[1, 0, 1], [0, 0, 1]], &device);
+///
+/// // A "yes" of the third topic counts three times.
+/// let loss = BceWithLogitsLossConfig::new().with_pos_weights(Some(vec![1., 1., 3.])).init();
+/// let value = loss.forward(logits, targets).into_scalar::<f32>();
+/// assert!((value - 2f32.ln() * 10.0 / 6.0).abs() < 1e-5);
+///
+/// // One label per sample: the model gives [N, 1], the labels are [N].
+/// let logits = Tensor::<2>::from_data([[20.], [-20.], [20.]], &device);
+/// let labels = Tensor::<1, Int>::from_data([1, 0, 1], &device).unsqueeze_dim::<2>(1);
+/// let value = BceWithLogitsLoss::new().forward(logits, labels);
+/// assert!((value.into_scalar::<f32>() / 2.061_154e-9 - 1.0).abs() < 1e-3);
+/// ```
+///
+/// # Shapes
+///
+/// * logits and targets: the same shape, of any rank; weights lie along axis 1 or `class_axis`
+/// * unreduced: that shape
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A label that is not from 0 to 1; it says whether the target looks like signs or class ids.
+/// * A target that is tracked by autodiff. Weights that are neither one nor one per class.
+/// * In `init`: bad weights, a smoothing that is not from 0 to 1, a `class_axis` of 0.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid label makes loss and
+/// gradient NaN.
+///
+/// # PyTorch
+///
+/// `torch.nn.BCEWithLogitsLoss`, with the same default reduction. PyTorch does not check labels: a
+/// 2 or a -1 gives a loss without a lower bound. It broadcasts `weight` and `pos_weight` from the
+/// last axis; here they are numbers per class, and
+/// [`forward_weighted`](crate::Loss::forward_weighted) takes numbers per sample, by whose sum its
+/// `Mean` divides. It has no label smoothing here (Burn's goes towards 1 / classes, this one
+/// towards 1/2). The mean of an empty batch is NaN there and 0 here. There, a target can be
+/// tracked.
+#[doc(alias = "BCEWithLogitsLoss")]
+#[doc(alias = "BinaryCrossEntropyLoss")]
+#[doc(alias = "sigmoid")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct BceWithLogitsLoss {

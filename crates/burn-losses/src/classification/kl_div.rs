@@ -39,6 +39,89 @@ impl KlDivLossConfig {
 }
 
 /// The Kullback-Leibler divergence of a predicted distribution from a target distribution.
+///
+/// # Formula
+///
+/// ```text
+/// loss       = y (ln y - x)                0 where y = 0, whatever x is
+/// log_target : exp(y) (y - x)              0 where y = -inf
+/// gradient   = -y, or -exp(y)
+/// BatchMean  = sum of the losses / size of axis 0 (the default)
+/// x: the predicted log-probability; y: the target's probability, or its logarithm
+/// ```
+///
+/// # Character
+///
+/// For a target that is a whole distribution: a teacher's output, an average of several annotators.
+/// The model ends in a log-softmax. It is 0 where the two agree. Single terms may be negative, only
+/// their sum over a row is not. It asks the model to put probability wherever the target has some:
+/// `-inf` where `y` is positive is an infinite loss. Its gradient is that of
+/// [`CrossEntropyLoss`](crate::CrossEntropyLoss) on the same probabilities, which takes logits and
+/// differs only by the entropy of the target. `BatchMean` makes `[N, C]` the mean per sample; for
+/// `[B, T, V]` it sums over `T`.
+///
+/// # Target
+///
+/// **Probabilities in the shape of the input, whose rows sum to 1** along `class_axis`; with
+/// `with_log_target(true)`, their logarithms. The usual mistake is to mix up which is logarithmic:
+/// the *input* is, the *target* is not. That, and the two in the wrong order, is an error.
+/// [`target::log_probs`](crate::target::log_probs) converts logits,
+/// [`target::one_hot`](crate::target::one_hot) class ids. `with_class_axis(None)` compares
+/// probabilities that are not rows of a distribution. [`lint`](crate::Loss::lint) reports input
+/// whose rows do not sum to 1, such as negative logits.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_losses::{prelude::*, target};
+///
+/// let device = Device::flex();
+/// // Logits of the model become log-probabilities: 1/3 for each class.
+/// let log_probs = target::log_probs(Tensor::<2>::zeros([2, 3], &device), 1);
+/// let targets = Tensor::<2>::from_data([[0.5, 0.5, 0.], [1., 0., 0.]], &device);
+///
+/// // ln 3 - ln 2 for the first row, ln 3 for the second, and their mean.
+/// let value = KlDivLoss::new().forward(log_probs.clone(), targets.clone());
+/// assert!((value.into_scalar::<f32>() - 0.75204).abs() < 1e-4);
+/// assert!(KlDivLoss::new().try_forward(targets, log_probs.clone()).is_err());
+///
+/// // A teacher's logits become a target of log-probabilities.
+/// let teacher = Tensor::<2>::from_data([[9., 9., -90.], [30., 0., 0.]], &device);
+/// let loss = KlDivLossConfig::new().with_log_target(true).init();
+/// let value = loss.forward(log_probs, target::log_probs(teacher, 1));
+/// assert!((value.into_scalar::<f32>() - 0.75204).abs() < 1e-4);
+/// ```
+///
+/// # Shapes
+///
+/// * log_probs and targets: the same shape, `[N, C]` or any of rank 2 or more
+/// * unreduced: that shape, one term per class
+///
+/// # Errors
+///
+/// * Shapes or devices that differ (nothing is broadcast); rank 1 (a sample needs a batch axis).
+/// * A probability not from 0 to 1, or a row's sum that is not 1, by more than 0.01 (`bf16`: 0.05).
+/// * A log-probability above 0 (by more than 0.01), and whether it looks like a probability.
+/// * A target tracked by autodiff; a `class_axis` that the input lacks, or (in `init`) of 0.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid row of the target makes
+/// loss and gradient NaN.
+///
+/// # PyTorch
+///
+/// `torch.nn.KLDivLoss`, where the default reduction is `"mean"`, over all elements: C times
+/// smaller than the `"batchmean"` that is the default here. PyTorch checks neither input nor
+/// target, broadcasts, differentiates the target too, and takes rank 1. A probability of 0 against
+/// `-inf` is NaN there and 0 here, and so is the mean of an empty batch.
+///
+/// # Reference
+///
+/// Kullback and Leibler, *On Information and Sufficiency*, Annals of Mathematical Statistics 22,
+/// 1951.
+#[doc(alias = "KLDivLoss")]
+#[doc(alias = "Kullback-Leibler")]
+#[doc(alias = "relative entropy")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct KlDivLoss {

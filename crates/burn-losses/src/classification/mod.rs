@@ -1,4 +1,19 @@
 //! Losses for a class, a label or a distribution to predict.
+//!
+//! | what is true of a sample | the model gives | loss |
+//! |---|---|---|
+//! | one class of several | logits | [`CrossEntropyLoss`] |
+//! | one class of several | log-probabilities | [`NllLoss`] |
+//! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
+//! | yes or no, or any number of labels | probabilities | [`BceLoss`] |
+//! | a distribution over the classes | log-probabilities | [`KlDivLoss`] |
+//! | a distribution over the classes | logits | [`CrossEntropyLoss`] |
+//!
+//! Where there is a choice, take the loss that starts from logits: it has the softmax or sigmoid
+//! inside, and stays accurate where a probability is all but 0 or 1.
+//!
+//! The targets differ more than the losses do: class ids, labels or probabilities. Each page says
+//! which, and [`target`](crate::target) converts between them.
 
 mod bce;
 mod bce_with_logits;
@@ -14,15 +29,6 @@ pub use kl_div::{KlDivLoss, KlDivLossConfig};
 pub use nll::{NllLoss, NllLossConfig};
 
 pub(crate) use classes::SafeIds;
-
-/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
-#[cfg(test)]
-pub(crate) mod definitions {
-    pub(crate) use super::bce::bce;
-    pub(crate) use super::bce_with_logits::bce_with_logits;
-    pub(crate) use super::classes::{cross_entropy_term, nll_term};
-    pub(crate) use super::kl_div::{kl_div, kl_div_log_target};
-}
 
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::wide;
@@ -136,4 +142,13 @@ fn not_normalised<const D: usize>(
              through `target::log_probs` (log-softmax)?"
         ),
     })
+}
+
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::bce::bce;
+    pub(crate) use super::bce_with_logits::bce_with_logits;
+    pub(crate) use super::classes::{cross_entropy_term, nll_term};
+    pub(crate) use super::kl_div::{kl_div, kl_div_log_target};
 }

@@ -40,6 +40,86 @@ impl HingeEmbeddingLossConfig {
 }
 
 /// The hinge loss of distances: like pairs are pulled together, unlike ones pushed apart.
+///
+/// # Formula
+///
+/// ```text
+/// loss     = x                     where y = +1: the pair is alike
+///            max(0, margin - x)    where y = -1: the pair is not
+/// gradient = +1 for a like pair, -1 for an unlike one nearer than the margin, 0 for any other
+/// ```
+///
+/// # Character
+///
+/// The input is the *distance* of two embeddings, so a distance is the last layer; the gradient of
+/// [`pairwise_distance`](crate::pairwise_distance) is right for a distance of 0 too. All pairs that
+/// count pull with the same force, near or far. Unlike pairs beyond the margin do not count, so
+/// ever fewer pairs matter: look at how many, not only at the loss. The margin has the unit of the
+/// distance; normalise the embeddings if their length should not matter. A negative input for a
+/// like pair gives a negative loss.
+///
+/// # Target
+///
+/// **A sign for each distance, in the same shape**: +1 alike, -1 not, as floats or `Int`, or `Bool`
+/// with `true` for alike. The usual mistake is labels 0 and 1; the error names
+/// [`target::signs`](crate::target::signs), which converts them. Where 1 stands for "different",
+/// turn them around first. [`target::pairs`](crate::target::pairs) makes pairs and signs from the
+/// class of each sample. [`lint`](crate::Loss::lint) reports negative "distances" (embeddings or
+/// similarities by mistake), and signs that are all the same.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::{pairwise_distance, prelude::*, target};
+///
+/// let device = Device::flex();
+/// // The distances of three queries to five documents, and which of them belong together.
+/// let distances = Tensor::<2>::full([3, 5], 0.25, &device);
+/// let labels = [[0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]];
+/// let targets = target::signs(Tensor::<2, Int>::from_data(labels, &device));
+///
+/// // 0.25 for the three like pairs, 1 - 0.25 for the twelve others.
+/// let value = HingeEmbeddingLoss::new().forward(distances, targets);
+/// assert!((value.into_scalar::<f32>() - 0.65).abs() < 1e-5);
+///
+/// // From embeddings and the class of each sample.
+/// let embeddings = Tensor::<2>::from_data([[0., 0.], [0., 0.], [3., 4.]], &device);
+/// let pairs = target::pairs(Tensor::<1, Int>::from_data([7, 7, 2], &device));
+/// let first = embeddings.clone().select(0, pairs.first);
+/// let second = embeddings.select(0, pairs.second);
+/// let distances: Tensor<1> = pairwise_distance(first, second, 2.0, 0.0);
+/// let loss = HingeEmbeddingLossConfig::new().with_margin(5.5).init();
+/// let value = loss.forward(distances, pairs.signs); // 0 to a like one, 5 to two unlike ones
+/// assert!((value.into_scalar::<f32>() - 1.0 / 3.0).abs() < 1e-5);
+/// ```
+///
+/// # Shapes
+///
+/// * distances and targets: the same shape, of any rank
+/// * unreduced: that shape
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A target other than -1 and +1; it says whether the target looks like labels.
+/// * A target that is tracked by autodiff.
+/// * In `init`: a margin that is not finite.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid sign makes loss and
+/// gradient NaN.
+///
+/// # PyTorch
+///
+/// `torch.nn.HingeEmbeddingLoss`, with the same defaults. PyTorch does not check the target: a 0
+/// counts as both alike and not. It broadcasts, and the mean of an empty batch is NaN, where here
+/// it is 0.
+///
+/// # Reference
+///
+/// Hadsell, Chopra and LeCun, *Dimensionality Reduction by Learning an Invariant Mapping*, CVPR
+/// 2006, where both parts are squared: the contrastive loss.
+#[doc(alias = "contrastive")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct HingeEmbeddingLoss {

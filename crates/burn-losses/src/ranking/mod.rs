@@ -1,4 +1,16 @@
 //! Losses for an order or a distance to learn.
+//!
+//! | what is known | loss |
+//! |---|---|
+//! | which of two items ranks higher | [`MarginRankingLoss`], on two scores |
+//! | whether two samples are alike | [`HingeEmbeddingLoss`], on their distance |
+//! | of two samples, which is like a third | [`TripletMarginLoss`], on three embeddings |
+//!
+//! The class of each sample is enough for the last two: [`target::pairs`](crate::target::pairs) and
+//! [`target::triplets`](crate::target::triplets) make pairs and triplets from it. Pairs ask for
+//! absolute distances (0 and the margin), triplets only for an order of distances.
+//!
+//! All three stop at a margin: what is right by more no longer counts.
 
 mod hinge_embedding;
 mod margin_ranking;
@@ -7,14 +19,6 @@ mod triplet_margin;
 pub use hinge_embedding::{HingeEmbeddingLoss, HingeEmbeddingLossConfig};
 pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
 pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
-
-/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
-#[cfg(test)]
-pub(crate) mod definitions {
-    pub(crate) use super::hinge_embedding::hinge_embedding;
-    pub(crate) use super::margin_ranking::margin_ranking;
-    pub(crate) use super::triplet_margin::triplet_margin;
-}
 
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::wide;
@@ -70,4 +74,12 @@ fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) 
             signs.len()
         ),
     })
+}
+
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::hinge_embedding::hinge_embedding;
+    pub(crate) use super::margin_ranking::margin_ranking;
+    pub(crate) use super::triplet_margin::triplet_margin;
 }

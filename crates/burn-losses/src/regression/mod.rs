@@ -1,17 +1,16 @@
 //! Losses for a number to predict.
+//!
+//! [`MseLoss`] corrects large errors first and learns the mean of the targets: the usual choice.
+//! [`L1Loss`] lets every error pull alike and learns their median: the choice where some targets
+//! are wrong or extreme.
+//!
+//! Both take predictions and true values of one shape; nothing is broadcast.
 
 mod l1;
 mod mse;
 
 pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
-
-/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
-#[cfg(test)]
-pub(crate) mod definitions {
-    pub(crate) use super::l1::l1;
-    pub(crate) use super::mse::mse;
-}
 
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{pointwise, untracked};
@@ -75,4 +74,11 @@ fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint>
         });
     }
     lints
+}
+
+/// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::l1::l1;
+    pub(crate) use super::mse::mse;
 }

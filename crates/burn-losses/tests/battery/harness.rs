@@ -180,16 +180,17 @@ pub fn assert_same(what: &str, found: &Outcome, expected: &Outcome, tolerance: f
     assert_close(&value, &[found.value], &[expected.value], tolerance);
     let pairs = found.gradients.iter().zip(&expected.gradients);
     for (at, (found, expected)) in pairs.enumerate() {
-        assert_close(&format!("{what}: gradient {at}"), found, expected, tolerance);
+        assert_close(
+            &format!("{what}: gradient {at}"),
+            found,
+            expected,
+            tolerance,
+        );
     }
 }
 
 /// The central differences of the reduced loss: its gradients, from its values alone.
-pub fn slopes(
-    batch: &Batch,
-    on: &TestDevice,
-    value: impl Fn(Args) -> Tensor<1>,
-) -> Vec<Vec<f64>> {
+pub fn slopes(batch: &Batch, on: &TestDevice, value: impl Fn(Args) -> Tensor<1>) -> Vec<Vec<f64>> {
     const STEP: f64 = 1e-5;
     let at = |input: usize, element: usize, step: f64| {
         let mut moved = batch.clone();

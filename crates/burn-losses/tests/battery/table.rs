@@ -78,7 +78,11 @@ pub fn table() -> Vec<Row> {
             [
                 bce("soft labels", Kind::Float, BinaryOptions::default()),
                 bce("int labels", Kind::Int, BinaryOptions::default()),
-                bce("bool labels, weights, smoothing", Kind::Bool, weights_and(0.1)),
+                bce(
+                    "bool labels, weights, smoothing",
+                    Kind::Bool,
+                    weights_and(0.1),
+                ),
             ],
         ),
         row(
@@ -140,7 +144,9 @@ pub fn table() -> Vec<Row> {
 }
 
 fn row(loss: &'static str, variants: impl IntoIterator<Item = Variant>) -> Row {
-    let variants = variants.into_iter().map(|variant| Variant { loss, ..variant });
+    let variants = variants
+        .into_iter()
+        .map(|variant| Variant { loss, ..variant });
     Row {
         loss,
         variants: variants.collect(),
@@ -201,7 +207,9 @@ fn weights_and(smoothing: f64) -> BinaryOptions {
 
 /// Weights of classes, among them 0.
 pub fn class_weights(classes: usize) -> Vec<f64> {
-    (0..classes).map(|class| ((class + 1) * 3 % 4) as f64 * 0.5).collect()
+    (0..classes)
+        .map(|class| ((class + 1) * 3 % 4) as f64 * 0.5)
+        .collect()
 }
 
 // How each family is made, fed and called.
@@ -210,9 +218,12 @@ pub fn regression<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + '
 where
     L: Call<(Tensor<2>, Tensor<2>), 2>,
 {
-    variant(name, two_arrays, move |reduction, _| make(reduction), |mut args| {
-        (args.input(), args.input())
-    })
+    variant(
+        name,
+        two_arrays,
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
 }
 
 pub fn regression_1<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
@@ -221,9 +232,12 @@ where
 {
     let column = |rng: &mut StdRng, rows, _| two_arrays(rng, rows, 1);
     let flat = |tensor: Tensor<2>| tensor.squeeze_dim::<1>(1);
-    variant(name, column, move |reduction, _| make(reduction), move |mut args| {
-        (flat(args.input()), flat(args.input()))
-    })
+    variant(
+        name,
+        column,
+        move |reduction, _| make(reduction),
+        move |mut args| (flat(args.input()), flat(args.input())),
+    )
 }
 
 pub fn regression_4<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
@@ -234,9 +248,12 @@ where
         let [rows, columns] = tensor.dims();
         tensor.reshape([rows, 1, columns, 1])
     };
-    variant(name, two_arrays, move |reduction, _| make(reduction), move |mut args| {
-        (deep(args.input()), deep(args.input()))
-    })
+    variant(
+        name,
+        two_arrays,
+        move |reduction, _| make(reduction),
+        move |mut args| (deep(args.input()), deep(args.input())),
+    )
 }
 
 pub fn nll_config(options: &ClassOptions, classes: usize) -> NllLossConfig {
@@ -254,7 +271,9 @@ pub fn nll(name: &str, options: ClassOptions) -> Variant {
             target: Some((Kind::Int, ids(rng, rows, 1, classes, &ignored))),
         },
         move |reduction, classes| {
-            nll_config(&options, classes).with_reduction(reduction).init()
+            nll_config(&options, classes)
+                .with_reduction(reduction)
+                .init()
         },
         |mut args| (args.input(), args.ids()),
     )
@@ -297,7 +316,9 @@ pub fn cross_entropy(name: &str, options: ClassOptions) -> Variant {
             target: Some((Kind::Int, ids(rng, rows, 1, classes, &ignored))),
         },
         move |reduction, classes| {
-            cross_entropy_config(&options, classes).with_reduction(reduction).init()
+            cross_entropy_config(&options, classes)
+                .with_reduction(reduction)
+                .init()
         },
         |mut args| (args.input(), args.ids()),
     )
@@ -312,7 +333,9 @@ pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
             target: Some((Kind::Float, log_probs(rng, rows, classes).map(f64::exp))),
         },
         move |reduction, classes| {
-            cross_entropy_config(&options, classes).with_reduction(reduction).init()
+            cross_entropy_config(&options, classes)
+                .with_reduction(reduction)
+                .init()
         },
         |mut args| (args.input(), args.floats()),
     )
@@ -534,7 +557,9 @@ fn uniform(rng: &mut StdRng, rows: usize, columns: usize, low: f64, high: f64) -
 
 /// About normal: the sum of a few uniform numbers.
 fn normal(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
-    Array::new(rows, columns, || (0..4).map(|_| rng.random_range(-1.0..1.0)).sum())
+    Array::new(rows, columns, || {
+        (0..4).map(|_| rng.random_range(-1.0..1.0)).sum()
+    })
 }
 
 fn two_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
@@ -581,7 +606,9 @@ fn signs(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind) -> Array {
         Kind::Bool => 0.0,
         _ => -1.0,
     };
-    Array::new(rows, columns, || if rng.random_bool(0.5) { 1.0 } else { negative })
+    Array::new(rows, columns, || {
+        if rng.random_bool(0.5) { 1.0 } else { negative }
+    })
 }
 
 /// The element type of a target.
@@ -716,7 +743,11 @@ impl Batch {
     /// The untracked tensors of the batch, inputs and target placed as told.
     pub fn at(&self, inputs: &Place, target: &Place) -> Args {
         Args {
-            inputs: self.inputs.iter().map(|input| inputs.floats(input)).collect(),
+            inputs: self
+                .inputs
+                .iter()
+                .map(|input| inputs.floats(input))
+                .collect(),
             target: self.target.as_ref().map(|(kind, array)| match kind {
                 Kind::Float => Target::Float(target.floats(array)),
                 Kind::Int => Target::Int(target.ints(array)),
@@ -900,30 +931,28 @@ where
     }
 
     fn try_value(&self, reduction: Reduction, args: Args) -> Result<Tensor<1>, LossError> {
-        self.loss(reduction, &args).try_value((self.arguments)(args))
+        self.loss(reduction, &args)
+            .try_value((self.arguments)(args))
     }
 
     fn each(&self, args: Args) -> Tensor<2> {
-        let each = self.loss(Reduction::Mean, &args).each((self.arguments)(args));
+        let each = self
+            .loss(Reduction::Mean, &args)
+            .each((self.arguments)(args));
         let shape = each.dims();
         each.reshape([shape[0], shape[1..].iter().product()])
     }
 
     fn parts(&self, args: Args) -> LossParts {
-        self.loss(Reduction::Mean, &args).parts((self.arguments)(args))
+        self.loss(Reduction::Mean, &args)
+            .parts((self.arguments)(args))
     }
 
     fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
         let loss = self.loss(reduction, &args);
         let untracked = args.clone().map_inputs(|input| input.inner());
         let shape = || loss.each((self.arguments)(untracked)).dims();
-        let arguments = (self.arguments)(args);
-        match weights {
-            Weights::PerSample(weights) => loss.weighted(arguments, weights),
-            Weights::SampleMask(mask) => loss.weighted(arguments, mask),
-            Weights::PerElement(weights) => loss.weighted(arguments, weights.reshape(shape())),
-            Weights::ElementMask(mask) => loss.weighted(arguments, mask.reshape(shape())),
-        }
+        loss.weighted((self.arguments)(args), weights, shape)
     }
 }
 
@@ -933,7 +962,12 @@ pub trait Call<I, const K: usize> {
     fn try_value(&self, inputs: I) -> Result<Tensor<1>, LossError>;
     fn each(&self, inputs: I) -> Tensor<K>;
     fn parts(&self, inputs: I) -> LossParts;
-    fn weighted<W: SampleWeights<Tensor<K>>>(&self, inputs: I, weights: W) -> Tensor<1>;
+    fn weighted(
+        &self,
+        inputs: I,
+        weights: Weights,
+        shape: impl FnOnce() -> [usize; K],
+    ) -> Tensor<1>;
 }
 
 macro_rules! call {
@@ -956,12 +990,22 @@ macro_rules! call {
             fn parts(&self, ($($name,)*): ($($input,)*)) -> LossParts {
                 self.forward_parts($($name),*)
             }
-            fn weighted<W: SampleWeights<Tensor<K>>>(
+            fn weighted(
                 &self,
                 ($($name,)*): ($($input,)*),
-                weights: W,
+                weights: Weights,
+                shape: impl FnOnce() -> [usize; K],
             ) -> Tensor<1> {
-                self.forward_weighted($($name,)* weights)
+                match weights {
+                    Weights::PerSample(weights) => self.forward_weighted($($name,)* weights),
+                    Weights::SampleMask(mask) => self.forward_weighted($($name,)* mask),
+                    Weights::PerElement(weights) => {
+                        self.forward_weighted($($name,)* weights.reshape(shape()))
+                    }
+                    Weights::ElementMask(mask) => {
+                        self.forward_weighted($($name,)* mask.reshape(shape()))
+                    }
+                }
             }
         }
     };
@@ -974,7 +1018,10 @@ call!(TripleLoss, first: A, second: B, third: C);
 
 /// The folders of the crate whose exports are losses.
 const FOLDERS: [(&str, &str); 3] = [
-    ("classification", include_str!("../../src/classification/mod.rs")),
+    (
+        "classification",
+        include_str!("../../src/classification/mod.rs"),
+    ),
     ("ranking", include_str!("../../src/ranking/mod.rs")),
     ("regression", include_str!("../../src/regression/mod.rs")),
 ];
@@ -1004,9 +1051,8 @@ fn each_exported_loss_has_a_row() {
     );
 
     // The traits are calls, not losses.
-    let is_loss = |name: &String| {
-        name.ends_with("Loss") && !["Loss", "TripleLoss"].contains(&name.as_str())
-    };
+    let is_loss =
+        |name: &String| name.ends_with("Loss") && !["Loss", "TripleLoss"].contains(&name.as_str());
     let mut exported: Vec<String> = FOLDERS
         .iter()
         .flat_map(|(_, source)| exports(source))

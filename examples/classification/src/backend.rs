@@ -1,0 +1,36 @@
+//! The choice of the backend, which is the choice of the device the tensors live on.
+
+use std::error::Error;
+
+use burn::tensor::Device;
+use clap::ValueEnum;
+
+/// A backend to compute on.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Backend {
+    /// The processor, with the ndarray crate
+    Ndarray,
+    /// The processor, with Burn's own kernels
+    Flex,
+    /// The graphics card; needs a build with `--features wgpu`
+    Wgpu,
+}
+
+impl Backend {
+    /// The device of this backend, if the program was built for it and the machine has one.
+    pub(crate) fn device(self) -> Result<Device, Box<dyn Error>> {
+        match self {
+            #[allow(deprecated, reason = "ndarray is on offer for as long as Burn has it")]
+            Self::Ndarray => Ok(Device::ndarray()),
+            Self::Flex => Ok(Device::flex()),
+            // Unlike `Device::wgpu`, the options report a machine without a graphics card here,
+            // as an error, and not in the first computation, as a panic.
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu_options().init()?),
+            #[cfg(not(feature = "wgpu"))]
+            Self::Wgpu => Err("this program was built without the wgpu backend: \
+                               rebuild it with `--features wgpu`"
+                .into()),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The digits: small images of handwritten digits, embedded in the program.
+
+use std::error::Error;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use flate2::read::GzDecoder;
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// The number of pixels of an image, 8 by 8.
+pub(crate) const PIXELS: usize = 64;
+/// The number of different digits.
+pub(crate) const CLASSES: usize = 10;
+
+/// The greatest value of a pixel in the file.
+const BLACK: f32 = 16.0;
+/// One image in this many is held out.
+const HELD_OUT: usize = 5;
+
+const FILE: &[u8] = include_bytes!("../data/digits.csv.gz");
+
+/// An image, with pixels from 0 to 1, and the digit it shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Digit {
+    pixels: [f32; PIXELS],
+    pub(crate) class: usize,
+}
+
+/// The images to train on, and those that show what the training was worth.
+pub(crate) struct Split {
+    pub(crate) train: Vec<Digit>,
+    pub(crate) held_out: Vec<Digit>,
+}
+
+/// Images and class ids as tensors.
+pub(crate) struct Batch {
+    /// `[N, PIXELS]`
+    pub(crate) images: Tensor<2>,
+    /// `[N]`
+    pub(crate) ids: Tensor<1, Int>,
+}
+
+/// All digits, in the order of the file.
+pub(crate) fn load() -> Result<Vec<Digit>, Box<dyn Error>> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(GzDecoder::new(FILE))
+        .into_deserialize()
+        .map(|row| parse(row?))
+        .collect()
+}
+
+fn parse(row: Vec<u8>) -> Result<Digit, Box<dyn Error>> {
+    match row.split_last_chunk() {
+        Some((pixels, &[class])) if usize::from(class) < CLASSES => Ok(Digit {
+            pixels: <[u8; PIXELS]>::try_from(pixels)?.map(|pixel| f32::from(pixel) / BLACK),
+            class: class.into(),
+        }),
+        _ => Err("a row of the digits does not end in a digit".into()),
+    }
+}
+
+/// Splits at random, with the same share of each class held out.
+pub(crate) fn split(mut digits: Vec<Digit>, rng: &mut impl Rng) -> Split {
+    digits.shuffle(rng);
+    let mut seen = [0; CLASSES];
+    let (held_out, train) = digits.into_iter().partition(|digit| {
+        seen[digit.class] += 1;
+        seen[digit.class] % HELD_OUT == 0
+    });
+    Split { train, held_out }
+}
+
+impl Split {
+    /// The class that is the most frequent one in the training part.
+    pub(crate) fn majority_class(&self) -> usize {
+        let count = |class| self.train.iter().filter(|it| it.class == class).count();
+        (0..CLASSES).max_by_key(|&class| count(class)).unwrap_or(0)
+    }
+}
+
+impl Batch {
+    pub(crate) fn new<'a>(digits: impl Iterator<Item = &'a Digit>, device: &Device) -> Self {
+        let (mut pixels, mut ids) = (Vec::new(), Vec::new());
+        for digit in digits {
+            pixels.extend_from_slice(&digit.pixels);
+            ids.push(digit.class as i64);
+        }
+        let count = ids.len();
+        Self {
+            images: Tensor::from_data(TensorData::new(pixels, [count, PIXELS]), device),
+            ids: Tensor::from_data(TensorData::new(ids, [count]), device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    #[test]
+    fn all_digits_load() {
+        let digits = load().unwrap();
+        assert_eq!(digits.len(), 1797);
+        assert_eq!(digits[0].class, 0);
+        assert_eq!(digits[0].pixels[2], 5.0 / 16.0);
+        let values = digits.iter().flat_map(|digit| digit.pixels);
+        assert_eq!(values.fold(0.0, f32::max), 1.0);
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_refused() {
+        assert!(parse(vec![0; PIXELS]).is_err());
+        assert!(parse(vec![0; PIXELS + 2]).is_err());
+    }
+
+    #[test]
+    fn every_digit_is_on_one_side_of_the_split() {
+        let mut digits = load().unwrap();
+        // The class marks the image here, so that the parts can be told apart.
+        for (index, digit) in digits.iter_mut().enumerate() {
+            digit.pixels[0] = index as f32;
+        }
+        let parts = split(digits.clone(), &mut StdRng::seed_from_u64(1));
+        let mut marks: Vec<f32> = parts
+            .train
+            .iter()
+            .chain(&parts.held_out)
+            .map(|it| it.pixels[0])
+            .collect();
+        marks.sort_by(f32::total_cmp);
+        assert!(
+            marks
+                .iter()
+                .enumerate()
+                .all(|(index, &mark)| mark == index as f32)
+        );
+        assert_eq!(marks.len(), digits.len());
+        for class in 0..CLASSES {
+            let of_class = |part: &[Digit]| part.iter().filter(|it| it.class == class).count();
+            assert_eq!(of_class(&parts.held_out), of_class(&digits) / HELD_OUT);
+        }
+    }
+}
