@@ -31,6 +31,9 @@ struct Arguments {
     /// How often each is timed; the medians are compared.
     #[arg(long, default_value_t = 11)]
     repeats: usize,
+    /// Leaves the values of targets unread, to see what reading them costs.
+    #[arg(long)]
+    unchecked: bool,
     /// Only the losses whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -65,6 +68,9 @@ impl Backend {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let device = arguments.backend.device()?;
+    if arguments.unchecked {
+        burn_losses::set_checks(burn_losses::Checks::Never);
+    }
     let sizes = Sizes {
         rows: arguments.rows,
         columns: arguments.columns,

@@ -1,20 +1,31 @@
 //! Distances that a model can be trained through.
 
-use crate::error::LossError;
-use crate::kernels::autodiff::join;
+use crate::error::{LossError, LossErrorKind};
+use crate::kernels::autodiff::{in_context_of, join};
 use crate::kernels::portable::{finite, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
-use crate::target::check::{Check, hyper_parameter};
+use crate::target::check::{Check, dims, hyper_parameter};
+use alloc::format;
 use burn::tensor::Tensor;
 
 /// A distance of vectors along the last axis, and how it changes with the first vector.
 pub(crate) struct Distance<const D: usize> {
     /// The distance, with the last axis kept at length 1.
     pub(crate) value: Tensor<D>,
+    /// Each component over the largest, and the norm of those.
+    ratio: Tensor<D>,
+    norm: Tensor<D>,
+    p: f64,
+}
+
+impl<const D: usize> Distance<D> {
     /// The derivative with respect to the first vector; that with respect to the second is the
-    /// negative of it.
-    pub(crate) direction: Tensor<D>,
+    /// negative of it. It is 0 where the distance is 0.
+    pub(crate) fn direction(self) -> Tensor<D> {
+        let zero = self.norm.equals(0.0);
+        norm_slope(self.ratio / self.norm.set(zero, 1.0), self.p)
+    }
 }
 
 /// `|ratio|^p`, a component's share of the p-norm.
@@ -57,13 +68,14 @@ pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Distance<D>
     let difference = difference.at_least(-largest).at_most(largest);
     let scale = difference.clone().abs().max_dim(D - 1);
     let zero = scale.equals(0.0);
-    let ratio = difference / scale.clone().set(zero.clone(), 1.0);
+    let ratio = difference / scale.clone().set(zero, 1.0);
     let sum = norm_term(ratio.clone(), p).sum_dim(D - 1);
     let norm = norm_root(sum, p);
-    let share = ratio / norm.clone().set(zero, 1.0);
     Distance {
-        value: (norm * scale).at_most(largest),
-        direction: norm_slope(share, p),
+        value: (norm.clone() * scale).at_most(largest),
+        ratio,
+        norm,
+        p,
     }
 }
 
@@ -105,8 +117,9 @@ where
     }
     let difference = untracked(&a) - untracked(&b).cast(untracked(&a).dtype());
     let distance = norm(difference.plus(eps), p);
-    let direction = distance.direction;
-    joined(distance.value, [(&a, direction.clone()), (&b, -direction)])
+    let value = distance.value.clone();
+    let direction = distance.direction();
+    joined(value, [(&a, direction.clone()), (&b, -direction)])
 }
 
 /// The cosine of the angle between vectors along the last axis; norms count for at least `eps`
@@ -191,10 +204,12 @@ where
     let kept = value.dims();
     let dtype = inputs[0].0.dtype();
     let flat = value.reshape([kept.iter().product::<usize>()]);
+    let device = inputs[0].0.device();
     let flat = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
         join(flat, input, finite(gradient, input.dtype()), kept)
     });
-    Unreduced::from_flat(flat.cast(dtype), kept[..D - 1].to_vec().into())
+    let flat = in_context_of(flat, &device).cast(dtype);
+    Unreduced::from_flat(flat, kept[..D - 1].to_vec().into())
 }
 
 fn check_pair<const D: usize>(
@@ -206,7 +221,12 @@ fn check_pair<const D: usize>(
     let check = Check::new(name, &device, false);
     check.dtype(&device, a.dtype())?;
     check.device("a", &device, "b", &b.device())?;
-    check.same_shape("a", &a.shape(), "b", &b.shape())
+    check.same_shape("a", &a.shape(), "b", &b.shape())?;
+    if a.dims()[D - 1] == 0 {
+        let message = format!("the vectors {} have no components.", dims(&a.shape()));
+        return Err(check.error(LossErrorKind::Shape, message));
+    }
+    Ok(())
 }
 
 /// The options of a p-norm that all its users share.

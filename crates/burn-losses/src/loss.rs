@@ -1,7 +1,8 @@
 //! The calls every loss has, and the one place where losses are weighted and reduced.
 
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::portable::{or_nan, wide};
+use crate::kernels::autodiff::join;
+use crate::kernels::portable::{or_nan, untracked, wide};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
 use crate::target::{Readable, SampleWeights};
@@ -313,11 +314,28 @@ impl Evaluation {
         }
     }
 
+    /// No loss at all, of an input without elements; it stays a function of the input.
+    pub(crate) fn empty<const D: usize>(shape: Shape, inputs: &[&Tensor<D>]) -> Self {
+        let input = untracked(inputs[0]);
+        let nothing = input.clone().reshape([0]);
+        let values = inputs.iter().fold(nothing, |values, tracked| {
+            join(values, tracked, input.clone(), input.dims())
+        });
+        Self {
+            values,
+            weights: None,
+            shape,
+            batch: input.dims()[0],
+            dtype: inputs[0].dtype(),
+        }
+    }
+
     fn reduce(self, reduction: Reduction) -> Tensor<1> {
         let dtype = self.dtype;
         let count = self.shape.num_elements();
         let reduced = match (reduction, self.weights) {
-            _ if count == 0 => self.values.sum(),
+            // The sum of nothing is -0 on some backends.
+            _ if count == 0 => self.values.sum().abs(),
             (Reduction::Sum, _) => self.values.sum(),
             (Reduction::BatchMean, _) => sum_over(self.values, self.batch as f64),
             (Reduction::Mean, None) => sum_over(self.values, count as f64),
@@ -435,7 +453,10 @@ fn spread(
         return Ok(weights.into_flat(dtype));
     }
     if found.num_dims() == 1 && found[0] == shape[0] {
-        let per_sample = count.checked_div(shape[0]).unwrap_or(0);
+        if count == 0 {
+            return Ok(weights.into_flat(dtype).reshape([0]));
+        }
+        let per_sample = count / shape[0];
         let column = weights.into_flat(dtype).reshape([shape[0], 1]);
         return Ok(column.expand([shape[0], per_sample]).reshape([count]));
     }

@@ -3,7 +3,7 @@
 use super::classes::along_axis;
 use super::{binary_labels, single_label};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, both, pointwise, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -136,15 +136,18 @@ pub struct BceLoss {
 loss_module!(BceLoss, BceLossConfig);
 
 /// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100.
-pub(crate) fn bce<R: Real>(x: R, y: R) -> (R, R) {
+pub(crate) fn bce<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     let rest = (-x.clone()).plus(1.0);
     let ln_x = ln_given_rest(x.clone(), rest.clone()).at_least(-100.0);
     let ln_rest = ln_given_rest(rest.clone(), x.clone()).at_least(-100.0);
     let value = -(y.clone() * ln_x + (-y.clone()).plus(1.0) * ln_rest);
 
     // PyTorch's least denominator is this number in f32, for f64 as well.
-    let variance = (x.clone() * rest).at_least(f64::from(1e-12_f32));
-    (value, (x - y) / variance)
+    let slope = move || {
+        let variance = (x.clone() * rest).at_least(f64::from(1e-12_f32));
+        (x - y) / variance
+    };
+    (value, slope)
 }
 
 /// `ln x` of a number in `[0, 1]`, given `1 - x` too: near 1 the logarithm lives on what is missing,
@@ -172,10 +175,13 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
         let check = Check::new("BceLoss", &probs.device(), waiting);
         let (y, valid) = binary_labels(&check, "probs", &probs, targets)?;
         let x = untracked(&probs);
-        check.each(
+        let probable = check.each(
             &x,
             |value| (0.0..=1.0).contains(&value) || value.is_nan(),
-            |x| x.is_finite(),
+            |x| {
+                let above = x.clone().greater_equal_scalar(0.0);
+                above.bool_and(x.lower_equal_scalar(1.0))
+            },
             |found| {
                 format!(
                     "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \
@@ -185,20 +191,31 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
             },
         )?;
         let y = smooth(y, config.label_smoothing);
-        let (mut value, mut slope) = bce(x.clone(), y);
-        if let Some(weights) =
-            class_factors(&check, "weights", &config.weights, &x, config.class_axis)?
-        {
-            value = value * weights.clone();
-            slope = slope * weights;
-        }
-        let values = pointwise((value, slope), valid, [(&probs, 1.0)]);
+        let weights = class_factors(&check, "weights", &config.weights, &x, config.class_axis)?;
+        let terms = weighted(bce(x, y), weights);
+        let values = pointwise(terms, both(valid, probable), [(&probs, Sign::Plus)]);
         Ok(Evaluation::unweighted(values, &probs))
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
         Vec::from_iter(single_label("BceLoss", targets))
     }
+}
+
+/// The terms of a binary loss, times the weights of their classes.
+pub(super) fn weighted<R: Real>(
+    (value, slope): (R, impl FnOnce() -> R),
+    weights: Option<R>,
+) -> (R, impl FnOnce() -> R) {
+    let value = match weights.clone() {
+        Some(weights) => value.times_or_zero(weights),
+        None => value,
+    };
+    let slope = move || match weights {
+        Some(weights) => slope() * weights,
+        None => slope(),
+    };
+    (value, slope)
 }
 
 /// Labels moved towards the middle.

@@ -1,9 +1,9 @@
 //! Binary cross-entropy of logits.
 
-use super::bce::{class_factors, smooth};
+use super::bce::{class_factors, smooth, weighted};
 use super::{binary_labels, single_label};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, pointwise, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -144,7 +144,11 @@ loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig);
 ///
 /// Both softplus values share `ln(1 + exp(-|x|))`, and both sigmoids `exp(-|x|)`: nothing large is
 /// subtracted from something large, so a saturated logit keeps its tiny loss and gradient.
-pub(crate) fn bce_with_logits<R: Real>(x: R, y: R, pos_weight: Option<R>) -> (R, R) {
+pub(crate) fn bce_with_logits<R: Real>(
+    x: R,
+    y: R,
+    pos_weight: Option<R>,
+) -> (R, impl FnOnce() -> R) {
     let yes = match pos_weight {
         Some(weight) => y.clone() * weight,
         None => y.clone(),
@@ -158,12 +162,15 @@ pub(crate) fn bce_with_logits<R: Real>(x: R, y: R, pos_weight: Option<R>) -> (R,
     let value =
         softplus_of_negative.times_or_zero(yes.clone()) + softplus.times_or_zero(no.clone());
 
-    let small = u.clone() / u.plus(1.0);
-    let large = (-small.clone()).plus(1.0);
-    let positive = x.above(0.0);
-    let sigmoid = small.clone().replace(positive.clone(), large.clone());
-    let sigmoid_of_negative = large.replace(positive, small);
-    (value, no * sigmoid - yes * sigmoid_of_negative)
+    let slope = move || {
+        let small = u.clone() / u.plus(1.0);
+        let large = (-small.clone()).plus(1.0);
+        let positive = x.above(0.0);
+        let sigmoid = small.clone().replace(positive.clone(), large.clone());
+        let sigmoid_of_negative = large.replace(positive, small);
+        no * sigmoid - yes * sigmoid_of_negative
+    };
+    (value, slope)
 }
 
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLogitsLoss {
@@ -187,12 +194,8 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
         let weights = class_factors(&check, "weights", &config.weights, &x, axis)?;
         let pos_weights = class_factors(&check, "pos_weights", &config.pos_weights, &x, axis)?;
         let y = smooth(y, config.label_smoothing);
-        let (mut value, mut slope) = bce_with_logits(x, y, pos_weights);
-        if let Some(weights) = weights {
-            value = value.times_or_zero(weights.clone());
-            slope = slope * weights;
-        }
-        let values = pointwise((value, slope), valid, [(&logits, 1.0)]);
+        let terms = weighted(bce_with_logits(x, y, pos_weights), weights);
+        let values = pointwise(terms, valid, [(&logits, Sign::Plus)]);
         Ok(Evaluation::unweighted(values, &logits))
     }
 

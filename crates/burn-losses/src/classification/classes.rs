@@ -4,8 +4,8 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::autodiff::join;
-use crate::kernels::portable::{finite, or_nan};
+use crate::kernels::autodiff::{in_context_of, join};
+use crate::kernels::portable::{both, finite, or_nan};
 use crate::kernels::real::Real;
 use crate::loss::Evaluation;
 use crate::target::check::{Check, dims, tolerance, whole_rows};
@@ -123,7 +123,7 @@ fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) 
     )
 }
 
-fn without(shape: &Shape, axis: usize) -> Shape {
+pub(super) fn without(shape: &Shape, axis: usize) -> Shape {
     let mut dims = shape.to_vec();
     dims.remove(axis);
     Shape::from(dims)
@@ -210,12 +210,18 @@ impl<const D: usize> Coefficients<D> {
         })
     }
 
+    /// Makes the samples of which some class is not valid as if their target were not.
+    pub(super) fn and_valid(mut self, classes: Option<Tensor<D, Bool>>, axis: usize) -> Self {
+        self.valid = both(self.valid, classes.map(|classes| classes.all_dim(axis)));
+        self
+    }
+
     /// The losses per sample from the terms of their classes, joined to the input.
     pub(super) fn evaluation(
         self,
         input: &Tensor<D>,
         axis: usize,
-        (terms, slopes): (Tensor<D>, Tensor<D>),
+        (terms, slopes): (Tensor<D>, impl FnOnce() -> Tensor<D>),
     ) -> Evaluation {
         let shape = input.dims();
         let mut kept = shape;
@@ -223,10 +229,15 @@ impl<const D: usize> Coefficients<D> {
         let count: usize = kept.iter().product();
         let valid = self.valid;
         let values = or_nan(terms.sum_dim(axis), &valid).reshape([count]);
-        let slopes = finite(slopes, input.dtype());
-        let slopes = or_nan(slopes, &valid.map(|valid| valid.expand(shape)));
+        let values = if input.is_tracked() {
+            let slopes = finite(slopes(), input.dtype());
+            let slopes = or_nan(slopes, &valid.map(|valid| valid.expand(shape)));
+            join(values, input, slopes, kept)
+        } else {
+            in_context_of(values, &input.device())
+        };
         Evaluation {
-            values: join(values, input, slopes, kept),
+            values,
             weights: self.weight.map(|weight| weight.reshape([count])),
             shape: without(&input.shape(), axis),
             batch: shape[0],
@@ -348,7 +359,7 @@ pub(super) fn probabilities<const D: usize>(
             } else if found.all(|value| value == 0.0 || value == 1.0) {
                 "Several classes at once are for BceWithLogitsLoss."
             } else {
-                "Divide each row by its sum, or give class ids (`target::class_ids`)."
+                "Divide each row by its sum."
             };
             format!(
                 "the class probabilities of the row at index {:?} sum to {}, not 1. {hint}",
@@ -390,21 +401,14 @@ pub(super) fn probability_entries<const D: usize>(
 
 /// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
 /// A class that does not count contributes 0, even at a log-probability of -inf.
-pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, R) {
-    (log_prob.times_or_zero(-q.clone()), -q)
+pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, impl FnOnce() -> R) {
+    (log_prob.times_or_zero(-q.clone()), move || -q)
 }
 
-/// The term of one class, and the derivative of the whole sample with respect to its logit:
-/// `p * sum(q) - q`, written without the difference that would round a saturated class to 0.
+/// The derivative of a sample's terms with respect to the logit of one class: `p * sum(q) - q`,
+/// written without the difference that would round a saturated class to 0.
 ///
 /// `rest` is `1 - p`, and `q_of_rest` the sum of `q` over the other classes.
-pub(crate) fn cross_entropy_term<R: Real>(
-    log_prob: R,
-    prob: R,
-    rest: R,
-    q: R,
-    q_of_rest: R,
-) -> (R, R) {
-    let slope = q_of_rest * prob - q.clone() * rest;
-    (nll_term(log_prob, q).0, slope)
+pub(crate) fn cross_entropy_slope<R: Real>(prob: R, rest: R, q: R, q_of_rest: R) -> R {
+    q_of_rest * prob - q * rest
 }

@@ -1,6 +1,6 @@
 //! Cross-entropy of a softmax.
 
-use super::classes::{Coefficients, Options, classes, cross_entropy_term};
+use super::classes::{Coefficients, Options, classes, cross_entropy_slope, nll_term, without};
 use super::{looks_like_probabilities, single_class};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{Softmax, untracked};
@@ -177,13 +177,21 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
         let axis = options.class_axis;
         let check = Check::new("CrossEntropyLoss", &logits.device(), waiting);
         let targets = classes(&check, &options, "logits", &logits, targets)?;
+        if logits.shape().num_elements() == 0 {
+            let shape = without(&logits.shape(), axis);
+            return Ok(Evaluation::empty(shape, &[&logits]));
+        }
         let x = untracked(&logits);
         let coefficients = Coefficients::new(&check, &options, &x, targets)?;
         let q = coefficients.q.clone();
-        let q_of_rest = q.clone().sum_dim(axis) - q.clone();
         let softmax = Softmax::new(x, axis);
-        let terms = cross_entropy_term(softmax.log_prob, softmax.prob, softmax.rest, q, q_of_rest);
-        Ok(coefficients.evaluation(&logits, axis, terms))
+        let (values, _) = nll_term(softmax.log_prob(), q.clone());
+        let slopes = || {
+            let q_of_rest = q.clone().sum_dim(axis) - q.clone();
+            let (prob, rest) = softmax.prob_and_rest();
+            cross_entropy_slope(prob, rest, q, q_of_rest)
+        };
+        Ok(coefficients.evaluation(&logits, axis, (values, slopes)))
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -3,7 +3,7 @@
 use super::classes::{probabilities, probability_entries};
 use super::not_normalised;
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, both, pointwise, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -132,19 +132,21 @@ pub struct KlDivLoss {
 loss_module!(KlDivLoss, KlDivLossConfig);
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
-pub(crate) fn kl_div<R: Real>(x: R, y: R) -> (R, R) {
+pub(crate) fn kl_div<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     let y = y.at_least(0.0);
     let absent = y.equals(0.0);
     let ln_y = y.clone().set(absent, 1.0).ln();
-    ((ln_y - x).times_or_zero(y.clone()), -y)
+    ((ln_y - x).times_or_zero(y.clone()), move || -y)
 }
 
 /// `e^y (y - x)`, for a target given as a log-probability; 0 where that is -inf.
-pub(crate) fn kl_div_log_target<R: Real>(x: R, y: R) -> (R, R) {
+pub(crate) fn kl_div_log_target<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     let probability = y.clone().exp();
     let absent = probability.equals(0.0);
     let y = y.set(absent, 0.0);
-    ((y - x).times_or_zero(probability.clone()), -probability)
+    ((y - x).times_or_zero(probability.clone()), move || {
+        -probability
+    })
 }
 
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
@@ -172,6 +174,9 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
         if let Some(axis) = axis {
             check.class_axis(axis, &shape)?;
         }
+        if shape.num_elements() == 0 {
+            return Ok(Evaluation::empty(shape, &[&log_probs]));
+        }
         let targets = targets.inner();
         let valid = match (self.config.log_target, axis) {
             (true, _) => check.log_target(&targets, axis)?,
@@ -182,13 +187,13 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
         let valid = valid.map(|valid| valid.expand(log_probs.dims()));
 
         let x = untracked(&log_probs);
-        check.log_probs("log_probs", &x)?;
+        let valid = both(valid, check.log_probs("log_probs", &x)?);
         let y = untracked(&targets).cast(x.dtype());
-        let terms = match self.config.log_target {
-            true => kl_div_log_target(x, y),
-            false => kl_div(x, y),
+        let inputs = [(&log_probs, Sign::Plus)];
+        let values = match self.config.log_target {
+            true => pointwise(kl_div_log_target(x, y), valid, inputs),
+            false => pointwise(kl_div(x, y), valid, inputs),
         };
-        let values = pointwise(terms, valid, [(&log_probs, 1.0)]);
         Ok(Evaluation::unweighted(values, &log_probs))
     }
 

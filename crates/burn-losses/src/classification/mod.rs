@@ -149,6 +149,6 @@ fn not_normalised<const D: usize>(
 pub(crate) mod definitions {
     pub(crate) use super::bce::bce;
     pub(crate) use super::bce_with_logits::bce_with_logits;
-    pub(crate) use super::classes::{cross_entropy_term, nll_term};
+    pub(crate) use super::classes::{cross_entropy_slope, nll_term};
     pub(crate) use super::kl_div::{kl_div, kl_div_log_target};
 }

@@ -1,6 +1,6 @@
 //! The negative log-likelihood of a class.
 
-use super::classes::{Coefficients, Options, classes, nll_term};
+use super::classes::{Coefficients, Options, classes, nll_term, without};
 use super::{not_normalised, single_class};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::untracked;
@@ -160,11 +160,16 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
         let options = self.options();
         let check = Check::new("NllLoss", &log_probs.device(), waiting);
         let targets = classes(&check, &options, "log_probs", &log_probs, targets)?;
+        let axis = options.class_axis;
+        if log_probs.shape().num_elements() == 0 {
+            let shape = without(&log_probs.shape(), axis);
+            return Ok(Evaluation::empty(shape, &[&log_probs]));
+        }
         let x = untracked(&log_probs);
-        let coefficients = Coefficients::new(&check, &options, &x, targets)?;
-        check.log_probs("log_probs", &x)?;
+        let coefficients = Coefficients::new(&check, &options, &x, targets)?
+            .and_valid(check.log_probs("log_probs", &x)?, axis);
         let terms = nll_term(x, coefficients.q.clone());
-        Ok(coefficients.evaluation(&log_probs, options.class_axis, terms))
+        Ok(coefficients.evaluation(&log_probs, axis, terms))
     }
 
     fn inspect(&self, (log_probs, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -3,7 +3,7 @@
 //! Everything is computed on untracked tensors, in `f32` or `f64`: half-precision input is widened
 //! first, so that sums and small differences keep their digits.
 
-use super::autodiff::{join, largest};
+use super::autodiff::{in_context_of, join, largest};
 use super::real::Real;
 use burn::tensor::{Bool, DType, FloatDType, Int, Tensor};
 
@@ -21,20 +21,49 @@ pub(crate) fn untracked<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
     tensor.clone().inner().cast(dtype)
 }
 
+/// Where both hold; a mask that is absent holds everywhere.
+pub(crate) fn both<const D: usize>(
+    one: Option<Tensor<D, Bool>>,
+    other: Option<Tensor<D, Bool>>,
+) -> Option<Tensor<D, Bool>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.bool_and(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// How the derivative of a definition applies to an input.
+#[derive(Clone, Copy)]
+pub(crate) enum Sign {
+    Plus,
+    Minus,
+}
+
 /// The losses of a definition that acts on each element alone, one per element and flattened.
 ///
-/// `value` and `slope` are what the definition gives; each input comes with the sign of its
-/// derivative, `slope` or `-slope`. Elements at which `valid` does not hold become NaN.
+/// `value` and `slope` are what the definition gives; the slope is computed only where an input is
+/// tracked. Elements at which `valid` does not hold become NaN.
 pub(crate) fn pointwise<const D: usize, const N: usize>(
-    (value, slope): (Tensor<D>, Tensor<D>),
+    (value, slope): (Tensor<D>, impl FnOnce() -> Tensor<D>),
     valid: Option<Tensor<D, Bool>>,
-    inputs: [(&Tensor<D>, f64); N],
+    inputs: [(&Tensor<D>, Sign); N],
 ) -> Tensor<1> {
     let shape = value.dims();
-    let value = or_nan(value, &valid).reshape([shape.iter().product::<usize>()]);
-    inputs.into_iter().fold(value, |value, (input, sign)| {
-        let gradient = finite(slope.clone().mul_scalar(sign), input.dtype());
-        join(value, input, or_nan(gradient, &valid), shape)
+    let values = or_nan(value, &valid).reshape([shape.iter().product::<usize>()]);
+    let (first, _) = inputs[0];
+    if !inputs.iter().any(|(input, _)| input.is_tracked()) {
+        return in_context_of(values, &first.device());
+    }
+    let slope = or_nan(finite(slope(), first.dtype()), &valid);
+    inputs.into_iter().fold(values, |values, (input, sign)| {
+        if !input.is_tracked() {
+            return values;
+        }
+        let gradient = match sign {
+            Sign::Plus => slope.clone(),
+            Sign::Minus => slope.clone().neg(),
+        };
+        join(values, input, gradient, shape)
     })
 }
 
@@ -55,41 +84,53 @@ pub(crate) fn or_nan<const D: usize>(
     }
 }
 
-/// A softmax along one axis, with what a saturated row would lose to rounding.
+/// A softmax along one axis that keeps what a saturated row would lose to rounding.
 pub(crate) struct Softmax<const D: usize> {
-    pub(crate) log_prob: Tensor<D>,
-    pub(crate) prob: Tensor<D>,
-    /// The probability of all other classes together: `1 - prob`, but exact where `prob` rounds to 1.
-    pub(crate) rest: Tensor<D>,
+    /// The logits less the largest of their row, and their exponentials.
+    shifted: Tensor<D>,
+    exp: Tensor<D>,
+    /// Which class has the largest logit; one class where several are equal.
+    is_largest: Tensor<D, Bool>,
+    /// The sum of the other classes' exponentials.
+    others: Tensor<D>,
 }
 
 impl<const D: usize> Softmax<D> {
     pub(crate) fn new(logits: Tensor<D>, axis: usize) -> Self {
         // The largest logit contributes exactly 1 to the sum. Adding up the others without it keeps
         // what they contribute, however little it is.
+        let shape = logits.dims();
         let (largest, at) = logits.clone().max_dim_with_indices(axis);
+        let mut along = [1; D];
+        along[axis] = shape[axis];
+        let ids = Tensor::<1, Int>::arange(0..shape[axis] as i64, (&at.device(), at.dtype()));
+        let is_largest = at.expand(shape).equal(ids.reshape(along).expand(shape));
+
         let shifted = logits - largest;
         let exp = shifted.clone().exp();
-        let mut along = [1; D];
-        along[axis] = shifted.dims()[axis];
-        let ids = Tensor::<1, Int>::arange(0..along[axis] as i64, (&at.device(), at.dtype()));
-        let is_largest = at
-            .expand(shifted.dims())
-            .equal(ids.reshape(along).expand(shifted.dims()));
         let others = exp.clone().mask_fill(is_largest.clone(), 0.0).sum_dim(axis);
-
-        let sum = others.clone().add_scalar(1.0);
-        let few = others.clone().lower_equal_scalar(1.0);
-        let ln_sum = sum
-            .clone()
-            .log()
-            .mask_where(few, others.clone().at_most(1.0).ln_1p_small());
-        let all_but_one =
-            (sum.clone() - exp.clone()).mask_where(is_largest, others.expand(shifted.dims()));
         Self {
-            log_prob: shifted - ln_sum,
-            prob: exp / sum.clone(),
-            rest: all_but_one / sum,
+            shifted,
+            exp,
+            is_largest,
+            others,
         }
+    }
+
+    pub(crate) fn log_prob(&self) -> Tensor<D> {
+        let few = self.others.clone().lower_equal_scalar(1.0);
+        let of_few = self.others.clone().at_most(1.0).ln_1p_small();
+        let ln_sum = self.others.clone().add_scalar(1.0).log();
+        self.shifted.clone() - ln_sum.mask_where(few, of_few)
+    }
+
+    /// The probability of each class, and of all others together: `1 - p`, but exact where `p`
+    /// rounds to 1.
+    pub(crate) fn prob_and_rest(self) -> (Tensor<D>, Tensor<D>) {
+        let shape = self.exp.dims();
+        let sum = self.others.clone().add_scalar(1.0);
+        let rest =
+            (sum.clone() - self.exp.clone()).mask_where(self.is_largest, self.others.expand(shape));
+        (self.exp / sum.clone(), rest / sum)
     }
 }

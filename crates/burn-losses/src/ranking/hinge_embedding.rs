@@ -2,7 +2,7 @@
 
 use super::{signs, single_sign};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, pointwise, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -130,15 +130,15 @@ pub struct HingeEmbeddingLoss {
 loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig);
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
-pub(crate) fn hinge_embedding<R: Real>(x: R, sign: R, margin: f64) -> (R, R) {
+pub(crate) fn hinge_embedding<R: Real>(x: R, sign: R, margin: f64) -> (R, impl FnOnce() -> R) {
     let gap = (-x.clone()).plus(margin);
-    let zero = sign.clone() - sign.clone();
-    let slope = zero.set(gap.above(0.0), -1.0);
     let alike = sign.above(0.0);
-    (
-        gap.at_least(0.0).replace(alike.clone(), x),
-        slope.set(alike, 1.0),
-    )
+    let value = gap.clone().at_least(0.0).replace(alike.clone(), x);
+    let slope = move || {
+        let zero = sign.clone() - sign;
+        zero.set(gap.above(0.0), -1.0).set(alike, 1.0)
+    };
+    (value, slope)
 }
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddingLoss {
@@ -157,7 +157,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
         let check = Check::new("HingeEmbeddingLoss", &distances.device(), waiting);
         let (y, valid) = signs(&check, "distances", &distances, targets)?;
         let terms = hinge_embedding(untracked(&distances), y, self.config.margin);
-        let losses = pointwise(terms, valid, [(&distances, 1.0)]);
+        let losses = pointwise(terms, valid, [(&distances, Sign::Plus)]);
         Ok(Evaluation::unweighted(losses, &distances))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{signs, single_sign};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, pointwise, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -131,11 +131,19 @@ loss_module!(MarginRankingLoss, MarginRankingLossConfig);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.
-pub(crate) fn margin_ranking<R: Real>(first: R, second: R, y: R, margin: f64) -> (R, R) {
+pub(crate) fn margin_ranking<R: Real>(
+    first: R,
+    second: R,
+    y: R,
+    margin: f64,
+) -> (R, impl FnOnce() -> R) {
     let gap = ((second - first) * y.clone()).plus(margin);
-    let zero = y.clone() - y.clone();
-    let slope = zero.replace(gap.above(0.0), -y);
-    (gap.at_least(0.0), slope)
+    let value = gap.clone().at_least(0.0);
+    let slope = move || {
+        let zero = y.clone() - y.clone();
+        zero.replace(gap.above(0.0), -y)
+    };
+    (value, slope)
 }
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for MarginRankingLoss {
@@ -159,7 +167,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
         let x = untracked(&first);
         let other = untracked(&second).cast(x.dtype());
         let terms = margin_ranking(x, other, y, self.config.margin);
-        let losses = pointwise(terms, valid, [(&first, 1.0), (&second, -1.0)]);
+        let losses = pointwise(terms, valid, [(&first, Sign::Plus), (&second, Sign::Minus)]);
         Ok(Evaluation::unweighted(losses, &first))
     }
 

@@ -1,14 +1,15 @@
 //! The triplet margin loss.
 
 use crate::distance::{Distance, norm, norm_options};
-use crate::error::{Lint, LossError};
-use crate::kernels::autodiff::join;
+use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::autodiff::{in_context_of, join};
 use crate::kernels::portable::{finite, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::check::{Check, hyper_parameter};
+use crate::target::check::{Check, dims, hyper_parameter};
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -145,11 +146,18 @@ loss_module!(TripletMarginLoss, TripletMarginLossConfig);
 
 /// `max(0, positive - negative + margin)` of two distances, and the derivative with respect to the
 /// first; that with respect to the second is the negative one. At the corner both are 0.
-pub(crate) fn triplet_margin<R: Real>(positive: R, negative: R, margin: f64) -> (R, R) {
+pub(crate) fn triplet_margin<R: Real>(
+    positive: R,
+    negative: R,
+    margin: f64,
+) -> (R, impl FnOnce() -> R) {
     let gap = (positive - negative).plus(margin);
-    let zero = gap.clone().at_most(0.0).at_least(0.0);
-    let slope = zero.set(gap.above(0.0), 1.0);
-    (gap.at_least(0.0), slope)
+    let value = gap.clone().at_least(0.0);
+    let slope = move || {
+        let zero = gap.clone().at_most(0.0).at_least(0.0);
+        zero.set(gap.above(0.0), 1.0)
+    };
+    (value, slope)
 }
 
 /// The share of the smaller of two distances that is the first: 1, 0, or a half where they are
@@ -190,6 +198,15 @@ where
             check.same_shape("anchor", &shape, name, &other.shape())?;
         }
 
+        if shape[D - 1] == 0 {
+            let message = format!("the embeddings {} have no components.", dims(&shape));
+            return Err(check.error(LossErrorKind::Shape, message));
+        }
+        if shape.num_elements() == 0 {
+            let shape = shape.as_slice()[..D - 1].to_vec().into();
+            return Ok(Evaluation::empty(shape, &[&anchor, &positive, &negative]));
+        }
+
         let a = untracked(&anchor);
         let dtype = a.dtype();
         let pos = untracked(&positive).cast(dtype);
@@ -198,41 +215,44 @@ where
             norm((from.clone() - to.clone()).plus(eps), p)
         };
         let to_positive = distance(&a, &pos);
-        let mut to_negative = distance(&a, &neg);
-        let mut between = None;
-        if swap {
-            let swapped = distance(&pos, &neg);
-            let share = share_of_smaller(to_negative.value.clone(), swapped.value.clone());
-            let rest = (-share.clone()).plus(1.0);
-            to_negative.value = to_negative.value.min_pair(swapped.value);
-            to_negative.direction = to_negative.direction * share;
-            between = Some(swapped.direction * rest);
-        }
-
-        let (value, slope) = triplet_margin(to_positive.value, to_negative.value, margin);
-        let mut of_anchor = to_positive.direction.clone() - to_negative.direction.clone();
-        let mut of_positive = -to_positive.direction;
-        let mut of_negative = to_negative.direction;
-        if let Some(between) = between {
-            of_positive = of_positive - between.clone();
-            of_negative = of_negative + between;
-        }
-        of_anchor = of_anchor * slope.clone();
-        of_positive = of_positive * slope.clone();
-        of_negative = of_negative * slope;
-
+        let to_negative = distance(&a, &neg);
+        let between = swap.then(|| distance(&pos, &neg));
+        let nearest = match &between {
+            Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
+            None => to_negative.value.clone(),
+        };
+        let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
         let kept = value.dims();
-        let flat = value.reshape([kept.iter().product::<usize>()]);
-        let inputs = [
-            (&anchor, of_anchor),
-            (&positive, of_positive),
-            (&negative, of_negative),
-        ];
-        let values = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
-            join(flat, input, finite(gradient, input.dtype()), kept)
-        });
+        let mut values = value.reshape([kept.iter().product::<usize>()]);
+
+        let inputs = [&anchor, &positive, &negative];
+        if inputs.iter().any(|input| input.is_tracked()) {
+            let slope = slope();
+            let pull = to_positive.direction() * slope.clone();
+            let (push, push_between) = match between {
+                Some(between) => {
+                    let share = share_of_smaller(to_negative.value.clone(), between.value.clone());
+                    let rest = (-share.clone()).plus(1.0);
+                    let push_between = between.direction() * (slope.clone() * rest);
+                    (
+                        to_negative.direction() * (slope * share),
+                        Some(push_between),
+                    )
+                }
+                None => (to_negative.direction() * slope, None),
+            };
+            let mut gradients = [pull.clone() - push.clone(), -pull, push];
+            if let Some(between) = push_between {
+                let [_, of_positive, of_negative] = &mut gradients;
+                *of_positive = of_positive.clone() - between.clone();
+                *of_negative = of_negative.clone() + between;
+            }
+            for (input, gradient) in inputs.into_iter().zip(gradients) {
+                values = join(values, input, finite(gradient, input.dtype()), kept);
+            }
+        }
         Ok(Evaluation {
-            values,
+            values: in_context_of(values, &device),
             weights: None,
             shape: kept[..D - 1].to_vec().into(),
             batch: kept[0],

@@ -107,9 +107,9 @@ pub struct L1Loss {
 loss_module!(L1Loss, L1LossConfig);
 
 /// `|x - y|`; the derivative at `x = y` is 0.
-pub(crate) fn l1<R: Real>(x: R, y: R) -> (R, R) {
+pub(crate) fn l1<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     let error = x - y;
-    (error.clone().abs(), error.sign())
+    (error.clone().abs(), move || error.sign())
 }
 
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for L1Loss {

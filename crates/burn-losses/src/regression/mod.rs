@@ -13,7 +13,7 @@ pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
 
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{pointwise, untracked};
+use crate::kernels::portable::{Sign, pointwise, untracked};
 use crate::loss::Evaluation;
 use crate::target::check::{Check, values};
 use alloc::format;
@@ -22,12 +22,12 @@ use burn::tensor::Tensor;
 
 /// The losses of predictions and targets of one shape, by a definition that depends on their
 /// difference alone: the derivative with respect to the target is the negative one.
-fn evaluate<const D: usize>(
+fn evaluate<const D: usize, S: FnOnce() -> Tensor<D>>(
     loss: &'static str,
     predictions: Tensor<D>,
     targets: Tensor<D>,
     waiting: bool,
-    definition: impl FnOnce(Tensor<D>, Tensor<D>) -> (Tensor<D>, Tensor<D>),
+    definition: impl FnOnce(Tensor<D>, Tensor<D>) -> (Tensor<D>, S),
 ) -> Result<Evaluation, LossError> {
     let device = predictions.device();
     let check = Check::new(loss, &device, waiting);
@@ -51,7 +51,7 @@ fn evaluate<const D: usize>(
     let values = pointwise(
         definition(x, y),
         valid,
-        [(&predictions, 1.0), (&targets, -1.0)],
+        [(&predictions, Sign::Plus), (&targets, Sign::Minus)],
     );
     Ok(Evaluation::unweighted(values, &predictions))
 }

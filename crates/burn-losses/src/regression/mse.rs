@@ -112,9 +112,9 @@ pub struct MseLoss {
 loss_module!(MseLoss, MseLossConfig);
 
 /// `(x - y)^2`.
-pub(crate) fn mse<R: Real>(x: R, y: R) -> (R, R) {
+pub(crate) fn mse<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     let error = x - y;
-    (error.clone() * error.clone(), error.times(2.0))
+    (error.clone() * error.clone(), move || error.times(2.0))
 }
 
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for MseLoss {

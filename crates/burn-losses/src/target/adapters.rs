@@ -4,6 +4,7 @@ use super::check::Check;
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
 use crate::classification::SafeIds;
 use crate::error::LossError;
+use crate::kernels::portable::or_nan;
 use crate::loss::LowerRank;
 use alloc::format;
 use alloc::vec::Vec;
@@ -34,6 +35,11 @@ pub fn one_hot<const D: usize, T: ClassIds<D>>(
         unreachable!("class ids are no probabilities")
     };
     or_panic(check.class_ids(&ids, class_axis, classes, &[]));
+    if ids.shape().num_elements() == 0 {
+        let mut shape = ids.dims();
+        shape[class_axis] = classes;
+        return Tensor::zeros(shape, (&device, DType::F32));
+    }
     SafeIds::new(ids, classes, &[]).one_hot(class_axis, classes, &device, DType::F32)
 }
 
@@ -75,8 +81,12 @@ where
 /// When a label is neither 0 nor 1 (where values are read, see [`Checks`](crate::Checks)).
 pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
     let shape = labels.shape();
-    let labels = labels.into_flat(FloatDType::F32);
-    one_of(&labels, "signs", "label", [0.0, 1.0]);
+    let labels = one_of(
+        labels.into_flat(FloatDType::F32),
+        "signs",
+        "label",
+        [0.0, 1.0],
+    );
     (labels * 2.0 - 1.0).reshape(shape)
 }
 
@@ -95,17 +105,26 @@ pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
 /// When a sign is neither -1 nor +1 (where values are read, see [`Checks`](crate::Checks)).
 pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
     let shape = signs.shape();
-    let signs = signs.into_signs(FloatDType::F32);
-    one_of(&signs, "labels", "sign", [-1.0, 1.0]);
+    let signs = one_of(
+        signs.into_signs(FloatDType::F32),
+        "labels",
+        "sign",
+        [-1.0, 1.0],
+    );
     ((signs + 1.0) / 2.0).reshape(shape)
 }
 
-fn one_of(values: &Tensor<1>, function: &'static str, what: &str, allowed: [f64; 2]) {
+/// The values, of which each must be one of the allowed; NaN for others where they are not read.
+#[track_caller]
+fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 2]) -> Tensor<1> {
     let check = Check::new(function, &values.device(), false);
-    or_panic(check.each(
-        values,
+    let valid = or_panic(check.each(
+        &values,
         |value| allowed.contains(&value),
-        |values| values.is_finite(),
+        |values| {
+            let first = values.clone().equal_scalar(allowed[0]);
+            first.bool_or(values.equal_scalar(allowed[1]))
+        },
         |found| {
             format!(
                 "{what} {} at element {} must be {} or {}.",
@@ -113,6 +132,7 @@ fn one_of(values: &Tensor<1>, function: &'static str, what: &str, allowed: [f64;
             )
         },
     ));
+    or_nan(values, &valid)
 }
 
 /// The logarithms of the softmax of logits along `class_axis`: what [`NllLoss`](crate::NllLoss) and

@@ -1,1 +1,617 @@
+//! The hard inputs: saturated, infinite, equal, enormous. No value or gradient is NaN, none is
+//! infinite unless its exact value exceeds the type, and all are right.
 
+use crate::common::{TestDevice, assert_close, devices, numbers};
+use crate::harness::*;
+use crate::table::*;
+use burn::tensor::{DType, Tensor};
+use burn_losses::prelude::*;
+
+/// Inputs with the losses and gradients that they have, exactly.
+struct Hard {
+    what: &'static str,
+    variant: Variant,
+    batch: Batch,
+    /// Of each sample or element. A number beyond the type's largest stands for one that is to
+    /// overflow or saturate.
+    each: Vec<f64>,
+    /// Of the sum of the losses, for each input. A number beyond the type's largest is to be
+    /// clamped to it.
+    gradients: Vec<Vec<f64>>,
+}
+
+/// How a case is written down: rows of inputs, of the target, of losses and of gradients.
+struct Case<const R: usize, const C: usize, const N: usize> {
+    inputs: [[[f64; C]; R]; N],
+    target: Option<(Kind, Array)>,
+    each: Vec<f64>,
+    gradients: [[[f64; C]; R]; N],
+}
+
+impl<const R: usize, const C: usize, const N: usize> Case<R, C, N> {
+    fn of(self, variant: Variant, what: &'static str) -> Hard {
+        Hard {
+            what,
+            variant,
+            batch: Batch {
+                inputs: self.inputs.map(Array::of).to_vec(),
+                target: self.target,
+            },
+            each: self.each,
+            gradients: self.gradients.map(|rows| rows.concat()).to_vec(),
+        }
+    }
+}
+
+const INF: f64 = f64::INFINITY;
+
+fn floats<const R: usize, const C: usize>(rows: [[f64; C]; R]) -> Option<(Kind, Array)> {
+    Some((Kind::Float, Array::of(rows)))
+}
+
+fn ids<const R: usize>(ids: [i64; R]) -> Option<(Kind, Array)> {
+    Some((Kind::Int, Array::of(ids.map(|id| [id as f64]))))
+}
+
+/// The catalogue for a type whose largest number is `max`.
+fn catalogue(max: f64) -> Vec<Hard> {
+    let plain = ClassOptions::default;
+    let l1 = || regression("rank 2", |r| L1LossConfig::new().with_reduction(r).init());
+    let mse = || regression("rank 2", |r| MseLossConfig::new().with_reduction(r).init());
+    let bce = || bce("soft labels", Kind::Float, BinaryOptions::default());
+    let logits = || bce_with_logits("soft labels", Kind::Float, BinaryOptions::default());
+    let hinge = || hinge_embedding("float signs", Kind::Float, 1.0);
+    let ranking = |margin| margin_ranking("float signs", Kind::Float, margin);
+    let triplet = |p: f64, eps: f64| {
+        let config = TripletMarginLossConfig::new().with_p(p).with_eps(eps);
+        triplet_margin("", config)
+    };
+    let kl = || kl_div("probabilities", KlDivLossConfig::new());
+    let kl_log = || kl_div("log", KlDivLossConfig::new().with_log_target(true));
+    let ln2 = std::f64::consts::LN_2;
+    // What BCE's logarithm of 0 counts for, and PyTorch's least denominator of its gradient.
+    let (least_ln, least_variance) = (100.0, f64::from(1e-12_f32));
+    // exp(-20), and ln(1 + exp(-20)).
+    let (tiny, ln_tiny) = ((-20.0_f64).exp(), (-20.0_f64).exp().ln_1p());
+    let tiny_slope = tiny / (1.0 + tiny);
+
+    let mut all = vec![
+        Case {
+            inputs: [[[0.0, 1.0, max, -max]], [[0.0, 1.0, max, -max]]],
+            target: None,
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]; 2],
+        }
+        .of(l1(), "predictions that are the targets"),
+        Case {
+            inputs: [[[max, -max]], [[-max, max]]],
+            target: None,
+            each: vec![2.0 * max; 2],
+            gradients: [[[1.0, -1.0]], [[-1.0, 1.0]]],
+        }
+        .of(l1(), "the largest differences"),
+        Case {
+            inputs: [[[max], [max], [max]], [[0.0]; 3]],
+            target: None,
+            each: vec![max; 3],
+            gradients: [[[1.0]; 3], [[-1.0]; 3]],
+        }
+        .of(l1(), "a sum that overflows, of a mean that does not"),
+        Case {
+            inputs: [[[0.0, 1.0, max, -max]], [[0.0, 1.0, max, -max]]],
+            target: None,
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]; 2],
+        }
+        .of(mse(), "predictions that are the targets"),
+        Case {
+            inputs: [[[max, -max]], [[-max, max]]],
+            target: None,
+            each: vec![INF; 2],
+            gradients: [[[4.0 * max, -4.0 * max]], [[-4.0 * max, 4.0 * max]]],
+        }
+        .of(mse(), "the largest differences"),
+        Case {
+            inputs: [[[max.sqrt() * 0.9; 2]; 2], [[0.0; 2]; 2]],
+            target: None,
+            each: vec![max * 0.81; 4],
+            gradients: [[[max.sqrt() * 1.8; 2]; 2], [[max.sqrt() * -1.8; 2]; 2]],
+        }
+        .of(mse(), "a sum that overflows, of a mean that does not"),
+        Case {
+            inputs: [[[1e-30, max * 0.75]], [[0.0; 2]]],
+            target: None,
+            each: vec![if max > 1e300 { 1e-60 } else { 0.0 }, INF],
+            gradients: [[[2e-30, 1.5 * max]], [[-2e-30, -1.5 * max]]],
+        }
+        .of(mse(), "squares beyond the type on both sides"),
+        Case {
+            inputs: [[[-INF, -0.5, -INF], [-0.25, -INF, -max]]],
+            target: ids([1, 0]),
+            each: vec![0.5, 0.25],
+            gradients: [[[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]]],
+        }
+        .of(
+            nll("ids", plain()),
+            "-inf at classes that are not the target",
+        ),
+        Case {
+            inputs: [[[-INF, 0.0], [-max, 0.0]]],
+            target: ids([0, 0]),
+            each: vec![INF, max],
+            gradients: [[[-1.0, 0.0], [-1.0, 0.0]]],
+        }
+        .of(
+            nll("ids", plain()),
+            "-inf and the least number at the target",
+        ),
+        Case {
+            // The weights of the classes are 1.5, 1, 0.5, 0.
+            inputs: [[[-1.0, -1.0, -1.0, -INF], [-2.0, -1.0, -1.0, -INF]]],
+            target: ids([3, 0]),
+            each: vec![0.0, 3.0],
+            gradients: [[[0.0; 4], [-1.5, 0.0, 0.0, 0.0]]],
+        }
+        .of(
+            nll(
+                "weights",
+                ClassOptions {
+                    weights: true,
+                    ..plain()
+                },
+            ),
+            "-inf at a target of weight 0",
+        ),
+        Case {
+            inputs: [[[-INF, -1.0], [-1.0, -INF]]],
+            target: ids([-100, -100]),
+            each: vec![0.0; 2],
+            gradients: [[[0.0; 2]; 2]],
+        }
+        .of(ignoring(nll, "all ignored"), "all samples ignored"),
+        Case {
+            inputs: [[[1e4, -1e4], [-1e4, 1e4], [1e4, 1e4]]],
+            target: ids([0, 0, 1]),
+            each: vec![0.0, 2e4, ln2],
+            gradients: [[[0.0, 0.0], [-1.0, 1.0], [0.5, -0.5]]],
+        }
+        .of(cross_entropy("ids", plain()), "logits of +-10000"),
+        Case {
+            inputs: [[[max, -max], [max, -max], [-max, -max], [max, max]]],
+            target: ids([0, 1, 0, 1]),
+            each: vec![0.0, 2.0 * max, ln2, ln2],
+            gradients: [[[0.0, 0.0], [1.0, -1.0], [-0.5, 0.5], [0.5, -0.5]]],
+        }
+        .of(cross_entropy("ids", plain()), "the largest logits"),
+        Case {
+            inputs: [[[0.0, 20.0], [20.0, 0.0]]],
+            target: ids([1, 1]),
+            each: vec![ln_tiny, 20.0 + ln_tiny],
+            gradients: [[
+                [tiny_slope, -tiny_slope],
+                [1.0 - tiny_slope, tiny_slope - 1.0],
+            ]],
+        }
+        .of(
+            cross_entropy("ids", plain()),
+            "a saturated class keeps its tiny loss",
+        ),
+        Case {
+            inputs: [[[-INF, 0.0, 0.0], [-INF, -INF, 3.0], [-INF, 0.0, 0.0]]],
+            target: ids([1, 2, 0]),
+            each: vec![ln2, 0.0, INF],
+            gradients: [[[0.0, -0.5, 0.5], [0.0; 3], [-1.0, 0.5, 0.5]]],
+        }
+        .of(cross_entropy("ids", plain()), "logits of -inf"),
+        Case {
+            inputs: [[[-INF, 0.0], [0.0, -INF], [0.0, -INF]]],
+            target: floats([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]),
+            each: vec![0.0, 0.0, INF],
+            gradients: [[[0.0; 2], [0.0; 2], [0.5, -0.5]]],
+        }
+        .of(
+            cross_entropy_probs("probabilities", plain()),
+            "logits of -inf, at probability 0 and not",
+        ),
+        Case {
+            inputs: [[[max, -max], [0.0, max]]],
+            target: floats([[1.0, 0.0], [1.0, 0.0]]),
+            each: vec![0.0, max],
+            gradients: [[[0.0; 2], [-1.0, 1.0]]],
+        }
+        .of(
+            cross_entropy_probs("probabilities", plain()),
+            "the largest logits",
+        ),
+        Case {
+            inputs: [[[-INF, 0.0]]],
+            target: ids([1]),
+            each: vec![INF],
+            gradients: [[[-0.1, 0.1]]],
+        }
+        .of(
+            cross_entropy(
+                "smoothing",
+                ClassOptions {
+                    smoothing: 0.2,
+                    ..plain()
+                },
+            ),
+            "smoothing that wants what is impossible",
+        ),
+        Case {
+            inputs: [[[-INF, 0.0], [max, -max]]],
+            target: ids([-100, -100]),
+            each: vec![0.0; 2],
+            gradients: [[[0.0; 2]; 2]],
+        }
+        .of(
+            ignoring(cross_entropy, "all ignored"),
+            "all samples ignored",
+        ),
+        Case {
+            inputs: [[[0.0, 1.0, 1.0, 0.0]]],
+            target: floats([[0.0, 1.0, 0.0, 1.0]]),
+            each: vec![0.0, 0.0, least_ln, least_ln],
+            gradients: [[[0.0, 0.0, 1.0 / least_variance, -1.0 / least_variance]]],
+        }
+        .of(bce(), "probabilities of exactly 0 and 1"),
+        Case {
+            inputs: [[[0.0, 1.0, 0.5]]],
+            target: floats([[0.5, 0.5, 0.5]]),
+            each: vec![least_ln / 2.0, least_ln / 2.0, ln2],
+            gradients: [[[-0.5 / least_variance, 0.5 / least_variance, 0.0]]],
+        }
+        .of(bce(), "probabilities of exactly 0 and 1, soft labels"),
+        Case {
+            inputs: [[[1e-30, 1e-30]]],
+            target: floats([[1.0, 0.0]]),
+            each: vec![-(1e-30_f64.ln()), 1e-30],
+            gradients: [[[-1.0 / least_variance, 1e-30 / least_variance]]],
+        }
+        .of(bce(), "tiny probabilities"),
+        Case {
+            inputs: [[[1e4, -1e4, 1e4, -1e4]]],
+            target: floats([[1.0, 0.0, 0.0, 1.0]]),
+            each: vec![0.0, 0.0, 1e4, 1e4],
+            gradients: [[[0.0, 0.0, 1.0, -1.0]]],
+        }
+        .of(logits(), "logits of +-10000"),
+        Case {
+            inputs: [[[max, -max, max, -max]]],
+            target: floats([[1.0, 0.0, 0.0, 1.0]]),
+            each: vec![0.0, 0.0, max, max],
+            gradients: [[[0.0, 0.0, 1.0, -1.0]]],
+        }
+        .of(logits(), "the largest logits"),
+        Case {
+            inputs: [[[-INF, -INF, 0.0]]],
+            target: floats([[0.0, 1.0, 1.0]]),
+            each: vec![0.0, INF, ln2],
+            gradients: [[[0.0, -1.0, -0.5]]],
+        }
+        .of(logits(), "logits of -inf"),
+        Case {
+            inputs: [[[20.0, -20.0]]],
+            target: floats([[1.0, 0.0]]),
+            each: vec![ln_tiny, ln_tiny],
+            gradients: [[[-tiny_slope, tiny_slope]]],
+        }
+        .of(logits(), "a saturated logit keeps its tiny loss"),
+        Case {
+            // The weights of the columns are 1.5, 1, 0.5, 0.
+            inputs: [[[-INF, max, -max, -INF]]],
+            target: Some((Kind::Bool, Array::of([[0.0, 1.0, 0.0, 1.0]]))),
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]],
+        }
+        .of(
+            bce_with_logits(
+                "weights",
+                Kind::Bool,
+                BinaryOptions {
+                    weights: true,
+                    pos_weights: true,
+                    smoothing: 0.0,
+                },
+            ),
+            "-inf at a weight of 0",
+        ),
+        Case {
+            inputs: [[[0.0, 0.0, max, max, -max, -max, 1.0]]],
+            target: floats([[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, -1.0]]),
+            each: vec![0.0, 1.0, max, 0.0, -max, max, 0.0],
+            gradients: [[[1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 0.0]]],
+        }
+        .of(hinge(), "distances of 0, the largest and at the corner"),
+        Case {
+            inputs: [[[max, max, 5.0, 5.0]], [[-max, -max, 5.0, 5.0]]],
+            target: floats([[1.0, -1.0, 1.0, -1.0]]),
+            each: vec![0.0, 2.0 * max, 0.0, 0.0],
+            gradients: [[[0.0, 1.0, 0.0, 0.0]], [[0.0, -1.0, 0.0, 0.0]]],
+        }
+        .of(ranking(0.0), "the largest scores, and equal ones"),
+        Case {
+            inputs: [[[max, 5.0, 6.0]], [[max, 5.0, 5.0]]],
+            target: floats([[1.0, -1.0, 1.0]]),
+            each: vec![1.0, 1.0, 0.0],
+            gradients: [[[-1.0, 1.0, 0.0]], [[1.0, -1.0, 0.0]]],
+        }
+        .of(ranking(1.0), "equal scores and a margin"),
+        Case {
+            inputs: [[[0.0, 0.0], [1.0, 2.0]]; 3],
+            target: None,
+            each: vec![1.0; 2],
+            gradients: [[[0.0; 2]; 2]; 3],
+        }
+        .of(triplet(2.0, 0.0), "identical vectors"),
+        Case {
+            // The anchor is the positive: only the negative's distance has a slope.
+            inputs: [[[0.0, 0.0]], [[0.0, 0.0]], [[0.3, 0.4]]],
+            target: None,
+            each: vec![0.5],
+            gradients: [[[0.6, 0.8]], [[0.0, 0.0]], [[-0.6, -0.8]]],
+        }
+        .of(triplet(2.0, 0.0), "the anchor is the positive"),
+        Case {
+            inputs: [[[1e30, 0.0]], [[0.0, 1e30]], [[1e30, 1e30]]],
+            target: None,
+            each: vec![1e30 * (2.0_f64.sqrt() - 1.0)],
+            gradients: [
+                [[0.5_f64.sqrt(), -(0.5_f64.sqrt()) + 1.0]],
+                [[-(0.5_f64.sqrt()), 0.5_f64.sqrt()]],
+                [[0.0, -1.0]],
+            ],
+        }
+        .of(triplet(2.0, 0.0), "components whose squares overflow"),
+        Case {
+            inputs: [[[max, 0.0]], [[-max, 0.0]], [[-max, 0.0]]],
+            target: None,
+            each: vec![1.0],
+            gradients: [[[0.0; 2]], [[-1.0, 0.0]], [[1.0, 0.0]]],
+        }
+        .of(triplet(2.0, 0.0), "the largest components"),
+        Case {
+            inputs: [[[-INF, 0.0, -1.0], [0.0, -INF, -max]]],
+            target: floats([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),
+            each: vec![0.0; 6],
+            gradients: [[[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]]],
+        }
+        .of(kl(), "targets of probability 0"),
+        Case {
+            inputs: [[[-INF, 0.0], [-max, 0.0]]],
+            target: floats([[0.25, 0.75], [1.0, 0.0]]),
+            each: vec![INF, 0.75 * 0.75_f64.ln(), max, 0.0],
+            gradients: [[[-0.25, -0.75], [-1.0, 0.0]]],
+        }
+        .of(kl(), "-inf at a target that is possible"),
+        Case {
+            inputs: [[[-INF, 0.0], [-1.0, 0.0]]],
+            target: floats([[-INF, 0.0], [-INF, 0.0]]),
+            each: vec![0.0; 4],
+            gradients: [[[0.0, -1.0], [0.0, -1.0]]],
+        }
+        .of(kl_log(), "log-targets of -inf"),
+        Case {
+            inputs: [[[-INF, -INF]]],
+            target: floats([[0.5_f64.ln(), 0.5_f64.ln()]]),
+            each: vec![INF; 2],
+            gradients: [[[-0.5; 2]]],
+        }
+        .of(kl_log(), "-inf at a log-target that is possible"),
+    ];
+    for p in [1.0, 1.5, 3.0] {
+        all.push(
+            Case {
+                inputs: [[[0.0, 0.0], [1.0, 2.0]]; 3],
+                target: None,
+                each: vec![1.0; 2],
+                gradients: [[[0.0; 2]; 2]; 3],
+            }
+            .of(triplet(p, 0.0), "identical vectors, another norm"),
+        );
+    }
+    all
+}
+
+fn ignoring(make: fn(&str, ClassOptions) -> Variant, name: &str) -> Variant {
+    make(
+        name,
+        ClassOptions {
+            ignored: vec![-100],
+            ..ClassOptions::default()
+        },
+    )
+}
+
+fn max(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::MAX,
+        _ => f64::from(f32::MAX),
+    }
+}
+
+/// The numbers must agree relatively, except for what the type cannot hold: more than its largest
+/// saturates or overflows, and less than its least normal may be 0 (GPUs flush it).
+fn assert_exact(what: &str, found: &[f64], expected: &[f64], dtype: DType, clamped: bool) {
+    let (max, least) = match dtype {
+        DType::F64 => (f64::MAX, f64::MIN_POSITIVE),
+        _ => (f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE)),
+    };
+    let tolerance = if dtype == DType::F64 { 1e-10 } else { 1e-5 };
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (at, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let close = if expected.abs() > max {
+            let saturated = found.abs() >= max * (1.0 - tolerance);
+            saturated && found.signum() == expected.signum() && !(clamped && found.is_infinite())
+        } else {
+            (found - expected).abs() <= tolerance * expected.abs() + least
+        };
+        assert!(
+            close,
+            "{what}[{at}]: found {found:e}, expected {expected:e}"
+        );
+    }
+}
+
+/// Runs the check for all of the catalogue, on every device in every type.
+fn for_all(check: impl Fn(&Hard, &TestDevice, DType)) {
+    let _checks = checks_as_they_are();
+    let cases = devices().into_iter().flat_map(|on| {
+        full_types(&on).into_iter().flat_map(move |dtype| {
+            let on = on.clone();
+            catalogue(max(dtype)).into_iter().map(move |hard| {
+                let name = format!("{} on {} in {dtype:?}", hard.what, on.name);
+                (name, (hard, on.clone(), dtype))
+            })
+        })
+    });
+    each_case(cases, |(hard, on, dtype)| check(&hard, &on, dtype));
+}
+
+#[test]
+fn each_loss_and_the_gradient_of_their_sum_are_right() {
+    for_all(|hard, on, dtype| {
+        let each = hard.variant.each(hard.batch.on(on, dtype));
+        assert_exact("each", &numbers(&each), &hard.each, dtype, false);
+        let args = hard.batch.on(on, dtype).tracked();
+        let found = outcome(&hard.variant, Reduction::Sum, args);
+        let sum = hard.each.iter().sum();
+        assert_exact("sum", &[found.value], &[sum], dtype, false);
+        for (found, expected) in found.gradients.iter().zip(&hard.gradients) {
+            assert_exact("gradient", found, expected, dtype, true);
+        }
+    });
+}
+
+#[test]
+fn the_means_are_right() {
+    for_all(|hard, on, dtype| {
+        let args = hard.batch.on(on, dtype);
+        let weight = numbers(&hard.variant.parts(args.clone()).weight)[0];
+        let rows = hard.batch.inputs[0].rows as f64;
+        for (reduction, count) in [(Reduction::Mean, weight), (Reduction::BatchMean, rows)] {
+            let found = outcome(&hard.variant, reduction, args.clone().tracked());
+            let share = |total: f64| if count == 0.0 { 0.0 } else { total / count };
+            let what = format!("{reduction:?}");
+            if hard.each.iter().all(|loss| loss.abs() <= max(dtype)) {
+                let mean = hard.each.iter().map(|&loss| share(loss)).sum();
+                assert_exact(&what, &[found.value], &[mean], dtype, false);
+            } else {
+                assert!(!found.value.is_nan(), "{what} is NaN");
+            }
+            for (found, expected) in found.gradients.iter().zip(&hard.gradients) {
+                assert!(
+                    found.iter().all(|slope| slope.is_finite()),
+                    "{what}: {found:?}"
+                );
+                if expected.iter().all(|slope| slope.abs() <= max(dtype)) {
+                    let expected: Vec<f64> = expected.iter().map(|&slope| share(slope)).collect();
+                    assert_exact(&what, found, &expected, dtype, true);
+                }
+            }
+        }
+    });
+}
+
+/// Where one loss of many exceeds the type but their mean does not, the mean is the exact one.
+#[test]
+fn a_mean_in_range_survives_a_loss_out_of_range() {
+    let _checks = checks_as_they_are();
+    let cases = devices().into_iter().map(|on| (on.name.to_string(), on));
+    each_case(cases, |on| {
+        let max = f64::from(f32::MAX);
+        // A square of 9e38, and a difference of 1.5 times the largest number.
+        let square = on.tensor(&[3e19, 0.0, 0.0, 0.0], [2, 2], DType::F32);
+        let difference = on.tensor(&[max, 0.0, 0.0, 0.0], [2, 2], DType::F32);
+        let other = on.tensor(&[-0.5 * max, 0.0, 0.0, 0.0], [2, 2], DType::F32);
+        let mse = MseLoss::new().forward(square.clone(), square.zeros_like());
+        assert_close("MSE", &numbers(&mse), &[9e38 / 4.0], 1e-5);
+        let l1 = L1Loss::new().forward(difference, other);
+        assert_close("L1", &numbers(&l1), &[1.5 * max / 4.0], 1e-5);
+    });
+}
+
+#[test]
+fn hard_samples_of_weight_0_do_not_count() {
+    for_all(|hard, on, dtype| {
+        let rows = hard.batch.inputs[0].rows;
+        for reduction in REDUCTIONS {
+            let args = hard.batch.on(on, dtype).tracked();
+            let leaves = args.inputs.clone();
+            let zeros = Weights::PerSample(Tensor::zeros([rows], (&on.device, dtype)));
+            let found = outcome_of(hard.variant.weighted(reduction, args, zeros), &leaves);
+            assert_eq!(found.value, 0.0, "{reduction:?}");
+            for gradient in &found.gradients {
+                assert!(gradient.iter().all(|slope| *slope == 0.0), "{gradient:?}");
+            }
+        }
+    });
+}
+
+/// Half precision overflows early: what the type cannot hold must become its largest number, and
+/// nothing NaN.
+#[test]
+fn half_precision_saturates() {
+    let _checks = checks_as_they_are();
+    let cases = devices().into_iter().flat_map(|on| {
+        halves(&on).into_iter().flat_map(move |dtype| {
+            let max = if dtype == DType::F16 {
+                65504.0
+            } else {
+                3.3895313892515355e38
+            };
+            let on = on.clone();
+            catalogue(max).into_iter().map(move |hard| {
+                let name = format!("{} on {} in {dtype:?}", hard.what, on.name);
+                (name, (hard, on.clone(), dtype))
+            })
+        })
+    });
+    each_case(cases, |(hard, on, dtype)| {
+        // Numbers of f32's range do not fit into f16; the saturated ones of the type do.
+        let fits = |array: &Array| {
+            let rounded = Batch {
+                inputs: vec![array.clone()],
+                target: None,
+            }
+            .rounded(dtype);
+            rounded.inputs[0]
+                .data
+                .iter()
+                .zip(&array.data)
+                .all(|(rounded, exact)| rounded.is_infinite() == exact.is_infinite())
+        };
+        if !hard.batch.inputs.iter().all(fits) {
+            return;
+        }
+        for reduction in REDUCTIONS {
+            let args = hard.batch.on(&on, dtype).tracked();
+            let found = outcome(&hard.variant, reduction, args);
+            assert!(!found.value.is_nan(), "{reduction:?}");
+            let slopes = found.gradients.concat();
+            assert!(
+                slopes.iter().all(|slope| slope.is_finite()),
+                "{reduction:?}: {slopes:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_mean_of_a_million_losses_is_accurate() {
+    let _checks = checks_as_they_are();
+    let cases = devices().into_iter().map(|on| (on.name.to_string(), on));
+    each_case(cases, |on| {
+        const COUNT: usize = 1 << 20;
+        // Errors of 0.1 (as f32 holds it) and 0: half of its square on average.
+        let error = f64::from(0.1_f32);
+        let column = Tensor::<1>::full([COUNT / 2], error, &on.device);
+        let predictions = Tensor::cat(vec![column.clone(), column.zeros_like()], 0);
+        let targets = predictions.zeros_like();
+        let mse = MseLoss::new().forward(predictions.clone(), targets.clone());
+        assert_close("MSE", &numbers(&mse), &[error * error / 2.0], 1e-6);
+        let l1 = L1Loss::new().forward(predictions, targets);
+        assert_close("L1", &numbers(&l1), &[error / 2.0], 1e-6);
+    });
+}

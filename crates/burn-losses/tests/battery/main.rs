@@ -15,3 +15,4 @@ mod harness;
 mod properties;
 mod scratch;
 mod table;
+mod unchecked;

@@ -1,1 +1,257 @@
+//! Random shapes and options of every family, under what must hold for all of them.
+//!
+//! The seed is fixed, so a run repeats; a failure prints the case that it was shrunk to.
 
+use crate::common::{TestDevice, assert_close, devices, numbers};
+use crate::harness::*;
+use crate::table::*;
+use burn::tensor::DType;
+use burn_losses::prelude::*;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+
+/// A random case. Each family takes from the options what it has.
+#[derive(Clone, Debug)]
+struct Case {
+    family: usize,
+    options: Options,
+    seed: u64,
+    rows: usize,
+    columns: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    kind: Kind,
+    weights: bool,
+    ignored: Vec<i64>,
+    smoothing: f64,
+    /// Of another form: probabilities for ids, log-probabilities for probabilities, and so on.
+    other: bool,
+    axes: Option<Axes>,
+    margin: f64,
+    p: f64,
+    eps: f64,
+}
+
+/// The families, each made of random options.
+const FAMILIES: [fn(&Options) -> Variant; 10] = [
+    |options| match options.other {
+        true => regression_4("L1", |r| L1LossConfig::new().with_reduction(r).init()),
+        false => regression("L1", |r| L1LossConfig::new().with_reduction(r).init()),
+    },
+    |options| match options.other {
+        true => regression_1("MSE", |r| MseLossConfig::new().with_reduction(r).init()),
+        false => regression("MSE", |r| MseLossConfig::new().with_reduction(r).init()),
+    },
+    |options| match options.axes {
+        Some(axes) => nll_spatial("NLL", axes, options.of_classes()),
+        None => nll("NLL", options.of_classes()),
+    },
+    |options| match options.axes {
+        Some(axes) => cross_entropy_spatial("cross-entropy", axes, options.of_classes()),
+        None => cross_entropy("cross-entropy", options.of_classes()),
+    },
+    |options| {
+        let unignored = ClassOptions {
+            ignored: vec![],
+            ..options.of_classes()
+        };
+        cross_entropy_probs("cross-entropy of probabilities", unignored)
+    },
+    |options| match options.other {
+        true => bce("BCE", options.kind, options.of_labels()),
+        false => bce_with_logits("BCE with logits", options.kind, options.of_labels()),
+    },
+    |options| hinge_embedding("hinge embedding", options.kind, options.margin),
+    |options| margin_ranking("margin ranking", options.kind, options.margin),
+    |options| match options.axes {
+        Some(_) => triplet_margin_3("triplets, rank 3", options.of_triplets()),
+        None => triplet_margin("triplets", options.of_triplets()),
+    },
+    |options| {
+        let config = KlDivLossConfig::new().with_log_target(options.other);
+        kl_div("KL divergence", config.with_class_axis(options.weights.then_some(1)))
+    },
+];
+
+impl Options {
+    fn of_classes(&self) -> ClassOptions {
+        ClassOptions {
+            weights: self.weights,
+            smoothing: self.smoothing,
+            ignored: self.ignored.clone(),
+        }
+    }
+
+    fn of_labels(&self) -> BinaryOptions {
+        BinaryOptions {
+            weights: self.weights,
+            pos_weights: self.axes.is_some(),
+            smoothing: self.smoothing,
+        }
+    }
+
+    fn of_triplets(&self) -> TripletMarginLossConfig {
+        TripletMarginLossConfig::new()
+            .with_margin(self.margin)
+            .with_p(self.p)
+            .with_eps(self.eps)
+            .with_swap(self.other)
+    }
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let kind = prop_oneof![Just(Kind::Float), Just(Kind::Int), Just(Kind::Bool)];
+    let ignored = prop_oneof![
+        Just(vec![]),
+        Just(vec![-100]),
+        Just(vec![0]),
+        Just(vec![-1, 1, 255]),
+    ];
+    let smoothing = prop_oneof![Just(0.0), 0.01..1.0];
+    let axes = prop_oneof![
+        Just(None),
+        Just(Some(Axes::ClassSecond)),
+        Just(Some(Axes::ClassLast)),
+    ];
+    let p = prop_oneof![Just(1.0), Just(2.0), 1.2..4.0];
+    let eps = prop_oneof![Just(0.0), Just(1e-6), 0.01..0.5];
+    let norm = (0.1..3.0, p, eps);
+    (kind, any::<bool>(), ignored, smoothing, any::<bool>(), axes, norm).prop_map(
+        |(kind, weights, ignored, smoothing, other, axes, (margin, p, eps))| Options {
+            kind,
+            weights,
+            ignored,
+            smoothing,
+            other,
+            axes,
+            margin,
+            p,
+            eps,
+        },
+    )
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let shape = (1..7_usize, 2..6_usize);
+    (0..FAMILIES.len(), options(), any::<u64>(), shape).prop_map(
+        |(family, options, seed, (rows, columns))| Case {
+            family,
+            options,
+            seed,
+            rows,
+            columns,
+        },
+    )
+}
+
+/// Checks `count` random cases on the device.
+fn for_random_cases(count: u32, on: &TestDevice, check: impl Fn(&Variant, &Batch, &TestDevice)) {
+    let _checks = checks_as_they_are();
+    let config = Config {
+        cases: count,
+        rng_seed: RngSeed::Fixed(2022),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&cases(), |case| {
+        let variant = FAMILIES[case.family](&case.options);
+        let batch = variant.batch(case.seed, case.rows, case.columns);
+        check(&variant, &batch, on);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("on {}: {error}", on.name);
+    }
+}
+
+#[test]
+fn gradients_are_finite_and_the_slopes_of_finite_values() {
+    for on in devices().into_iter().filter(|on| on.double) {
+        let count = if on.name == "flex" { 256 } else { 64 };
+        for_random_cases(count, &on, |variant, batch, on| {
+            for reduction in REDUCTIONS {
+                let found = outcome(variant, reduction, batch.on(on, DType::F64).tracked());
+                assert!(found.value.is_finite(), "{reduction:?}: {}", found.value);
+                let expected = slopes(batch, on, |args| variant.value(reduction, args));
+                for (found, expected) in found.gradients.iter().zip(&expected) {
+                    assert!(found.iter().all(|slope| slope.is_finite()), "{found:?}");
+                    assert_close(&format!("{reduction:?}"), found, expected, 1e-6);
+                }
+            }
+        });
+    }
+}
+
+/// How many random cases each device gets where one costs few calls.
+fn count(on: &TestDevice) -> u32 {
+    match on.name {
+        "flex" => 256,
+        "ndarray" => 64,
+        _ => 8,
+    }
+}
+
+#[test]
+fn reductions_splits_and_permutations_agree() {
+    for on in devices() {
+        for_random_cases(count(&on), &on, |variant, batch, on| {
+            let (dtype, tolerance) = match on.double {
+                true => (DType::F64, 1e-10),
+                false => (DType::F32, 1e-5),
+            };
+            let same = |what: &str, found: f64, expected: f64| {
+                assert_close(what, &[found], &[expected], tolerance);
+            };
+            let value = |batch: &Batch, reduction| {
+                numbers(&variant.value(reduction, batch.on(on, dtype)))[0]
+            };
+            let parts = |batch: &Batch| {
+                let parts = variant.parts(batch.on(on, dtype));
+                [numbers(&parts.sum)[0], numbers(&parts.weight)[0]]
+            };
+            let rows = batch.inputs[0].rows;
+            let [sum, weight] = parts(batch);
+            same("Mean x weight", value(batch, Reduction::Mean) * weight, sum_of_counted(sum, weight));
+            same("Sum", value(batch, Reduction::Sum), sum);
+            let batch_mean = value(batch, Reduction::BatchMean);
+            same("BatchMean", batch_mean, sum / rows as f64);
+
+            let all: Vec<usize> = (0..rows).collect();
+            let (first, second) = all.split_at(rows / 2);
+            let first = parts(&batch.select(first));
+            let second = parts(&batch.select(second));
+            same("split sums", first[0] + second[0], sum);
+            same("split weights", first[1] + second[1], weight);
+
+            let reversed: Vec<usize> = all.into_iter().rev().collect();
+            let mean = value(&batch.select(&reversed), Reduction::Mean);
+            same("reversed", mean, value(batch, Reduction::Mean));
+        });
+    }
+}
+
+/// Where nothing counts the mean is 0, whatever the sum: with smoothing a sample whose class has
+/// weight 0 still has a loss, from the classes it is spread over.
+fn sum_of_counted(sum: f64, weight: f64) -> f64 {
+    if weight == 0.0 { 0.0 } else { sum }
+}
+
+#[test]
+fn strided_tensors_give_what_copies_give() {
+    for on in devices() {
+        for_random_cases(count(&on), &on, |variant, batch, on| {
+            for layout in [Layout::Transposed, Layout::Sliced] {
+                let place = Place {
+                    layout,
+                    ..Place::new(on, DType::F32)
+                };
+                let run = |args: Args| outcome(variant, Reduction::Mean, args.tracked());
+                let copied = run(batch.on(on, DType::F32));
+                let found = run(batch.at(&place, &place));
+                assert_same(&format!("{layout:?}"), &found, &copied, 1e-6);
+            }
+        });
+    }
+}

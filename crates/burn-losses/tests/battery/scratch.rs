@@ -1,104 +1,33 @@
 use crate::common::*;
-use crate::harness::*;
-use crate::table::*;
 use burn::tensor::*;
 use burn_losses::prelude::*;
-use std::panic::*;
 
-fn wgpu() -> TestDevice {
-    devices().into_iter().find(|d| d.name == "wgpu").unwrap()
-}
+fn wgpu() -> TestDevice { devices().into_iter().find(|d| d.name == "wgpu").unwrap() }
 
 #[test]
-fn scratch_half() {
-    let on = wgpu();
-    for (name, f) in [
-        (
-            "sum",
-            Box::new(|x: Tensor<2>| x.sum().into_data().to_string())
-                as Box<dyn Fn(Tensor<2>) -> String>,
-        ),
-        (
-            "cast",
-            Box::new(|x: Tensor<2>| x.cast(DType::F32).sum().into_data().to_string()),
-        ),
-        (
-            "abs",
-            Box::new(|x: Tensor<2>| {
-                L1Loss::new()
-                    .forward(x.clone(), x * 2.0)
-                    .into_data()
-                    .to_string()
-            }),
-        ),
-        (
-            "nan f32",
-            Box::new(|x: Tensor<2>| x.cast(DType::F32).is_nan().into_data().to_string()),
-        ),
-        (
-            "nan f16",
-            Box::new(|x: Tensor<2>| x.is_nan().into_data().to_string()),
-        ),
-        (
-            "backward",
-            Box::new(|x: Tensor<2>| {
-                let x = x.autodiff().require_grad();
-                let g = L1Loss::new()
-                    .forward(x.clone(), x.clone().inner() * 2.0)
-                    .backward();
-                x.grad(&g).unwrap().into_data().to_string()
-            }),
-        ),
-    ] {
-        let r = catch_unwind(AssertUnwindSafe(|| {
-            f(on.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2], DType::F16))
-        }));
-        println!("{name}: {:?}", r.map_err(|p| text(&*p)));
-    }
-}
+fn strided_repro() {
+    for on in [devices().remove(0), wgpu()] {
+        println!("--- {}", on.name);
+        let a: Vec<f64> = vec![1., -2., 3., -4., 5., -6., 7., -8.];
+        let b: Vec<f64> = vec![0.; 8];
+        let x = || on.tensor(&a, [2, 4], DType::F32).swap_dims(0, 1);
+        let y = || on.tensor(&b, [2, 4], DType::F32).swap_dims(0, 1);
+        let r = |t: Tensor<2>| t.reshape([4, 1, 2, 1]);
 
-#[test]
-fn scratch_spatial() {
-    let on = wgpu();
-    let v = cross_entropy_spatial(
-        "[N, C, 2]",
-        Axes::ClassSecond,
-        ClassOptions {
-            weights: true,
-            ignored: vec![-100, 1],
-            smoothing: 0.2,
-        },
-    );
-    for seed in [
-        23, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
-    ] {
-        let batch = v.batch(seed, 40, 30);
-        let exp = numbers(&v.each(batch.on(&reference(), DType::F32)));
-        for k in 0..4 {
-            let got = numbers(&v.each(batch.on(&on, DType::F32)));
-            let bad: Vec<_> = exp
-                .iter()
-                .zip(&got)
-                .enumerate()
-                .filter(|(_, (a, b))| (*a - *b).abs() > 1e-4)
-                .map(|(i, (a, b))| (i, *a, *b))
-                .collect();
-            println!("seed {seed} {k}: {bad:?}");
-            if !bad.is_empty() {
-                for (i, a, b) in &bad {
-                    println!(
-                        "   id {} a {a} b {b}",
-                        batch.target.as_ref().unwrap().1.data[*i]
-                    );
-                }
-                let x = numbers(&v.each(batch.on(&reference(), DType::F64)));
-                println!("   f64 {}", x[bad[0].0]);
-                let (r, p) = (bad[0].0 / 2, bad[0].0 % 2);
-                let row: Vec<f64> = (0..30)
-                    .map(|c| batch.inputs[0].data[r * 60 + c * 2 + p])
-                    .collect();
-                println!("   {row:?}");
-            }
-        }
+
+        let t = |what: &str, found: Vec<Vec<f64>>| println!("{what}: {found:?}");
+        { let x = r(x()); let (p, q) = (x.clone() * 2.0, x * 3.0); t("1 two products of a reshaped view", vec![numbers(&p), numbers(&q)]); }
+        { let x = r(x()); let p = x * 2.0; t("2 one product", vec![numbers(&p)]); }
+        { let d = r(x()) - r(y()); let (p, q) = (d.clone() * 2.0, d * 3.0); t("3 difference, two products", vec![numbers(&p), numbers(&q)]); }
+        { let d = r(x()) - r(y()); let v = d.clone().abs().reshape([8]); let q = d * 3.0; t("4 abs flattened, product", vec![numbers(&v), numbers(&q)]); }
+        { let d = r(x()) * 1.0; let v = d.clone().abs().reshape([8]); let q = d * 3.0; t("5 one input, abs flattened, product", vec![numbers(&v), numbers(&q)]); }
+        { let d = r(x()) * 1.0; let v = d.clone().abs().reshape([8]); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("6 one input, flattened, two", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let d = r(x()) - r(y()); let v = d.clone().abs().reshape([8]); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("7 two inputs, flattened, two", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let d = r(x()) - r(y()); let v = d.clone().abs(); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("8 two inputs, not flattened, two", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let d = x() - y(); let v = d.clone().abs().reshape([8]); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("9 rank 2, flattened, two", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let r = |t: Tensor<2>| t.unsqueeze_dim::<3>(1); let d = r(x()) - r(y()); let v = d.clone().abs().reshape([8]); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("10 rank 3 unsqueeze, flattened, two", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let r = |t: Tensor<2>| t.reshape([8]); let d = r(x()) - r(y()); let v = d.clone().abs(); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("11 flat first", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let d = r(x() * 1.0) - r(y() * 1.0); let v = d.clone().abs().reshape([8]); let s = d.sign(); let (p, q) = (s.clone() * 2.0, s * 3.0); t("12 strided computed", vec![numbers(&v), numbers(&p), numbers(&q)]); }
+        { let x = on.tensor(&(0..9).map(f64::from).collect::<Vec<_>>(), [3, 3], DType::F32).slice([0..2, 1..3]); let y = x.clone() * 0.0; let r = |t: Tensor<2>| t.reshape([2, 1, 2, 1]); let d = r(x) - r(y); let v = d.clone().abs().reshape([4]); let s = d; let (p, q) = (s.clone() * 2.0, s * 3.0); t("13 sliced", vec![numbers(&v), numbers(&p), numbers(&q)]); }
     }
 }

@@ -577,7 +577,7 @@ fn three_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
 
 fn log_probs(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
     let mut array = normal(rng, rows, columns);
-    for row in array.data.chunks_mut(columns) {
+    for row in array.data.chunks_mut(columns.max(1)) {
         let sum: f64 = row.iter().map(|x| x.exp()).sum();
         row.iter_mut().for_each(|x| *x -= sum.ln());
     }
