@@ -1,5 +1,6 @@
 //! When the values of a target are read and checked.
 
+use alloc::string::String;
 use burn::backend::{Backend, Dispatch};
 use burn::tensor::Device;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -41,14 +42,23 @@ pub fn checks() -> Checks {
 /// Whether a call on `device` reads values; `waiting` tells that its caller is ready to wait.
 pub(crate) fn reads_values(device: &Device, waiting: bool) -> bool {
     // A capture device records operations without executing them: there is no value to read.
-    let name = || Dispatch::name(device.clone().without_autodiff().as_dispatch());
+    let readable = || !backend(device).contains("capture");
     match checks() {
         Checks::Never => false,
-        Checks::Always => !name().contains("capture"),
-        Checks::Auto => {
-            let name = name();
-            let on_cpu = matches!(name.as_str(), "dispatch<flex>" | "dispatch<ndarray>");
-            on_cpu || ((waiting || cfg!(debug_assertions)) && !name.contains("capture"))
-        }
+        Checks::Always => readable(),
+        Checks::Auto => is_cpu(device) || ((waiting || cfg!(debug_assertions)) && readable()),
     }
+}
+
+/// Whether the device's tensors are in the memory of this process.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    matches!(
+        backend(device).as_str(),
+        "dispatch<flex>" | "dispatch<ndarray>"
+    )
+}
+
+/// The name of the device's backend. Its type cannot be asked: that depends on Burn's features.
+fn backend(device: &Device) -> String {
+    Dispatch::name(device.clone().without_autodiff().as_dispatch())
 }

@@ -1,8 +1,8 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::autodiff::{in_context_of, join};
-use crate::kernels::portable::{finite, untracked};
+use crate::kernels::autodiff::{Slope, in_context_of, join};
+use crate::kernels::portable::{finite, flat, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
 use crate::target::check::{Check, dims, hyper_parameter};
@@ -203,10 +203,15 @@ where
 {
     let kept = value.dims();
     let dtype = inputs[0].0.dtype();
-    let flat = value.reshape([kept.iter().product::<usize>()]);
+    let flat = flat(value);
     let device = inputs[0].0.device();
     let flat = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
-        join(flat, input, finite(gradient, input.dtype()), kept)
+        let slope = Slope {
+            gradient: finite(gradient, input.dtype()),
+            kept,
+            factor: None,
+        };
+        join(flat, input, slope)
     });
     let flat = in_context_of(flat, &device).cast(dtype);
     Unreduced::from_flat(flat, kept[..D - 1].to_vec().into())

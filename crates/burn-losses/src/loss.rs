@@ -1,14 +1,16 @@
 //! The calls every loss has, and the one place where losses are weighted and reduced.
 
+use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::autodiff::join;
-use crate::kernels::portable::{or_nan, untracked, wide};
+use crate::kernels::autodiff::{self, Slope, in_context_of};
+use crate::kernels::portable::{flat, or_nan, shaped, untracked, wide};
 use crate::reduction::Reduction;
+use crate::target::SampleWeights;
 use crate::target::check::{Check, dims};
-use crate::target::{Readable, SampleWeights};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{DType, FloatDType, Int, Shape, Tensor};
+use burn::tensor::{DType, Device, Int, Shape, Tensor};
 
 /// A loss called with a model's output and a target: `loss.forward(output, targets)`.
 ///
@@ -240,9 +242,8 @@ pub trait Evaluate<I> {
 }
 
 /// The losses of a batch, before they are reduced.
-#[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// One loss per element, flattened, in `f32` or `f64`.
+    /// One loss per element, flattened, untracked, in `f32` or `f64`.
     pub(crate) values: Tensor<1>,
     /// How much each counts; 1 where there is none.
     pub(crate) weights: Option<Tensor<1>>,
@@ -252,6 +253,77 @@ pub struct Evaluation {
     pub(crate) batch: usize,
     /// The float type of the input, and so of the result.
     pub(crate) dtype: DType,
+    /// How the losses depend on the inputs.
+    pub(crate) graph: Graph,
+}
+
+/// How losses depend on the inputs they were computed from, for putting what is made of them into
+/// the autodiff graph.
+pub(crate) struct Graph {
+    device: Device,
+    join: Box<dyn FnOnce(Tensor<1>, Through) -> Tensor<1>>,
+}
+
+/// What lies between the losses and the value that is put into the graph.
+enum Through {
+    /// Nothing: the value holds the losses themselves.
+    Each,
+    /// A weighted sum, times a factor of shape `[1]`.
+    Sum {
+        weights: Option<Tensor<1>>,
+        factor: Option<Tensor<1>>,
+    },
+}
+
+impl Graph {
+    /// The losses' gradient with respect to each tracked input, with `kept` as in
+    /// [`Slope`](crate::kernels::autodiff::Slope). `first` is the input that lends its device.
+    pub(crate) fn new<const D: usize>(
+        first: &Tensor<D>,
+        kept: [usize; D],
+        gradients: impl Iterator<Item = (Tensor<D>, Tensor<D>)>,
+    ) -> Self {
+        let gradients: Vec<_> = gradients.collect();
+        let join = move |value: Tensor<1>, through: Through| {
+            let (weights, factor, summed) = match through {
+                Through::Each => (None, None, kept),
+                Through::Sum { weights, factor } => (weights, factor, [1; D]),
+            };
+            gradients
+                .into_iter()
+                .fold(value, |value, (input, gradient)| {
+                    let gradient = match &weights {
+                        Some(weights) => weigh(gradient, shaped(weights.clone(), kept)),
+                        None => gradient,
+                    };
+                    let slope = Slope {
+                        gradient,
+                        kept: summed,
+                        factor: factor.clone(),
+                    };
+                    autodiff::join(value, &input, slope)
+                })
+        };
+        Self {
+            device: first.device(),
+            join: Box::new(join),
+        }
+    }
+
+    fn join(self, value: Tensor<1>, through: Through) -> Tensor<1> {
+        in_context_of((self.join)(value, through), &self.device)
+    }
+}
+
+/// The product, in which weight 0 leaves an element out, whatever it is.
+fn weigh<const D: usize>(values: Tensor<D>, weights: Tensor<D>) -> Tensor<D> {
+    let shape = values.dims();
+    let absent = weights.clone().equal_scalar(0.0);
+    let absent = match absent.dims() == shape {
+        true => absent,
+        false => absent.expand(shape),
+    };
+    (values * weights).mask_fill(absent, 0.0)
 }
 
 /// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
@@ -275,7 +347,7 @@ pub trait Unreduced: Sized + sealed::Sealed {
 
 impl<const D: usize> Unreduced for Tensor<D> {
     fn from_flat(flat: Tensor<1>, shape: Shape) -> Self {
-        flat.reshape(shape)
+        shaped(flat, shape.dims())
     }
 }
 
@@ -303,64 +375,81 @@ mod sealed {
 }
 
 impl Evaluation {
-    /// One loss for each element of the input, each counting once.
-    pub(crate) fn unweighted<const D: usize>(values: Tensor<1>, input: &Tensor<D>) -> Self {
-        Self {
-            values,
-            weights: None,
-            shape: input.shape(),
-            batch: input.dims()[0],
-            dtype: input.dtype(),
-        }
-    }
-
-    /// No loss at all, of an input without elements; it stays a function of the input.
+    /// No loss at all, of inputs without elements; it stays a function of them.
     pub(crate) fn empty<const D: usize>(shape: Shape, inputs: &[&Tensor<D>]) -> Self {
-        let input = untracked(inputs[0]);
-        let nothing = input.clone().reshape([0]);
-        let values = inputs.iter().fold(nothing, |values, tracked| {
-            join(values, tracked, input.clone(), input.dims())
-        });
+        let first = untracked(inputs[0]);
+        let gradients = inputs.iter().map(|&input| (input.clone(), first.clone()));
         Self {
-            values,
+            values: Tensor::zeros([0], (&first.device(), first.dtype())),
             weights: None,
             shape,
-            batch: input.dims()[0],
+            batch: first.dims()[0],
             dtype: inputs[0].dtype(),
+            graph: Graph::new(inputs[0], first.dims(), gradients),
         }
     }
 
-    fn reduce(self, reduction: Reduction) -> Tensor<1> {
+    /// The sum of the losses over what the reduction divides it by, with the weights of
+    /// `forward_weighted`, if it is that.
+    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> Tensor<1> {
         let dtype = self.dtype;
         let count = self.shape.num_elements();
-        let reduced = match (reduction, self.weights) {
-            // The sum of nothing is -0 on some backends.
-            _ if count == 0 => self.values.sum().abs(),
-            (Reduction::Sum, _) => self.values.sum(),
-            (Reduction::BatchMean, _) => sum_over(self.values, self.batch as f64),
-            (Reduction::Mean, None) => sum_over(self.values, count as f64),
-            (Reduction::Mean, Some(weights)) => {
-                let weight = weights.sum();
-                let nothing = weight.clone().equal_scalar(0.0);
-                let scale = power_of_two_at_least(count);
-                let per_weight = (weight / scale).recip().mask_fill(nothing.clone(), 0.0);
-                let sum = (self.values / scale).sum();
-                (sum * per_weight).mask_fill(nothing, 0.0)
+        let values = match &samples {
+            Some(samples) => weigh(self.values, samples.clone()),
+            None => self.values,
+        };
+        let weights = match (self.weights, samples.clone()) {
+            (Some(own), Some(samples)) => Some(own * samples),
+            (own, samples) => own.or(samples),
+        };
+        let divisor = match (reduction, weights) {
+            (Reduction::Sum, _) => None,
+            (Reduction::BatchMean, _) => Some(constant(&values, self.batch as f64)),
+            (Reduction::Mean, None) => Some(constant(&values, count as f64)),
+            (Reduction::Mean, Some(weights)) => Some(sum(weights)),
+        };
+        let (value, factor) = match divisor {
+            _ if count == 0 => (constant(&values, 0.0), None),
+            None => (sum(values), None),
+            Some(divisor) => {
+                let (value, factor) = quotient(values, divisor);
+                (value, Some(factor))
             }
         };
-        reduced.cast(dtype)
+        let through = Through::Sum {
+            weights: samples,
+            factor,
+        };
+        self.graph.join(value, through).cast(dtype)
     }
 }
 
-/// The sum of the values over a count, without overflowing on the way to a mean that is in range.
-fn sum_over(values: Tensor<1>, count: f64) -> Tensor<1> {
-    let scale = power_of_two_at_least(values.dims()[0]);
-    (values / scale).sum() * (scale / count)
+/// The sum of the values over the divisor, and one over the divisor; both 0 where the divisor is,
+/// unless a value is NaN.
+fn quotient(values: Tensor<1>, divisor: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+    // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
+    let scale = values.dims()[0].next_power_of_two() as f64;
+    let nothing = divisor.clone().equal_scalar(0.0);
+    let factor = divisor.recip().mask_fill(nothing.clone(), 0.0);
+    let sum = sum(values / scale);
+    let nothing = nothing.bool_and(sum.clone().is_nan().bool_not());
+    let value = (sum * (factor.clone() * scale)).mask_fill(nothing, 0.0);
+    (value, factor)
 }
 
-/// Dividing by a power of two is exact, so scaling by it costs no digits.
-fn power_of_two_at_least(count: usize) -> f64 {
-    count.next_power_of_two() as f64
+/// The sum, of shape `[1]`. On a CPU it is added up in `f64`: the backends there add one by one, which
+/// loses a digit for every ten numbers past a thousand.
+fn sum(values: Tensor<1>) -> Tensor<1> {
+    if is_cpu(&values.device()) {
+        let dtype = values.dtype();
+        return values.cast(DType::F64).sum().cast(dtype);
+    }
+    values.sum()
+}
+
+/// A number beside a tensor: on its device, in its type.
+fn constant(beside: &Tensor<1>, number: f64) -> Tensor<1> {
+    Tensor::full([1], number, (&beside.device(), beside.dtype()))
 }
 
 fn reduced<I, L: Evaluate<I> + ?Sized>(
@@ -368,7 +457,8 @@ fn reduced<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<Tensor<1>, LossError> {
-    Ok(loss.evaluate(inputs, waiting)?.reduce(loss.reduction()))
+    let losses = loss.evaluate(inputs, waiting)?;
+    Ok(losses.reduce(loss.reduction(), None))
 }
 
 fn unreduced<I, L: Evaluate<I> + ?Sized>(
@@ -377,8 +467,9 @@ fn unreduced<I, L: Evaluate<I> + ?Sized>(
     waiting: bool,
 ) -> Result<L::Unreduced, LossError> {
     let losses = loss.evaluate(inputs, waiting)?;
+    let values = losses.graph.join(losses.values, Through::Each);
     Ok(Unreduced::from_flat(
-        losses.values.cast(losses.dtype),
+        values.cast(losses.dtype),
         losses.shape,
     ))
 }
@@ -390,18 +481,12 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
 ) -> Result<LossParts, LossError> {
     let mut losses = loss.evaluate(inputs, waiting)?;
     let weight = match losses.weights.take() {
-        Some(weights) => weights.sum(),
-        None => Tensor::full(
-            [1],
-            losses.shape.num_elements() as f64,
-            (
-                &losses.values.device().without_autodiff(),
-                losses.values.dtype(),
-            ),
-        ),
+        Some(weights) => sum(weights),
+        None => constant(&losses.values, losses.shape.num_elements() as f64),
     };
+    losses.dtype = losses.values.dtype();
     Ok(LossParts {
-        sum: losses.values.sum(),
+        sum: losses.reduce(Reduction::Sum, None),
         weight,
     })
 }
@@ -411,22 +496,16 @@ where
     L: Evaluate<I> + ?Sized,
     W: SampleWeights<L::Unreduced>,
 {
-    let mut losses = loss.evaluate(inputs, waiting)?;
+    let losses = loss.evaluate(inputs, waiting)?;
     let device = losses.values.device();
     let check = Check::new(L::NAME, &device, waiting);
     check.untracked("weights", &weights)?;
     check.device("the loss", &device, "weights", &weights.device())?;
-    let weights = spread(weights, &losses.shape, wide(losses.dtype), &check)?;
-    let valid = check.sample_weights(&weights)?;
-    let weights = or_nan(weights, &valid);
-
-    let absent = weights.clone().equal_scalar(0.0);
-    losses.values = (losses.values * weights.clone()).mask_fill(absent, 0.0);
-    losses.weights = Some(match losses.weights.take() {
-        Some(own) => own * weights,
-        None => weights,
-    });
-    Ok(losses.reduce(loss.reduction()))
+    let found = weights.shape();
+    let weights = weights.into_flat(wide(losses.dtype));
+    let valid = check.sample_weights(&weights, &found)?;
+    let weights = spread(or_nan(weights, &valid), &found, &losses.shape, &check)?;
+    Ok(losses.reduce(loss.reduction(), Some(weights)))
 }
 
 fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
@@ -442,23 +521,21 @@ fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
 
 /// Weights as one number for each element of a loss of the given shape, flattened.
 fn spread(
-    weights: impl Readable,
+    weights: Tensor<1>,
+    found: &Shape,
     shape: &Shape,
-    dtype: FloatDType,
     check: &Check,
 ) -> Result<Tensor<1>, LossError> {
-    let found = weights.shape();
     let count = shape.num_elements();
-    if found == *shape {
-        return Ok(weights.into_flat(dtype));
+    if found == shape {
+        return Ok(weights);
     }
     if found.num_dims() == 1 && found[0] == shape[0] {
-        if count == 0 {
-            return Ok(weights.into_flat(dtype).reshape([0]));
-        }
-        let per_sample = count / shape[0];
-        let column = weights.into_flat(dtype).reshape([shape[0], 1]);
-        return Ok(column.expand([shape[0], per_sample]).reshape([count]));
+        let column = shaped(weights, [shape[0], 1]);
+        return Ok(match count {
+            0 => flat(column.slice([0..0])),
+            _ => flat(column.expand([shape[0], count / shape[0]])),
+        });
     }
     Err(check.error(
         LossErrorKind::Shape,
@@ -466,7 +543,7 @@ fn spread(
             "weights {found} do not fit the loss {shape}: give one weight per element of the \
              loss, or one per sample, [{}].",
             shape[0],
-            found = dims(&found),
+            found = dims(found),
             shape = dims(shape),
         ),
     ))

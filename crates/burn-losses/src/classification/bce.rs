@@ -186,15 +186,19 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
                 format!(
                     "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \
                      or apply a sigmoid first.",
-                    found.value, found.index
+                    found.shown(),
+                    found.index
                 )
             },
         )?;
         let y = smooth(y, config.label_smoothing);
         let weights = class_factors(&check, "weights", &config.weights, &x, config.class_axis)?;
         let terms = weighted(bce(x, y), weights);
-        let values = pointwise(terms, both(valid, probable), [(&probs, Sign::Plus)]);
-        Ok(Evaluation::unweighted(values, &probs))
+        Ok(pointwise(
+            terms,
+            both(valid, probable),
+            [(&probs, Sign::Plus)],
+        ))
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

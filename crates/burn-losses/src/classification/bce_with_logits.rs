@@ -195,8 +195,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
         let pos_weights = class_factors(&check, "pos_weights", &config.pos_weights, &x, axis)?;
         let y = smooth(y, config.label_smoothing);
         let terms = weighted(bce_with_logits(x, y, pos_weights), weights);
-        let values = pointwise(terms, valid, [(&logits, Sign::Plus)]);
-        Ok(Evaluation::unweighted(values, &logits))
+        Ok(pointwise(terms, valid, [(&logits, Sign::Plus)]))
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {

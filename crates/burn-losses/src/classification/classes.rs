@@ -4,10 +4,9 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::autodiff::{in_context_of, join};
-use crate::kernels::portable::{both, finite, or_nan};
+use crate::kernels::portable::{both, finite, flat, or_nan};
 use crate::kernels::real::Real;
-use crate::loss::Evaluation;
+use crate::loss::{Evaluation, Graph};
 use crate::target::check::{Check, dims, tolerance, whole_rows};
 use crate::target::{ClassAxisTarget, Classes};
 use alloc::format;
@@ -226,22 +225,19 @@ impl<const D: usize> Coefficients<D> {
         let shape = input.dims();
         let mut kept = shape;
         kept[axis] = 1;
-        let count: usize = kept.iter().product();
         let valid = self.valid;
-        let values = or_nan(terms.sum_dim(axis), &valid).reshape([count]);
-        let values = if input.is_tracked() {
+        let gradient = input.is_tracked().then(|| {
             let slopes = finite(slopes(), input.dtype());
-            let slopes = or_nan(slopes, &valid.map(|valid| valid.expand(shape)));
-            join(values, input, slopes, kept)
-        } else {
-            in_context_of(values, &input.device())
-        };
+            let valid = valid.clone().map(|valid| valid.expand(shape));
+            (input.clone(), or_nan(slopes, &valid))
+        });
         Evaluation {
-            values,
-            weights: self.weight.map(|weight| weight.reshape([count])),
+            values: flat(or_nan(terms.sum_dim(axis), &valid)),
+            weights: self.weight.map(flat),
             shape: without(&input.shape(), axis),
             batch: shape[0],
             dtype: input.dtype(),
+            graph: Graph::new(input, kept, gradient.into_iter()),
         }
     }
 }
@@ -354,8 +350,8 @@ pub(super) fn probabilities<const D: usize>(
         |probs| probs,
         |found| {
             let hint = if found.value.abs() <= tolerance {
-                "A row of zeros is no distribution: leave the sample out with weight 0 in \
-                 forward_weighted."
+                "A row of zeros is no distribution: to leave the sample out, make it any \
+                 distribution and give it weight 0 in forward_weighted."
             } else if found.all(|value| value == 0.0 || value == 1.0) {
                 "Several classes at once are for BceWithLogitsLoss."
             } else {
@@ -363,7 +359,8 @@ pub(super) fn probabilities<const D: usize>(
             };
             format!(
                 "the class probabilities of the row at index {:?} sum to {}, not 1. {hint}",
-                found.index, found.value
+                found.index,
+                found.shown()
             )
         },
     )?;
@@ -384,8 +381,11 @@ pub(super) fn probability_entries<const D: usize>(
             above.bool_and(probs.lower_equal_scalar(1.0 + tolerance))
         },
         |found| {
-            let hint = if found.all(|value| value <= crate::target::check::LOG_PROB_MAX) {
-                "These look like log-probabilities: take `exp()` of them."
+            let hint = if !found.value.is_finite() {
+                "Look at where the targets are computed."
+            } else if found.all(|value| value <= crate::target::check::LOG_PROB_MAX) {
+                "These look like log-probabilities: take `exp()` of them, or for KlDivLoss set \
+                 with_log_target(true)."
             } else if found.all(|value| value >= 0.0) {
                 "Divide each row by its sum; class ids belong in an Int tensor."
             } else {
@@ -393,7 +393,8 @@ pub(super) fn probability_entries<const D: usize>(
             };
             format!(
                 "target {} at index {:?} is not a probability: it must be between 0 and 1. {hint}",
-                found.value, found.index
+                found.shown(),
+                found.index
             )
         },
     )

@@ -208,7 +208,11 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
             });
         }
         if let Classes::Ids(ids) = targets.into_classes(axis) {
-            lints.extend(single_class("CrossEntropyLoss", ids));
+            lints.extend(single_class(
+                "CrossEntropyLoss",
+                ids,
+                &self.config.ignore_indices,
+            ));
         }
         lints
     }

@@ -8,6 +8,7 @@ use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
+use crate::target::DistributionTarget;
 use crate::target::check::{self, Check};
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -149,7 +150,7 @@ pub(crate) fn kl_div_log_target<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) 
     })
 }
 
-impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
+impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
     type Unreduced = Tensor<D>;
     const NAME: &'static str = "KlDivLoss";
 
@@ -159,9 +160,10 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
 
     fn evaluate(
         &self,
-        (log_probs, targets): (Tensor<D>, Tensor<D>),
+        (log_probs, targets): (Tensor<D>, T),
         waiting: bool,
     ) -> Result<Evaluation, LossError> {
+        let targets = targets.into_tensor();
         let device = log_probs.device();
         let shape = log_probs.shape();
         let check = Check::new("KlDivLoss", &device, waiting);
@@ -190,14 +192,13 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for KlDivLoss {
         let valid = both(valid, check.log_probs("log_probs", &x)?);
         let y = untracked(&targets).cast(x.dtype());
         let inputs = [(&log_probs, Sign::Plus)];
-        let values = match self.config.log_target {
+        Ok(match self.config.log_target {
             true => pointwise(kl_div_log_target(x, y), valid, inputs),
             false => pointwise(kl_div(x, y), valid, inputs),
-        };
-        Ok(Evaluation::unweighted(values, &log_probs))
+        })
     }
 
-    fn inspect(&self, (log_probs, _): (Tensor<D>, Tensor<D>)) -> Vec<Lint> {
+    fn inspect(&self, (log_probs, _): (Tensor<D>, T)) -> Vec<Lint> {
         let axis = self.config.class_axis;
         let lint = axis.and_then(|axis| not_normalised("KlDivLoss", &log_probs, axis));
         Vec::from_iter(lint)

@@ -31,9 +31,9 @@ pub use nll::{NllLoss, NllLossConfig};
 pub(crate) use classes::SafeIds;
 
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::wide;
+use crate::kernels::portable::{shaped, wide};
 use crate::target::Readable;
-use crate::target::check::{Check, values};
+use crate::target::check::{Check, integers, values};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
@@ -50,7 +50,7 @@ fn binary_labels<const D: usize>(
     check.device(input_name, &device, "targets", &targets.device())?;
     check.untracked("targets", &targets)?;
     check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
-    let labels = targets.into_flat(wide(input.dtype())).reshape(input.dims());
+    let labels = shaped(targets.into_flat(wide(input.dtype())), input.dims());
     let valid = check.each(
         &labels,
         |label| (0.0..=1.0).contains(&label),
@@ -68,7 +68,8 @@ fn binary_labels<const D: usize>(
             };
             format!(
                 "target {} at index {:?} is not a label: it must be 0, 1 or between. {hint}",
-                found.value, found.index
+                found.shown(),
+                found.index
             )
         },
     )?;
@@ -83,15 +84,23 @@ fn single_label(loss: &'static str, labels: impl Readable) -> Option<Lint> {
         loss,
         rule: "single-class",
         message: format!(
-            "all {} targets of the batch are {first}: are they sorted, or constant by mistake?",
-            labels.len()
+            "all {} targets of the batch are {}: are they sorted, or constant by mistake?",
+            labels.len(),
+            *first as f32
         ),
     })
 }
 
 /// A suspicion about class ids that are all the same.
-fn single_class<const D: usize>(loss: &'static str, ids: Tensor<D, Int>) -> Option<Lint> {
-    let ids: Vec<i64> = ids.into_data().iter().collect();
+fn single_class<const D: usize>(
+    loss: &'static str,
+    ids: Tensor<D, Int>,
+    ignored: &[i64],
+) -> Option<Lint> {
+    let data = ids.into_data();
+    let ids: Vec<i128> = integers(&data)
+        .filter(|&id| !ignored.iter().any(|&ignored| i128::from(ignored) == id))
+        .collect();
     let (first, rest) = ids.split_first()?;
     (!rest.is_empty() && rest.iter().all(|id| id == first)).then(|| Lint {
         loss,

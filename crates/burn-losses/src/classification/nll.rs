@@ -177,7 +177,7 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
         let mut lints = Vec::new();
         lints.extend(not_normalised("NllLoss", &log_probs, axis));
         if let Classes::Ids(ids) = targets.into_classes(axis) {
-            lints.extend(single_class("NllLoss", ids));
+            lints.extend(single_class("NllLoss", ids, &self.config.ignore_indices));
         }
         lints
     }

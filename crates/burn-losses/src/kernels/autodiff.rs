@@ -19,7 +19,7 @@ use burn::backend::autodiff::{
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
-    GradientCheckpointingStrategy, TensorMetadata,
+    GradientCheckpointingStrategy, TensorMetadata, get_device_settings,
 };
 use burn::tensor::{DType, Device, Shape, Tensor};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -34,16 +34,24 @@ pub(crate) fn largest(dtype: DType) -> f64 {
     }
 }
 
-/// `value`, now also a function of `input`, whose derivative is `gradient`.
-///
-/// `value` holds what is computed so far and may already depend on other inputs; `gradient` is
-/// untracked and has the shape of `input`. `kept` is the shape to which `value` is brought for
-/// multiplying: that of `input`, with length 1 on an axis the value was summed over.
+/// How a gradient known per element of an input applies to a value.
+pub(crate) struct Slope<const D: usize> {
+    /// The derivative of the value's element with respect to the input's, untracked.
+    pub(crate) gradient: Tensor<D>,
+    /// The shape to which what comes from above is brought for multiplying: that of the input, with
+    /// length 1 on each axis the value was summed over.
+    pub(crate) kept: [usize; D],
+    /// A number of shape `[1]` by which the gradient is multiplied in the end, if not 1. It is kept
+    /// apart because together with a loss scale from above it may be in range where it alone is not.
+    pub(crate) factor: Option<Tensor<1>>,
+}
+
+/// `value`, now also a function of `input`. It holds what is computed so far and may already depend
+/// on other inputs.
 pub(crate) fn join<const D: usize>(
     value: Tensor<1>,
     input: &Tensor<D>,
-    gradient: Tensor<D>,
-    kept: [usize; D],
+    slope: Slope<D>,
 ) -> Tensor<1> {
     let device = input.device();
     if !input.is_tracked() {
@@ -53,16 +61,14 @@ pub(crate) fn join<const D: usize>(
     let input = input.clone();
     match device.without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => record::<burn::backend::Flex, D>(value, input, gradient, kept),
+        DispatchDevice::Flex(_) => record::<burn::backend::Flex, D>(value, input, slope),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
-        DispatchDevice::NdArray(_) => {
-            record::<burn::backend::NdArray, D>(value, input, gradient, kept)
-        }
+        DispatchDevice::NdArray(_) => record::<burn::backend::NdArray, D>(value, input, slope),
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-        DispatchDevice::Cube(_) => record::<burn::backend::Cube, D>(value, input, gradient, kept),
+        DispatchDevice::Cube(_) => record::<burn::backend::Cube, D>(value, input, slope),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
-        _ => compose(value, input, gradient, kept),
+        _ => compose(value, input, slope),
     }
 }
 
@@ -80,8 +86,7 @@ pub(crate) fn in_context_of<const K: usize>(tensor: Tensor<K>, device: &Device) 
 fn record<B: Backend, const D: usize>(
     value: Tensor<1>,
     input: Tensor<D>,
-    gradient: Tensor<D>,
-    kept: [usize; D],
+    slope: Slope<D>,
 ) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B>
@@ -90,17 +95,16 @@ where
 {
     match input.gradient_checkpointing_strategy() {
         Some(GradientCheckpointingStrategy::Balanced) => {
-            record_with::<B, BalancedCheckpointing, D>(value, input, gradient, kept)
+            record_with::<B, BalancedCheckpointing, D>(value, input, slope)
         }
-        _ => record_with::<B, NoCheckpointing, D>(value, input, gradient, kept),
+        _ => record_with::<B, NoCheckpointing, D>(value, input, slope),
     }
 }
 
 fn record_with<B: Backend, C: CheckpointStrategy, const D: usize>(
     value: Tensor<1>,
     input: Tensor<D>,
-    gradient: Tensor<D>,
-    kept: [usize; D],
+    slope: Slope<D>,
 ) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
@@ -108,8 +112,14 @@ where
     const ON_ITS_DEVICE: &str = "a tensor is of the backend its device names";
     let state = Scale::<B> {
         dtype: input.dtype(),
-        gradient: gradient.try_into_primitive::<B>().expect(ON_ITS_DEVICE),
-        kept: Shape::new(kept),
+        gradient: slope
+            .gradient
+            .try_into_primitive::<B>()
+            .expect(ON_ITS_DEVICE),
+        kept: Shape::new(slope.kept),
+        factor: slope
+            .factor
+            .map(|factor| factor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
     };
     let (value, value_node) = value
         .try_into_primitive::<Autodiff<B, C>>()
@@ -137,6 +147,7 @@ struct ScaleGradient;
 struct Scale<B: BackendTypes> {
     gradient: FloatTensor<B>,
     kept: Shape,
+    factor: Option<FloatTensor<B>>,
     /// The float type of the input, which may be narrower than that of the gradient.
     dtype: DType,
 }
@@ -149,8 +160,15 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
         let scale = ops.state;
         let [value, input] = ops.parents;
         if let Some(input) = input {
-            let upstream = B::float_reshape(upstream.clone(), scale.kept);
-            let mut gradient = B::float_mul(scale.gradient, upstream);
+            let mut gradient = scale.gradient;
+            // Some backends cannot multiply nothing.
+            if gradient.shape().num_elements() > 0 {
+                let scalar = match scale.factor {
+                    Some(factor) => B::float_mul(upstream.clone(), factor),
+                    None => upstream.clone(),
+                };
+                gradient = B::float_mul(gradient, B::float_reshape(scalar, scale.kept));
+            }
             if gradient.dtype() != scale.dtype {
                 gradient = clamped::<B>(gradient, largest(scale.dtype));
                 gradient = B::float_cast(gradient, scale.dtype.into());
@@ -165,7 +183,8 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
 
 /// Clamps to `[-limit, limit]`; NaN, which a GPU's clamp may swallow, stays NaN.
 fn clamped<B: Backend>(tensor: FloatTensor<B>, limit: f64) -> FloatTensor<B> {
-    let nan = B::float_is_nan(tensor.clone(), burn::tensor::BoolDType::Native);
+    let bool_dtype = get_device_settings::<B>(&tensor.device()).bool_dtype;
+    let nan = B::float_is_nan(tensor.clone(), bool_dtype);
     let clamped = B::float_clamp(tensor, (-limit).into(), limit.into());
     B::float_mask_fill(clamped, nan, f64::NAN.into())
 }
@@ -173,12 +192,7 @@ fn clamped<B: Backend>(tensor: FloatTensor<B>, limit: f64) -> FloatTensor<B> {
 /// The join in tensor operations, for a backend this crate was not compiled for.
 ///
 /// An input of -inf contributes no gradient here: nothing finite can be computed from it.
-fn compose<const D: usize>(
-    value: Tensor<1>,
-    input: Tensor<D>,
-    gradient: Tensor<D>,
-    kept: [usize; D],
-) -> Tensor<1> {
+fn compose<const D: usize>(value: Tensor<1>, input: Tensor<D>, slope: Slope<D>) -> Tensor<1> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let device = input.device();
     if !TOLD.swap(true, Ordering::Relaxed) {
@@ -190,12 +204,15 @@ fn compose<const D: usize>(
     let infinite = input.clone().is_finite().bool_not();
     let input = input.mask_fill(infinite, 0.0).cast(value.dtype());
     let zero = input.clone() - input.detach();
-    let slope = zero * in_context_of(gradient, &device);
-    let mut summed_axes = (0..D).filter(|&axis| slope.dims()[axis] != kept[axis]);
-    let slope = match summed_axes.next() {
-        Some(axis) => slope.sum_dim(axis),
-        None => slope,
-    };
-    let count = value.dims();
-    value + slope.reshape(count)
+    let mut change = zero * in_context_of(slope.gradient, &device);
+    for axis in 0..D {
+        if change.dims()[axis] != slope.kept[axis] {
+            change = change.sum_dim(axis);
+        }
+    }
+    let mut change = change.reshape(value.dims());
+    if let Some(factor) = slope.factor {
+        change = change * in_context_of(factor, &device);
+    }
+    value + change
 }

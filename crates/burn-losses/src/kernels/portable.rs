@@ -3,8 +3,9 @@
 //! Everything is computed on untracked tensors, in `f32` or `f64`: half-precision input is widened
 //! first, so that sums and small differences keep their digits.
 
-use super::autodiff::{in_context_of, join, largest};
+use super::autodiff::largest;
 use super::real::Real;
+use crate::loss::{Evaluation, Graph};
 use burn::tensor::{Bool, DType, FloatDType, Int, Tensor};
 
 /// The float type in which values of the given type are computed.
@@ -39,7 +40,7 @@ pub(crate) enum Sign {
     Minus,
 }
 
-/// The losses of a definition that acts on each element alone, one per element and flattened.
+/// The losses of a definition that acts on each element alone.
 ///
 /// `value` and `slope` are what the definition gives; the slope is computed only where an input is
 /// tracked. Elements at which `valid` does not hold become NaN.
@@ -47,24 +48,41 @@ pub(crate) fn pointwise<const D: usize, const N: usize>(
     (value, slope): (Tensor<D>, impl FnOnce() -> Tensor<D>),
     valid: Option<Tensor<D, Bool>>,
     inputs: [(&Tensor<D>, Sign); N],
-) -> Tensor<1> {
-    let shape = value.dims();
-    let values = or_nan(value, &valid).reshape([shape.iter().product::<usize>()]);
+) -> Evaluation {
     let (first, _) = inputs[0];
-    if !inputs.iter().any(|(input, _)| input.is_tracked()) {
-        return in_context_of(values, &first.device());
+    let kept = value.dims();
+    let tracked = inputs.iter().any(|(input, _)| input.is_tracked());
+    let gradients = tracked.then(|| {
+        let slope = or_nan(finite(slope(), first.dtype()), &valid);
+        inputs.map(|(input, sign)| match sign {
+            Sign::Plus => (input.clone(), slope.clone()),
+            Sign::Minus => (input.clone(), slope.clone().neg()),
+        })
+    });
+    Evaluation {
+        values: flat(or_nan(value, &valid)),
+        weights: None,
+        shape: first.shape(),
+        batch: kept[0],
+        dtype: first.dtype(),
+        graph: Graph::new(first, kept, gradients.into_iter().flatten()),
     }
-    let slope = or_nan(finite(slope(), first.dtype()), &valid);
-    inputs.into_iter().fold(values, |values, (input, sign)| {
-        if !input.is_tracked() {
-            return values;
-        }
-        let gradient = match sign {
-            Sign::Plus => slope.clone(),
-            Sign::Minus => slope.clone().neg(),
-        };
-        join(values, input, gradient, shape)
-    })
+}
+
+/// The elements in order. (Burn's own reshape takes a length of 0 for "as before".)
+pub(crate) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    match tensor.shape().num_elements() {
+        0 => Tensor::zeros([0], (&tensor.device(), tensor.dtype())),
+        count => tensor.reshape([count]),
+    }
+}
+
+/// The elements in the given shape.
+pub(crate) fn shaped<const D: usize>(flat: Tensor<1>, shape: [usize; D]) -> Tensor<D> {
+    match shape.iter().product::<usize>() {
+        0 => Tensor::zeros(shape, (&flat.device(), flat.dtype())),
+        _ => flat.reshape(shape),
+    }
 }
 
 /// A gradient without infinities: clamped to what the input's type can hold.

@@ -157,8 +157,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
         let check = Check::new("HingeEmbeddingLoss", &distances.device(), waiting);
         let (y, valid) = signs(&check, "distances", &distances, targets)?;
         let terms = hinge_embedding(untracked(&distances), y, self.config.margin);
-        let losses = pointwise(terms, valid, [(&distances, Sign::Plus)]);
-        Ok(Evaluation::unweighted(losses, &distances))
+        Ok(pointwise(terms, valid, [(&distances, Sign::Plus)]))
     }
 
     fn inspect(&self, (distances, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -167,8 +167,11 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
         let x = untracked(&first);
         let other = untracked(&second).cast(x.dtype());
         let terms = margin_ranking(x, other, y, self.config.margin);
-        let losses = pointwise(terms, valid, [(&first, Sign::Plus), (&second, Sign::Minus)]);
-        Ok(Evaluation::unweighted(losses, &first))
+        Ok(pointwise(
+            terms,
+            valid,
+            [(&first, Sign::Plus), (&second, Sign::Minus)],
+        ))
     }
 
     fn inspect(&self, (_, _, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {

@@ -21,7 +21,7 @@ pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
 pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
 
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::wide;
+use crate::kernels::portable::{shaped, wide};
 use crate::target::SignTarget;
 use crate::target::check::{Check, values};
 use alloc::format;
@@ -39,9 +39,7 @@ fn signs<const D: usize>(
     check.device(input_name, &device, "targets", &targets.device())?;
     check.untracked("targets", &targets)?;
     check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
-    let signs = targets
-        .into_signs(wide(input.dtype()))
-        .reshape(input.dims());
+    let signs = shaped(targets.into_signs(wide(input.dtype())), input.dims());
     let valid = check.each(
         &signs,
         |sign| sign == 1.0 || sign == -1.0,
@@ -55,7 +53,8 @@ fn signs<const D: usize>(
             };
             format!(
                 "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
-                found.value, found.index
+                found.shown(),
+                found.index
             )
         },
     )?;

@@ -2,10 +2,9 @@
 
 use crate::distance::{Distance, norm, norm_options};
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::autodiff::{in_context_of, join};
-use crate::kernels::portable::{finite, untracked};
+use crate::kernels::portable::{finite, flat, untracked};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation, LowerRank};
+use crate::loss::{Evaluate, Evaluation, Graph, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims, hyper_parameter};
@@ -223,10 +222,9 @@ where
         };
         let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
         let kept = value.dims();
-        let mut values = value.reshape([kept.iter().product::<usize>()]);
-
         let inputs = [&anchor, &positive, &negative];
-        if inputs.iter().any(|input| input.is_tracked()) {
+        let tracked = inputs.iter().any(|input| input.is_tracked());
+        let gradients = tracked.then(|| {
             let slope = slope();
             let pull = to_positive.direction() * slope.clone();
             let (push, push_between) = match between {
@@ -241,22 +239,28 @@ where
                 }
                 None => (to_negative.direction() * slope, None),
             };
-            let mut gradients = [pull.clone() - push.clone(), -pull, push];
-            if let Some(between) = push_between {
-                let [_, of_positive, of_negative] = &mut gradients;
-                *of_positive = of_positive.clone() - between.clone();
-                *of_negative = of_negative.clone() + between;
-            }
-            for (input, gradient) in inputs.into_iter().zip(gradients) {
-                values = join(values, input, finite(gradient, input.dtype()), kept);
-            }
-        }
+            let of_anchor = pull.clone() - push.clone();
+            let (of_positive, of_negative) = match push_between {
+                Some(between) => (-(pull + between.clone()), push + between),
+                None => (-pull, push),
+            };
+            [
+                (anchor.clone(), of_anchor),
+                (positive.clone(), of_positive),
+                (negative.clone(), of_negative),
+            ]
+            .map(|(input, gradient)| {
+                let gradient = finite(gradient, input.dtype());
+                (input, gradient)
+            })
+        });
         Ok(Evaluation {
-            values: in_context_of(values, &device),
+            values: flat(value),
             weights: None,
             shape: kept[..D - 1].to_vec().into(),
             batch: kept[0],
             dtype: anchor.dtype(),
+            graph: Graph::new(&anchor, kept, gradients.into_iter().flatten()),
         })
     }
 

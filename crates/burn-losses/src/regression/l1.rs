@@ -5,6 +5,7 @@ use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
+use crate::target::RegressionTarget;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -112,7 +113,7 @@ pub(crate) fn l1<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     (error.clone().abs(), move || error.sign())
 }
 
-impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for L1Loss {
+impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss {
     type Unreduced = Tensor<D>;
     const NAME: &'static str = "L1Loss";
 
@@ -122,13 +123,13 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for L1Loss {
 
     fn evaluate(
         &self,
-        (predictions, targets): (Tensor<D>, Tensor<D>),
+        (predictions, targets): (Tensor<D>, T),
         waiting: bool,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate("L1Loss", predictions, targets, waiting, l1)
+        super::evaluate("L1Loss", predictions, targets.into_tensor(), waiting, l1)
     }
 
-    fn inspect(&self, (_, targets): (Tensor<D>, Tensor<D>)) -> Vec<Lint> {
-        super::inspect("L1Loss", &targets)
+    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
+        super::inspect("L1Loss", &targets.into_tensor())
     }
 }

@@ -15,7 +15,7 @@ pub use mse::{MseLoss, MseLossConfig};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{Sign, pointwise, untracked};
 use crate::loss::Evaluation;
-use crate::target::check::{Check, values};
+use crate::target::check::{Check, shown, values};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::Tensor;
@@ -45,19 +45,20 @@ fn evaluate<const D: usize, S: FnOnce() -> Tensor<D>>(
         format!(
             "target {} at index {:?} is not a finite number. To leave it out, set it to 0 and \
                  give it weight 0 in forward_weighted.",
-            found.value, found.index
+            found.shown(),
+            found.index
         )
     })?;
-    let values = pointwise(
+    Ok(pointwise(
         definition(x, y),
         valid,
         [(&predictions, Sign::Plus), (&targets, Sign::Minus)],
-    );
-    Ok(Evaluation::unweighted(values, &predictions))
+    ))
 }
 
 /// Suspicions about targets that are numbers.
 fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint> {
+    let dtype = targets.dtype();
     let targets = values(targets);
     let mut lints = Vec::new();
     if let [first, rest @ ..] = targets.as_slice()
@@ -68,8 +69,9 @@ fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint>
             loss,
             rule: "constant-target",
             message: format!(
-                "all {} targets of the batch are {first}: there is nothing to learn from it.",
-                targets.len()
+                "all {} targets of the batch are {}: there is nothing to learn from it.",
+                targets.len(),
+                shown(*first, dtype)
             ),
         });
     }

@@ -5,6 +5,7 @@ use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
+use crate::target::RegressionTarget;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -117,7 +118,7 @@ pub(crate) fn mse<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
     (error.clone() * error.clone(), move || error.times(2.0))
 }
 
-impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for MseLoss {
+impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLoss {
     type Unreduced = Tensor<D>;
     const NAME: &'static str = "MseLoss";
 
@@ -127,13 +128,13 @@ impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>)> for MseLoss {
 
     fn evaluate(
         &self,
-        (predictions, targets): (Tensor<D>, Tensor<D>),
+        (predictions, targets): (Tensor<D>, T),
         waiting: bool,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate("MseLoss", predictions, targets, waiting, mse)
+        super::evaluate("MseLoss", predictions, targets.into_tensor(), waiting, mse)
     }
 
-    fn inspect(&self, (_, targets): (Tensor<D>, Tensor<D>)) -> Vec<Lint> {
-        super::inspect("MseLoss", &targets)
+    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
+        super::inspect("MseLoss", &targets.into_tensor())
     }
 }

@@ -128,7 +128,10 @@ fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 
         |found| {
             format!(
                 "{what} {} at element {} must be {} or {}.",
-                found.value, found.index[0], allowed[0], allowed[1]
+                found.shown(),
+                found.index[0],
+                allowed[0],
+                allowed[1]
             )
         },
     ));

@@ -3,6 +3,7 @@
 use super::Readable;
 use crate::checks::reads_values;
 use crate::error::{LossError, LossErrorKind};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -70,6 +71,8 @@ impl Check {
         other: &Device,
     ) -> Result<(), LossError> {
         if device != other {
+            let device = device.clone().without_autodiff();
+            let other = other.clone().without_autodiff();
             return Err(self.error(
                 LossErrorKind::Device,
                 format!(
@@ -86,8 +89,8 @@ impl Check {
             return Err(self.error(
                 LossErrorKind::TrackedTarget,
                 format!(
-                    "{name} is tracked by autodiff, and this loss has no gradient for it: pass \
-                     `{name}.detach()`."
+                    "{name}: tracked by autodiff, but this loss has no gradient for it: pass \
+                     `{name}.inner()`."
                 ),
             ));
         }
@@ -198,28 +201,45 @@ impl Check {
         valid_mask: impl FnOnce(Tensor<D>) -> Tensor<D, Bool>,
         explain: impl FnOnce(&Found) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+        self.each_in(&tensor.shape(), tensor, valid, valid_mask, explain)
+    }
+
+    /// As [`each`](Self::each), for values that were flattened from a tensor of the given shape.
+    fn each_in<const D: usize>(
+        &self,
+        shape: &Shape,
+        tensor: &Tensor<D>,
+        valid: impl Fn(f64) -> bool,
+        valid_mask: impl FnOnce(Tensor<D>) -> Tensor<D, Bool>,
+        explain: impl FnOnce(&Found) -> String,
+    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         if !self.reads {
             return Ok(Some(valid_mask(tensor.clone())));
         }
         let data = self.data(tensor)?;
         match position(&data, |value| !valid(value)) {
-            Some((at, value)) => {
-                let found = Found {
-                    value,
-                    index: unravel(at, &tensor.shape()),
-                    data: &data,
-                };
-                let message = explain(&found);
-                Err(self.error(
-                    LossErrorKind::Value {
-                        value,
-                        index: found.index,
-                    },
-                    message,
-                ))
-            }
+            Some((at, value)) => Err(self.found(at, value, shape, &data, explain)),
             None => Ok(None),
         }
+    }
+
+    /// The error for the value at a position in row-major order.
+    fn found(
+        &self,
+        at: usize,
+        value: f64,
+        shape: &Shape,
+        data: &TensorData,
+        explain: impl FnOnce(&Found) -> String,
+    ) -> LossError {
+        let found = Found {
+            value,
+            index: unravel(at, shape),
+            data,
+        };
+        let message = explain(&found);
+        let index = found.index;
+        self.error(LossErrorKind::Value { value, index }, message)
     }
 
     /// The rule for rows along `axis`, that `part` of each entry sums to 1.
@@ -244,19 +264,7 @@ impl Check {
             Some(row) => {
                 let mut kept = shape.clone();
                 kept[axis] = 1;
-                let found = Found {
-                    value: sums[row],
-                    index: unravel(row, &kept),
-                    data: &data,
-                };
-                let message = explain(&found);
-                Err(self.error(
-                    LossErrorKind::Value {
-                        value: sums[row],
-                        index: found.index,
-                    },
-                    message,
-                ))
+                Err(self.found(row, sums[row], &kept, &data, explain))
             }
             None => Ok(None),
         }
@@ -276,21 +284,23 @@ impl Check {
             return Ok(false);
         }
         let data = self.data(ids)?;
-        let is_class = |id: i64| usize::try_from(id).is_ok_and(|id| id < classes);
-        let mut all = data.iter::<i64>();
-        let Some(at) = all.position(|id| !is_class(id) && !ignored.contains(&id)) else {
+        let is_class = |id: i128| usize::try_from(id).is_ok_and(|id| id < classes);
+        let is_ignored = |id: i128| ignored.iter().any(|&ignored| i128::from(ignored) == id);
+        let found = integers(&data)
+            .enumerate()
+            .find(|&(_, id)| !is_class(id) && !is_ignored(id));
+        let Some((at, id)) = found else {
             return Ok(true);
         };
-        let id = data.iter::<i64>().nth(at).unwrap_or_default();
         let mut index = unravel(at, &ids.shape());
         index.remove(class_axis);
-        let one_based = id == classes as i64 && !data.iter::<i64>().any(|id| id == 0);
-        let hint = if one_based {
+        let past_the_end = id == classes as i128;
+        let hint = if past_the_end && !integers(&data).any(|id| id == 0) {
             "Are the ids 1-based? Subtract 1. "
-        } else if id == -100 {
-            "PyTorch ignores -100 unasked; here it is said. "
-        } else if id == classes as i64 {
+        } else if past_the_end {
             "Are the ids 1-based, or is a class missing from the model's output? "
+        } else if id == -100 {
+            "PyTorch ignores -100 by default; here no id is ignored unasked. "
         } else {
             ""
         };
@@ -328,7 +338,8 @@ impl Check {
                 format!(
                     "{name} {} at index {:?} is not the logarithm of a probability: it must be at \
                      most 0. {hint}",
-                    found.value, found.index
+                    found.shown(),
+                    found.index
                 )
             },
         )
@@ -361,20 +372,26 @@ impl Check {
         Ok(whole_rows(entries, rows, axis))
     }
 
-    /// Weights for samples: finite and not negative.
+    /// Weights for samples, flattened from a tensor of the given shape: finite and not negative.
     pub(crate) fn sample_weights(
         &self,
         weights: &Tensor<1>,
+        shape: &Shape,
     ) -> Result<Option<Tensor<1, Bool>>, LossError> {
-        self.each(
+        self.each_in(
+            shape,
             weights,
             |weight| weight >= 0.0 && weight.is_finite(),
-            |weights| weights.greater_equal_scalar(0.0),
+            |weights| {
+                let not_negative = weights.clone().greater_equal_scalar(0.0);
+                not_negative.bool_and(weights.is_finite())
+            },
             |found| {
                 format!(
-                    "weight {} of loss element {} must be finite and at least 0; 0 leaves an \
-                     element out.",
-                    found.value, found.index[0]
+                    "weight {} at index {:?} must be finite and at least 0; 0 leaves an element \
+                     out.",
+                    found.shown(),
+                    found.index
                 )
             },
         )
@@ -398,9 +415,30 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
+    /// The value as it was written: in `f32`, if it was one.
+    pub(crate) fn shown(&self) -> String {
+        shown(self.value, self.data.dtype())
+    }
+
     /// Whether all values of the tensor are such; for guessing what went wrong.
     pub(crate) fn all(&self, such: impl Fn(f64) -> bool) -> bool {
         position(self.data, |value| !such(value)).is_none()
+    }
+}
+
+/// A value of the given type as it was written.
+pub(crate) fn shown(value: f64, dtype: DType) -> String {
+    match dtype {
+        DType::F64 => format!("{value}"),
+        _ => format!("{}", value as f32),
+    }
+}
+
+/// The numbers of an integer tensor, whatever its type.
+pub(crate) fn integers(data: &TensorData) -> Box<dyn Iterator<Item = i128> + '_> {
+    match data.dtype() {
+        DType::U64 => Box::new(data.iter::<u64>().map(i128::from)),
+        _ => Box::new(data.iter::<i64>().map(i128::from)),
     }
 }
 

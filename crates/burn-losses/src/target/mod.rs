@@ -29,6 +29,7 @@ use burn::tensor::{Bool, FloatDType, Int, Shape, Tensor};
 pub(crate) use sealed::Readable;
 
 mod sealed {
+    use crate::kernels::portable::flat;
     use burn::tensor::{Bool, Device, FloatDType, Int, Shape, Tensor};
 
     /// What the checks ask of any target or weight. Nobody else can implement it, which seals the
@@ -52,8 +53,7 @@ mod sealed {
             Tensor::is_tracked(self)
         }
         fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
-            let count = self.shape().num_elements();
-            self.inner().cast(dtype).reshape([count])
+            flat(self.inner().cast(dtype))
         }
     }
 
@@ -112,10 +112,11 @@ pub trait ClassAxisTarget<const D: usize>: Readable {
 /// float tensor of the logits' shape, each row summing to 1.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a cross-entropy target for logits of rank {D}",
-    label = "expected class ids, an Int tensor of one rank less, or class probabilities, a float tensor of rank {D}",
+    label = "the target of this must be class ids, an Int tensor of one rank less, or class probabilities, a float tensor of rank {D}",
     note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
     note = "class ids stored as floats: convert them with `targets.int()`",
-    note = "one-hot rows stored as Int: convert them with `targets.float()`, or to ids with `burn_losses::target::class_ids(targets.float(), 1)`"
+    note = "one-hot rows stored as Int: convert them with `targets.float()`, or to ids with `burn_losses::target::class_ids(targets.float(), 1)`",
+    note = "logits of rank 1, a single sample: give them a batch axis with `unsqueeze_dim::<2>(0)`"
 )]
 pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
 
@@ -123,18 +124,44 @@ pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
 /// tensor of the input's shape without the class axis.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tensor of class ids for input of rank {D}",
-    label = "expected class ids: an Int tensor of one rank less than the input",
+    label = "the target of this must be class ids: an Int tensor of one rank less than the input",
     note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
     note = "class ids stored as floats: convert them with `targets.int()`",
-    note = "one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`"
+    note = "one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`",
+    note = "input of rank 1, a single sample: give it a batch axis with `unsqueeze_dim::<2>(0)`"
 )]
 pub trait ClassIds<const D: usize>: ClassAxisTarget<D> {}
+
+/// A target of a regression loss for predictions of rank `D`: the true values, a float tensor of the
+/// predictions' shape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a target for predictions of rank {D}",
+    label = "the target of this must be a float tensor of rank {D}, one true value per prediction",
+    note = "targets of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "integer targets: convert them with `targets.float()`"
+)]
+pub trait RegressionTarget<const D: usize>: Readable {
+    #[doc(hidden)]
+    fn into_tensor(self) -> Tensor<D>;
+}
+
+/// A target of [`KlDivLoss`](crate::KlDivLoss) for log-probabilities of rank `D`: a float tensor of
+/// their shape, of probabilities or log-probabilities.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a target distribution for log-probabilities of rank {D}",
+    label = "the target of this must be a float tensor of rank {D}: a probability for each class",
+    note = "class ids: convert them with `burn_losses::target::one_hot`, or use `NllLoss`"
+)]
+pub trait DistributionTarget<const D: usize>: Readable {
+    #[doc(hidden)]
+    fn into_tensor(self) -> Tensor<D>;
+}
 
 /// A target of [`BceLoss`](crate::BceLoss) and [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) for
 /// input of rank `D`: a label for each element, as float in `[0, 1]`, `Int` 0 or 1, or `Bool`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a binary target for input of rank {D}",
-    label = "expected a label for each element: a float (0 to 1), Int (0 or 1) or Bool tensor of rank {D}",
+    label = "the target of this must be a label for each element: a float (0 to 1), Int (0 or 1) or Bool tensor of rank {D}",
     note = "labels of shape [N] for outputs of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
     note = "class ids: use `CrossEntropyLoss`, or convert them with `burn_losses::target::one_hot`"
 )]
@@ -144,7 +171,7 @@ pub trait BinaryTarget<const D: usize>: Readable {}
 /// `Bool`, where `true` is +1.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tensor of signs for input of rank {D}",
-    label = "expected a sign for each element: a float or Int (-1 or +1) or Bool (true is +1) tensor of rank {D}",
+    label = "the target of this must be a sign for each element: a float or Int (-1 or +1) or Bool (true is +1) tensor of rank {D}",
     note = "labels 0 and 1: convert them with `burn_losses::target::signs`",
     note = "signs of another rank than the input: bring both to one shape with `reshape`"
 )]
@@ -160,9 +187,22 @@ pub trait SignTarget<const D: usize>: Readable + Sized {
 /// what counts.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot weight an unreduced loss of type `{U}`",
-    label = "expected a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]"
+    label = "the weights of this must be a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]",
+    note = "a mask of Int: convert it with `mask.bool()`; weights of shape [N, 1]: drop the axis with `squeeze_dim::<1>(1)`"
 )]
 pub trait SampleWeights<U>: Readable {}
+
+impl<const D: usize> RegressionTarget<D> for Tensor<D> {
+    fn into_tensor(self) -> Tensor<D> {
+        self
+    }
+}
+
+impl<const D: usize> DistributionTarget<D> for Tensor<D> {
+    fn into_tensor(self) -> Tensor<D> {
+        self
+    }
+}
 
 impl<const D: usize> BinaryTarget<D> for Tensor<D> {}
 impl<const D: usize> BinaryTarget<D> for Tensor<D, Int> {}

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs ours on each device, asserting, and then Burn's, printing.
 fn compare(what: &str, ours: impl Fn(&TestDevice), burns: impl Fn(&TestDevice) -> String) {
-    let _checks = checks_as_they_are();
+    let _turn = beside_others();
     let cases = devices().into_iter().map(|on| (on.name.to_string(), on));
     each_case(cases, |on| {
         ours(&on);
@@ -108,13 +108,24 @@ fn bce_of_a_saturated_logit() {
             let logit = logit(on);
             let value = BceWithLogitsLoss::new().forward(logit.clone(), ints(on, &[1], [1]));
             assert_close("value", &numbers(&value), &[2.0611536e-9], 1e-5);
-            assert_close("gradient", &gradient(&value, &logit), &[-2.0611536e-9], 1e-5);
+            assert_close(
+                "gradient",
+                &gradient(&value, &logit),
+                &[-2.0611536e-9],
+                1e-5,
+            );
         },
         |on| {
             let logit = logit(on);
             let config = burn_nn::BinaryCrossEntropyLossConfig::new().with_logits(true);
-            let value = config.init(&on.device).forward(logit.clone(), ints(on, &[1], [1]));
-            format!("{:?}, gradient {:?}", numbers(&value), gradient(&value, &logit))
+            let value = config
+                .init(&on.device)
+                .forward(logit.clone(), ints(on, &[1], [1]));
+            format!(
+                "{:?}, gradient {:?}",
+                numbers(&value),
+                gradient(&value, &logit)
+            )
         },
     );
 }

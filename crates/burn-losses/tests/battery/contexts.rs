@@ -116,7 +116,7 @@ fn int_types(on: &TestDevice) -> Vec<DType> {
 
 /// A variant on every device with every integer type for its target.
 fn with_int_types(variant: impl Fn() -> Variant, check: impl Fn(&Variant, &TestDevice, DType)) {
-    let _checks = checks_as_they_are();
+    let _turn = beside_others();
     let cases = devices().into_iter().flat_map(|on| {
         let types = int_types(&on).into_iter();
         types.map(move |int| (format!("{int:?} on {}", on.name), (on.clone(), int)))
@@ -235,7 +235,7 @@ fn there_may_be_more_classes_than_the_int_type_holds() {
 /// An id that is no class is an error, also where narrowing it would make it one.
 #[test]
 fn an_id_out_of_range_is_never_narrowed_into_range() {
-    let _checks = checks_as_they_are();
+    let _turn = beside_others();
     let cases = devices().into_iter().flat_map(|on| {
         [
             (DType::I64, (1_i64 << 32) + 1),

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 /// Runs a check for each device, to the end.
 fn on_each_device(check: impl Fn(&TestDevice)) {
-    let _checks = checks_as_they_are();
+    let _turn = beside_others();
     let cases = devices().into_iter().map(|on| (on.name.to_string(), on));
     each_case(cases, |on| check(&on));
 }

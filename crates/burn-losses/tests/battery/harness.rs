@@ -9,16 +9,17 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::BatchMean];
 
-/// When values are checked is a setting of the whole process: whoever changes it waits for all
-/// others to finish, and keeps them waiting.
-static CHECKS: RwLock<()> = RwLock::new(());
+/// Who runs beside others. What must run alone waits for all others to finish, and keeps them
+/// waiting: it changes a setting of the whole process; or it may break the GPU's queue, and then
+/// Burn gives wrong numbers to whoever uses the GPU at that moment, without a word.
+static TURNS: RwLock<()> = RwLock::new(());
 
-pub fn checks_as_they_are() -> RwLockReadGuard<'static, ()> {
-    CHECKS.read().unwrap_or_else(|poison| poison.into_inner())
+pub fn beside_others() -> RwLockReadGuard<'static, ()> {
+    TURNS.read().unwrap_or_else(|poison| poison.into_inner())
 }
 
-pub fn checks_to_change() -> RwLockWriteGuard<'static, ()> {
-    CHECKS.write().unwrap_or_else(|poison| poison.into_inner())
+pub fn alone() -> RwLockWriteGuard<'static, ()> {
+    TURNS.write().unwrap_or_else(|poison| poison.into_inner())
 }
 
 /// Which variants of a loss run on a GPU, where a call takes a hundred times as long as on a CPU
@@ -34,10 +35,11 @@ pub enum OnGpu {
 /// Runs `check` for the variants of all losses on all devices, to the end, and names those that it
 /// panicked for.
 pub fn everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
-    let _checks = checks_as_they_are();
+    let _turn = beside_others();
     run_everywhere(on_gpu, check);
 }
 
+/// As [`everywhere`], for who has a turn already.
 pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
     let mut runs = 0;
     let mut broken = Vec::new();

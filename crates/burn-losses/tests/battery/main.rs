@@ -13,6 +13,5 @@ mod contexts;
 mod functions;
 mod harness;
 mod properties;
-mod scratch;
 mod table;
 mod unchecked;

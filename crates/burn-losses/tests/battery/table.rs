@@ -254,6 +254,7 @@ where
         move |reduction, _| make(reduction),
         move |mut args| (deep(args.input()), deep(args.input())),
     )
+    .reshaping()
 }
 
 pub fn nll_config(options: &ClassOptions, classes: usize) -> NllLossConfig {
@@ -298,6 +299,7 @@ pub fn nll_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
         move |mut args| (axes.lay(args.input()), args.ints()),
     )
     .for_classes()
+    .reshaping()
 }
 
 pub fn cross_entropy_config(options: &ClassOptions, classes: usize) -> CrossEntropyLossConfig {
@@ -359,6 +361,7 @@ pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> V
         move |mut args| (axes.lay(args.input()), args.ints()),
     )
     .for_classes()
+    .reshaping()
 }
 
 /// Stamps the variants whose target is of any of several kinds: the call is the same for each, its
@@ -461,6 +464,7 @@ pub fn triplet_margin_3(name: &str, config: TripletMarginLossConfig) -> Variant 
         move |reduction, _| config.clone().with_reduction(reduction).init(),
         move |mut args| (deep(args.input()), deep(args.input()), deep(args.input())),
     )
+    .reshaping()
 }
 
 pub fn kl_div(name: &str, config: KlDivLossConfig) -> Variant {
@@ -701,10 +705,6 @@ impl Place {
 }
 
 impl Batch {
-    pub fn rows(&self) -> usize {
-        self.inputs[0].rows
-    }
-
     /// The samples with these numbers, in this order.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -833,6 +833,8 @@ pub struct Variant {
     pub name: String,
     /// The fewest columns that make sense: 2 where they are classes.
     pub least_columns: usize,
+    /// Whether the arguments are of another rank than the batch, and so reshaped first.
+    pub reshapes: bool,
     sample: Box<dyn Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync>,
     calls: Box<dyn Calls + Send + Sync>,
 }
@@ -864,6 +866,13 @@ impl Variant {
         self.calls.weighted(reduction, args, weights)
     }
 
+    fn reshaping(self) -> Self {
+        Self {
+            reshapes: true,
+            ..self
+        }
+    }
+
     fn for_classes(self) -> Self {
         Self {
             least_columns: 2,
@@ -888,6 +897,7 @@ where
         loss: "",
         name: name.into(),
         least_columns: 1,
+        reshapes: false,
         sample: Box::new(sample),
         calls: Box::new(Of {
             make,

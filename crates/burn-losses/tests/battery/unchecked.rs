@@ -19,7 +19,7 @@ fn unchecked<T>(body: impl FnOnce() -> T) -> T {
 
 #[test]
 fn a_valid_target_gives_the_same_checked_or_not() {
-    let _checks = checks_to_change();
+    let _turn = alone();
     run_everywhere(OnGpu::First, |variant, on| {
         let batch = variant.batch(60, 5, 4);
         let run = || {
@@ -47,26 +47,53 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
     vec![
         (cross_entropy("ids", plain()), &[4.0, -1.0, -100.0, 1e6]),
         (cross_entropy("ids, ignored", ignoring()), &[4.0, -99.0]),
-        (cross_entropy_spatial("[N, C, 2]", Axes::ClassSecond, plain()), &[4.0]),
+        (
+            cross_entropy_spatial("[N, C, 2]", Axes::ClassSecond, plain()),
+            &[4.0],
+        ),
         (nll("ids", plain()), &[4.0, -1.0, -100.0]),
-        (cross_entropy_probs("probabilities", plain()), &[-0.5, 2.0, f64::NAN]),
-        (bce("soft labels", Kind::Float, Default::default()), &[-1.0, 1.5, f64::NAN]),
-        (bce("int labels", Kind::Int, Default::default()), &[-1.0, 2.0]),
-        (bce_with_logits("soft labels", Kind::Float, Default::default()), &[-1.0, f64::NAN]),
-        (bce_with_logits("int labels", Kind::Int, Default::default()), &[-1.0, 2.0]),
-        (hinge_embedding("float signs", Kind::Float, 1.0), &[0.0, 0.5, f64::NAN]),
+        (
+            cross_entropy_probs("probabilities", plain()),
+            &[-0.5, 2.0, f64::NAN],
+        ),
+        (
+            bce("soft labels", Kind::Float, Default::default()),
+            &[-1.0, 1.5, f64::NAN],
+        ),
+        (
+            bce("int labels", Kind::Int, Default::default()),
+            &[-1.0, 2.0],
+        ),
+        (
+            bce_with_logits("soft labels", Kind::Float, Default::default()),
+            &[-1.0, f64::NAN],
+        ),
+        (
+            bce_with_logits("int labels", Kind::Int, Default::default()),
+            &[-1.0, 2.0],
+        ),
+        (
+            hinge_embedding("float signs", Kind::Float, 1.0),
+            &[0.0, 0.5, f64::NAN],
+        ),
         (hinge_embedding("int signs", Kind::Int, 1.0), &[0.0, 2.0]),
-        (margin_ranking("float signs", Kind::Float, 1.0), &[0.0, 0.5, f64::NAN]),
+        (
+            margin_ranking("float signs", Kind::Float, 1.0),
+            &[0.0, 0.5, f64::NAN],
+        ),
         (margin_ranking("int signs", Kind::Int, 1.0), &[0.0, -2.0]),
         (kl_div("probabilities", kl()), &[-0.5, 2.0, f64::NAN]),
-        (kl_div("log-probabilities", kl().with_log_target(true)), &[0.5, f64::NAN]),
+        (
+            kl_div("log-probabilities", kl().with_log_target(true)),
+            &[0.5, f64::NAN],
+        ),
         (regression("L1", l1), &[f64::NAN, f64::INFINITY]),
     ]
 }
 
 #[test]
 fn an_invalid_target_is_nan_for_its_sample_alone() {
-    let _checks = checks_to_change();
+    let _turn = alone();
     let devices = crate::common::devices();
     let cases = devices.iter().flat_map(|on| {
         invalid().into_iter().flat_map(move |(variant, values)| {
@@ -126,7 +153,7 @@ fn one_sample_is_nan(variant: &Variant, value: f64, on: &TestDevice) {
 
 #[test]
 fn an_invalid_weight_is_nan() {
-    let _checks = checks_to_change();
+    let _turn = alone();
     run_everywhere(OnGpu::First, |variant, on| {
         let batch = variant.batch(62, 3, 4);
         for weight in [-1.0, f64::NAN] {
