@@ -2,7 +2,7 @@
 
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::autodiff::{Slope, in_context_of, join};
-use crate::kernels::portable::{finite, flat, untracked};
+use crate::kernels::portable::{finite, flat, repeated, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
 use crate::target::check::{Check, dims, hyper_parameter};
@@ -174,14 +174,18 @@ struct Direction<const D: usize> {
 
 impl<const D: usize> Direction<D> {
     fn new(vector: Tensor<D>, eps: f64) -> Self {
-        let length = norm(vector.clone(), 2.0).value;
-        let own = length
-            .above(eps)
-            .cast(burn::tensor::FloatDType::from(length.dtype()));
-        let length = length.at_least(eps);
+        let norm = norm(vector.clone(), 2.0);
+        let length = norm.value.clone();
+        let short = length.clone().lower_equal_scalar(eps);
+        let own = length.clone().ones_like().set(short.clone(), 0.0);
+        // The norm's direction is exact even where the length is beyond the largest number.
+        let scaled = vector.clone() / eps;
+        let unit = norm
+            .direction()
+            .replace(repeated(short, vector.dims()), scaled);
         Self {
-            unit: vector / length.clone(),
-            length,
+            unit,
+            length: length.at_least(eps),
             own,
         }
     }

@@ -3,7 +3,7 @@
 use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind};
 use crate::kernels::autodiff::{self, Slope, in_context_of};
-use crate::kernels::portable::{flat, or_nan, shaped, untracked, wide};
+use crate::kernels::portable::{flat, or_nan, repeated, shaped, untracked, wide};
 use crate::reduction::Reduction;
 use crate::target::SampleWeights;
 use crate::target::check::{Check, dims};
@@ -319,11 +319,7 @@ impl Graph {
 fn weigh<const D: usize>(values: Tensor<D>, weights: Tensor<D>) -> Tensor<D> {
     let shape = values.dims();
     let absent = weights.clone().equal_scalar(0.0);
-    let absent = match absent.dims() == shape {
-        true => absent,
-        false => absent.expand(shape),
-    };
-    (values * weights).mask_fill(absent, 0.0)
+    (values * weights).mask_fill(repeated(absent, shape), 0.0)
 }
 
 /// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in

@@ -3,7 +3,7 @@
 //! Each file in `compile_messages/` is a small mistake. It is given to `rustc` against the library
 //! that this test was built with, so nothing is built again; it must not compile, and every `//~`
 //! text in the file must appear in what the compiler prints, each on one line of its own. A `//~!`
-//! text must not appear. A `//~^` text is what the first label must stand under. `right.rs` holds
+//! text must not appear.  `right.rs` holds
 //! what is to be done instead, and must compile.
 
 use std::path::{Path, PathBuf};
@@ -86,49 +86,11 @@ fn fails_with_its_message(name: &str) {
     }
 }
 
-/// The piece of source under the first `^^^` of what the compiler says.
-fn labelled(said: &str) -> &str {
-    let lines: Vec<&str> = said.lines().collect();
-    let pair = lines.windows(2).find(|pair| pair[1].contains('^'));
-    let [source, marks] = pair.expect("a label") else {
-        unreachable!("windows of two")
-    };
-    let start = marks.find('^').unwrap_or_default();
-    let length = marks[start..]
-        .chars()
-        .take_while(|&mark| mark == '^')
-        .count();
-    &source[start..start + length]
-}
-
 #[test]
 fn what_is_right_compiles() {
     let output = compile(&snippet("right"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-}
-
-/// The label says what is expected, so it must stand under what is wrong: the target, not the output.
-#[test]
-fn the_label_is_under_what_is_wrong() {
-    let mut misplaced = Vec::new();
-    let mut marked = 0;
-    for entry in fs::read_dir(snippet("right").parent().unwrap()).unwrap() {
-        let path = entry.unwrap().path();
-        let source = fs::read_to_string(&path).unwrap();
-        let Some(wrong) = texts(&source, "//~^ ").next() else {
-            continue;
-        };
-        marked += 1;
-        let said = String::from_utf8(compile(&path).stderr).unwrap();
-        let found = labelled(&said);
-        if found != wrong {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            misplaced.push(format!("{name}: under `{found}`, not `{wrong}`"));
-        }
-    }
-    assert!(marked >= 15, "{marked}");
-    assert!(misplaced.is_empty(), "{misplaced:#?}");
 }
 
 /// A test for each mistake, and one that no file was forgotten.

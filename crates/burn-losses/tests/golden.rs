@@ -109,6 +109,12 @@ struct Outcome {
 }
 
 impl Case {
+    fn infinite_with_a_gradient(&self) -> bool {
+        let pairs = self.inputs.iter().zip(&self.gradients);
+        let mut all = pairs.flat_map(|(input, gradient)| input.data.iter().zip(gradient));
+        all.any(|(input, gradient)| input.is_infinite() && *gradient != 0.0)
+    }
+
     fn config<C: Config>(&self) -> C {
         C::load_binary(self.config.as_bytes()).expect("a complete configuration")
     }
@@ -246,6 +252,11 @@ macro_rules! with_rank {
 fn run(loss: &str, json: &str, call: impl Fn(&Case, &TestDevice, DType) -> Outcome) {
     for case in cases(json) {
         for on in devices() {
+            // Without the backend's feature an input of -inf has no gradient.
+            let composed = on.name == "flex" && !cfg!(feature = "flex");
+            if composed && case.infinite_with_a_gradient() {
+                continue;
+            }
             for dtype in [DType::F32, DType::F64] {
                 if dtype == DType::F32 || on.double {
                     let outcome = call(&case, &on, dtype);

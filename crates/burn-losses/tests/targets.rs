@@ -226,7 +226,7 @@ const WRONG_IDS: [(i64, &str); 5] = [
     (
         -100,
         "target -100 at index [2] is not a class id: the input has 3 classes (valid ids 0..=2). \
-         PyTorch ignores -100 unasked; here it is said. To skip a value, set \
+         PyTorch ignores -100 by default; here no id is ignored unasked. To skip a value, set \
          with_ignore_index(-100).",
     ),
     (
@@ -270,7 +270,7 @@ fn options_do_not_hide_a_wrong_id() {
         .with_reduction(Reduction::Sum)
         .init();
     let text = "CrossEntropyLoss: target -100 at index [2] is not a class id: the input has 3 \
-                classes (valid ids 0..=2). PyTorch ignores -100 unasked; here it is said. To skip \
+                classes (valid ids 0..=2). PyTorch ignores -100 by default; here no id is ignored unasked. To skip \
                 a value, set with_ignore_index(-100).";
     for on in devices() {
         let targets = ids(&on, &[0, -1, -100, 1], [4]);
@@ -654,7 +654,8 @@ fn wrong_probabilities() -> Vec<(Vec<f64>, LossErrorKind, &'static str)> {
             vec![0.25, 0.25, 0.5, 0.0, 0.0, 0.0],
             value(0.0, [1, 0]),
             "the class probabilities of the row at index [1, 0] sum to 0, not 1. A row of zeros is \
-             no distribution: leave the sample out with weight 0 in forward_weighted.",
+             no distribution: to leave the sample out, make it any distribution and give it weight 0 \
+             in forward_weighted.",
         ),
         // Counts, or anything else that is a multiple.
         (
@@ -687,7 +688,7 @@ fn wrong_probabilities() -> Vec<(Vec<f64>, LossErrorKind, &'static str)> {
             vec![-0.5, -1.5, -2.0, -1.0, -1.25, -0.75],
             value(-0.5, [0, 0]),
             "target -0.5 at index [0, 0] is not a probability: it must be between 0 and 1. These \
-             look like log-probabilities: take `exp()` of them.",
+             look like log-probabilities: take `exp()` of them, or for KlDivLoss set with_log_target(true).",
         ),
         (
             vec![0.5, 0.25, 0.25, 0.0, INFINITY, 0.0],
@@ -760,9 +761,9 @@ fn nearly_normalised_rows_pass() {
 
 /// The message for a row of zeros says how to leave the sample out; that must work.
 #[test]
-fn a_masked_row_of_zeros_with_weight_0_passes() {
+fn a_masked_row_made_a_distribution_does_not_count() {
     for on in devices() {
-        let targets = floats(&on, &[0.25, 0.25, 0.5, 0.0, 0.0, 0.0], [2, 3]);
+        let targets = floats(&on, &[0.25, 0.25, 0.5, 1.0, 0.0, 0.0], [2, 3]);
         let output = on.tracked(&LOGITS[..6], [2, 3], F32);
         let expected = CrossEntropyLoss::new().forward(
             output.clone().narrow(0, 0, 1),
@@ -1113,7 +1114,7 @@ fn targets_of_the_kl_divergence() {
             targets(&log_probs),
             value(-0.5, [0, 0]),
             "KlDivLoss: target -0.5 at index [0, 0] is not a probability: it must be between 0 and \
-             1. These look like log-probabilities: take `exp()` of them.",
+             1. These look like log-probabilities: take `exp()` of them, or for KlDivLoss set with_log_target(true).",
         );
         rejects(
             &on,
@@ -1557,7 +1558,7 @@ fn sample_weights_that_are_none() {
     for on in devices() {
         for (wrong, shown) in [(-1.0, "-1"), (NAN, "NaN"), (INFINITY, "inf")] {
             let text = format!(
-                "weight {shown} of loss element 2 must be finite and at least 0; 0 leaves an \
+                "weight {shown} at index [2] must be finite and at least 0; 0 leaves an \
                  element out."
             );
             let weights = floats(&on, &[1.0, 0.0, wrong, 2.0], [4]);
@@ -1734,7 +1735,7 @@ fn an_autodiff_device_is_no_other_device() {
 
 #[test]
 fn tracked_targets_without_a_gradient() {
-    let text = "targets is tracked by autodiff, and this loss has no gradient for it: pass \
+    let text = "targets: tracked by autodiff, but this loss has no gradient for it: pass \
                 `targets.inner()`.";
     for on in devices() {
         // Values that are legal for all of them.
@@ -1783,7 +1784,7 @@ fn tracked_targets_without_a_gradient() {
 
 #[test]
 fn tracked_sample_weights() {
-    let text = "MseLoss: weights is tracked by autodiff, and this loss has no gradient for it: \
+    let text = "MseLoss: weights: tracked by autodiff, but this loss has no gradient for it: \
                 pass `weights.inner()`.";
     for on in devices() {
         let (output, targets) = (logits(&on), floats(&on, &[0.5; 12], [4, 3]));

@@ -80,8 +80,20 @@ pub(crate) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 /// The elements in the given shape.
 pub(crate) fn shaped<const D: usize>(flat: Tensor<1>, shape: [usize; D]) -> Tensor<D> {
     match shape.iter().product::<usize>() {
+        0 if D == 1 => flat.reshape(shape),
         0 => Tensor::zeros(shape, (&flat.device(), flat.dtype())),
         _ => flat.reshape(shape),
+    }
+}
+
+/// A mask repeated along the axes on which it has length 1. (Burn's expand refuses a length of 0.)
+pub(crate) fn repeated<const D: usize>(
+    mask: Tensor<D, Bool>,
+    shape: [usize; D],
+) -> Tensor<D, Bool> {
+    match shape.iter().product::<usize>() {
+        0 => Tensor::empty(shape, &mask.device()),
+        _ => mask.expand(shape),
     }
 }
 

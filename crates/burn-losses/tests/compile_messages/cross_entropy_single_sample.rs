@@ -7,4 +7,4 @@ pub fn train(logits: Tensor<1>, id: Tensor<1, Int>) -> Tensor<1> {
 }
 
 //~ is not a cross-entropy target for logits of rank 1
-//~ give a single sample a batch axis
+//~ give them a batch axis with `unsqueeze_dim::<2>(0)`

@@ -8,4 +8,3 @@ pub fn train<T>(logits: Tensor<2>, targets: T) -> Tensor<1> {
 
 //~ is not a cross-entropy target for logits of rank 2
 //~ ClassTarget<2>
-//~^ targets

@@ -7,6 +7,5 @@ pub fn train(distances: Tensor<1>, signs: Tensor<2, Int>) -> Tensor<1> {
 }
 
 //~ is not a tensor of signs for input of rank 1
-//~ expected a sign for each element: a float or Int (-1 or +1) or Bool (true is +1) tensor of rank 1
+//~ the target of this must be a sign for each element: a float or Int (-1 or +1) or Bool (true is +1) tensor of rank 1
 //~ signs of another rank than the input: bring both to one shape with `reshape`
-//~^ signs

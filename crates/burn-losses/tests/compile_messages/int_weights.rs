@@ -7,5 +7,4 @@ pub fn train(logits: Tensor<2>, ids: Tensor<1, Int>, mask: Tensor<1, Int>) -> Te
 }
 
 //~ cannot weight an unreduced loss of type
-//~ expected a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]
-//~^ mask
+//~ the weights of this must be a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]

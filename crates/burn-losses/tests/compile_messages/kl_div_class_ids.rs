@@ -8,4 +8,3 @@ pub fn train(log_probs: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<1> {
 
 //~ is not a 
 //~ burn_losses::target::one_hot
-//~^ ids

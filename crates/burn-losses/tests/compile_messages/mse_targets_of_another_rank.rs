@@ -8,4 +8,3 @@ pub fn train(predictions: Tensor<2>, targets: Tensor<1>) -> Tensor<1> {
 
 //~ is not a 
 //~ targets.unsqueeze_dim::<2>(1)
-//~^ targets

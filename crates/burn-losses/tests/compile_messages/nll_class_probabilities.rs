@@ -7,6 +7,5 @@ pub fn train(log_probs: Tensor<2>, probs: Tensor<2>) -> Tensor<1> {
 }
 
 //~ is not a tensor of class ids for input of rank 2
-//~ expected class ids: an Int tensor of one rank less than the input
+//~ the target of this must be class ids: an Int tensor of one rank less than the input
 //~ one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`
-//~^ probs

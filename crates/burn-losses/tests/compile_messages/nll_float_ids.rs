@@ -7,6 +7,5 @@ pub fn train(log_probs: Tensor<2>, ids: Tensor<1>) -> Tensor<1> {
 }
 
 //~ is not a tensor of class ids for input of rank 2
-//~ expected class ids: an Int tensor of one rank less than the input
+//~ the target of this must be class ids: an Int tensor of one rank less than the input
 //~ class ids stored as floats: convert them with `targets.int()`
-//~^ ids

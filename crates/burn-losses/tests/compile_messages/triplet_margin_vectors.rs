@@ -9,4 +9,3 @@ pub fn train(anchor: Tensor<1>, positive: Tensor<1>, negative: Tensor<1>) -> Ten
 //~ has no axis to compute a loss along
 //~ expected a tensor of rank 2 to 6
 //~ give a single sample a batch axis with `unsqueeze_dim::<2>(0)`
-//~^ anchor

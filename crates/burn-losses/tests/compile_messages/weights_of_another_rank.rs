@@ -7,5 +7,4 @@ pub fn train(logits: Tensor<2>, ids: Tensor<1, Int>, weights: Tensor<2>) -> Tens
 }
 
 //~ cannot weight an unreduced loss of type
-//~ expected a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]
-//~^ weights
+//~ the weights of this must be a float or Bool tensor: one weight per element of the loss, or one per sample of shape [N]
