@@ -21,6 +21,7 @@ pub fn devices() -> Vec<TestDevice> {
 }
 
 fn find_devices() -> Vec<TestDevice> {
+    #[allow(unused_mut)] // Which devices are added is up to the features.
     let mut devices = vec![TestDevice {
         name: "flex",
         device: Device::flex(),
