@@ -205,20 +205,20 @@ fn joined<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    let kept = value.dims();
+    let shape = value.dims();
     let dtype = inputs[0].0.dtype();
     let flat = flat(value);
     let device = inputs[0].0.device();
     let flat = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
         let slope = Slope {
             gradient: finite(gradient, input.dtype()),
-            kept,
+            kept: shape,
             factor: None,
         };
         join(flat, input, slope)
     });
     let flat = in_context_of(flat, &device).cast(dtype);
-    Unreduced::from_flat(flat, kept[..D - 1].to_vec().into())
+    Unreduced::from_flat(flat, shape[..D - 1].to_vec().into())
 }
 
 fn check_pair<const D: usize>(

@@ -268,11 +268,16 @@ pub(crate) struct Graph {
 enum Through {
     /// Nothing: the value holds the losses themselves.
     Each,
-    /// A weighted sum, times a factor of shape `[1]`.
-    Sum {
-        weights: Option<Tensor<1>>,
-        factor: Option<Tensor<1>>,
-    },
+    /// A sum.
+    Sum(Box<Weighing>),
+}
+
+/// What the losses of a sum were multiplied by.
+struct Weighing {
+    /// A weight for each.
+    weights: Option<Tensor<1>>,
+    /// A factor of shape `[1]` for all.
+    factor: Option<Tensor<1>>,
 }
 
 impl Graph {
@@ -287,7 +292,7 @@ impl Graph {
         let join = move |value: Tensor<1>, through: Through| {
             let (weights, factor, summed) = match through {
                 Through::Each => (None, None, kept),
-                Through::Sum { weights, factor } => (weights, factor, [1; D]),
+                Through::Sum(weighing) => (weighing.weights, weighing.factor, [1; D]),
             };
             gradients
                 .into_iter()
@@ -318,6 +323,9 @@ impl Graph {
 /// The product, in which weight 0 leaves an element out, whatever it is.
 fn weigh<const D: usize>(values: Tensor<D>, weights: Tensor<D>) -> Tensor<D> {
     let shape = values.dims();
+    if shape.contains(&0) {
+        return values;
+    }
     let absent = weights.clone().equal_scalar(0.0);
     (values * weights).mask_fill(repeated(absent, shape), 0.0)
 }
@@ -412,10 +420,11 @@ impl Evaluation {
                 (value, Some(factor))
             }
         };
-        let through = Through::Sum {
+        let weighing = Weighing {
             weights: samples,
             factor,
         };
+        let through = Through::Sum(Box::new(weighing));
         self.graph.join(value, through).cast(dtype)
     }
 }
@@ -529,7 +538,7 @@ fn spread(
     if found.num_dims() == 1 && found[0] == shape[0] {
         let column = shaped(weights, [shape[0], 1]);
         return Ok(match count {
-            0 => flat(column.slice([0..0])),
+            0 => flat(column.slice(0..0)),
             _ => flat(column.expand([shape[0], count / shape[0]])),
         });
     }

@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 /// Each of them gives 0, with a zero gradient, for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reduction {
-    /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where nothing
-    /// counts.
+    /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where that is 0.
+    ///
+    /// It is finite where its exact value is, unless the loss of a single element already exceeds
+    /// the float type.
     #[default]
     Mean,
     /// The sum of the losses.

@@ -75,8 +75,8 @@ impl CrossEntropyLossConfig {
 /// # Target
 ///
 /// **Class ids from 0 to C - 1: an `Int` tensor without the class axis**, `[N]` for logits
-/// `[N, C]`. Or **class probabilities: a float tensor of the logits' shape**, each row summing to
-/// 1. The usual mistake is to come from a binary loss and keep its labels: float `[N, 1]` labels
+/// `[N, C]`. Or **class probabilities: a float tensor of the logits' shape**, of which each row
+/// sums to 1. The usual mistake is to come from a binary loss and keep its labels: float `[N, 1]` labels
 /// become ids by `labels.squeeze_dim::<1>(1).int()`, and the model needs two outputs. Ids from 1
 /// are an error when the last class occurs, and pass in silence when it does not.
 /// [`target::class_ids`](crate::target::class_ids) and [`target::one_hot`](crate::target::one_hot)

@@ -828,6 +828,9 @@ pub enum Weights {
 
 // A variant: a loss with certain options, behind calls that are the same for all losses.
 
+/// Makes a batch from random numbers, of so many rows and columns.
+type Sample = Box<dyn Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync>;
+
 pub struct Variant {
     pub loss: &'static str,
     pub name: String,
@@ -835,7 +838,7 @@ pub struct Variant {
     pub least_columns: usize,
     /// Whether the arguments are of another rank than the batch, and so reshaped first.
     pub reshapes: bool,
-    sample: Box<dyn Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync>,
+    sample: Sample,
     calls: Box<dyn Calls + Send + Sync>,
 }
 
