@@ -693,14 +693,14 @@ fn wrong_probabilities() -> Vec<(Vec<f64>, LossErrorKind, &'static str)> {
         (
             vec![0.5, 0.25, 0.25, 0.0, INFINITY, 0.0],
             value(INFINITY, [1, 1]),
-            "target inf at index [1, 1] is not a probability: it must be between 0 and 1. Divide \
-             each row by its sum; class ids belong in an Int tensor.",
+            "target inf at index [1, 1] is not a probability: it must be between 0 and 1. Look at \
+             where the targets are computed.",
         ),
         (
             vec![0.5, NAN, 0.5, 0.0, 1.0, 0.0],
             value(NAN, [0, 1]),
-            "target NaN at index [0, 1] is not a probability: it must be between 0 and 1. Scores \
-             become probabilities by softmax.",
+            "target NaN at index [0, 1] is not a probability: it must be between 0 and 1. Look at \
+             where the targets are computed.",
         ),
     ]
 }

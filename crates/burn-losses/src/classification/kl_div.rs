@@ -164,14 +164,10 @@ impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDi
         waiting: bool,
     ) -> Result<Evaluation, LossError> {
         let targets = targets.into_tensor();
-        let device = log_probs.device();
         let shape = log_probs.shape();
-        let check = Check::new("KlDivLoss", &device, waiting);
-        check.dtype(&device, log_probs.dtype())?;
-        check.device("log_probs", &device, "targets", &targets.device())?;
-        check.untracked("targets", &targets)?;
+        let check = Check::new("KlDivLoss", &log_probs.device(), waiting);
         check.at_least_rank_2(D, "a distribution needs a batch axis and a class axis")?;
-        check.same_shape("log_probs", &shape, "targets", &targets.shape())?;
+        check.target_per_element("log_probs", &log_probs, &targets)?;
         let axis = self.config.class_axis;
         if let Some(axis) = axis {
             check.class_axis(axis, &shape)?;

@@ -45,11 +45,7 @@ fn binary_labels<const D: usize>(
     input: &Tensor<D>,
     targets: impl Readable,
 ) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
-    let device = input.device();
-    check.dtype(&device, input.dtype())?;
-    check.device(input_name, &device, "targets", &targets.device())?;
-    check.untracked("targets", &targets)?;
-    check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
+    check.target_per_element(input_name, input, &targets)?;
     let labels = shaped(targets.into_flat(wide(input.dtype())), input.dims());
     let valid = check.each(
         &labels,

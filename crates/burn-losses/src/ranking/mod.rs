@@ -34,11 +34,7 @@ fn signs<const D: usize>(
     input: &Tensor<D>,
     targets: impl SignTarget<D>,
 ) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
-    let device = input.device();
-    check.dtype(&device, input.dtype())?;
-    check.device(input_name, &device, "targets", &targets.device())?;
-    check.untracked("targets", &targets)?;
-    check.same_shape(input_name, &input.shape(), "targets", &targets.shape())?;
+    check.target_per_element(input_name, input, &targets)?;
     let signs = shaped(targets.into_signs(wide(input.dtype())), input.dims());
     let valid = check.each(
         &signs,

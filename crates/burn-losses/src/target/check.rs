@@ -126,6 +126,20 @@ impl Check {
         ))
     }
 
+    /// A target with a value for each element of the input, and no gradient.
+    pub(crate) fn target_per_element<const D: usize>(
+        &self,
+        name: &str,
+        input: &Tensor<D>,
+        targets: &impl Readable,
+    ) -> Result<(), LossError> {
+        let device = input.device();
+        self.dtype(&device, input.dtype())?;
+        self.device(name, &device, "targets", &targets.device())?;
+        self.untracked("targets", targets)?;
+        self.same_shape(name, &input.shape(), "targets", &targets.shape())
+    }
+
     pub(crate) fn at_least_rank_2(&self, rank: usize, what: &str) -> Result<(), LossError> {
         if rank < 2 {
             return Err(self.error(
