@@ -1,0 +1,154 @@
+//! The join as one step on the tape of a backend that this crate was compiled for.
+#![cfg_attr(
+    not(any(
+        feature = "flex",
+        feature = "ndarray",
+        feature = "wgpu",
+        feature = "cuda",
+        feature = "rocm"
+    )),
+    allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
+)]
+
+use super::autodiff::{Slope, compose, largest};
+use burn::backend::autodiff::{
+    checkpoint::{
+        base::Checkpointer,
+        strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing},
+    },
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
+    GradientCheckpointingStrategy, TensorMetadata, get_device_settings,
+};
+use burn::tensor::{DType, Shape, Tensor};
+
+/// Joins `value` to the tracked `input`.
+pub(crate) fn join<const D: usize>(
+    value: Tensor<1>,
+    input: &Tensor<D>,
+    slope: Slope<D>,
+) -> Tensor<1> {
+    match input.device().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => record::<burn::backend::Flex, D>(value, input, slope),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
+        DispatchDevice::NdArray(_) => record::<burn::backend::NdArray, D>(value, input, slope),
+        #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+        DispatchDevice::Cube(_) => record::<burn::backend::Cube, D>(value, input, slope),
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => compose(value, input.clone(), slope),
+    }
+}
+
+/// The join as one step on the tape of `B`.
+fn record<B: Backend, const D: usize>(
+    value: Tensor<1>,
+    input: &Tensor<D>,
+    slope: Slope<D>,
+) -> Tensor<1>
+where
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+{
+    match input.gradient_checkpointing_strategy() {
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            record_with::<B, BalancedCheckpointing, D>(value, input, slope)
+        }
+        _ => record_with::<B, NoCheckpointing, D>(value, input, slope),
+    }
+}
+
+fn record_with<B: Backend, C: CheckpointStrategy, const D: usize>(
+    value: Tensor<1>,
+    input: &Tensor<D>,
+    slope: Slope<D>,
+) -> Tensor<1>
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    const ON_ITS_DEVICE: &str = "a tensor is of the backend its device names";
+    let state = Scale::<B> {
+        dtype: input.dtype(),
+        gradient: slope
+            .gradient
+            .try_into_primitive::<B>()
+            .expect(ON_ITS_DEVICE),
+        kept: Shape::new(slope.kept),
+        factor: slope
+            .factor
+            .map(|factor| factor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
+    };
+    let (value, value_node) = value
+        .try_into_primitive::<Autodiff<B, C>>()
+        .expect(ON_ITS_DEVICE)
+        .into_parts();
+    let input_node = input
+        .clone()
+        .try_into_primitive::<Autodiff<B, C>>()
+        .expect(ON_ITS_DEVICE)
+        .node();
+    let joined = ScaleGradient
+        .prepare::<C>([value_node, input_node])
+        .compute_bound()
+        .stateful();
+    let joined = match joined {
+        OpsKind::Tracked(prep) => prep.finish(state, value),
+        OpsKind::UnTracked(prep) => prep.finish(value),
+    };
+    Tensor::from_primitive::<Autodiff<B, C>>(joined)
+}
+
+#[derive(Debug)]
+struct ScaleGradient;
+
+#[derive(Clone, Debug)]
+struct Scale<B: BackendTypes> {
+    gradient: FloatTensor<B>,
+    kept: Shape,
+    factor: Option<FloatTensor<B>>,
+    /// The float type of the input, which may be narrower than that of the gradient.
+    dtype: DType,
+}
+
+impl<B: Backend> Backward<B, 2> for ScaleGradient {
+    type State = Scale<B>;
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let scale = ops.state;
+        let [value, input] = ops.parents;
+        if let Some(input) = input {
+            let mut gradient = scale.gradient;
+            // Some backends cannot multiply nothing.
+            if gradient.shape().num_elements() > 0 {
+                let scalar = match scale.factor {
+                    Some(factor) => B::float_mul(upstream.clone(), factor),
+                    None => upstream.clone(),
+                };
+                gradient = B::float_mul(gradient, B::float_reshape(scalar, scale.kept));
+            }
+            if gradient.dtype() != scale.dtype {
+                gradient = clamped::<B>(gradient, largest(scale.dtype));
+                gradient = B::float_cast(gradient, scale.dtype.into());
+            }
+            grads.register::<B>(input.id, gradient);
+        }
+        if let Some(value) = value {
+            grads.register::<B>(value.id, upstream);
+        }
+    }
+}
+
+/// Clamps to `[-limit, limit]`; NaN, which a GPU's clamp may swallow, stays NaN.
+fn clamped<B: Backend>(tensor: FloatTensor<B>, limit: f64) -> FloatTensor<B> {
+    let bool_dtype = get_device_settings::<B>(&tensor.device()).bool_dtype;
+    let nan = B::float_is_nan(tensor.clone(), bool_dtype);
+    let clamped = B::float_clamp(tensor, (-limit).into(), limit.into());
+    B::float_mask_fill(clamped, nan, f64::NAN.into())
+}
