@@ -1,6 +1,6 @@
 //! Distances that a model can be trained through.
 
-use crate::error::{LossError, LossErrorKind};
+use crate::error::{LossError, LossErrorKind, or_panic};
 use crate::kernels::autodiff::{Slope, in_context_of, join};
 use crate::kernels::portable::{finite, flat, repeated, untracked};
 use crate::kernels::real::Real;
@@ -112,11 +112,10 @@ where
 {
     const NAME: &str = "pairwise_distance";
     let checked = check_pair(NAME, &a, &b).and_then(|()| norm_options(NAME, p, eps));
-    if let Err(error) = checked {
-        panic!("{error}");
-    }
-    let difference = untracked(&a) - untracked(&b).cast(untracked(&a).dtype());
-    let distance = norm(difference.plus(eps), p);
+    or_panic(checked);
+    let x = untracked(&a);
+    let y = untracked(&b).cast(x.dtype());
+    let distance = norm((x - y).plus(eps), p);
     let value = distance.value.clone();
     let direction = distance.direction();
     joined(value, [(&a, direction.clone()), (&b, -direction)])
@@ -151,9 +150,7 @@ where
     const NAME: &str = "cosine_similarity";
     let checked = check_pair(NAME, &a, &b)
         .and_then(|()| hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive"));
-    if let Err(error) = checked {
-        panic!("{error}");
-    }
+    or_panic(checked);
     let x = untracked(&a);
     let y = untracked(&b).cast(x.dtype());
     let of_x = Direction::new(x, eps);

@@ -62,6 +62,15 @@ impl fmt::Display for LossError {
 
 impl core::error::Error for LossError {}
 
+/// The value, or a panic with the error's text.
+#[track_caller]
+pub(crate) fn or_panic<T>(result: Result<T, LossError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// A call that is legal but looks like a mistake; see [`Loss::lint`](crate::Loss::lint).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 //! The calls every loss has, and the one place where losses are weighted and reduced.
 
 use crate::checks::is_cpu;
-use crate::error::{Lint, LossError, LossErrorKind};
+use crate::error::{Lint, LossError, LossErrorKind, or_panic};
 use crate::kernels::autodiff::{self, Slope, in_context_of};
 use crate::kernels::portable::{flat, or_nan, repeated, shaped, untracked, wide};
 use crate::reduction::Reduction;
@@ -552,12 +552,4 @@ fn spread(
             shape = dims(shape),
         ),
     ))
-}
-
-#[track_caller]
-fn or_panic<T>(result: Result<T, LossError>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("{error}"),
-    }
 }

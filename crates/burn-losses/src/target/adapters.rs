@@ -3,7 +3,7 @@
 use super::check::Check;
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
 use crate::classification::SafeIds;
-use crate::error::LossError;
+use crate::error::or_panic;
 use crate::kernels::portable::or_nan;
 use crate::loss::LowerRank;
 use alloc::format;
@@ -242,9 +242,4 @@ fn read(labels: Tensor<1, Int>) -> Vec<i64> {
 fn indices(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), device)
-}
-
-#[track_caller]
-fn or_panic<T>(result: Result<T, LossError>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
 }
