@@ -70,6 +70,7 @@ extern crate alloc;
 pub use burn;
 
 mod checks;
+mod config;
 mod distance;
 mod error;
 mod kernels;
@@ -86,6 +87,8 @@ pub mod target;
 pub use checks::{Checks, checks, set_checks};
 #[doc(inline)]
 pub use classification::*;
+#[doc(inline)]
+pub use config::partial_config;
 #[doc(inline)]
 pub use distance::{cosine_similarity, pairwise_distance};
 #[doc(inline)]

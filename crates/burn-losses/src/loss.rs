@@ -228,7 +228,7 @@ pub trait Evaluate<I> {
     type Unreduced: Unreduced;
 
     /// The name of the loss, for messages.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     /// How the losses are reduced.
     fn reduction(&self) -> Reduction;
@@ -393,6 +393,45 @@ impl Evaluation {
         }
     }
 
+    /// The losses of input of the given shape, summed along an axis. A sum counts for as many as it
+    /// was made of, so what they are reduced to stays the same.
+    pub(crate) fn summed<const D: usize>(self, shape: [usize; D], axis: usize) -> Self {
+        let sum_up = move |each: Tensor<1>| flat(shaped(each, shape).sum_dim(axis));
+        let mut kept = shape;
+        kept[axis] = 1;
+        let mut remaining = shape.to_vec();
+        remaining.remove(axis);
+        let spread = move |sums: Tensor<1>| flat(shaped(sums, kept).expand(shape));
+
+        let each = self.values.clone();
+        let values = sum_up(self.values);
+        let weights = match self.weights {
+            Some(weights) => sum_up(weights),
+            None => values.full_like(shape[axis] as f64),
+        };
+        let device = self.graph.device.clone();
+        let join = move |value, through| match through {
+            Through::Each => sum_up(self.graph.join(each, Through::Each)),
+            Through::Sum(weighing) => {
+                let weighing = Weighing {
+                    weights: weighing.weights.map(spread),
+                    factor: weighing.factor,
+                };
+                self.graph.join(value, Through::Sum(Box::new(weighing)))
+            }
+        };
+        Self {
+            values,
+            weights: Some(weights),
+            shape: Shape::from(remaining),
+            graph: Graph {
+                device,
+                join: Box::new(join),
+            },
+            ..self
+        }
+    }
+
     /// The sum of the losses over what the reduction divides it by, with the weights of
     /// `forward_weighted`, if it is that.
     fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> Tensor<1> {
@@ -503,7 +542,7 @@ where
 {
     let losses = loss.evaluate(inputs, waiting)?;
     let device = losses.values.device();
-    let check = Check::new(L::NAME, &device, waiting);
+    let check = Check::new(loss.name(), &device, waiting);
     check.untracked("weights", &weights)?;
     check.device("the loss", &device, "weights", &weights.device())?;
     let found = weights.shape();
@@ -517,7 +556,7 @@ fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
     match loss.evaluate(inputs.clone(), true) {
         Ok(_) => loss.inspect(inputs),
         Err(error) => alloc::vec![Lint {
-            loss: L::NAME,
+            loss: loss.name(),
             rule: "invalid",
             message: error.message,
         }],

@@ -21,10 +21,7 @@ macro_rules! loss_module {
             /// With the error's text where [`try_init`](Self::try_init) returns an error.
             #[track_caller]
             pub fn init(&self) -> $loss {
-                match self.try_init() {
-                    Ok(loss) => loss,
-                    Err(error) => panic!("{error}"),
-                }
+                $crate::error::or_panic(self.try_init())
             }
 
             /// The loss with this configuration, or what is wrong with the configuration.

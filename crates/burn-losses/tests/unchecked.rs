@@ -183,6 +183,25 @@ fn invalid_ids() {
     }
 }
 
+/// Also where the ids become rows of labels first, among which a row of zeros would be valid.
+#[test]
+fn invalid_ids_of_a_family_and_of_one_hot() {
+    let _guard = unchecked();
+    let rows = some_rows(IDS.len(), 3);
+    for name in ClassificationLossConfig::NAMES {
+        let loss = name.parse::<ClassificationLossConfig>().unwrap().init();
+        assert_contained(name, &rows, &WRONG, |on, logits, which| {
+            let targets = ints(on, &pick(&IDS, which), [which.len()]);
+            loss.forward_no_reduction(logits, targets)
+        });
+    }
+    let loss = BceWithLogitsLoss::new();
+    assert_contained("one_hot", &rows, &WRONG, |on, logits, which| {
+        let targets = ints(on, &pick(&IDS, which), [which.len()]);
+        flat(loss.forward_no_reduction(logits, target::one_hot(targets, 3, 1)))
+    });
+}
+
 /// An ignored id beside invalid ones is 0, not NaN.
 #[test]
 fn ignored_ids_among_invalid_ones() {

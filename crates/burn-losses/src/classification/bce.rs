@@ -160,7 +160,10 @@ fn ln_given_rest<R: Real>(x: R, rest: R) -> R {
 
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "BceLoss";
+
+    fn name(&self) -> &'static str {
+        "BceLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

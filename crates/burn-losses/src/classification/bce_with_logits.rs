@@ -175,7 +175,10 @@ pub(crate) fn bce_with_logits<R: Real>(
 
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLogitsLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "BceWithLogitsLoss";
+
+    fn name(&self) -> &'static str {
+        "BceWithLogitsLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

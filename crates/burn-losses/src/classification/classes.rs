@@ -150,7 +150,7 @@ impl<const D: usize> Coefficients<D> {
     ) -> Result<Self, LossError> {
         let axis = options.class_axis;
         let count = input.dims()[axis];
-        let checked = check.class_ids(&ids, axis, count, options.ignored)?;
+        let checked = check.class_ids(&ids, axis, count, Some(options.ignored))?;
         let found = SafeIds::new(ids, count, options.ignored);
 
         let dtype = input.dtype();
@@ -303,6 +303,24 @@ impl<const D: usize> SafeIds<D> {
         let hot = self.ids.clone().expand(full).equal(all.expand(full));
         hot.cast(FloatDType::from(dtype))
     }
+}
+
+/// Checked class ids, with the class axis at length 1, as one-hot rows of that many classes. Where
+/// values are not read, the row of an id that is no class is NaN.
+pub(crate) fn one_hot_rows<const D: usize>(
+    check: &Check,
+    ids: Tensor<D, Int>,
+    axis: usize,
+    count: usize,
+    dtype: DType,
+) -> Result<Tensor<D>, LossError> {
+    let checked = check.class_ids(&ids, axis, count, None)?;
+    let device = ids.device();
+    let found = SafeIds::new(ids, count, &[]);
+    let hot = found.one_hot(axis, count, &device, dtype);
+    let shape = hot.dims();
+    let valid = (!checked).then(|| found.valid.expand(shape));
+    Ok(or_nan(hot, &valid))
 }
 
 /// The numbers an integer type holds.

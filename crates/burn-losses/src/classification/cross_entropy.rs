@@ -1,15 +1,14 @@
 //! Cross-entropy of a softmax.
 
+use super::class_lints;
 use super::classes::{Coefficients, Options, classes, cross_entropy_slope, nll_term, without};
-use super::{looks_like_probabilities, single_class};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{Softmax, untracked};
 use crate::loss::{Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
-use crate::target::{ClassAxisTarget, ClassTarget, Classes};
-use alloc::string::ToString;
+use crate::target::{ClassAxisTarget, ClassTarget};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -162,7 +161,10 @@ impl CrossEntropyLoss {
 
 impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntropyLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-    const NAME: &'static str = "CrossEntropyLoss";
+
+    fn name(&self) -> &'static str {
+        "CrossEntropyLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction
@@ -195,25 +197,7 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let axis = self.config.class_axis;
-        let mut lints = Vec::new();
-        if looks_like_probabilities(&logits, axis) {
-            lints.push(Lint {
-                loss: "CrossEntropyLoss",
-                rule: "probabilities-as-logits",
-                message:
-                    "every row of the logits sums to 1, as after a softmax: this loss applies \
-                          the softmax itself, so remove it from the model."
-                        .to_string(),
-            });
-        }
-        if let Classes::Ids(ids) = targets.into_classes(axis) {
-            lints.extend(single_class(
-                "CrossEntropyLoss",
-                ids,
-                &self.config.ignore_indices,
-            ));
-        }
-        lints
+        let options = self.options();
+        class_lints(&options, &logits, targets.into_classes(options.class_axis))
     }
 }

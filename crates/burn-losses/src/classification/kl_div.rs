@@ -152,7 +152,10 @@ pub(crate) fn kl_div_log_target<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) 
 
 impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "KlDivLoss";
+
+    fn name(&self) -> &'static str {
+        "KlDivLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

@@ -19,22 +19,26 @@ mod bce;
 mod bce_with_logits;
 mod classes;
 mod cross_entropy;
+mod family;
 mod kl_div;
 mod nll;
 
 pub use bce::{BceLoss, BceLossConfig};
 pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};
 pub use cross_entropy::{CrossEntropyLoss, CrossEntropyLossConfig};
+pub use family::{ClassificationLoss, ClassificationLossConfig};
 pub use kl_div::{KlDivLoss, KlDivLossConfig};
 pub use nll::{NllLoss, NllLossConfig};
 
-pub(crate) use classes::SafeIds;
+use classes::Options;
+pub(crate) use classes::one_hot_rows;
 
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{shaped, wide};
-use crate::target::Readable;
 use crate::target::check::{Check, integers, values};
+use crate::target::{Classes, Readable};
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
 
@@ -106,6 +110,30 @@ fn single_class<const D: usize>(
             ids.len()
         ),
     })
+}
+
+/// Suspicions about logits and a class target.
+fn class_lints<const D: usize>(
+    options: &Options,
+    logits: &Tensor<D>,
+    targets: Classes<D>,
+) -> Vec<Lint> {
+    let loss = options.loss;
+    let mut lints = Vec::new();
+    if looks_like_probabilities(logits, options.class_axis) {
+        lints.push(Lint {
+            loss,
+            rule: "probabilities-as-logits",
+            message:
+                "every row of the logits sums to 1, as after a softmax: this loss applies the \
+                      softmax itself, so remove it from the model."
+                    .to_string(),
+        });
+    }
+    if let Classes::Ids(ids) = targets {
+        lints.extend(single_class(loss, ids, options.ignored));
+    }
+    lints
 }
 
 /// Whether every value is in `[0, 1]` and every row along `axis` sums to 1.

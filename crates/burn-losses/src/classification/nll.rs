@@ -146,7 +146,10 @@ impl NllLoss {
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-    const NAME: &'static str = "NllLoss";
+
+    fn name(&self) -> &'static str {
+        "NllLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

@@ -143,7 +143,10 @@ pub(crate) fn hinge_embedding<R: Real>(x: R, sign: R, margin: f64) -> (R, impl F
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddingLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "HingeEmbeddingLoss";
+
+    fn name(&self) -> &'static str {
+        "HingeEmbeddingLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

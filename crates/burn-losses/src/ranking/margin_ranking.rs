@@ -148,7 +148,10 @@ pub(crate) fn margin_ranking<R: Real>(
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for MarginRankingLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "MarginRankingLoss";
+
+    fn name(&self) -> &'static str {
+        "MarginRankingLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

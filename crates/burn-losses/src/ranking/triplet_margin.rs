@@ -170,7 +170,10 @@ where
     Tensor<D>: LowerRank,
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
-    const NAME: &'static str = "TripletMarginLoss";
+
+    fn name(&self) -> &'static str {
+        "TripletMarginLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

@@ -115,7 +115,10 @@ pub(crate) fn l1<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
 
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "L1Loss";
+
+    fn name(&self) -> &'static str {
+        "L1Loss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

@@ -6,9 +6,11 @@
 //!
 //! Both take predictions and true values of one shape; nothing is broadcast.
 
+mod family;
 mod l1;
 mod mse;
 
+pub use family::{RegressionLoss, RegressionLossConfig};
 pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
 

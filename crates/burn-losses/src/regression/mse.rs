@@ -120,7 +120,10 @@ pub(crate) fn mse<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
 
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLoss {
     type Unreduced = Tensor<D>;
-    const NAME: &'static str = "MseLoss";
+
+    fn name(&self) -> &'static str {
+        "MseLoss"
+    }
 
     fn reduction(&self) -> Reduction {
         self.config.reduction

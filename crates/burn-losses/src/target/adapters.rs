@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
-use crate::classification::SafeIds;
+use crate::classification::one_hot_rows;
 use crate::error::or_panic;
 use crate::kernels::portable::or_nan;
 use crate::loss::LowerRank;
@@ -23,7 +23,8 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activatio
 /// # Panics
 ///
 /// When an id is not a class. Where values are not read (see [`Checks`](crate::Checks)) its row is
-/// all zeros, which no loss takes for a distribution.
+/// NaN, which no loss takes for a target.
+#[track_caller]
 pub fn one_hot<const D: usize, T: ClassIds<D>>(
     ids: T,
     classes: usize,
@@ -34,13 +35,12 @@ pub fn one_hot<const D: usize, T: ClassIds<D>>(
     let Classes::Ids(ids) = ids.into_classes(class_axis) else {
         unreachable!("class ids are no probabilities")
     };
-    or_panic(check.class_ids(&ids, class_axis, classes, &[]));
     if ids.shape().num_elements() == 0 {
         let mut shape = ids.dims();
         shape[class_axis] = classes;
         return Tensor::zeros(shape, (&device, DType::F32));
     }
-    SafeIds::new(ids, classes, &[]).one_hot(class_axis, classes, &device, DType::F32)
+    or_panic(one_hot_rows(&check, ids, class_axis, classes, DType::F32))
 }
 
 /// The class of each one-hot row (or the likeliest class of each row of probabilities) along

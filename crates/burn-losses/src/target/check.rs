@@ -286,20 +286,21 @@ impl Check {
 
     /// Every id is a class or ignored. `ids` keeps the class axis at length 1; the index in the
     /// message does not have it. Which ids are valid is for the caller to find out where the values
-    /// are not read: `Ok(false)`.
+    /// are not read: `Ok(false)`. `ignored` is absent where no id can be.
     pub(crate) fn class_ids<const D: usize>(
         &self,
         ids: &Tensor<D, Int>,
         class_axis: usize,
         classes: usize,
-        ignored: &[i64],
+        ignored: Option<&[i64]>,
     ) -> Result<bool, LossError> {
         if !self.reads {
             return Ok(false);
         }
         let data = self.data(ids)?;
         let is_class = |id: i128| usize::try_from(id).is_ok_and(|id| id < classes);
-        let is_ignored = |id: i128| ignored.iter().any(|&ignored| i128::from(ignored) == id);
+        let ids_ignored = ignored.unwrap_or_default();
+        let is_ignored = |id: i128| ids_ignored.iter().any(|&ignored| i128::from(ignored) == id);
         let found = integers(&data)
             .enumerate()
             .find(|&(_, id)| !is_class(id) && !is_ignored(id));
@@ -318,6 +319,12 @@ impl Check {
         } else {
             ""
         };
+        let skip = match ignored {
+            Some(_) => format!("To skip a value, set with_ignore_index({id})."),
+            None => String::from(
+                "To leave a sample out, make it any class and give it weight 0 in forward_weighted.",
+            ),
+        };
         Err(self.error(
             LossErrorKind::Value {
                 value: id as f64,
@@ -325,7 +332,7 @@ impl Check {
             },
             format!(
                 "target {id} at index {index:?} is not a class id: the input has {classes} classes \
-                 (valid ids 0..={}). {hint}To skip a value, set with_ignore_index({id}).",
+                 (valid ids 0..={}). {hint}{skip}",
                 classes - 1
             ),
         ))

@@ -130,7 +130,7 @@ pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
     note = "one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`",
     note = "input of rank 1, a single sample: give it a batch axis with `unsqueeze_dim::<2>(0)`"
 )]
-pub trait ClassIds<const D: usize>: ClassAxisTarget<D> {}
+pub trait ClassIds<const D: usize>: ClassTarget<D> {}
 
 /// A target of a regression loss for predictions of rank `D`: the true values, a float tensor of the
 /// predictions' shape.

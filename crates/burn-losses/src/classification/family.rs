@@ -1,0 +1,284 @@
+//! Any loss for one class of several, chosen when the program runs.
+
+use super::classes::{Options, classes, one_hot_rows, without};
+use super::{
+    BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
+    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, NllLoss, NllLossConfig, class_lints,
+};
+use crate::config::loss_family;
+use crate::error::{Lint, LossError, LossErrorKind};
+use crate::loss::{Evaluate, Evaluation};
+use crate::reduction::Reduction;
+use crate::target::check::{Check, dims};
+use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
+use alloc::format;
+use alloc::vec::Vec;
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use serde::Serialize;
+
+/// Configuration of a [`ClassificationLoss`]: which loss, and its options.
+///
+/// As JSON it is the options of the loss, beside `loss`, its name. What a file leaves out keeps its
+/// default; what it misspells is an error with the names there are.
+///
+/// ```
+/// use burn::config::Config;
+/// use burn_losses::prelude::*;
+///
+/// let file = br#"{ "loss": "cross_entropy", "label_smoothing": 0.1 }"#;
+/// let config = ClassificationLossConfig::load_binary(file).unwrap();
+/// assert_eq!(config, CrossEntropyLossConfig::new().with_label_smoothing(0.1).into());
+/// assert_eq!(config.name(), "cross_entropy");
+///
+/// let file = br#"{ "loss": "nll", "label_smoothing": 0.1 }"#;
+/// let error = ClassificationLossConfig::load_binary(file).unwrap_err();
+/// assert!(error.to_string().contains(
+///     "NllLoss has no option `label_smoothing`: it has `class_axis`, `ignore_indices`, \
+///      `reduction`, `weights`"
+/// ));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "loss", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClassificationLossConfig {
+    /// `cross_entropy`: [`CrossEntropyLoss`]; the default.
+    CrossEntropy(CrossEntropyLossConfig),
+    /// `nll`: [`NllLoss`].
+    Nll(NllLossConfig),
+    /// `bce_with_logits`: [`BceWithLogitsLoss`].
+    BceWithLogits(BceWithLogitsLossConfig),
+    /// `bce`: [`BceLoss`].
+    Bce(BceLossConfig),
+    /// `kl_div`: [`KlDivLoss`]. It must have a class axis.
+    KlDiv(KlDivLossConfig),
+}
+
+/// Any of the losses for one class of several, for programs in which the loss is an option.
+///
+/// # Target
+///
+/// **Always the same two: logits, and class ids without the class axis**, `[N, C]` and `[N]`. What
+/// the loss chosen wants instead is put in between:
+///
+/// | loss | its input | its target |
+/// |---|---|---|
+/// | `cross_entropy` | the logits | the ids |
+/// | `nll` | a log-softmax of the logits ([`target::log_probs`](crate::target::log_probs)) | the ids |
+/// | `bce_with_logits` | the logits | one-hot rows ([`target::one_hot`](crate::target::one_hot)): each class is a question of its own, yes or no |
+/// | `bce` | a sigmoid of the logits | one-hot rows |
+/// | `kl_div` | a log-softmax of the logits | one-hot rows as the distribution to match; as logarithms with `log_target` |
+///
+/// Swapped by hand, each of these is a change to the model or the data that is easily forgotten.
+/// What is put in between is Burn's and computed in the type of the logits; where a probability can
+/// be all but 0 or 1, prefer a loss that takes the logits.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// let logits = [[0., 2., 0., 0., 0.], [2., 0., 0., 0., 0.], [0., 0., 0., 2., 0.]];
+/// let logits = Tensor::<2>::from_data(logits, &device);
+/// let targets = Tensor::<1, Int>::from_data([1, 0, 4], &device);
+///
+/// // Of softmax outputs these three are the same loss.
+/// for name in ["cross_entropy", "nll", "kl_div"] {
+///     let loss = name.parse::<ClassificationLossConfig>().unwrap().init();
+///     let value = loss.forward(logits.clone(), targets.clone());
+///     assert!((value.into_scalar::<f32>() - 1.09933).abs() < 1e-4);
+/// }
+/// ```
+///
+/// # Shapes
+///
+/// * logits: `[N, C]`, `[N, C, d1, ..]`, rank 2 to 6; the classes on axis 1 or `class_axis`
+/// * targets: ids in that shape without the class axis
+/// * unreduced: the shape of the targets. For the losses that have a term per class it is the sum
+///   of the terms, which counts for `C` of them: so each reduction gives what the loss alone does.
+///
+/// # Errors
+///
+/// Those of the loss chosen, under its name; and an id that is not a class, for those that take no
+/// ids themselves. In `init`: a KL divergence without a class axis.
+#[derive(Module, Debug)]
+#[non_exhaustive]
+pub enum ClassificationLoss {
+    /// The cross-entropy of the logits and the ids.
+    CrossEntropy(CrossEntropyLoss),
+    /// The negative log-likelihood of the ids, after a log-softmax.
+    Nll(NllLoss),
+    /// The binary cross-entropy of each logit, with one-hot rows.
+    BceWithLogits(BceWithLogitsLoss),
+    /// The binary cross-entropy of each probability, after a sigmoid, with one-hot rows.
+    Bce(BceLoss),
+    /// The Kullback-Leibler divergence from one-hot rows, after a log-softmax.
+    KlDiv(KlDivLoss),
+}
+
+loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy, {
+    CrossEntropy: "cross_entropy", CrossEntropyLoss, CrossEntropyLossConfig;
+    Nll: "nll", NllLoss, NllLossConfig;
+    BceWithLogits: "bce_with_logits", BceWithLogitsLoss, BceWithLogitsLossConfig;
+    Bce: "bce", BceLoss, BceLossConfig;
+    KlDiv: "kl_div", KlDivLoss, KlDivLossConfig;
+});
+
+impl ClassificationLossConfig {
+    fn validate(&self) -> Result<(), LossError> {
+        match self {
+            Self::KlDiv(KlDivLossConfig {
+                class_axis: None, ..
+            }) => Err(LossError::new(
+                "KlDivLoss",
+                LossErrorKind::Config,
+                "class_axis is None, but a ClassificationLoss makes rows of the class ids along it: \
+                 set with_class_axis(Some(1))."
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ClassificationLoss {
+    /// What the losses have in common: the name, the axis of the classes, and which ids are ignored.
+    fn options(&self) -> Options<'_> {
+        let (loss, class_axis, ignored) = match self {
+            Self::CrossEntropy(loss) => {
+                let config = loss.config();
+                let ignored = config.ignore_indices.as_slice();
+                ("CrossEntropyLoss", config.class_axis, ignored)
+            }
+            Self::Nll(loss) => {
+                let config = loss.config();
+                let ignored = config.ignore_indices.as_slice();
+                ("NllLoss", config.class_axis, ignored)
+            }
+            Self::BceWithLogits(loss) => {
+                ("BceWithLogitsLoss", loss.config().class_axis, [].as_slice())
+            }
+            Self::Bce(loss) => ("BceLoss", loss.config().class_axis, [].as_slice()),
+            Self::KlDiv(loss) => {
+                let axis = loss.config().class_axis.unwrap_or(1);
+                ("KlDivLoss", axis, [].as_slice())
+            }
+        };
+        Options {
+            loss,
+            weights: None,
+            ignored,
+            label_smoothing: 0.0,
+            class_axis,
+        }
+    }
+}
+
+impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for ClassificationLoss {
+    type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
+
+    fn name(&self) -> &'static str {
+        self.options().loss
+    }
+
+    fn reduction(&self) -> Reduction {
+        match self {
+            Self::CrossEntropy(loss) => loss.config().reduction,
+            Self::Nll(loss) => loss.config().reduction,
+            Self::BceWithLogits(loss) => loss.config().reduction,
+            Self::Bce(loss) => loss.config().reduction,
+            Self::KlDiv(loss) => loss.config().reduction,
+        }
+    }
+
+    fn evaluate(
+        &self,
+        (logits, targets): (Tensor<D>, T),
+        waiting: bool,
+    ) -> Result<Evaluation, LossError> {
+        let call = Call {
+            options: self.options(),
+            logits: &logits,
+            waiting,
+        };
+        match self {
+            Self::CrossEntropy(loss) => loss.evaluate((logits, targets), waiting),
+            Self::Nll(loss) => loss.evaluate((call.log_probs()?, targets), waiting),
+            Self::BceWithLogits(loss) => call.with_rows(targets, |rows| {
+                loss.evaluate((logits.clone(), rows), waiting)
+            }),
+            Self::Bce(loss) => call.with_rows(targets, |rows| {
+                let probs = activation::sigmoid(logits.clone());
+                loss.evaluate((probs, rows), waiting)
+            }),
+            Self::KlDiv(loss) => call.with_rows(targets, |rows| {
+                let rows = match loss.config().log_target {
+                    true => rows.log(),
+                    false => rows,
+                };
+                loss.evaluate((call.log_probs()?, rows), waiting)
+            }),
+        }
+    }
+
+    fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
+        let options = self.options();
+        class_lints(&options, &logits, targets.into_classes(options.class_axis))
+    }
+}
+
+/// What is put between the arguments of the family and those of a loss.
+struct Call<'a, const D: usize> {
+    options: Options<'a>,
+    logits: &'a Tensor<D>,
+    waiting: bool,
+}
+
+impl<const D: usize> Call<'_, D> {
+    fn log_probs(&self) -> Result<Tensor<D>, LossError> {
+        let axis = self.options.class_axis;
+        self.check().class_axis(axis, &self.logits.shape())?;
+        Ok(match self.logits.shape().num_elements() {
+            // No backend takes a softmax of nothing.
+            0 => self.logits.clone(),
+            _ => log_probs(self.logits.clone(), axis),
+        })
+    }
+
+    /// The losses of a definition that has a term per class, from one-hot rows.
+    fn with_rows(
+        &self,
+        ids: impl ClassIds<D>,
+        terms: impl FnOnce(Tensor<D>) -> Result<Evaluation, LossError>,
+    ) -> Result<Evaluation, LossError> {
+        let axis = self.options.class_axis;
+        let shape = self.logits.shape();
+        let check = self.check();
+        check.class_axis(axis, &shape)?;
+        if shape[axis] == 1 {
+            return Err(check.error(
+                LossErrorKind::Shape,
+                format!(
+                    "logits {} have one class along axis {axis}, and an id chooses one of several. \
+                     For one yes-or-no output per sample use BceWithLogitsLoss by itself, with \
+                     labels; else let the model give an output per class.",
+                    dims(&shape)
+                ),
+            ));
+        }
+        let Classes::Ids(ids) = classes(&check, &self.options, "logits", self.logits, ids)? else {
+            unreachable!("class ids are no probabilities")
+        };
+        if shape.num_elements() == 0 {
+            return Ok(Evaluation::empty(without(&shape, axis), &[self.logits]));
+        }
+        let rows = one_hot_rows(&check, ids, axis, shape[axis], self.logits.dtype())?;
+        Ok(terms(rows)?.summed(shape.dims::<D>(), axis))
+    }
+
+    fn check(&self) -> Check {
+        Check::new(self.options.loss, &self.logits.device(), self.waiting)
+    }
+}
