@@ -1281,6 +1281,26 @@ fn class_targets_of_another_shape() {
              shape [2, 2], but targets have [2, 4]. The target has the input's shape without the \
              class axis.",
         );
+        rejects(
+            &on,
+            &loss,
+            logits(&on),
+            floats(&on, &[1.0, 0.0, 0.0, 1.0], [4, 1]),
+            Shape,
+            "CrossEntropyLoss: logits [4, 3] with class axis 1 (3 classes) needs class \
+             probabilities of shape [4, 3], but targets have [4, 1]. If these are labels, they \
+             become class ids by `targets.squeeze_dim::<1>(1).int()`.",
+        );
+        rejects(
+            &on,
+            &loss,
+            logits(&on),
+            floats(&on, &[0.5; 8], [4, 2]),
+            Shape,
+            "CrossEntropyLoss: logits [4, 3] with class axis 1 (3 classes) needs class \
+             probabilities of shape [4, 3], but targets have [4, 2]. Each sample needs a \
+             probability for each class.",
+        );
     }
 }
 

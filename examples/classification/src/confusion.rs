@@ -1,23 +1,23 @@
 //! Which digit was taken for which.
 
-use std::error::Error;
 use std::path::Path;
 
 use burn::tensor::{Int, Tensor};
+use common::Error;
+use common::chart::{self, Area, BLUE, GREY, ORANGE, RGBColor};
+use common::digits::CLASSES;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-use crate::data::CLASSES;
 
 /// How often each digit was taken for each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Confusion {
+pub struct Confusion {
     /// By the true class, then by the predicted one.
     counts: [[usize; CLASSES]; CLASSES],
 }
 
 impl Confusion {
-    pub(crate) fn new(truth: Tensor<1, Int>, predicted: Tensor<1, Int>) -> Self {
+    /// Counts pairs of the true and the predicted class.
+    pub fn new(truth: Tensor<1, Int>, predicted: Tensor<1, Int>) -> Self {
         let mut confusion = Self::default();
         let (truth, predicted) = (truth.into_data(), predicted.into_data());
         for (truth, predicted) in truth.iter::<i64>().zip(predicted.iter::<i64>()) {
@@ -27,58 +27,46 @@ impl Confusion {
     }
 
     /// The number of samples.
-    pub(crate) fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.counts.iter().flatten().sum()
     }
 
     /// The number of right answers.
-    pub(crate) fn right(&self) -> usize {
+    pub fn right(&self) -> usize {
         (0..CLASSES).map(|class| self.counts[class][class]).sum()
     }
 
     /// The share of right answers.
-    pub(crate) fn accuracy(&self) -> f64 {
+    pub fn accuracy(&self) -> f64 {
         self.right() as f64 / self.total() as f64
     }
 
     /// The share of a class in the truth: the accuracy of always answering with it.
-    pub(crate) fn share(&self, class: usize) -> f64 {
+    pub fn share(&self, class: usize) -> f64 {
         self.counts[class].iter().sum::<usize>() as f64 / self.total() as f64
     }
 
     /// Draws the counts as a heat map.
-    pub(crate) fn draw(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        const CELL: i32 = 56;
-        const LEFT: i32 = 92;
-        const TOP: i32 = 112;
-        const SIDE: i32 = CELL * CLASSES as i32;
-        const SIZE: (u32, u32) = ((LEFT + SIDE + 32) as u32, (TOP + SIDE + 32) as u32);
+    pub fn draw(&self, path: &Path) -> Result<(), Error> {
+        let title = "Which digit was taken for which";
+        chart::picture(path, SIZE, title, |root| self.cells(root))
+    }
 
-        let root = SVGBackend::new(path, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
+    fn cells(&self, root: &Area) -> Result<(), Error> {
         let write = |text: String, at: (i32, i32), size: i32, color: RGBColor| {
-            let style = ("sans-serif", size).into_font().color(&color);
-            let style = style.pos(Pos::new(HPos::Center, VPos::Center));
-            root.draw(&Text::new(text, at, style))
+            root.draw(&Text::new(text, at, chart::centred(size, color)))
         };
 
         let middle = LEFT + SIDE / 2;
-        let title = "Which digit was taken for which".to_string();
-        write(title, (middle, 26), 24, BLACK)?;
         let summary = format!(
             "{} of {} held-out images right ({:.1} %)",
             self.right(),
             self.total(),
             100.0 * self.accuracy()
         );
-        write(summary, (middle, 52), 16, GREY)?;
+        write(summary, (middle, 2), 16, GREY)?;
         write("predicted digit".to_string(), (middle, TOP - 36), 18, BLACK)?;
-        let upwards = ("sans-serif", 18)
-            .into_font()
-            .transform(FontTransform::Rotate270);
-        let upwards = upwards
-            .color(&BLACK)
-            .pos(Pos::new(HPos::Center, VPos::Center));
+        let upwards = chart::centred(18, BLACK).transform(FontTransform::Rotate270);
         root.draw(&Text::new(
             "true digit",
             (LEFT - 52, TOP + SIDE / 2),
@@ -105,21 +93,21 @@ impl Confusion {
                 write(count.to_string(), (x + CELL / 2, y + CELL / 2), 18, ink)?;
             }
         }
-        root.present()?;
         Ok(())
     }
 }
 
-const GREY: RGBColor = RGBColor(96, 96, 96);
+const CELL: i32 = 56;
+const LEFT: i32 = 92;
+const TOP: i32 = 62;
+const SIDE: i32 = CELL * CLASSES as i32;
+const SIZE: (u32, u32) = ((LEFT + SIDE + 32) as u32, (TOP + SIDE + 92) as u32);
+
 const LINES: RGBColor = RGBColor(216, 216, 216);
 
 /// The colours of a cell and of the number in it.
 fn shades(share: f64, right: bool) -> (RGBColor, RGBColor) {
-    let full = if right {
-        RGBColor(31, 95, 168)
-    } else {
-        RGBColor(200, 70, 20)
-    };
+    let full = if right { BLUE } else { ORANGE };
     // The square root lets a single mistake be seen next to many right answers.
     let depth = share.sqrt();
     let blend = |channel: u8| (255.0 + (f64::from(channel) - 255.0) * depth).round() as u8;

@@ -1,71 +1,84 @@
-//! The model, with its loss as a field, and how each loss gets its input and its target.
+//! The model, with its loss as a field, and how it is trained and judged.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, activation};
 use burn_losses::prelude::*;
 use burn_losses::{Lint, target};
+use common::digits::{Batch, CLASSES, PIXELS, Split};
+use common::training::Task;
 
-use crate::data::{CLASSES, PIXELS};
+use crate::confusion::Confusion;
 
 const HIDDEN: usize = 64;
 
 /// A classifier of digits with one hidden layer.
+///
+/// The losses take different input and different targets. The family takes logits and class ids for
+/// all of them; its page says what each loss gets of these.
 #[derive(Module, Debug)]
-pub(crate) struct Model {
+pub struct Model {
     hidden: Linear,
     output: Linear,
-    loss: ModelLoss,
-}
-
-/// The losses the model can be trained with. A model with one loss has that loss as its field.
-#[derive(Module, Debug)]
-pub(crate) enum ModelLoss {
-    CrossEntropy(CrossEntropyLoss),
-    Nll(NllLoss),
-    BceWithLogits(BceWithLogitsLoss),
-    Bce(BceLoss),
-    KlDiv(KlDivLoss),
+    loss: ClassificationLoss,
 }
 
 impl Model {
-    pub(crate) fn new(loss: ModelLoss, device: &Device) -> Self {
+    /// A model with random weights.
+    pub fn new(loss: &ClassificationLossConfig, device: &Device) -> Self {
         Self {
             hidden: LinearConfig::new(PIXELS, HIDDEN).init(device),
             output: LinearConfig::new(HIDDEN, CLASSES).init(device),
-            loss,
+            loss: loss.init(),
         }
     }
 
     /// The logits `[N, CLASSES]` of images `[N, PIXELS]`.
-    pub(crate) fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        self.output
-            .forward(activation::relu(self.hidden.forward(images)))
+    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        let hidden = activation::relu(self.hidden.forward(images));
+        self.output.forward(hidden)
     }
 
-    /// The mean loss of a batch.
-    pub(crate) fn loss(&self, logits: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<1> {
-        match &self.loss {
-            ModelLoss::CrossEntropy(loss) => loss.forward(logits, ids),
-            ModelLoss::Nll(loss) => loss.forward(target::log_probs(logits, 1), ids),
-            ModelLoss::BceWithLogits(loss) => loss.forward(logits, one_hot(ids)),
-            ModelLoss::Bce(loss) => loss.forward(activation::sigmoid(logits), one_hot(ids)),
-            ModelLoss::KlDiv(loss) => loss.forward(target::log_probs(logits, 1), one_hot(ids)),
-        }
-    }
-
-    /// What looks suspicious about a batch; for the first one of a run.
-    pub(crate) fn lint(&self, logits: Tensor<2>, ids: Tensor<1, Int>) -> Vec<Lint> {
-        match &self.loss {
-            ModelLoss::CrossEntropy(loss) => loss.lint(&logits, &ids),
-            ModelLoss::Nll(loss) => loss.lint(&target::log_probs(logits, 1), &ids),
-            ModelLoss::BceWithLogits(loss) => loss.lint(&logits, &one_hot(ids)),
-            ModelLoss::Bce(loss) => loss.lint(&activation::sigmoid(logits), &one_hot(ids)),
-            ModelLoss::KlDiv(loss) => loss.lint(&target::log_probs(logits, 1), &one_hot(ids)),
-        }
+    /// The class of each image.
+    pub fn answers(&self, images: Tensor<2>) -> Tensor<1, Int> {
+        target::class_ids(self.forward(images), 1)
     }
 }
 
-fn one_hot(ids: Tensor<1, Int>) -> Tensor<2> {
-    target::one_hot(ids, CLASSES, 1)
+/// The digits as a task.
+pub struct Digits(pub Split);
+
+impl Digits {
+    /// The model's answers on the held-out digits.
+    pub fn confusion(&self, model: &Model, device: &Device) -> Confusion {
+        let batch = Batch::new(self.0.held_out.iter(), device);
+        Confusion::new(batch.ids, model.answers(batch.images))
+    }
+}
+
+impl Task for Digits {
+    type Model = Model;
+    type Batch = Batch;
+
+    fn samples(&self) -> usize {
+        self.0.train.len()
+    }
+
+    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
+        self.0.batch(indices, device)
+    }
+
+    fn loss(&self, model: &Model, batch: Batch) -> Tensor<1> {
+        model.loss.forward(model.forward(batch.images), batch.ids)
+    }
+
+    fn lint(&self, model: &Model, batch: Batch) -> Vec<Lint> {
+        model.loss.lint(&model.forward(batch.images), &batch.ids)
+    }
+
+    fn held_out(&self, model: &Model, device: &Device) -> (f64, f64) {
+        let batch = Batch::new(self.0.held_out.iter(), device);
+        let loss = self.loss(model, batch).into_scalar();
+        (loss, self.confusion(model, device).accuracy())
+    }
 }

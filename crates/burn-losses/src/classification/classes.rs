@@ -102,7 +102,12 @@ fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) 
         None if found[0] != shape[0] => {
             format!("The batch sizes differ: {} and {}.", shape[0], found[0])
         }
-        None => String::from("The target has the input's shape without the class axis."),
+        None if ids => String::from("The target has the input's shape without the class axis."),
+        None if found[axis] == 1 => format!(
+            "If these are labels, they become class ids by `targets.squeeze_dim::<{}>({axis}).int()`.",
+            rank - 1
+        ),
+        None => String::from("Each sample needs a probability for each class."),
     };
     let kind = if ids {
         "class ids"

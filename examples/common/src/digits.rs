@@ -1,16 +1,16 @@
 //! The digits: small images of handwritten digits, embedded in the program.
 
-use std::error::Error;
-
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use flate2::read::GzDecoder;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use crate::Error;
+
 /// The number of pixels of an image, 8 by 8.
-pub(crate) const PIXELS: usize = 64;
+pub const PIXELS: usize = 64;
 /// The number of different digits.
-pub(crate) const CLASSES: usize = 10;
+pub const CLASSES: usize = 10;
 
 /// The greatest value of a pixel in the file.
 const BLACK: f32 = 16.0;
@@ -21,27 +21,31 @@ const FILE: &[u8] = include_bytes!("../data/digits.csv.gz");
 
 /// An image, with pixels from 0 to 1, and the digit it shows.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Digit {
-    pixels: [f32; PIXELS],
-    pub(crate) class: usize,
+pub struct Digit {
+    /// From 0 (white) to 1 (black), row by row.
+    pub pixels: [f32; PIXELS],
+    /// The digit, from 0 to 9.
+    pub class: usize,
 }
 
 /// The images to train on, and those that show what the training was worth.
-pub(crate) struct Split {
-    pub(crate) train: Vec<Digit>,
-    pub(crate) held_out: Vec<Digit>,
+pub struct Split {
+    /// To train on.
+    pub train: Vec<Digit>,
+    /// To test with.
+    pub held_out: Vec<Digit>,
 }
 
 /// Images and class ids as tensors.
-pub(crate) struct Batch {
+pub struct Batch {
     /// `[N, PIXELS]`
-    pub(crate) images: Tensor<2>,
+    pub images: Tensor<2>,
     /// `[N]`
-    pub(crate) ids: Tensor<1, Int>,
+    pub ids: Tensor<1, Int>,
 }
 
 /// All digits, in the order of the file.
-pub(crate) fn load() -> Result<Vec<Digit>, Box<dyn Error>> {
+pub fn load() -> Result<Vec<Digit>, Error> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(GzDecoder::new(FILE))
@@ -50,7 +54,7 @@ pub(crate) fn load() -> Result<Vec<Digit>, Box<dyn Error>> {
         .collect()
 }
 
-fn parse(row: Vec<u8>) -> Result<Digit, Box<dyn Error>> {
+fn parse(row: Vec<u8>) -> Result<Digit, Error> {
     match row.split_last_chunk() {
         Some((pixels, &[class])) if usize::from(class) < CLASSES => Ok(Digit {
             pixels: <[u8; PIXELS]>::try_from(pixels)?.map(|pixel| f32::from(pixel) / BLACK),
@@ -61,7 +65,7 @@ fn parse(row: Vec<u8>) -> Result<Digit, Box<dyn Error>> {
 }
 
 /// Splits at random, with the same share of each class held out.
-pub(crate) fn split(mut digits: Vec<Digit>, rng: &mut impl Rng) -> Split {
+pub fn split(mut digits: Vec<Digit>, rng: &mut impl Rng) -> Split {
     digits.shuffle(rng);
     let mut seen = [0; CLASSES];
     let (held_out, train) = digits.into_iter().partition(|digit| {
@@ -72,15 +76,21 @@ pub(crate) fn split(mut digits: Vec<Digit>, rng: &mut impl Rng) -> Split {
 }
 
 impl Split {
+    /// Training images by their indices.
+    pub fn batch(&self, indices: &[usize], device: &Device) -> Batch {
+        Batch::new(indices.iter().map(|&index| &self.train[index]), device)
+    }
+
     /// The class that is the most frequent one in the training part.
-    pub(crate) fn majority_class(&self) -> usize {
+    pub fn majority_class(&self) -> usize {
         let count = |class| self.train.iter().filter(|it| it.class == class).count();
         (0..CLASSES).max_by_key(|&class| count(class)).unwrap_or(0)
     }
 }
 
 impl Batch {
-    pub(crate) fn new<'a>(digits: impl Iterator<Item = &'a Digit>, device: &Device) -> Self {
+    /// The images and classes of digits.
+    pub fn new<'a>(digits: impl Iterator<Item = &'a Digit>, device: &Device) -> Self {
         let (mut pixels, mut ids) = (Vec::new(), Vec::new());
         for digit in digits {
             pixels.extend_from_slice(&digit.pixels);

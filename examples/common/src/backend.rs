@@ -1,13 +1,13 @@
 //! The choice of the backend, which is the choice of the device the tensors live on.
 
-use std::error::Error;
-
 use burn::tensor::Device;
 use clap::ValueEnum;
 
+use crate::Error;
+
 /// A backend to compute on.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Backend {
+pub enum Backend {
     /// The processor, with the ndarray crate
     Ndarray,
     /// The processor, with Burn's own kernels
@@ -18,7 +18,7 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// The device of this backend, if the program was built for it and the machine has one.
-    pub(crate) fn device(self) -> Result<Device, Box<dyn Error>> {
+    pub fn device(self) -> Result<Device, Error> {
         match self {
             #[allow(deprecated, reason = "ndarray is on offer for as long as Burn has it")]
             Self::Ndarray => Ok(Device::ndarray()),

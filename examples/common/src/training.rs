@@ -1,77 +1,84 @@
 //! The training loop.
 
-use std::error::Error;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use burn_losses::{Lint, target};
+use burn_losses::Lint;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use crate::confusion::Confusion;
-use crate::data::{Batch, Split};
+use crate::Error;
+use crate::cli::Flags;
 use crate::log::{Epoch, TrainingLog};
-use crate::model::{Model, ModelLoss};
 
-/// How to train.
-pub(crate) struct Settings {
-    pub(crate) epochs: usize,
-    pub(crate) batch_size: usize,
-    pub(crate) learning_rate: f64,
+/// What there is to learn: samples, how a model's loss on them is computed, and how good it is.
+pub trait Task {
+    /// The model to train.
+    type Model: Module;
+    /// Some training samples as tensors.
+    type Batch;
+
+    /// The number of training samples.
+    fn samples(&self) -> usize;
+
+    /// Training samples by their indices.
+    fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch;
+
+    /// The loss of a batch.
+    fn loss(&self, model: &Self::Model, batch: Self::Batch) -> Tensor<1>;
+
+    /// What looks suspicious about a batch; for the first one of a run.
+    fn lint(&self, model: &Self::Model, batch: Self::Batch) -> Vec<Lint>;
+
+    /// The loss on the held-out samples, and a score: the higher the better, 1 at best.
+    fn held_out(&self, model: &Self::Model, device: &Device) -> (f64, f64);
 }
 
 /// A model whose weights depend on the seed alone.
 ///
 /// Every backend has random numbers of its own, so the weights are drawn on the same one for all.
-pub(crate) fn seeded_model(loss: ModelLoss, seed: u64, device: &Device) -> Model {
+pub fn seeded<M: Module>(seed: u64, device: &Device, new: impl Fn(&Device) -> M) -> M {
     let host = Device::flex();
     host.seed(seed);
-    let weights = Model::new(loss.clone(), &host).into_record();
-    Model::new(loss, device).load_record(weights)
+    let weights = new(&host).into_record();
+    new(device).load_record(weights)
 }
 
-/// What looks suspicious about a first batch of samples, before any time is spent on training.
-pub(crate) fn lint(model: &Model, split: &Split, size: usize, device: &Device) -> Vec<Lint> {
-    let batch = Batch::new(split.train.iter().take(size), device);
-    model.lint(model.forward(batch.images), batch.ids)
-}
-
-/// Trains the model on a device with autodiff, and gives its answers on the held-out samples.
-pub(crate) fn train(
-    mut model: Model,
-    split: &Split,
-    settings: &Settings,
+/// Trains the model on a device with autodiff. What looks suspicious about the first batch is said
+/// before any time is spent.
+pub fn train<T: Task>(
+    task: &T,
+    mut model: T::Model,
+    flags: &Flags,
     device: &Device,
     rng: &mut impl Rng,
     log: &mut TrainingLog,
-) -> Result<Confusion, Box<dyn Error>> {
-    let held_out = Batch::new(split.held_out.iter(), &device.clone().without_autodiff());
-    let mut optimizer = AdamConfig::new().init();
-    let mut confusion = Confusion::default();
+) -> Result<T::Model, Error> {
+    let first: Vec<usize> = (0..task.samples().min(flags.batch_size)).collect();
+    for lint in task.lint(&model, task.batch(&first, device)) {
+        log.say(format!("lint: {lint}"));
+    }
 
-    for epoch in 1..=settings.epochs {
+    let host = device.clone().without_autodiff();
+    let mut optimizer = AdamConfig::new().init();
+    for epoch in 1..=flags.epochs {
         let start = Instant::now();
-        let order = batches(split.train.len(), settings.batch_size, rng);
+        let order = batches(task.samples(), flags.batch_size, rng);
         let mut losses = Vec::new();
         for indices in &order {
-            let batch = Batch::new(indices.iter().map(|&index| &split.train[index]), device);
-            let logits = model.forward(batch.images);
-            let loss = model.loss(logits, batch.ids);
+            let loss = task.loss(&model, task.batch(indices, device));
             losses.push(loss.clone().inner());
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            model = optimizer.step(settings.learning_rate, model, gradients);
+            model = optimizer.step(flags.learning_rate, model, gradients);
             log.step();
         }
 
         // Reading a loss waits for the device, so that is done once an epoch and not in each step.
         let losses: Vec<f64> = Tensor::cat(losses, 0).into_data().iter().collect();
         let train_loss = mean(&losses, &order);
-        let (held_out_loss, answers) = evaluate(&model.valid(), &held_out);
-        confusion = answers;
-        let score = confusion.accuracy();
-        let seconds = start.elapsed().as_secs_f64();
+        let (held_out_loss, score) = task.held_out(&model.valid(), &host);
         log.epoch(
             &losses,
             Epoch {
@@ -79,14 +86,14 @@ pub(crate) fn train(
                 train_loss,
                 held_out_loss,
                 score,
-                seconds,
+                seconds: start.elapsed().as_secs_f64(),
             },
         )?;
         if !(train_loss.is_finite() && held_out_loss.is_finite()) {
             return Err("the loss is no longer finite: lower --learning-rate".into());
         }
     }
-    Ok(confusion)
+    Ok(model)
 }
 
 /// All indices in a new order, in batches. The last one may be smaller.
@@ -101,16 +108,6 @@ fn mean(losses: &[f64], batches: &[Vec<usize>]) -> f64 {
     let sizes = batches.iter().map(|batch| batch.len() as f64);
     let sum: f64 = losses.iter().zip(sizes.clone()).map(|(l, n)| l * n).sum();
     sum / sizes.sum::<f64>()
-}
-
-fn evaluate(model: &Model, batch: &Batch) -> (f64, Confusion) {
-    let logits = model.forward(batch.images.clone());
-    let predicted = target::class_ids(logits.clone(), 1);
-    let loss = model.loss(logits, batch.ids.clone());
-    (
-        loss.into_scalar(),
-        Confusion::new(batch.ids.clone(), predicted),
-    )
 }
 
 #[cfg(test)]

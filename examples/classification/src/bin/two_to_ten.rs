@@ -1,0 +1,366 @@
+//! From two digits to ten: what the move takes, and what each way of doing half of it gives.
+//!
+//! The first program tells an 8 from a 3 with a single output and labels; the second tells ten
+//! digits apart with ten outputs and class ids. Changing only some of that is the usual mistake.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use burn::module::Module;
+use burn::nn::loss::BinaryCrossEntropyLossConfig;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Int, Tensor, activation};
+use burn_losses::prelude::*;
+use burn_losses::{Lint, LossError, target};
+use clap::Parser;
+use common::Error;
+use common::chart::{self, Axis, BLUE, GREY, ORANGE, PURPLE};
+use common::cli::{self, Defaults, Flags};
+use common::curves;
+use common::digits::{self, Batch, CLASSES, Digit, PIXELS, Split};
+use common::log::{Epoch, TrainingLog};
+use common::training::{self, Task};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// Shows the move from two digits to ten: what it takes, and what each way of doing half of it gives.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const DEFAULTS: Defaults = Defaults {
+    epochs: "30",
+    batch_size: "64",
+    learning_rate: "0.003",
+    output: "out/two_to_ten",
+};
+
+const HIDDEN: usize = 64;
+const NO: usize = 3;
+const YES: usize = 8;
+
+/// A network with one hidden layer.
+#[derive(Module, Debug)]
+struct Net {
+    hidden: Linear,
+    output: Linear,
+}
+
+impl Net {
+    fn new(outputs: usize, device: &Device) -> Self {
+        Self {
+            hidden: LinearConfig::new(PIXELS, HIDDEN).init(device),
+            output: LinearConfig::new(HIDDEN, outputs).init(device),
+        }
+    }
+
+    fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        let hidden = activation::relu(self.hidden.forward(images));
+        self.output.forward(hidden)
+    }
+}
+
+/// Before the move: is it an 8, or a 3?
+struct TwoDigits {
+    split: Split,
+    loss: BceWithLogitsLoss,
+}
+
+impl TwoDigits {
+    /// The target: a label for each output, `[N, 1]`.
+    fn labels(ids: Tensor<1, Int>) -> Tensor<2, Int> {
+        ids.equal_scalar(YES as i64).int().unsqueeze_dim(1)
+    }
+}
+
+impl Task for TwoDigits {
+    type Model = Net;
+    type Batch = Batch;
+
+    fn samples(&self) -> usize {
+        self.split.train.len()
+    }
+
+    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
+        self.split.batch(indices, device)
+    }
+
+    fn loss(&self, net: &Net, batch: Batch) -> Tensor<1> {
+        let labels = Self::labels(batch.ids);
+        self.loss.forward(net.forward(batch.images), labels)
+    }
+
+    fn lint(&self, net: &Net, batch: Batch) -> Vec<Lint> {
+        let labels = Self::labels(batch.ids);
+        self.loss.lint(&net.forward(batch.images), &labels)
+    }
+
+    fn held_out(&self, net: &Net, device: &Device) -> (f64, f64) {
+        let batch = Batch::new(self.split.held_out.iter(), device);
+        let answers = net.forward(batch.images.clone()).greater_scalar(0.0).int();
+        let right = answers.equal(Self::labels(batch.ids.clone()));
+        let accuracy = right.float().mean().into_scalar();
+        (self.loss(net, batch).into_scalar(), accuracy)
+    }
+}
+
+/// What is wrong with the program after the move, if anything.
+#[derive(Clone, Copy, PartialEq)]
+enum Mistake {
+    None,
+    /// The model applies a softmax, and the loss another one.
+    Softmax,
+    /// The training ids are those of the next digit.
+    ShiftedIds,
+}
+
+/// After the move: which digit is it?
+struct TenDigits {
+    split: Split,
+    loss: CrossEntropyLoss,
+    mistake: Mistake,
+}
+
+impl TenDigits {
+    fn forward(&self, net: &Net, images: Tensor<2>) -> Tensor<2> {
+        match self.mistake {
+            Mistake::Softmax => activation::softmax(net.forward(images), 1),
+            Mistake::None | Mistake::ShiftedIds => net.forward(images),
+        }
+    }
+}
+
+impl Task for TenDigits {
+    type Model = Net;
+    type Batch = Batch;
+
+    fn samples(&self) -> usize {
+        self.split.train.len()
+    }
+
+    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
+        let mut batch = self.split.batch(indices, device);
+        if self.mistake == Mistake::ShiftedIds {
+            batch.ids = (batch.ids + 1).remainder_scalar(CLASSES as i64);
+        }
+        batch
+    }
+
+    fn loss(&self, net: &Net, batch: Batch) -> Tensor<1> {
+        self.loss
+            .forward(self.forward(net, batch.images), batch.ids)
+    }
+
+    fn lint(&self, net: &Net, batch: Batch) -> Vec<Lint> {
+        self.loss.lint(&self.forward(net, batch.images), &batch.ids)
+    }
+
+    fn held_out(&self, net: &Net, device: &Device) -> (f64, f64) {
+        let batch = Batch::new(self.split.held_out.iter(), device);
+        let answers = target::class_ids(net.forward(batch.images.clone()), 1);
+        let accuracy = answers
+            .equal(batch.ids.clone())
+            .float()
+            .mean()
+            .into_scalar();
+        (self.loss(net, batch).into_scalar(), accuracy)
+    }
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&cli::parse(&DEFAULTS)))
+}
+
+fn run(cli: &Cli) -> Result<(), Error> {
+    let flags = &cli.flags;
+    let two = TwoDigits {
+        split: split(flags, |digit| [NO, YES].contains(&digit.class))?,
+        loss: BceWithLogitsLoss::new(),
+    };
+    let ten = |mistake| -> Result<TenDigits, Error> {
+        Ok(TenDigits {
+            split: split(flags, |_| true)?,
+            loss: CrossEntropyLoss::new(),
+            mistake,
+        })
+    };
+    let (right, softmax, shifted) = (
+        ten(Mistake::None)?,
+        ten(Mistake::Softmax)?,
+        ten(Mistake::ShiftedIds)?,
+    );
+    let lints = softmax.lint(&Net::new(CLASSES, &Device::flex()), {
+        let all: Vec<usize> = (0..flags.batch_size.min(softmax.samples())).collect();
+        softmax.batch(&all, &Device::flex())
+    });
+
+    let before = train(&two, 1, flags)?;
+    let after = [
+        train(&right, CLASSES, flags)?,
+        train(&softmax, CLASSES, flags)?,
+        train(&shifted, CLASSES, flags)?,
+    ];
+    let [of_two, of_ten, of_softmax, of_shifted] =
+        [&before, &after[0], &after[1], &after[2]].map(|epochs| percent(epochs));
+
+    println!("what               two digits                 ten digits");
+    println!(
+        "last layer         LinearConfig::new({HIDDEN}, 1)   LinearConfig::new({HIDDEN}, {CLASSES})"
+    );
+    println!("loss               BceWithLogitsLoss          CrossEntropyLoss");
+    println!("target             labels 0 or 1, [N, 1]      class ids 0 to 9, Int [N]");
+    println!("answer             is the logit above 0?      the class of the largest logit");
+    println!("held-out accuracy  {of_two:<25}  {of_ten}");
+
+    println!("\nwhat each wrong way gives");
+    for (number, (way, outcome)) in (1..).zip(wrong_ways()?) {
+        println!("\n{number}. {way}\n   {}", outcome.replace('\n', "\n   "));
+    }
+    println!("\nwhat runs all the same");
+    let first = |epochs: &[Epoch]| percent(&epochs[..1]);
+    println!(
+        "\n* A softmax is left in the model: {} of the held-out images right after one epoch, where \
+         it should be {}; {of_softmax} in the end.",
+        first(&after[1]),
+        first(&after[0]),
+    );
+    for lint in lints {
+        println!("  lint: {lint}");
+    }
+    println!(
+        "\n* The training ids are those of the next digit, 9 becoming 0: {of_shifted} right. No \
+         batch shows it; the held-out accuracy does."
+    );
+
+    std::fs::create_dir_all(&flags.output)?;
+    let path = flags.output.join("two_to_ten.svg");
+    draw(&path, &before, &after)?;
+    println!("\nwrote {}", path.display());
+    Ok(())
+}
+
+fn split(flags: &Flags, keep: impl Fn(&Digit) -> bool) -> Result<Split, Error> {
+    let mut rng = StdRng::seed_from_u64(flags.seed);
+    let digits = digits::load()?.into_iter().filter(keep).collect();
+    Ok(digits::split(digits, &mut rng))
+}
+
+fn train(
+    task: &impl Task<Model = Net>,
+    outputs: usize,
+    flags: &Flags,
+) -> Result<Vec<Epoch>, Error> {
+    let device = flags.backend.device()?.autodiff();
+    let net = training::seeded(flags.seed, &device, |device| Net::new(outputs, device));
+    let mut log = TrainingLog::quiet();
+    let mut rng = StdRng::seed_from_u64(flags.seed);
+    training::train(task, net, flags, &device, &mut rng, &mut log)?;
+    log.finish()
+}
+
+/// The accuracy after the last of the epochs.
+fn percent(epochs: &[Epoch]) -> String {
+    let accuracy = epochs.last().map_or(f64::NAN, |epoch| epoch.score);
+    format!("{:.1} %", 100.0 * accuracy)
+}
+
+/// Ways to do half of the move, and what becomes of them.
+fn wrong_ways() -> Result<Vec<(&'static str, String)>, Error> {
+    let device = Device::flex();
+    let one_output = Tensor::<2>::from_data([[0.5], [-1.0], [2.0], [0.0]], &device);
+    let ten_outputs = one_output.clone().repeat_dim(1, CLASSES);
+    let labels = || Tensor::<2, Int>::from_data([[1], [0], [1], [1]], &device);
+    let ids = || Tensor::<1, Int>::from_data([5, 0, 9, 3], &device);
+    let column = || ids().unsqueeze_dim::<2>(1);
+
+    let binary = BceWithLogitsLoss::new();
+    let several = CrossEntropyLoss::new();
+    let burns = BinaryCrossEntropyLossConfig::new()
+        .with_logits(true)
+        .init(&device);
+    let burns = burns
+        .forward(one_output.clone(), column())
+        .into_scalar::<f32>();
+
+    Ok(vec![
+        (
+            "Only the data: ten digits for the model and the loss of two.",
+            format!(
+                "{}\n(burn::nn::loss::BinaryCrossEntropyLoss takes them, and gives {burns:.2}.)",
+                said(binary.try_forward(one_output.clone(), column()))?
+            ),
+        ),
+        (
+            "Only the loss: cross-entropy of the single output, with the labels as they were.",
+            said(several.try_forward(one_output, labels().float()))?,
+        ),
+        (
+            "The loss and the last layer, with the labels as they were.",
+            said(several.try_forward(ten_outputs.clone(), labels().float()))?,
+        ),
+        (
+            "All three, but the ids are a column [N, 1], as the labels were.",
+            compiler_said(include_str!(
+                "../../../../crates/burn-losses/tests/compile_messages/cross_entropy_ids_with_trailing_axis.rs"
+            )),
+        ),
+        (
+            "All three, but the ids are floats, as the labels were.",
+            compiler_said(include_str!(
+                "../../../../crates/burn-losses/tests/compile_messages/cross_entropy_float_ids.rs"
+            )),
+        ),
+        (
+            "All three, but the ids count from 1.",
+            said(several.try_forward(ten_outputs.clone(), ids() + 1))?,
+        ),
+        (
+            "The last layer and the target, but the loss is the binary one.",
+            compiler_said(include_str!(
+                "../../../../crates/burn-losses/tests/compile_messages/bce_with_logits_class_ids.rs"
+            )),
+        ),
+    ])
+}
+
+/// The text of the error that a call must give.
+fn said(outcome: Result<Tensor<1>, LossError>) -> Result<String, Error> {
+    match outcome {
+        Err(error) => Ok(format!("error: {error}")),
+        Ok(value) => Err(format!("a wrong call gives {:?}", value.into_data()).into()),
+    }
+}
+
+/// What the compiler says of a mistake; the tests of the library compile it and compare.
+fn compiler_said(snippet: &str) -> String {
+    let said: Vec<&str> = snippet
+        .lines()
+        .filter_map(|line| line.strip_prefix("//~ "))
+        .collect();
+    format!("does not compile: .. {}", said.join("\n  note: "))
+}
+
+/// Draws the accuracies.
+fn draw(path: &Path, before: &[Epoch], after: &[Vec<Epoch>; 3]) -> Result<(), Error> {
+    let lines = [
+        ("two digits, BCE with logits", GREY, before),
+        ("ten digits, cross-entropy", BLUE, &after[0]),
+        ("softmax twice", ORANGE, &after[1]),
+        ("ids of the next digit", PURPLE, &after[2]),
+    ];
+    let title = "From two digits to ten: right, suspicious, and wrong unseen";
+    chart::picture(path, (1100, 560), title, |body| {
+        let x = Axis::new("epoch", 1.0..before.len().max(2) as f64);
+        let y = Axis::new("held-out accuracy", -0.02..1.02);
+        let legend = lines.map(|(name, color, _)| (name, color));
+        let mut axes = chart::panel(body, x, y, &legend)?;
+        for (_, color, epochs) in lines {
+            let scores: Vec<f64> = epochs.iter().map(|epoch| epoch.score).collect();
+            curves::curve(&mut axes, &scores, color)?;
+        }
+        Ok(())
+    })
+}

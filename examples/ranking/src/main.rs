@@ -1,0 +1,170 @@
+//! Trains embeddings of digits or scores of wines, with any of the losses for ranking.
+//!
+//! The losses take different inputs: see [`embedding`] and [`scoring`] for how each gets its own.
+//! Run it with `--help` to see what there is to choose.
+
+use std::process::ExitCode;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use burn_losses::prelude::*;
+use clap::Parser;
+use common::cli::{self, Defaults, Flags};
+use common::log::TrainingLog;
+use common::training::{self, Task};
+use common::{Error, curves, digits};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::embedding::{Digits, EmbeddingLoss};
+use crate::loss::RankingLossConfig;
+use crate::scoring::Wines;
+
+mod embedding;
+mod loss;
+mod retrieval;
+mod scoring;
+
+/// Trains embeddings of digits, or scores of wines, with the loss of your choice.
+///
+/// What is learned, and how a loss gets its target, is up to the loss:
+///
+///   triplet_margin    digits as points in the plane, from triplets: an image, another one of the
+///                     same digit, one of another digit. The roles are the target
+///   hinge_embedding   the same, from the distances of pairs. Target: +1 for the same digit, else -1
+///   margin_ranking    a score for each wine, from pairs of wines. Target: +1 where the first is the
+///                     better one, -1 where the second is
+///
+/// Four fifths of the samples (included) are trained on, the rest is to test with. One seed gives
+/// the same weights and the same batches on every backend.
+#[derive(Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Cli {
+    /// The loss to train with
+    #[arg(long, default_value = "triplet_margin", value_parser = cli::loss::<RankingLossConfig>(RankingLossConfig::NAMES))]
+    loss: RankingLossConfig,
+
+    /// A JSON file with the loss and its options, in place of --loss
+    #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<RankingLossConfig>)]
+    config: Option<RankingLossConfig>,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const DEFAULTS: Defaults = Defaults {
+    epochs: "30",
+    batch_size: "32",
+    learning_rate: "0.003",
+    output: "out/ranking",
+};
+
+fn main() -> ExitCode {
+    cli::exit(run(&cli::parse(&DEFAULTS)))
+}
+
+fn run(cli: &Cli) -> Result<(), Error> {
+    let flags = &cli.flags;
+    let loss = cli.config.as_ref().unwrap_or(&cli.loss);
+    let device = flags.backend.device()?.autodiff();
+    let mut rng = StdRng::seed_from_u64(flags.seed);
+    match loss {
+        RankingLossConfig::TripletMargin(config) => {
+            let loss_of_model = EmbeddingLoss::TripletMargin(config.try_init()?);
+            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
+        }
+        RankingLossConfig::HingeEmbedding(config) => {
+            let loss_of_model = EmbeddingLoss::HingeEmbedding(config.try_init()?);
+            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
+        }
+        RankingLossConfig::MarginRanking(config) => {
+            score(loss.name(), &config.try_init()?, flags, &device, &mut rng)
+        }
+    }
+}
+
+/// Trains places for digits.
+fn embed(
+    name: &str,
+    loss: &EmbeddingLoss,
+    flags: &Flags,
+    device: &Device,
+    rng: &mut StdRng,
+) -> Result<(), Error> {
+    let task = Digits(digits::split(digits::load()?, rng));
+    let model = training::seeded(flags.seed, device, |device| {
+        embedding::Model::new(loss, device)
+    });
+    let title = format!("Handwritten digits in the plane, trained with {name}");
+    let metric = "average precision";
+    let model = train(&task, model, &title, metric, flags, device, rng)?;
+
+    let places = task.places(&model.valid(), &device.clone().without_autodiff());
+    let path = flags.output.join("embedding.svg");
+    embedding::draw(&path, &title, &places)?;
+    println!("wrote {}", path.display());
+
+    let found = retrieval::mean_average_precision(&places);
+    let baseline = task.score_of_pixels();
+    cli::verdict(
+        found > baseline,
+        format!(
+            "held-out mean average precision {:.1} %, against {:.1} % for the distance between the \
+             images, pixel by pixel",
+            100.0 * found,
+            100.0 * baseline
+        ),
+    )
+}
+
+/// Trains scores for wines.
+fn score(
+    name: &str,
+    loss: &MarginRankingLoss,
+    flags: &Flags,
+    device: &Device,
+    rng: &mut StdRng,
+) -> Result<(), Error> {
+    let task = Wines::load(rng)?;
+    let model = training::seeded(flags.seed, device, |device| {
+        scoring::Model::new(loss, device)
+    });
+    let title = format!("Quality of red wines, trained with {name}");
+    let model = train(&task, model, &title, "pairs in order", flags, device, rng)?;
+
+    let scores = task.scores(&model.valid(), &device.clone().without_autodiff());
+    let path = flags.output.join("scores.svg");
+    scoring::draw(&path, &title, &task.held_out, &scores)?;
+    println!("wrote {}", path.display());
+
+    let found = scoring::share_in_order(&task.held_out, &scores);
+    let (measurement, baseline) = task.best_measurement();
+    cli::verdict(
+        found > baseline,
+        format!(
+            "{:.1} % of the held-out pairs in order, against {:.1} % by {measurement}, the \
+             measurement that orders the training wines best",
+            100.0 * found,
+            100.0 * baseline
+        ),
+    )
+}
+
+/// Trains and draws the curves.
+fn train<T: Task>(
+    task: &T,
+    model: T::Model,
+    title: &str,
+    score_name: &'static str,
+    flags: &Flags,
+    device: &Device,
+    rng: &mut StdRng,
+) -> Result<T::Model, Error> {
+    let steps = flags.epochs * task.samples().div_ceil(flags.batch_size);
+    let mut log = TrainingLog::create(&flags.output, steps, score_name)?;
+    let model = training::train(task, model, flags, device, rng, &mut log)?;
+    let path = flags.output.join("curves.svg");
+    curves::draw(&path, title, score_name, &log.finish()?)?;
+    println!("wrote {}", path.display());
+    Ok(model)
+}
