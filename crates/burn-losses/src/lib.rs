@@ -40,6 +40,16 @@
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
 //! | [`TripletMarginLoss`] | metric learning | anchor, positive, negative | none: the roles are the target |
 //!
+//! Which of them to take, how each target is set, how they are reduced, and what is different from
+//! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
+//! [`ClassificationLoss`] are any loss of their task, for programs in which the loss is an option or
+//! comes from a configuration file.
+//!
+//! The value of each loss over its input; the pages of the losses have the gradients, and say what
+//! the colours are:
+//!
+#![cfg_attr(doc, doc = include_str!("../docs/shapes/shapes.svg"))]
+//!
 //! # What is promised
 //!
 //! 1. **A wrong target never passes in silence.** A target of the wrong type does not compile, and
@@ -79,6 +89,7 @@ mod module;
 mod reduction;
 
 pub mod classification;
+pub mod guide;
 pub mod ranking;
 pub mod regression;
 pub mod target;
@@ -108,4 +119,13 @@ pub mod prelude {
     pub use crate::ranking::*;
     pub use crate::regression::*;
     pub use crate::{Loss, LossError, LossParts, Reduction, TripleLoss};
+}
+
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../../README.md")]
+    pub struct English;
+
+    #[doc = include_str!("../../../README.zh-CN.md")]
+    pub struct Chinese;
 }

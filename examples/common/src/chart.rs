@@ -38,28 +38,48 @@ const LABELS: i32 = 76;
 const TITLE: i32 = 60;
 const LEGEND: i32 = 36;
 
-/// Draws a picture with a title, and says which file could not be drawn.
-pub fn picture<'a>(
-    path: &'a Path,
+/// Draws a picture with a title to a file.
+pub fn picture(
+    path: &Path,
     size: (u32, u32),
     title: &str,
-    draw: impl FnOnce(&Area<'a>) -> Result<(), Error>,
+    draw: impl FnOnce(&Area) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let drawn = || {
-        let root = SVGBackend::new(path, size).into_drawing_area();
+    let drawn = render(size, title, draw)?;
+    std::fs::write(path, drawn)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}
+
+/// Draws a picture with a title, if there is one, as SVG.
+pub fn render(
+    size: (u32, u32),
+    title: &str,
+    draw: impl FnOnce(&Area) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE)?;
-        let (top, body) = root.split_vertically(TITLE);
-        top.draw(&Text::new(
-            title.to_string(),
-            (size.0 as i32 / 2, TITLE / 2 + 4),
-            centred(26, BLACK),
-        ))?;
-        draw(&body)?;
+        if title.is_empty() {
+            draw(&root)?;
+        } else {
+            let (top, body) = root.split_vertically(TITLE);
+            let middle = (size.0 as i32 / 2, TITLE / 2 + 4);
+            top.draw(&Text::new(title.to_string(), middle, centred(26, BLACK)))?;
+            draw(&body)?;
+        }
         root.present()?;
-        Ok(())
-    };
-    let result: Result<(), Error> = drawn();
-    result.map_err(|error| format!("cannot draw {}: {error}", path.display()).into())
+    }
+    // A page may be narrower than the picture.
+    Ok(text.replacen("<svg ", "<svg style=\"max-width:100%;height:auto\" ", 1))
+}
+
+/// Writes a title above a part of a picture, and gives the rest of it.
+pub fn titled<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>, Error> {
+    let (top, body) = area.split_vertically(28);
+    let middle = (top.dim_in_pixel().0 as i32 / 2, 18);
+    top.draw(&Text::new(title.to_string(), middle, centred(17, BLACK)))?;
+    Ok(body)
 }
 
 /// Text in the middle of its place.
@@ -93,7 +113,28 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// Two axes, with a legend of names and colours above them where there are any.
+/// Writes names and colours above a part of a picture, and gives the rest of it.
+pub fn legend<'a>(area: &Area<'a>, entries: &[(&str, RGBColor)]) -> Result<Area<'a>, Error> {
+    let (above, body) = area.split_vertically(LEGEND);
+    draw_legend(&above, entries)?;
+    Ok(body)
+}
+
+fn draw_legend(area: &Area, entries: &[(&str, RGBColor)]) -> Result<(), Error> {
+    let mut left = MARGIN + LABELS;
+    for &(name, color) in entries {
+        let y = LEGEND / 2;
+        let line = vec![(left, y), (left + 28, y)];
+        area.draw(&PathElement::new(line, color.stroke_width(3)))?;
+        let style = ("sans-serif", 18).into_font().color(&BLACK);
+        area.draw(&Text::new(name.to_string(), (left + 36, y - 9), style))?;
+        left += 64 + 9 * name.chars().count() as i32;
+    }
+    Ok(())
+}
+
+/// Two axes, with a legend of names and colours above them where there are any. Without a name the
+/// axes take little room.
 pub fn panel<'a, 'b>(
     area: &'a Area<'b>,
     x: Axis,
@@ -101,34 +142,26 @@ pub fn panel<'a, 'b>(
     legend: &[(&str, RGBColor)],
 ) -> Result<Axes<'a, 'b>, Error> {
     let (above, body) = area.split_vertically(if legend.is_empty() { 8 } else { LEGEND });
-    let mut left = MARGIN + LABELS;
-    for &(name, color) in legend {
-        let y = LEGEND / 2;
-        let line = vec![(left, y), (left + 28, y)];
-        above.draw(&PathElement::new(line, color.stroke_width(3)))?;
-        let style = ("sans-serif", 18).into_font().color(&BLACK);
-        above.draw(&Text::new(name.to_string(), (left + 36, y - 9), style))?;
-        left += 64 + 9 * name.chars().count() as i32;
-    }
-
+    draw_legend(&above, legend)?;
+    let small = y.name.is_empty();
     let mut axes = ChartBuilder::on(&body)
-        .margin_left(MARGIN)
+        .margin_left(if small { 8 } else { MARGIN })
         .margin_right(24)
         .margin_bottom(8)
         .margin_top(8)
-        .x_label_area_size(56)
-        .y_label_area_size(LABELS)
+        .x_label_area_size(if small { 32 } else { 56 })
+        .y_label_area_size(if small { 44 } else { LABELS })
         .build_cartesian_2d(x.range.clone(), y.range.clone())?;
     let (of_x, of_y) = (labels(x.range), labels(y.range));
     axes.configure_mesh()
         .disable_x_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .bold_line_style(GRID)
         .axis_style(GREY)
-        .label_style(("sans-serif", 18))
+        .label_style(("sans-serif", if small { 15 } else { 18 }))
         .axis_desc_style(("sans-serif", 20))
-        .x_labels(8)
-        .y_labels(8)
+        .x_labels(if small { 5 } else { 8 })
+        .y_labels(if small { 6 } else { 8 })
         .x_label_formatter(&of_x)
         .y_label_formatter(&of_y)
         .x_desc(x.name)
@@ -196,7 +229,11 @@ fn labels(range: Range<f64>) -> impl Fn(&f64) -> String {
     let long = decimals > 4 || range.end.abs() >= 1e5;
     move |value| match long {
         true => format!("{value:.1e}"),
-        // Rounding may leave a zero with a sign.
-        false => format!("{:.decimals$}", value + 0.0),
+        false => {
+            // Adding 0 takes the sign from what is rounded to 0.
+            let scale = 10f64.powi(decimals as i32);
+            let rounded = (value * scale).round() / scale + 0.0;
+            format!("{rounded:.decimals$}")
+        }
     }
 }

@@ -45,6 +45,9 @@ impl BceLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/bce.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = -w (y ln x + (1 - y) ln(1 - x))         no logarithm counts for less than -100
 /// gradient =  w (x - y) / max(x (1 - x), 1e-12)
@@ -52,6 +55,8 @@ impl BceLossConfig {
 /// Mean     = sum of the losses / number of elements, whatever the weights
 /// w: `weights` (one for all, or one per class); a: `label_smoothing`
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

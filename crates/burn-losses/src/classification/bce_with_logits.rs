@@ -53,6 +53,9 @@ impl BceWithLogitsLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/bce_with_logits.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// p        = 1 / (1 + exp(-x))
 /// loss     = -w (v y ln p + (1 - y) ln(1 - p))
@@ -61,6 +64,8 @@ impl BceWithLogitsLossConfig {
 /// Mean     = sum of the losses / number of elements, whatever the weights
 /// w: `weights`; v: `pos_weights` (one for all, or one per class); a: `label_smoothing`
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

@@ -52,6 +52,9 @@ impl CrossEntropyLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/cross_entropy.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// p        = softmax(x) along the class axis
 /// ids      : loss = -(1 - a) w[y] ln p[y] - a/C sum over c of w[c] ln p[c]    0 where y is ignored
@@ -61,6 +64,8 @@ impl CrossEntropyLossConfig {
 /// gradient = p - y (y one-hot for ids), without weights and smoothing
 /// a: `label_smoothing`; w: `weights` of the classes (1 without)
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

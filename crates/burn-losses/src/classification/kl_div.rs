@@ -43,6 +43,9 @@ impl KlDivLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/kl_div.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss       = y (ln y - x)                0 where y = 0, whatever x is
 /// log_target : exp(y) (y - x)              0 where y = -inf
@@ -50,6 +53,8 @@ impl KlDivLossConfig {
 /// BatchMean  = sum of the losses / size of axis 0 (the default)
 /// x: the predicted log-probability; y: the target's probability, or its logarithm
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

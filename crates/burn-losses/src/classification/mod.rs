@@ -13,7 +13,20 @@
 //! inside, and stays accurate where a probability is all but 0 or 1.
 //!
 //! The targets differ more than the losses do: class ids, labels or probabilities. Each page says
-//! which, and [`target`](crate::target) converts between them.
+//! which, and [`target`](crate::target) converts between them. [`ClassificationLoss`] is any of them,
+//! and always takes logits and class ids.
+//!
+//! # From two classes to ten
+//!
+//! A binary classifier becomes one of ten classes by *three* changes: the last layer has an output
+//! per class, the loss is cross-entropy, and the target is class ids instead of labels. Doing half of
+//! it is an error, or does not compile; `cargo run --release -p classification --bin two_to_ten` in
+//! the repository tries each half and prints what is said. Two mistakes run all the same. A softmax
+//! that was left in the model slows the training down, and [`lint`](crate::Loss::lint) reports it.
+//! Ids that are shifted but in range train the model to give wrong answers, and only the held-out
+//! accuracy shows it:
+//!
+#![cfg_attr(doc, doc = include_str!("../../docs/pictures/two_to_ten.svg"))]
 
 mod bce;
 mod bce_with_logits;

@@ -48,12 +48,17 @@ impl NllLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/nll.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = -w[y] x[y]                  0 where y is ignored
 /// gradient = -w[y] at class y, 0 at the other classes
 /// Mean     = sum of the losses / sum of w[y] over the samples that are not ignored
 /// x: the log-probability of each class; w: `weights` of the classes (1 without)
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

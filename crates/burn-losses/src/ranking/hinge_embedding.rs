@@ -43,11 +43,16 @@ impl HingeEmbeddingLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/hinge_embedding.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = x                     where y = +1: the pair is alike
 ///            max(0, margin - x)    where y = -1: the pair is not
 /// gradient = +1 for a like pair, -1 for an unlike one nearer than the margin, 0 for any other
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

@@ -42,10 +42,15 @@ impl MarginRankingLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/margin_ranking.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = max(0, -y (first - second) + margin)
 /// gradient = -y for first and +y for second where the loss is positive, 0 elsewhere
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

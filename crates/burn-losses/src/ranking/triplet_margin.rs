@@ -54,11 +54,16 @@ impl TripletMarginLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/triplet_margin.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// d(u, v) = || u - v + eps ||_p                  along the last axis
 /// loss    = max(0, d(anchor, positive) - d(anchor, negative) + margin)
 /// swap    : min(d(anchor, negative), d(positive, negative)) instead of d(anchor, negative)
 /// ```
+///
+/// </details>
 ///
 /// The gradient is 0 where the loss is 0, and that of a distance of exactly 0 is 0.
 ///

@@ -30,10 +30,15 @@ impl L1LossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/l1.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = |x - y|
 /// gradient = sign(x - y), and 0 where x = y
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

@@ -30,10 +30,15 @@ impl MseLossConfig {
 ///
 /// # Formula
 ///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/mse.html"))]
+/// <details class="toggle"><summary>As plain text</summary>
+///
 /// ```text
 /// loss     = (x - y)^2
 /// gradient = 2 (x - y)
 /// ```
+///
+/// </details>
 ///
 /// # Character
 ///

@@ -1,0 +1,24 @@
+//! What to know before choosing a loss, and when coming from elsewhere.
+//!
+//! | page | the question |
+//! |---|---|
+//! | [`choosing`] | Which loss is it for my task, and what else changes when I change it? |
+//! | [`targets`] | How is the target of each loss set, and what is checked? |
+//! | [`reductions`] | What is averaged over what, with weights, masks and several batches? |
+//! | [`from_pytorch`] | I know `torch.nn`. What is different here? |
+//! | [`from_burn`] | I use `burn::nn::loss`. What do I write instead? |
+
+#[doc = include_str!("../docs/guide/choosing.md")]
+pub mod choosing {}
+
+#[doc = include_str!("../docs/guide/targets.md")]
+pub mod targets {}
+
+#[doc = include_str!("../docs/guide/reductions.md")]
+pub mod reductions {}
+
+#[doc = include_str!("../docs/guide/from_pytorch.md")]
+pub mod from_pytorch {}
+
+#[doc = include_str!("../docs/guide/from_burn.md")]
+pub mod from_burn {}
