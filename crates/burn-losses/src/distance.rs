@@ -1,8 +1,7 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
-use crate::kernels::autodiff::{Slope, in_context_of, join};
-use crate::kernels::portable::{finite, flat, repeated, untracked};
+use crate::kernels::portable::{as_function_of, repeated, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
 use crate::target::check::{Check, dims, hyper_parameter};
@@ -203,18 +202,7 @@ where
     Tensor<D>: LowerRank,
 {
     let shape = value.dims();
-    let dtype = inputs[0].0.dtype();
-    let flat = flat(value);
-    let device = inputs[0].0.device();
-    let flat = inputs.into_iter().fold(flat, |flat, (input, gradient)| {
-        let slope = Slope {
-            gradient: finite(gradient, input.dtype()),
-            kept: shape,
-            factor: None,
-        };
-        join(flat, input, slope)
-    });
-    let flat = in_context_of(flat, &device).cast(dtype);
+    let flat = as_function_of(value, inputs);
     Unreduced::from_flat(flat, shape[..D - 1].to_vec().into())
 }
 

@@ -46,7 +46,7 @@ impl BceLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/bce.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// loss     = -w (y ln x + (1 - y) ln(1 - x))         no logarithm counts for less than -100

@@ -54,7 +54,7 @@ impl BceWithLogitsLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/bce_with_logits.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// p        = 1 / (1 + exp(-x))
@@ -168,14 +168,21 @@ pub(crate) fn bce_with_logits<R: Real>(
         softplus_of_negative.times_or_zero(yes.clone()) + softplus.times_or_zero(no.clone());
 
     let slope = move || {
-        let small = u.clone() / u.plus(1.0);
-        let large = (-small.clone()).plus(1.0);
-        let positive = x.above(0.0);
-        let sigmoid = small.clone().replace(positive.clone(), large.clone());
-        let sigmoid_of_negative = large.replace(positive, small);
+        let (sigmoid, sigmoid_of_negative) = sigmoids(x, u);
         no * sigmoid - yes * sigmoid_of_negative
     };
     (value, slope)
+}
+
+/// The sigmoid of `x` and of `-x`, given `exp(-|x|)`; either is exact where it is tiny.
+pub(crate) fn sigmoids<R: Real>(x: R, u: R) -> (R, R) {
+    let small = u.clone() / u.plus(1.0);
+    let large = (-small.clone()).plus(1.0);
+    let positive = x.above(0.0);
+    (
+        small.clone().replace(positive.clone(), large.clone()),
+        large.replace(positive, small),
+    )
 }
 
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLogitsLoss {

@@ -53,7 +53,7 @@ impl CrossEntropyLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/cross_entropy.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// p        = softmax(x) along the class axis

@@ -1,5 +1,6 @@
 //! Any loss for one class of several, chosen when the program runs.
 
+use super::bce_with_logits::sigmoids;
 use super::classes::{Options, classes, one_hot_rows, without};
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
@@ -7,6 +8,8 @@ use super::{
 };
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::portable::{as_function_of, shaped, untracked, wide};
+use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
@@ -14,7 +17,7 @@ use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::Serialize;
 
 /// Configuration of a [`ClassificationLoss`]: which loss, and its options.
@@ -70,8 +73,8 @@ pub enum ClassificationLossConfig {
 /// | `kl_div` | a log-softmax of the logits | one-hot rows as the distribution to match; as logarithms with `log_target` |
 ///
 /// Swapped by hand, each of these is a change to the model or the data that is easily forgotten.
-/// What is put in between is Burn's and computed in the type of the logits; where a probability can
-/// be all but 0 or 1, prefer a loss that takes the logits.
+/// Where a probability can be all but 0 or 1, prefer a loss that takes the logits: a probability
+/// cannot say how close to 1 it is.
 ///
 /// # Example
 ///
@@ -203,22 +206,29 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
             logits: &logits,
             waiting,
         };
+        let axis = call.options.class_axis;
         match self {
             Self::CrossEntropy(loss) => loss.evaluate((logits, targets), waiting),
-            Self::Nll(loss) => loss.evaluate((call.log_probs()?, targets), waiting),
-            Self::BceWithLogits(loss) => call.with_rows(targets, |rows| {
-                loss.evaluate((logits.clone(), rows), waiting)
+            Self::Nll(loss) => call.with_wide(|logits| {
+                let log_probs = match logits.shape().num_elements() {
+                    // No backend takes a softmax of nothing.
+                    0 => logits,
+                    _ => log_probs(logits, axis),
+                };
+                loss.evaluate((log_probs, targets), waiting)
             }),
-            Self::Bce(loss) => call.with_rows(targets, |rows| {
-                let probs = activation::sigmoid(logits.clone());
-                loss.evaluate((probs, rows), waiting)
+            Self::BceWithLogits(loss) => call.with_rows(targets, |logits, rows| {
+                loss.evaluate((logits, rows), waiting)
             }),
-            Self::KlDiv(loss) => call.with_rows(targets, |rows| {
+            Self::Bce(loss) => call.with_rows(targets, |logits, rows| {
+                loss.evaluate((sigmoid(&logits), rows), waiting)
+            }),
+            Self::KlDiv(loss) => call.with_rows(targets, |logits, rows| {
                 let rows = match loss.config().log_target {
                     true => rows.log(),
                     false => rows,
                 };
-                loss.evaluate((call.log_probs()?, rows), waiting)
+                loss.evaluate((log_probs(logits, axis), rows), waiting)
             }),
         }
     }
@@ -237,21 +247,25 @@ struct Call<'a, const D: usize> {
 }
 
 impl<const D: usize> Call<'_, D> {
-    fn log_probs(&self) -> Result<Tensor<D>, LossError> {
-        let axis = self.options.class_axis;
-        self.check().class_axis(axis, &self.logits.shape())?;
-        Ok(match self.logits.shape().num_elements() {
-            // No backend takes a softmax of nothing.
-            0 => self.logits.clone(),
-            _ => log_probs(self.logits.clone(), axis),
-        })
+    /// The losses of logits in a type wide enough to put something in between without a loss of
+    /// digits; they come back in the type of the logits.
+    fn with_wide(
+        &self,
+        losses: impl FnOnce(Tensor<D>) -> Result<Evaluation, LossError>,
+    ) -> Result<Evaluation, LossError> {
+        let dtype = self.logits.dtype();
+        let check = self.check();
+        check.dtype(&self.logits.device(), dtype)?;
+        check.class_axis(self.options.class_axis, &self.logits.shape())?;
+        let losses = losses(self.logits.clone().cast(wide(dtype)))?;
+        Ok(Evaluation { dtype, ..losses })
     }
 
     /// The losses of a definition that has a term per class, from one-hot rows.
     fn with_rows(
         &self,
         ids: impl ClassIds<D>,
-        terms: impl FnOnce(Tensor<D>) -> Result<Evaluation, LossError>,
+        terms: impl FnOnce(Tensor<D>, Tensor<D>) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         let axis = self.options.class_axis;
         let shape = self.logits.shape();
@@ -274,11 +288,21 @@ impl<const D: usize> Call<'_, D> {
         if shape.num_elements() == 0 {
             return Ok(Evaluation::empty(without(&shape, axis), &[self.logits]));
         }
-        let rows = one_hot_rows(&check, ids, axis, shape[axis], self.logits.dtype())?;
-        Ok(terms(rows)?.summed(shape.dims::<D>(), axis))
+        self.with_wide(|logits| {
+            let rows = one_hot_rows(&check, ids, axis, shape[axis], logits.dtype())?;
+            Ok(terms(logits, rows)?.summed(shape.dims::<D>(), axis))
+        })
     }
 
     fn check(&self) -> Check {
         Check::new(self.options.loss, &self.logits.device(), self.waiting)
     }
+}
+
+/// The sigmoid, in the graph. Burn's own computes in `f32` on some backends whatever the input.
+fn sigmoid<const D: usize>(logits: &Tensor<D>) -> Tensor<D> {
+    let x = untracked(logits);
+    let (prob, rest) = sigmoids(x.clone(), (-x.abs()).exp());
+    let slope = prob.clone() * rest;
+    shaped(as_function_of(prob, [(logits, slope)]), logits.dims())
 }

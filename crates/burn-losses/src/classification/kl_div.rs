@@ -44,7 +44,7 @@ impl KlDivLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/kl_div.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// loss       = y (ln y - x)                0 where y = 0, whatever x is

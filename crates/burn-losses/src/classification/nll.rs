@@ -49,7 +49,7 @@ impl NllLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/nll.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// loss     = -w[y] x[y]                  0 where y is ignored

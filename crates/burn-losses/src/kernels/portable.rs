@@ -3,7 +3,7 @@
 //! Everything is computed on untracked tensors, in `f32` or `f64`: half-precision input is widened
 //! first, so that sums and small differences keep their digits.
 
-use super::autodiff::largest;
+use super::autodiff::{Slope, in_context_of, join, largest};
 use super::real::Real;
 use crate::loss::{Evaluation, Graph};
 use burn::tensor::{Bool, DType, FloatDType, Int, Tensor};
@@ -67,6 +67,28 @@ pub(crate) fn pointwise<const D: usize, const N: usize>(
         dtype: first.dtype(),
         graph: Graph::new(first, kept, gradients.into_iter().flatten()),
     }
+}
+
+/// A value, flattened, as a function of the inputs whose gradients are given; in the type of the
+/// first. The value has length 1 along the axes it was summed over.
+pub(crate) fn as_function_of<const D: usize, const N: usize>(
+    value: Tensor<D>,
+    inputs: [(&Tensor<D>, Tensor<D>); N],
+) -> Tensor<1> {
+    let kept = value.dims();
+    let (first, _) = &inputs[0];
+    let (device, dtype) = (first.device(), first.dtype());
+    let joined = inputs
+        .into_iter()
+        .fold(flat(value), |value, (input, gradient)| {
+            let slope = Slope {
+                gradient: finite(gradient, input.dtype()),
+                kept,
+                factor: None,
+            };
+            join(value, input, slope)
+        });
+    in_context_of(joined, &device).cast(dtype)
 }
 
 /// The elements in order. (Burn's own reshape takes a length of 0 for "as before".)

@@ -44,7 +44,7 @@ impl HingeEmbeddingLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/hinge_embedding.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// loss     = x                     where y = +1: the pair is alike

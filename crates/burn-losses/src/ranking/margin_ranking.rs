@@ -43,7 +43,7 @@ impl MarginRankingLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/margin_ranking.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// loss     = max(0, -y (first - second) + margin)

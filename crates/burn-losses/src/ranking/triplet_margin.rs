@@ -55,7 +55,7 @@ impl TripletMarginLossConfig {
 /// # Formula
 ///
 #[cfg_attr(doc, doc = include_str!("../../docs/shapes/triplet_margin.html"))]
-/// <details class="toggle"><summary>As plain text</summary>
+/// <details><summary>As plain text</summary>
 ///
 /// ```text
 /// d(u, v) = || u - v + eps ||_p                  along the last axis

@@ -140,6 +140,14 @@ pub fn table() -> Vec<Row> {
                 ),
             ],
         ),
+        row(
+            "RegressionLoss",
+            [
+                regression("l1", move |reduction| RegressionLoss::from(l1(reduction))),
+                regression("mse", move |reduction| RegressionLoss::from(mse(reduction))),
+            ],
+        ),
+        row("ClassificationLoss", classification_family()),
     ]
 }
 
@@ -309,22 +317,56 @@ pub fn cross_entropy_config(options: &ClassOptions, classes: usize) -> CrossEntr
         .with_label_smoothing(options.smoothing)
 }
 
-pub fn cross_entropy(name: &str, options: ClassOptions) -> Variant {
-    let ignored = options.ignored.clone();
+/// A loss of logits and class ids, made for a number of classes.
+pub fn of_logits<L>(
+    name: &str,
+    ignored: Vec<i64>,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<1, Int>), 1>,
+{
     variant(
         name,
         move |rng, rows, classes| Batch {
             inputs: vec![normal(rng, rows, classes)],
             target: Some((Kind::Int, ids(rng, rows, 1, classes, &ignored))),
         },
-        move |reduction, classes| {
-            cross_entropy_config(&options, classes)
-                .with_reduction(reduction)
-                .init()
-        },
+        make,
         |mut args| (args.input(), args.ids()),
     )
     .for_classes()
+}
+
+/// The same, with several places in a sample.
+pub fn of_logits_spatial<L>(
+    name: &str,
+    axes: Axes,
+    ignored: Vec<i64>,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<3>, Tensor<2, Int>), 2>,
+{
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, PLACES * classes)],
+            target: Some((Kind::Int, ids(rng, rows, PLACES, classes, &ignored))),
+        },
+        move |reduction, columns| make(reduction, columns / PLACES),
+        move |mut args| (axes.lay(args.input()), args.ints()),
+    )
+    .for_classes()
+    .reshaping()
+}
+
+pub fn cross_entropy(name: &str, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    of_logits(name, ignored, move |reduction, classes| {
+        let config = cross_entropy_config(&options, classes);
+        config.with_reduction(reduction).init()
+    })
 }
 
 pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
@@ -346,22 +388,57 @@ pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
 
 pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
     let ignored = options.ignored.clone();
-    variant(
-        name,
-        move |rng, rows, classes| Batch {
-            inputs: vec![normal(rng, rows, PLACES * classes)],
-            target: Some((Kind::Int, ids(rng, rows, PLACES, classes, &ignored))),
-        },
-        move |reduction, columns| {
-            cross_entropy_config(&options, columns / PLACES)
-                .with_class_axis(axes.class())
-                .with_reduction(reduction)
-                .init()
-        },
-        move |mut args| (axes.lay(args.input()), args.ints()),
-    )
-    .for_classes()
-    .reshaping()
+    of_logits_spatial(name, axes, ignored, move |reduction, classes| {
+        cross_entropy_config(&options, classes)
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+/// The members of the family, each with the options that matter to what it puts in between.
+fn classification_family() -> Vec<Variant> {
+    let family = |loss: ClassificationLoss| loss;
+    vec![
+        of_logits("cross_entropy", vec![-100], move |reduction, _| {
+            let config = CrossEntropyLossConfig::new().with_ignore_index(-100);
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("nll", vec![1], move |reduction, classes| {
+            let config = NllLossConfig::new().with_ignore_index(1);
+            let config = config.with_weights(Some(class_weights(classes)));
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("bce_with_logits", vec![], move |reduction, classes| {
+            let config = BceWithLogitsLossConfig::new().with_label_smoothing(0.1);
+            let config = config.with_pos_weights(Some(class_weights(classes)));
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("bce", vec![], move |reduction, classes| {
+            let config = BceLossConfig::new().with_weights(Some(class_weights(classes)));
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("kl_div", vec![], move |reduction, _| {
+            let config = KlDivLossConfig::new();
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("kl_div of logarithms", vec![], move |reduction, _| {
+            let config = KlDivLossConfig::new().with_log_target(true);
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits_spatial("bce_with_logits, [N, C, 2]", Axes::ClassSecond, vec![], {
+            move |reduction, _| {
+                let config = BceWithLogitsLossConfig::new();
+                family(config.with_reduction(reduction).init().into())
+            }
+        }),
+        of_logits_spatial("kl_div, [N, 2, C]", Axes::ClassLast, vec![], {
+            move |reduction, _| {
+                let config = KlDivLossConfig::new().with_class_axis(Some(2));
+                family(config.with_reduction(reduction).init().into())
+            }
+        }),
+    ]
 }
 
 /// Stamps the variants whose target is of any of several kinds: the call is the same for each, its
