@@ -5,13 +5,12 @@
 
 use std::process::ExitCode;
 
-use burn::module::Module;
+use burn::tensor::Device;
 use burn_losses::prelude::*;
 use clap::Parser;
 use classification::model::{Digits, Model};
 use common::cli::{self, Defaults, Flags};
-use common::log::TrainingLog;
-use common::{Error, curves, digits, training};
+use common::{Error, digits, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -57,21 +56,14 @@ fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
     loss.try_init()?;
-    let device = flags.backend.device()?.autodiff();
 
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let task = Digits(digits::split(digits::load()?, &mut rng));
-    let model = training::seeded(flags.seed, &device, |device| Model::new(loss, device));
-    let steps = flags.epochs * task.0.train.len().div_ceil(flags.batch_size);
-    let mut log = TrainingLog::create(&flags.output, steps, "accuracy")?;
-    let model = training::train(&task, model, flags, &device, &mut rng, &mut log)?;
-
     let title = format!("Handwritten digits, trained with {}", loss.name());
-    let path = flags.output.join("curves.svg");
-    curves::draw(&path, &title, "accuracy", &log.finish()?)?;
-    println!("wrote {}", path.display());
+    let new = |device: &Device| Model::new(loss, device);
+    let model = training::run(&task, new, &title, "accuracy", flags, &mut rng)?;
 
-    let confusion = task.confusion(&model.valid(), &device.without_autodiff());
+    let confusion = task.confusion(&model, &flags.backend.device()?);
     let path = flags.output.join("confusion.svg");
     confusion.draw(&path)?;
     println!("wrote {}", path.display());

@@ -51,21 +51,18 @@ pub struct Digits(pub Split);
 impl Digits {
     /// The model's answers on the held-out digits.
     pub fn confusion(&self, model: &Model, device: &Device) -> Confusion {
-        let batch = Batch::new(self.0.held_out.iter(), device);
+        let batch = self.0.held_out(device);
         Confusion::new(batch.ids, model.answers(batch.images))
     }
 }
 
 impl Task for Digits {
     type Model = Model;
+    type Samples = Split;
     type Batch = Batch;
 
-    fn samples(&self) -> usize {
-        self.0.train.len()
-    }
-
-    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
-        self.0.batch(indices, device)
+    fn training_samples(&self) -> &Split {
+        &self.0
     }
 
     fn loss(&self, model: &Model, batch: Batch) -> Tensor<1> {
@@ -77,7 +74,7 @@ impl Task for Digits {
     }
 
     fn held_out(&self, model: &Model, device: &Device) -> (f64, f64) {
-        let batch = Batch::new(self.0.held_out.iter(), device);
+        let batch = self.0.held_out(device);
         let loss = self.loss(model, batch).into_scalar();
         (loss, self.confusion(model, device).accuracy())
     }

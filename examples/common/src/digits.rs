@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::Error;
+use crate::training::Samples;
 
 /// The number of pixels of an image, 8 by 8.
 pub const PIXELS: usize = 64;
@@ -76,15 +77,27 @@ pub fn split(mut digits: Vec<Digit>, rng: &mut impl Rng) -> Split {
 }
 
 impl Split {
-    /// Training images by their indices.
-    pub fn batch(&self, indices: &[usize], device: &Device) -> Batch {
-        Batch::new(indices.iter().map(|&index| &self.train[index]), device)
+    /// All held-out images.
+    pub fn held_out(&self, device: &Device) -> Batch {
+        Batch::new(self.held_out.iter(), device)
     }
 
     /// The class that is the most frequent one in the training part.
     pub fn majority_class(&self) -> usize {
         let count = |class| self.train.iter().filter(|it| it.class == class).count();
         (0..CLASSES).max_by_key(|&class| count(class)).unwrap_or(0)
+    }
+}
+
+impl Samples for Split {
+    type Batch = Batch;
+
+    fn count(&self) -> usize {
+        self.train.len()
+    }
+
+    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
+        Batch::new(indices.iter().map(|&index| &self.train[index]), device)
     }
 }
 

@@ -11,20 +11,32 @@ use rand::seq::SliceRandom;
 
 use crate::Error;
 use crate::cli::Flags;
+use crate::curves;
 use crate::log::{Epoch, TrainingLog};
 
-/// What there is to learn: samples, how a model's loss on them is computed, and how good it is.
+/// What a model is trained on.
+pub trait Samples {
+    /// Some of the samples as tensors.
+    type Batch;
+
+    /// The number of samples.
+    fn count(&self) -> usize;
+
+    /// Samples by their indices.
+    fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch;
+}
+
+/// What there is to learn: how a model's loss on samples is computed, and how good it is.
 pub trait Task {
     /// The model to train.
     type Model: Module;
-    /// Some training samples as tensors.
+    /// What it is trained on.
+    type Samples: Samples<Batch = Self::Batch>;
+    /// Some samples as tensors.
     type Batch;
 
-    /// The number of training samples.
-    fn samples(&self) -> usize;
-
-    /// Training samples by their indices.
-    fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch;
+    /// The samples to train on.
+    fn training_samples(&self) -> &Self::Samples;
 
     /// The loss of a batch.
     fn loss(&self, model: &Self::Model, batch: Self::Batch) -> Tensor<1>;
@@ -36,28 +48,49 @@ pub trait Task {
     fn held_out(&self, model: &Self::Model, device: &Device) -> (f64, f64);
 }
 
+/// A whole training run, as the options ask for it: the log goes along, the curves are drawn.
+pub fn run<T: Task>(
+    task: &T,
+    new: impl Fn(&Device) -> T::Model,
+    title: &str,
+    score_name: &'static str,
+    flags: &Flags,
+    rng: &mut impl Rng,
+) -> Result<T::Model, Error> {
+    let steps = flags.epochs * task.training_samples().count().div_ceil(flags.batch_size);
+    let mut log = TrainingLog::create(&flags.output, steps, score_name)?;
+    let model = train(task, new, flags, flags.seed, rng, &mut log)?;
+    let path = flags.output.join("curves.svg");
+    curves::draw(&path, title, score_name, &log.finish()?)?;
+    println!("wrote {}", path.display());
+    Ok(model)
+}
+
 /// A model whose weights depend on the seed alone.
 ///
 /// Every backend has random numbers of its own, so the weights are drawn on the same one for all.
-pub fn seeded<M: Module>(seed: u64, device: &Device, new: impl Fn(&Device) -> M) -> M {
+fn seeded<M: Module>(seed: u64, device: &Device, new: impl Fn(&Device) -> M) -> M {
     let host = Device::flex();
     host.seed(seed);
     let weights = new(&host).into_record();
     new(device).load_record(weights)
 }
 
-/// Trains the model on a device with autodiff. What looks suspicious about the first batch is said
-/// before any time is spent.
+/// Trains a new model, and gives it without autodiff. What looks suspicious about the first batch is
+/// said before any time is spent.
 pub fn train<T: Task>(
     task: &T,
-    mut model: T::Model,
+    new: impl Fn(&Device) -> T::Model,
     flags: &Flags,
-    device: &Device,
+    seed: u64,
     rng: &mut impl Rng,
     log: &mut TrainingLog,
 ) -> Result<T::Model, Error> {
-    let first: Vec<usize> = (0..task.samples().min(flags.batch_size)).collect();
-    for lint in task.lint(&model, task.batch(&first, device)) {
+    let samples = task.training_samples();
+    let device = &flags.backend.device()?.autodiff();
+    let mut model = seeded(seed, device, new);
+    let first: Vec<usize> = (0..samples.count().min(flags.batch_size)).collect();
+    for lint in task.lint(&model, samples.batch(&first, device)) {
         log.say(format!("lint: {lint}"));
     }
 
@@ -65,10 +98,10 @@ pub fn train<T: Task>(
     let mut optimizer = AdamConfig::new().init();
     for epoch in 1..=flags.epochs {
         let start = Instant::now();
-        let order = batches(task.samples(), flags.batch_size, rng);
+        let order = batches(samples.count(), flags.batch_size, rng);
         let mut losses = Vec::new();
         for indices in &order {
-            let loss = task.loss(&model, task.batch(indices, device));
+            let loss = task.loss(&model, samples.batch(indices, device));
             losses.push(loss.clone().inner());
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(flags.learning_rate, model, gradients);
@@ -93,7 +126,7 @@ pub fn train<T: Task>(
             return Err("the loss is no longer finite: lower --learning-rate".into());
         }
     }
-    Ok(model)
+    Ok(model.valid())
 }
 
 /// All indices in a new order, in batches. The last one may be smaller.

@@ -73,7 +73,7 @@ pub(crate) struct Digits(pub(crate) Split);
 impl Digits {
     /// The places of the held-out images, and which digits they show.
     pub(crate) fn places(&self, model: &Model, device: &Device) -> Vec<(Vec<f32>, usize)> {
-        let batch = Batch::new(self.0.held_out.iter(), device);
+        let batch = self.0.held_out(device);
         let places = model.forward(batch.images).into_data();
         let places: Vec<f32> = places.iter().collect();
         let classes = self.0.held_out.iter().map(|digit| digit.class);
@@ -96,14 +96,11 @@ impl Digits {
 
 impl Task for Digits {
     type Model = Model;
+    type Samples = Split;
     type Batch = Batch;
 
-    fn samples(&self) -> usize {
-        self.0.train.len()
-    }
-
-    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
-        self.0.batch(indices, device)
+    fn training_samples(&self) -> &Split {
+        &self.0
     }
 
     fn loss(&self, model: &Model, batch: Batch) -> Tensor<1> {

@@ -5,14 +5,11 @@
 
 use std::process::ExitCode;
 
-use burn::module::Module;
 use burn::tensor::Device;
 use burn_losses::prelude::*;
 use clap::Parser;
 use common::cli::{self, Defaults, Flags};
-use common::log::TrainingLog;
-use common::training::{self, Task};
-use common::{Error, curves, digits};
+use common::{Error, digits, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -67,40 +64,30 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
-    let device = flags.backend.device()?.autodiff();
     let mut rng = StdRng::seed_from_u64(flags.seed);
     match loss {
         RankingLossConfig::TripletMargin(config) => {
             let loss_of_model = EmbeddingLoss::TripletMargin(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
+            embed(loss.name(), &loss_of_model, flags, &mut rng)
         }
         RankingLossConfig::HingeEmbedding(config) => {
             let loss_of_model = EmbeddingLoss::HingeEmbedding(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
+            embed(loss.name(), &loss_of_model, flags, &mut rng)
         }
         RankingLossConfig::MarginRanking(config) => {
-            score(loss.name(), &config.try_init()?, flags, &device, &mut rng)
+            score(loss.name(), &config.try_init()?, flags, &mut rng)
         }
     }
 }
 
 /// Trains places for digits.
-fn embed(
-    name: &str,
-    loss: &EmbeddingLoss,
-    flags: &Flags,
-    device: &Device,
-    rng: &mut StdRng,
-) -> Result<(), Error> {
+fn embed(name: &str, loss: &EmbeddingLoss, flags: &Flags, rng: &mut StdRng) -> Result<(), Error> {
     let task = Digits(digits::split(digits::load()?, rng));
-    let model = training::seeded(flags.seed, device, |device| {
-        embedding::Model::new(loss, device)
-    });
     let title = format!("Handwritten digits in the plane, trained with {name}");
-    let metric = "average precision";
-    let model = train(&task, model, &title, metric, flags, device, rng)?;
+    let new = |device: &Device| embedding::Model::new(loss, device);
+    let model = training::run(&task, new, &title, "average precision", flags, rng)?;
 
-    let places = task.places(&model.valid(), &device.clone().without_autodiff());
+    let places = task.places(&model, &flags.backend.device()?);
     let path = flags.output.join("embedding.svg");
     embedding::draw(&path, &title, &places)?;
     println!("wrote {}", path.display());
@@ -123,17 +110,14 @@ fn score(
     name: &str,
     loss: &MarginRankingLoss,
     flags: &Flags,
-    device: &Device,
     rng: &mut StdRng,
 ) -> Result<(), Error> {
     let task = Wines::load(rng)?;
-    let model = training::seeded(flags.seed, device, |device| {
-        scoring::Model::new(loss, device)
-    });
     let title = format!("Quality of red wines, trained with {name}");
-    let model = train(&task, model, &title, "pairs in order", flags, device, rng)?;
+    let new = |device: &Device| scoring::Model::new(loss, device);
+    let model = training::run(&task, new, &title, "pairs in order", flags, rng)?;
 
-    let scores = task.scores(&model.valid(), &device.clone().without_autodiff());
+    let scores = task.scores(&model, &flags.backend.device()?);
     let path = flags.output.join("scores.svg");
     scoring::draw(&path, &title, &task.held_out, &scores)?;
     println!("wrote {}", path.display());
@@ -149,23 +133,4 @@ fn score(
             100.0 * baseline
         ),
     )
-}
-
-/// Trains and draws the curves.
-fn train<T: Task>(
-    task: &T,
-    model: T::Model,
-    title: &str,
-    score_name: &'static str,
-    flags: &Flags,
-    device: &Device,
-    rng: &mut StdRng,
-) -> Result<T::Model, Error> {
-    let steps = flags.epochs * task.samples().div_ceil(flags.batch_size);
-    let mut log = TrainingLog::create(&flags.output, steps, score_name)?;
-    let model = training::train(task, model, flags, device, rng, &mut log)?;
-    let path = flags.output.join("curves.svg");
-    curves::draw(&path, title, score_name, &log.finish()?)?;
-    println!("wrote {}", path.display());
-    Ok(model)
 }

@@ -10,7 +10,7 @@ use burn_losses::prelude::*;
 use common::Error;
 use common::chart::{self, Axis, BLUE, ORANGE};
 use common::tabular::{self, Scale, median};
-use common::training::Task;
+use common::training::{Samples, Task};
 use rand::Rng;
 
 const HIDDEN: usize = 32;
@@ -177,17 +177,26 @@ impl Model {
     }
 }
 
-impl Task for Wines {
-    type Model = Model;
+impl Samples for Wines {
     type Batch = Pairs;
 
-    fn samples(&self) -> usize {
+    fn count(&self) -> usize {
         self.train.len()
     }
 
     fn batch(&self, indices: &[usize], device: &Device) -> Pairs {
         let wines: Vec<_> = indices.iter().map(|&index| &self.train[index]).collect();
         self.pairs(&wines, device)
+    }
+}
+
+impl Task for Wines {
+    type Model = Model;
+    type Samples = Self;
+    type Batch = Pairs;
+
+    fn training_samples(&self) -> &Self {
+        self
     }
 
     fn loss(&self, model: &Model, pairs: Pairs) -> Tensor<1> {

@@ -4,13 +4,12 @@
 
 use std::process::ExitCode;
 
-use burn::module::Module;
+use burn::tensor::Device;
 use burn_losses::prelude::*;
 use clap::Parser;
 use common::chart::{self, Axis, BLUE, GREY};
 use common::cli::{self, Defaults, Flags};
-use common::log::TrainingLog;
-use common::{Error, curves, training};
+use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regression::data::{self, Patients};
@@ -56,21 +55,14 @@ fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
     loss.try_init()?;
-    let device = flags.backend.device()?.autodiff();
 
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let patients = Patients::split(data::load()?, cli.corrupt, &mut rng);
-    let model = training::seeded(flags.seed, &device, |device| Model::new(loss, device));
-    let steps = flags.epochs * patients.train.len().div_ceil(flags.batch_size);
-    let mut log = TrainingLog::create(&flags.output, steps, "R squared")?;
-    let model = training::train(&patients, model, flags, &device, &mut rng, &mut log)?;
-
     let title = format!("Progression of diabetes, trained with {}", loss.name());
-    let path = flags.output.join("curves.svg");
-    curves::draw(&path, &title, "R squared", &log.finish()?)?;
-    println!("wrote {}", path.display());
+    let new = |device: &Device| Model::new(loss, device);
+    let model = training::run(&patients, new, &title, "R squared", flags, &mut rng)?;
 
-    let answers = Answers::new(&patients, &model.valid(), &device.without_autodiff());
+    let answers = Answers::new(&patients, &model, &flags.backend.device()?);
     let path = flags.output.join("predicted.svg");
     draw(&path, &title, &answers)?;
     println!("wrote {}", path.display());

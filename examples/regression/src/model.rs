@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 use burn_losses::Lint;
 use burn_losses::prelude::*;
 use common::tabular::{mean, median};
-use common::training::Task;
+use common::training::{Samples, Task};
 
 use crate::data::{FEATURES, Patients};
 
@@ -40,23 +40,32 @@ impl Model {
     }
 }
 
-impl Task for Patients {
-    type Model = Model;
+impl Samples for Patients {
     type Batch = (Tensor<2>, Tensor<2>);
 
-    fn samples(&self) -> usize {
+    fn count(&self) -> usize {
         self.train.len()
     }
 
     fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch {
         self.tensors(indices.iter().map(|&index| &self.train[index]), device)
     }
+}
 
-    fn loss(&self, model: &Model, (measurements, targets): Self::Batch) -> Tensor<1> {
+impl Task for Patients {
+    type Model = Model;
+    type Samples = Self;
+    type Batch = (Tensor<2>, Tensor<2>);
+
+    fn training_samples(&self) -> &Self {
+        self
+    }
+
+    fn loss(&self, model: &Model, (measurements, targets): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
         model.loss.forward(model.forward(measurements), targets)
     }
 
-    fn lint(&self, model: &Model, (measurements, targets): Self::Batch) -> Vec<Lint> {
+    fn lint(&self, model: &Model, (measurements, targets): (Tensor<2>, Tensor<2>)) -> Vec<Lint> {
         model.loss.lint(&model.forward(measurements), &targets)
     }
 

@@ -10,6 +10,11 @@ use crate::table::{Row, rows};
 /// The number of points of a curve: odd, so that the middle is one of them.
 const POINTS: usize = 241;
 const COLORS: [RGBColor; 3] = [BLUE, ORANGE, GREEN];
+/// Fonts that have the parts of large braces, and room between the lines of a formula.
+const STYLE: &str = "<style>.formula math{font-family:'STIX Two Math','Cambria Math',\
+    'Latin Modern Math','STIX Math',math} .formula mtd{padding-top:.4em;padding-bottom:.4em} \
+    .formula mtable mtable mtd{padding-top:.1em;padding-bottom:.1em} \
+    .docblock>.formula{overflow-y:hidden;padding:.4em 0}</style>";
 const SIZE: (u32, u32) = (960, 340);
 
 /// All files, by name.
@@ -36,7 +41,8 @@ fn page(row: &Row) -> Result<String, Error> {
     })?;
     let formula = typeset(row)?;
     Ok(format!(
-        "<div>{formula}</div>\n<figure style=\"margin:1em 0\">\n{picture}</figure>\n"
+        "{STYLE}\n<div class=\"formula\">{formula}</div>\n\
+         <figure style=\"margin:1em 0\">\n{picture}</figure>\n"
     ))
 }
 

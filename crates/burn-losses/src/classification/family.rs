@@ -9,7 +9,6 @@ use super::{
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
 use crate::kernels::portable::{as_function_of, shaped, untracked, wide};
-use crate::kernels::real::Real;
 use crate::loss::{Evaluate, Evaluation};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};

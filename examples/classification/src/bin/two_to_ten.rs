@@ -19,7 +19,7 @@ use common::cli::{self, Defaults, Flags};
 use common::curves;
 use common::digits::{self, Batch, CLASSES, Digit, PIXELS, Split};
 use common::log::{Epoch, TrainingLog};
-use common::training::{self, Task};
+use common::training::{self, Samples, Task};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -78,14 +78,11 @@ impl TwoDigits {
 
 impl Task for TwoDigits {
     type Model = Net;
+    type Samples = Split;
     type Batch = Batch;
 
-    fn samples(&self) -> usize {
-        self.split.train.len()
-    }
-
-    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
-        self.split.batch(indices, device)
+    fn training_samples(&self) -> &Split {
+        &self.split
     }
 
     fn loss(&self, net: &Net, batch: Batch) -> Tensor<1> {
@@ -99,7 +96,7 @@ impl Task for TwoDigits {
     }
 
     fn held_out(&self, net: &Net, device: &Device) -> (f64, f64) {
-        let batch = Batch::new(self.split.held_out.iter(), device);
+        let batch = self.split.held_out(device);
         let answers = net.forward(batch.images.clone()).greater_scalar(0.0).int();
         let right = answers.equal(Self::labels(batch.ids.clone()));
         let accuracy = right.float().mean().into_scalar();
@@ -107,46 +104,30 @@ impl Task for TwoDigits {
     }
 }
 
-/// What is wrong with the program after the move, if anything.
-#[derive(Clone, Copy, PartialEq)]
-enum Mistake {
-    None,
-    /// The model applies a softmax, and the loss another one.
-    Softmax,
-    /// The training ids are those of the next digit.
-    ShiftedIds,
-}
-
 /// After the move: which digit is it?
 struct TenDigits {
     split: Split,
     loss: CrossEntropyLoss,
-    mistake: Mistake,
+    /// Whether the model applies a softmax by mistake, before that of the loss.
+    softmax: bool,
 }
 
 impl TenDigits {
     fn forward(&self, net: &Net, images: Tensor<2>) -> Tensor<2> {
-        match self.mistake {
-            Mistake::Softmax => activation::softmax(net.forward(images), 1),
-            Mistake::None | Mistake::ShiftedIds => net.forward(images),
+        match self.softmax {
+            true => activation::softmax(net.forward(images), 1),
+            false => net.forward(images),
         }
     }
 }
 
 impl Task for TenDigits {
     type Model = Net;
+    type Samples = Split;
     type Batch = Batch;
 
-    fn samples(&self) -> usize {
-        self.split.train.len()
-    }
-
-    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
-        let mut batch = self.split.batch(indices, device);
-        if self.mistake == Mistake::ShiftedIds {
-            batch.ids = (batch.ids + 1).remainder_scalar(CLASSES as i64);
-        }
-        batch
+    fn training_samples(&self) -> &Split {
+        &self.split
     }
 
     fn loss(&self, net: &Net, batch: Batch) -> Tensor<1> {
@@ -159,7 +140,7 @@ impl Task for TenDigits {
     }
 
     fn held_out(&self, net: &Net, device: &Device) -> (f64, f64) {
-        let batch = Batch::new(self.split.held_out.iter(), device);
+        let batch = self.split.held_out(device);
         let answers = target::class_ids(net.forward(batch.images.clone()), 1);
         let accuracy = answers
             .equal(batch.ids.clone())
@@ -180,21 +161,22 @@ fn run(cli: &Cli) -> Result<(), Error> {
         split: split(flags, |digit| [NO, YES].contains(&digit.class))?,
         loss: BceWithLogitsLoss::new(),
     };
-    let ten = |mistake| -> Result<TenDigits, Error> {
+    let ten = |softmax| -> Result<TenDigits, Error> {
         Ok(TenDigits {
             split: split(flags, |_| true)?,
             loss: CrossEntropyLoss::new(),
-            mistake,
+            softmax,
         })
     };
-    let (right, softmax, shifted) = (
-        ten(Mistake::None)?,
-        ten(Mistake::Softmax)?,
-        ten(Mistake::ShiftedIds)?,
-    );
+    let right = ten(false)?;
+    let softmax = ten(true)?;
+    let mut shifted = ten(false)?;
+    for digit in &mut shifted.split.train {
+        digit.class = (digit.class + 1) % CLASSES;
+    }
     let lints = softmax.lint(&Net::new(CLASSES, &Device::flex()), {
-        let all: Vec<usize> = (0..flags.batch_size.min(softmax.samples())).collect();
-        softmax.batch(&all, &Device::flex())
+        let all: Vec<usize> = (0..softmax.split.count()).collect();
+        softmax.split.batch(&all, &Device::flex())
     });
 
     let before = train(&two, 1, flags)?;
@@ -253,11 +235,10 @@ fn train(
     outputs: usize,
     flags: &Flags,
 ) -> Result<Vec<Epoch>, Error> {
-    let device = flags.backend.device()?.autodiff();
-    let net = training::seeded(flags.seed, &device, |device| Net::new(outputs, device));
     let mut log = TrainingLog::quiet();
     let mut rng = StdRng::seed_from_u64(flags.seed);
-    training::train(task, net, flags, &device, &mut rng, &mut log)?;
+    let new = |device: &Device| Net::new(outputs, device);
+    training::train(task, new, flags, flags.seed, &mut rng, &mut log)?;
     log.finish()
 }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use burn::module::Module;
+use burn::tensor::Device;
 use burn_losses::prelude::*;
 use clap::Parser;
 use common::chart::{self, Axis, BLUE, GREY, ORANGE, RGBColor};
@@ -112,17 +112,12 @@ fn train(
     seed: u64,
     flags: &Flags,
 ) -> Result<Answers, Error> {
-    let device = flags.backend.device()?.autodiff();
     let mut rng = StdRng::seed_from_u64(seed);
     let patients = Patients::split(data::load()?, f64::from(share) / 100.0, &mut rng);
-    let model = training::seeded(seed, &device, |device| Model::new(loss, device));
+    let new = |device: &Device| Model::new(loss, device);
     let mut log = TrainingLog::quiet();
-    let model = training::train(&patients, model, flags, &device, &mut rng, &mut log)?;
-    Ok(Answers::new(
-        &patients,
-        &model.valid(),
-        &device.without_autodiff(),
-    ))
+    let model = training::train(&patients, new, flags, seed, &mut rng, &mut log)?;
+    Ok(Answers::new(&patients, &model, &flags.backend.device()?))
 }
 
 /// Draws the answers at one share of corrupted targets, and the errors at all of them.
