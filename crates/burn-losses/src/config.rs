@@ -14,8 +14,7 @@ use serde_json::Value;
 ///
 /// The `Deserialize` of a Burn configuration wants every option and skips what it does not know. A
 /// file that a person writes has a few options and sometimes a misspelt one: here that is an error
-/// with the names there are. It is made for serde's `deserialize_with`, in any format that
-/// describes itself (JSON, TOML, YAML):
+/// with the names there are. It is made for serde's `deserialize_with`:
 ///
 /// ```
 /// use burn_losses::prelude::*;
@@ -49,14 +48,14 @@ where
     C: Config + Default,
     D: Deserializer<'de>,
 {
-    let options = Options::deserialize(deserializer)?;
+    let options = Given::deserialize(deserializer)?;
     options.over_defaults().map_err(D::Error::custom)
 }
 
 /// The options of a configuration as they were given, in order.
-pub(crate) struct Options(Vec<(String, Value)>);
+pub(crate) struct Given(Vec<(String, Value)>);
 
-impl Options {
+impl Given {
     /// The options that only say which loss.
     pub(crate) fn named(name: &str) -> Self {
         Self(vec![("loss".to_string(), Value::from(name))])
@@ -100,18 +99,18 @@ impl Options {
     }
 }
 
-impl<'de> Deserialize<'de> for Options {
+impl<'de> Deserialize<'de> for Given {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OptionsVisitor;
+        struct GivenVisitor;
 
-        impl<'de> Visitor<'de> for OptionsVisitor {
-            type Value = Options;
+        impl<'de> Visitor<'de> for GivenVisitor {
+            type Value = Given;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("the options of a loss by name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Options, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
                 let mut options: Vec<(String, Value)> = Vec::new();
                 while let Some((name, value)) = map.next_entry()? {
                     if options.iter().any(|(other, _)| *other == name) {
@@ -120,11 +119,11 @@ impl<'de> Deserialize<'de> for Options {
                     }
                     options.push((name, value));
                 }
-                Ok(Options(options))
+                Ok(Given(options))
             }
         }
 
-        deserializer.deserialize_map(OptionsVisitor)
+        deserializer.deserialize_map(GivenVisitor)
     }
 }
 
@@ -161,7 +160,11 @@ macro_rules! loss_family {
                 $crate::error::or_panic(self.try_init())
             }
 
-            /// The loss with this configuration, or what is wrong with the configuration.
+            /// The loss with this configuration.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with the configuration.
             pub fn try_init(&self) -> Result<$family, $crate::LossError> {
                 self.validate()?;
                 match self {
@@ -169,7 +172,7 @@ macro_rules! loss_family {
                 }
             }
 
-            fn read(mut options: $crate::config::Options) -> Result<Self, alloc::string::String> {
+            fn read(mut options: $crate::config::Given) -> Result<Self, alloc::string::String> {
                 match options.take_loss(Self::NAMES)?.as_str() {
                     $($name => options.over_defaults().map(Self::$variant),)*
                     other => unreachable!("`{other}` is none of the names"),
@@ -188,13 +191,13 @@ macro_rules! loss_family {
             type Err = alloc::string::String;
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
-                Self::read($crate::config::Options::named(name))
+                Self::read($crate::config::Given::named(name))
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $family_config {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let options = $crate::config::Options::deserialize(from)?;
+                let options = $crate::config::Given::deserialize(from)?;
                 Self::read(options).map_err(serde::de::Error::custom)
             }
         }

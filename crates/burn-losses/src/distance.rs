@@ -98,7 +98,8 @@ pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Distance<D>
 ///
 /// # Panics
 ///
-/// When the shapes or devices differ, or `p` is less than 1, or `eps` negative.
+/// When the shapes or devices differ or the vectors have no components, the device cannot compute with
+/// the float type, `p` is less than 1, `eps` is negative, or either is not finite.
 #[track_caller]
 pub fn pairwise_distance<const D: usize>(
     a: Tensor<D>,
@@ -136,7 +137,8 @@ where
 ///
 /// # Panics
 ///
-/// When the shapes or devices differ, or `eps` is not positive.
+/// When the shapes or devices differ or the vectors have no components, the device cannot compute with
+/// the float type, or `eps` is not finite and positive.
 #[track_caller]
 pub fn cosine_similarity<const D: usize>(
     a: Tensor<D>,

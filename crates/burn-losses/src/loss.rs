@@ -245,6 +245,9 @@ pub trait Evaluate<I> {
 pub struct Evaluation {
     /// One loss per element, flattened, untracked, in `f32` or `f64`.
     pub(crate) values: Tensor<1>,
+    /// Where an unreduced loss is the sum of several of them: how the values are laid out, with the
+    /// terms of a sum along the middle axis.
+    pub(crate) terms: Option<[usize; 3]>,
     /// How much each counts; 1 where there is none.
     pub(crate) weights: Option<Tensor<1>>,
     /// The shape of the unreduced loss.
@@ -320,6 +323,13 @@ impl Graph {
     }
 }
 
+/// A shape without one of its axes.
+pub(crate) fn without(shape: &Shape, axis: usize) -> Shape {
+    let mut dims = shape.to_vec();
+    dims.remove(axis);
+    Shape::from(dims)
+}
+
 /// The product, in which weight 0 leaves an element out, whatever it is.
 fn weigh<const D: usize>(values: Tensor<D>, weights: Tensor<D>) -> Tensor<D> {
     let shape = values.dims();
@@ -385,6 +395,7 @@ impl Evaluation {
         let gradients = inputs.iter().map(|&input| (input.clone(), first.clone()));
         Self {
             values: Tensor::zeros([0], (&first.device(), first.dtype())),
+            terms: None,
             weights: None,
             shape,
             batch: first.dims()[0],
@@ -393,50 +404,38 @@ impl Evaluation {
         }
     }
 
-    /// The losses of input of the given shape, summed along an axis. A sum counts for as many as it
-    /// was made of, so what they are reduced to stays the same.
-    pub(crate) fn summed<const D: usize>(self, shape: [usize; D], axis: usize) -> Self {
-        let sum_up = move |each: Tensor<1>| flat(shaped(each, shape).sum_dim(axis));
-        let mut kept = shape;
-        kept[axis] = 1;
-        let mut remaining = shape.to_vec();
-        remaining.remove(axis);
-        let spread = move |sums: Tensor<1>| flat(shaped(sums, kept).expand(shape));
+    /// The unreduced loss becomes the sum along an axis of the input, whose shape is given. What
+    /// the losses are reduced to stays as it is.
+    pub(crate) fn summed(mut self, shape: &Shape, axis: usize) -> Self {
+        let dims = shape.as_slice();
+        let (outer, inner) = (dims[..axis].iter(), dims[axis + 1..].iter());
+        self.terms = Some([outer.product(), dims[axis], inner.product()]);
+        self.shape = without(shape, axis);
+        self
+    }
 
-        let each = self.values.clone();
-        let values = sum_up(self.values);
-        let weights = match self.weights {
-            Some(weights) => sum_up(weights),
-            None => values.full_like(shape[axis] as f64),
+    /// The losses in the graph, each by itself.
+    fn into_unreduced(self) -> Tensor<1> {
+        let values = self.graph.join(self.values, Through::Each);
+        let values = match self.terms {
+            Some(terms) => flat(shaped(values, terms).sum_dim(1)),
+            None => values,
         };
-        let device = self.graph.device.clone();
-        let join = move |value, through| match through {
-            Through::Each => sum_up(self.graph.join(each, Through::Each)),
-            Through::Sum(weighing) => {
-                let weighing = Weighing {
-                    weights: weighing.weights.map(spread),
-                    factor: weighing.factor,
-                };
-                self.graph.join(value, Through::Sum(Box::new(weighing)))
-            }
-        };
-        Self {
-            values,
-            weights: Some(weights),
-            shape: Shape::from(remaining),
-            graph: Graph {
-                device,
-                join: Box::new(join),
-            },
-            ..self
-        }
+        values.cast(self.dtype)
     }
 
     /// The sum of the losses over what the reduction divides it by, with the weights of
     /// `forward_weighted`, if it is that.
     fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> Tensor<1> {
         let dtype = self.dtype;
-        let count = self.shape.num_elements();
+        let count = self.values.dims()[0];
+        let samples = match self.terms {
+            Some([outer, terms, inner]) => samples.map(|samples| {
+                let each = shaped(samples, [outer, 1, inner]);
+                flat(each.expand([outer, terms, inner]))
+            }),
+            None => samples,
+        };
         let values = match &samples {
             Some(samples) => weigh(self.values, samples.clone()),
             None => self.values,
@@ -511,11 +510,8 @@ fn unreduced<I, L: Evaluate<I> + ?Sized>(
     waiting: bool,
 ) -> Result<L::Unreduced, LossError> {
     let losses = loss.evaluate(inputs, waiting)?;
-    let values = losses.graph.join(losses.values, Through::Each);
-    Ok(Unreduced::from_flat(
-        values.cast(losses.dtype),
-        losses.shape,
-    ))
+    let shape = losses.shape.clone();
+    Ok(Unreduced::from_flat(losses.into_unreduced(), shape))
 }
 
 fn parts<I, L: Evaluate<I> + ?Sized>(
@@ -526,7 +522,7 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     let mut losses = loss.evaluate(inputs, waiting)?;
     let weight = match losses.weights.take() {
         Some(weights) => sum(weights),
-        None => constant(&losses.values, losses.shape.num_elements() as f64),
+        None => constant(&losses.values, losses.values.dims()[0] as f64),
     };
     losses.dtype = losses.values.dtype();
     Ok(LossParts {

@@ -24,7 +24,11 @@ macro_rules! loss_module {
                 $crate::error::or_panic(self.try_init())
             }
 
-            /// The loss with this configuration, or what is wrong with the configuration.
+            /// The loss with this configuration.
+            ///
+            /// # Errors
+            ///
+            /// What is wrong with the configuration.
             pub fn try_init(&self) -> Result<$loss, $crate::LossError> {
                 self.validate()?;
                 let config = self.clone();

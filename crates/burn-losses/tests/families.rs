@@ -240,6 +240,54 @@ fn no_logits_no_loss() {
     }
 }
 
+/// No member has a gradient beyond 1 per logit, however the logit is saturated; and what it puts in
+/// between must not make one.
+#[test]
+fn saturated_logits_have_bounded_gradients() {
+    for on in devices() {
+        for member in members() {
+            let what = format!("{} {:?}", on.name, member.config);
+            let loss = with_reduction(&member.config, Reduction::Sum);
+            let large = [17.0, 17.5, 18.0, 20.0, 25.0, 100.0, 1e4, 1e30, 3e38];
+            let rows: Vec<f64> = large
+                .iter()
+                .flat_map(|&x| [x, 0.0, -x, -x, 0.0, x])
+                .collect();
+            let count = rows.len() / 3;
+            let x = on.tracked(&rows, [count, 3], F32);
+            let targets = vec![0; count];
+            let each = loss.forward_no_reduction(x.clone(), ids(&on, &targets, [count]));
+            let gradient = x.grad(&each.clone().sum().backward()).unwrap();
+            for gradient in numbers(&gradient) {
+                // The greatest weight of a class is 2.
+                assert!(gradient.abs() <= 2.001, "{what}: {gradient}");
+            }
+            assert!(numbers(&each).iter().all(|loss| !loss.is_nan()), "{what}");
+        }
+    }
+}
+
+/// The mean of losses near the largest number is finite if that of the loss alone is.
+#[test]
+fn the_mean_of_large_terms_does_not_overflow() {
+    for on in devices() {
+        let rows = || on.tensor(&[2e38; 6], [2, 3], F32);
+        let targets = ids(&on, &[0, 1], [2]);
+        let loss = "bce_with_logits"
+            .parse::<ClassificationLossConfig>()
+            .unwrap()
+            .init();
+        let found = loss.forward(rows(), targets.clone());
+        let alone = BceWithLogitsLoss::new().forward(rows(), rows().zeros_like());
+        assert_close(
+            on.name,
+            &numbers(&found),
+            &[numbers(&alone)[0] * 2.0 / 3.0],
+            1e-5,
+        );
+    }
+}
+
 #[test]
 fn a_wrong_call_is_an_error_of_the_loss() {
     for on in devices() {
@@ -362,6 +410,21 @@ fn a_bad_option_is_an_error_of_the_loss() {
         assert_eq!(error.kind, LossErrorKind::Config);
         assert!(error.to_string().starts_with(text), "{error}");
     }
+
+    // The loss alone may be without a class axis; as a member it would have to guess one.
+    let alone = KlDivLossConfig::new().with_class_axis(None).init();
+    let device = Device::flex();
+    let logits = Tensor::<2>::zeros([1, 2], &device);
+    let ids = Tensor::<1, Int>::from_data([0], &device);
+    let error = ClassificationLoss::from(alone)
+        .try_forward(logits, ids)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("KlDivLoss: class_axis is None"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -376,8 +439,16 @@ fn suspicions_are_about_logits_and_ids() {
             let logits = || on.tensor(&LOGITS, [4, 3], F32);
             assert!(rules(logits(), &IDS).is_empty());
             assert_eq!(rules(logits(), &[1; 4]), ["single-class"]);
-            let probs = activation::softmax(logits(), 1);
-            assert_eq!(rules(probs, &IDS), ["probabilities-as-logits"]);
+            let softmax = activation::softmax(logits(), 1);
+            assert_eq!(rules(softmax, &IDS), ["probabilities-as-logits"]);
+            // Outputs of a sigmoid are legal logits of a softmax.
+            let binary = member.config.name().starts_with("bce");
+            let expected: &[&str] = if binary {
+                &["probabilities-as-logits"]
+            } else {
+                &[]
+            };
+            assert_eq!(rules(activation::sigmoid(logits()), &IDS), expected);
             assert_eq!(rules(logits(), &[0, 1, 2, 3]), ["invalid"]);
         }
         let loss = RegressionLossConfig::default().init();

@@ -1,11 +1,11 @@
 //! The model, with its loss as a field, and how it is trained and judged.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor};
 use burn_losses::prelude::*;
 use burn_losses::{Lint, target};
 use common::digits::{Batch, CLASSES, PIXELS, Split};
+use common::mlp::Mlp;
 use common::training::Task;
 
 use crate::confusion::Confusion;
@@ -18,8 +18,7 @@ const HIDDEN: usize = 64;
 /// all of them; its page says what each loss gets of these.
 #[derive(Module, Debug)]
 pub struct Model {
-    hidden: Linear,
-    output: Linear,
+    network: Mlp,
     loss: ClassificationLoss,
 }
 
@@ -27,16 +26,14 @@ impl Model {
     /// A model with random weights.
     pub fn new(loss: &ClassificationLossConfig, device: &Device) -> Self {
         Self {
-            hidden: LinearConfig::new(PIXELS, HIDDEN).init(device),
-            output: LinearConfig::new(HIDDEN, CLASSES).init(device),
+            network: Mlp::new([PIXELS, HIDDEN, CLASSES], device),
             loss: loss.init(),
         }
     }
 
     /// The logits `[N, CLASSES]` of images `[N, PIXELS]`.
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        let hidden = activation::relu(self.hidden.forward(images));
-        self.output.forward(hidden)
+        self.network.forward(images)
     }
 
     /// The class of each image.
@@ -59,7 +56,6 @@ impl Digits {
 impl Task for Digits {
     type Model = Model;
     type Samples = Split;
-    type Batch = Batch;
 
     fn training_samples(&self) -> &Split {
         &self.0

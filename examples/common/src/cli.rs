@@ -95,12 +95,12 @@ pub fn exit(outcome: Result<(), Error>) -> ExitCode {
     }
 }
 
-/// Says which of the two a result was measured against, and fails where the model is no better.
+/// Says how the model did against its baseline, and fails where it is no better.
 pub fn verdict(beats: bool, said: impl Display) -> Result<(), Error> {
     println!("{said}");
     match beats {
         true => Ok(()),
-        false => Err("the model has learned nothing: it does not beat the baseline".into()),
+        false => Err("the model does not beat the baseline: train it longer, or look at the loss and its options".into()),
     }
 }
 

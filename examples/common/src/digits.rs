@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn every_digit_is_on_one_side_of_the_split() {
         let mut digits = load().unwrap();
-        // The class marks the image here, so that the parts can be told apart.
+        // The first pixel marks the image here, so that the parts can be told apart.
         for (index, digit) in digits.iter_mut().enumerate() {
             digit.pixels[0] = index as f32;
         }

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod curves;
 pub mod digits;
 pub mod log;
+pub mod mlp;
 pub mod tabular;
 pub mod training;
 

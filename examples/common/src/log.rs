@@ -14,9 +14,9 @@ use crate::Error;
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// The mean loss of the training samples, each at the step that used it.
+    /// The mean of the losses of its steps, each weighted by the number of its samples.
     pub train_loss: f64,
-    /// The mean loss of the held-out samples after it.
+    /// The loss on the held-out samples after it.
     pub held_out_loss: f64,
     /// How good the model is on the held-out samples: the higher the better, 1 at best.
     pub score: f64,

@@ -26,23 +26,24 @@ pub trait Samples {
     fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch;
 }
 
+/// Some of a task's samples as tensors.
+pub type Batch<T> = <<T as Task>::Samples as Samples>::Batch;
+
 /// What there is to learn: how a model's loss on samples is computed, and how good it is.
 pub trait Task {
     /// The model to train.
     type Model: Module;
     /// What it is trained on.
-    type Samples: Samples<Batch = Self::Batch>;
-    /// Some samples as tensors.
-    type Batch;
+    type Samples: Samples;
 
     /// The samples to train on.
     fn training_samples(&self) -> &Self::Samples;
 
     /// The loss of a batch.
-    fn loss(&self, model: &Self::Model, batch: Self::Batch) -> Tensor<1>;
+    fn loss(&self, model: &Self::Model, batch: Batch<Self>) -> Tensor<1>;
 
     /// What looks suspicious about a batch; for the first one of a run.
-    fn lint(&self, model: &Self::Model, batch: Self::Batch) -> Vec<Lint>;
+    fn lint(&self, model: &Self::Model, batch: Batch<Self>) -> Vec<Lint>;
 
     /// The loss on the held-out samples, and a score: the higher the better, 1 at best.
     fn held_out(&self, model: &Self::Model, device: &Device) -> (f64, f64);
@@ -57,9 +58,10 @@ pub fn run<T: Task>(
     flags: &Flags,
     rng: &mut impl Rng,
 ) -> Result<T::Model, Error> {
+    let device = flags.backend.device()?;
     let steps = flags.epochs * task.training_samples().count().div_ceil(flags.batch_size);
     let mut log = TrainingLog::create(&flags.output, steps, score_name)?;
-    let model = train(task, new, flags, flags.seed, rng, &mut log)?;
+    let model = train(task, new, flags, flags.seed, &device, rng, &mut log)?;
     let path = flags.output.join("curves.svg");
     curves::draw(&path, title, score_name, &log.finish()?)?;
     println!("wrote {}", path.display());
@@ -83,22 +85,23 @@ pub fn train<T: Task>(
     new: impl Fn(&Device) -> T::Model,
     flags: &Flags,
     seed: u64,
+    device: &Device,
     rng: &mut impl Rng,
     log: &mut TrainingLog,
 ) -> Result<T::Model, Error> {
     let samples = task.training_samples();
-    let device = &flags.backend.device()?.autodiff();
+    let host = device;
+    let device = &device.clone().autodiff();
     let mut model = seeded(seed, device, new);
-    let first: Vec<usize> = (0..samples.count().min(flags.batch_size)).collect();
-    for lint in task.lint(&model, samples.batch(&first, device)) {
-        log.say(format!("lint: {lint}"));
-    }
-
-    let host = device.clone().without_autodiff();
     let mut optimizer = AdamConfig::new().init();
     for epoch in 1..=flags.epochs {
         let start = Instant::now();
         let order = batches(samples.count(), flags.batch_size, rng);
+        if epoch == 1 {
+            for lint in task.lint(&model, samples.batch(&order[0], device)) {
+                log.say(format!("lint: {lint}"));
+            }
+        }
         let mut losses = Vec::new();
         for indices in &order {
             let loss = task.loss(&model, samples.batch(indices, device));
@@ -111,7 +114,7 @@ pub fn train<T: Task>(
         // Reading a loss waits for the device, so that is done once an epoch and not in each step.
         let losses: Vec<f64> = Tensor::cat(losses, 0).into_data().iter().collect();
         let train_loss = mean(&losses, &order);
-        let (held_out_loss, score) = task.held_out(&model.valid(), &host);
+        let (held_out_loss, score) = task.held_out(&model.valid(), host);
         log.epoch(
             &losses,
             Epoch {

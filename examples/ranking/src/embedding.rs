@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use burn_losses::prelude::*;
 use burn_losses::{Lint, pairwise_distance, target};
 use common::Error;
 use common::chart::{self, Axis};
 use common::digits::{Batch, CLASSES, PIXELS, Split};
+use common::mlp::Mlp;
 use common::training::Task;
 
 use crate::retrieval::mean_average_precision;
@@ -21,8 +21,7 @@ const DIMENSIONS: usize = 2;
 /// A network that gives each image a place.
 #[derive(Module, Debug)]
 pub(crate) struct Model {
-    hidden: Linear,
-    output: Linear,
+    network: Mlp,
     loss: EmbeddingLoss,
 }
 
@@ -36,16 +35,14 @@ pub(crate) enum EmbeddingLoss {
 impl Model {
     pub(crate) fn new(loss: &EmbeddingLoss, device: &Device) -> Self {
         Self {
-            hidden: LinearConfig::new(PIXELS, HIDDEN).init(device),
-            output: LinearConfig::new(HIDDEN, DIMENSIONS).init(device),
+            network: Mlp::new([PIXELS, HIDDEN, DIMENSIONS], device),
             loss: loss.clone(),
         }
     }
 
     /// The places `[N, DIMENSIONS]` of images `[N, PIXELS]`.
     pub(crate) fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        let hidden = activation::relu(self.hidden.forward(images));
-        self.output.forward(hidden)
+        self.network.forward(images)
     }
 }
 
@@ -97,7 +94,6 @@ impl Digits {
 impl Task for Digits {
     type Model = Model;
     type Samples = Split;
-    type Batch = Batch;
 
     fn training_samples(&self) -> &Split {
         &self.0

@@ -25,9 +25,9 @@ impl RankingLossConfig {
     /// The name of this one.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::TripletMargin(_) => "triplet_margin",
-            Self::HingeEmbedding(_) => "hinge_embedding",
-            Self::MarginRanking(_) => "margin_ranking",
+            Self::TripletMargin(_) => Self::NAMES[0],
+            Self::HingeEmbedding(_) => Self::NAMES[1],
+            Self::MarginRanking(_) => Self::NAMES[2],
         }
     }
 }

@@ -42,7 +42,8 @@ struct Cli {
     #[arg(long, default_value = "triplet_margin", value_parser = cli::loss::<RankingLossConfig>(RankingLossConfig::NAMES))]
     loss: RankingLossConfig,
 
-    /// A JSON file with the loss and its options, in place of --loss
+    /// A JSON file with the loss and its options, in place of --loss. What it leaves out has the
+    /// library's default, so for margin ranking name a margin
     #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<RankingLossConfig>)]
     config: Option<RankingLossConfig>,
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_losses::Lint;
 use burn_losses::prelude::*;
 use common::Error;
 use common::chart::{self, Axis, BLUE, ORANGE};
+use common::mlp::Mlp;
 use common::tabular::{self, Scale, median};
 use common::training::{Samples, Task};
 use rand::Rng;
@@ -20,6 +20,7 @@ const FEATURES: usize = 11;
 const HELD_OUT: usize = 5;
 
 const FILE: &[u8] = include_bytes!("../data/winequality-red.csv.gz");
+
 /// A wine: its measurements, and the quality that tasters gave it.
 #[derive(Clone, Debug)]
 pub(crate) struct Wine {
@@ -40,8 +41,15 @@ impl Wines {
     /// Splits all wines at random.
     pub(crate) fn load(rng: &mut impl Rng) -> Result<Self, Error> {
         let table = tabular::read(FILE, b',', true)?;
-        let wines = table
-            .rows
+        // Some wines are in the file several times. Split at random, they would be trained on and
+        // tested with.
+        let mut rows: Vec<Vec<f32>> = Vec::new();
+        for row in table.rows {
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        let wines = rows
             .into_iter()
             .map(|mut measurements| match measurements.pop() {
                 Some(quality) if measurements.len() == FEATURES => Ok(Wine {
@@ -149,24 +157,21 @@ pub(crate) struct Pairs {
 /// A network that gives each wine a score.
 #[derive(Module, Debug)]
 pub(crate) struct Model {
-    hidden: Linear,
-    output: Linear,
+    network: Mlp,
     loss: MarginRankingLoss,
 }
 
 impl Model {
     pub(crate) fn new(loss: &MarginRankingLoss, device: &Device) -> Self {
         Self {
-            hidden: LinearConfig::new(FEATURES, HIDDEN).init(device),
-            output: LinearConfig::new(HIDDEN, 1).init(device),
+            network: Mlp::new([FEATURES, HIDDEN, 1], device),
             loss: loss.clone(),
         }
     }
 
     /// The scores `[N]` of wines `[N, FEATURES]`.
     fn forward(&self, wines: Tensor<2>) -> Tensor<1> {
-        let hidden = activation::relu(self.hidden.forward(wines));
-        self.output.forward(hidden).squeeze_dim(1)
+        self.network.forward(wines).squeeze_dim(1)
     }
 
     /// The scores of the first and of the second wine of each pair: the two inputs of the loss.
@@ -193,7 +198,6 @@ impl Samples for Wines {
 impl Task for Wines {
     type Model = Model;
     type Samples = Self;
-    type Batch = Pairs;
 
     fn training_samples(&self) -> &Self {
         self
@@ -256,7 +260,7 @@ mod tests {
     #[test]
     fn all_wines_load() {
         let wines = Wines::load(&mut StdRng::seed_from_u64(1)).unwrap();
-        assert_eq!((wines.train.len(), wines.held_out.len()), (1280, 319));
+        assert_eq!((wines.train.len(), wines.held_out.len()), (1088, 271));
         assert_eq!(wines.names[FEATURES - 1..], ["alcohol", "quality"]);
     }
 

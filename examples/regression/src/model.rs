@@ -1,10 +1,10 @@
 //! The model, with its loss as a field, and how it is trained and judged.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 use burn_losses::Lint;
 use burn_losses::prelude::*;
+use common::mlp::Mlp;
 use common::tabular::{mean, median};
 use common::training::{Samples, Task};
 
@@ -18,8 +18,7 @@ const HIDDEN: usize = 32;
 /// the loss can be swapped without a change to the model.
 #[derive(Module, Debug)]
 pub struct Model {
-    hidden: Linear,
-    output: Linear,
+    network: Mlp,
     loss: RegressionLoss,
 }
 
@@ -27,16 +26,14 @@ impl Model {
     /// A model with random weights.
     pub fn new(loss: &RegressionLossConfig, device: &Device) -> Self {
         Self {
-            hidden: LinearConfig::new(FEATURES, HIDDEN).init(device),
-            output: LinearConfig::new(HIDDEN, 1).init(device),
+            network: Mlp::new([FEATURES, HIDDEN, 1], device),
             loss: loss.init(),
         }
     }
 
     /// The predictions `[N, 1]` for measurements `[N, FEATURES]`.
     pub fn forward(&self, measurements: Tensor<2>) -> Tensor<2> {
-        let hidden = activation::relu(self.hidden.forward(measurements));
-        self.output.forward(hidden)
+        self.network.forward(measurements)
     }
 }
 
@@ -55,7 +52,6 @@ impl Samples for Patients {
 impl Task for Patients {
     type Model = Model;
     type Samples = Self;
-    type Batch = (Tensor<2>, Tensor<2>);
 
     fn training_samples(&self) -> &Self {
         self

@@ -31,13 +31,14 @@ pub fn all() -> Result<Vec<(String, String)>, Error> {
 /// Formula and shape, as a part of a page. There is no empty line in it: that would end the HTML
 /// within Markdown.
 fn page(row: &Row) -> Result<String, Error> {
+    let curves = curves(row);
     let names = row.curves.iter().map(|&(name, _)| name);
     let legend: Vec<_> = names.zip(COLORS).collect();
     let picture = chart::render(SIZE, "", |body| {
         let body = chart::legend(body, &legend)?;
         let (left, right) = body.split_horizontally(SIZE.0 / 2);
-        values(&left, row, "loss")?;
-        gradients(&right, row)
+        values(&left, row, &curves, "loss")?;
+        gradients(&right, row, &curves)
     })?;
     let formula = typeset(row)?;
     Ok(format!(
@@ -69,7 +70,7 @@ fn overview(rows: &[Row]) -> Result<String, Error> {
     chart::render(size, "The shape of each loss", |body| {
         for (row, cell) in rows.iter().zip(body.split_evenly((lines, COLUMNS))) {
             let cell = chart::titled(&cell, row.title)?;
-            values(&cell, row, "")?;
+            values(&cell, row, &curves(row), "")?;
         }
         Ok(())
     })
@@ -108,22 +109,20 @@ fn curves(row: &Row) -> Vec<Vec<Point>> {
 }
 
 /// Draws the value of each curve.
-fn values(area: &Area, row: &Row, name: &str) -> Result<(), Error> {
-    let curves = curves(row);
+fn values(area: &Area, row: &Row, curves: &[Vec<Point>], name: &str) -> Result<(), Error> {
     let all = curves.iter().flatten().map(|point| point.value);
     let y = Axis::around(name, all.chain([0.0]));
-    draw(area, row, y, &curves, |point| point.value)
+    draw(area, row, y, curves, |point| point.value)
 }
 
 /// Draws the gradient of each curve.
-fn gradients(area: &Area, row: &Row) -> Result<(), Error> {
-    let curves = curves(row);
+fn gradients(area: &Area, row: &Row, curves: &[Vec<Point>]) -> Result<(), Error> {
     let all = curves.iter().flatten().map(|point| point.gradient);
     let y = match &row.gradients {
         Some(range) => Axis::new("gradient", range.clone()),
         None => Axis::around("gradient", all.chain([0.0])),
     };
-    draw(area, row, y, &curves, |point| point.gradient)
+    draw(area, row, y, curves, |point| point.gradient)
 }
 
 /// Draws curves, with breaks where they leave the axis and where they jump.

@@ -10,7 +10,7 @@ use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::BinaryTarget;
 use crate::target::check::{self, Check, values};
-use alloc::string::ToString;
+use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -215,17 +215,29 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
         let mut lints = Vec::from_iter(single_label("BceWithLogitsLoss", targets));
-        let logits = values(&logits);
-        if logits.len() > 1 && logits.iter().all(|logit| (0.0..=1.0).contains(logit)) {
-            lints.push(Lint {
-                loss: "BceWithLogitsLoss",
-                rule: "probabilities-as-logits",
-                message:
-                    "every logit is between 0 and 1, as after a sigmoid: this loss applies the \
-                          sigmoid itself, so remove it from the model, or use BceLoss."
-                        .to_string(),
-            });
-        }
+        lints.extend(sigmoid_left(
+            "BceWithLogitsLoss",
+            &logits,
+            ", or use BceLoss",
+        ));
         lints
     }
+}
+
+/// A suspicion about logits that look like the output of a sigmoid.
+pub(super) fn sigmoid_left<const D: usize>(
+    loss: &'static str,
+    logits: &Tensor<D>,
+    or: &str,
+) -> Option<Lint> {
+    let logits = values(logits);
+    let probable = logits.iter().all(|logit| (0.0..=1.0).contains(logit));
+    (logits.len() > 1 && probable).then(|| Lint {
+        loss,
+        rule: "probabilities-as-logits",
+        message: format!(
+            "every logit is between 0 and 1, as after a sigmoid: this loss applies the sigmoid \
+             itself, so remove it from the model{or}."
+        ),
+    })
 }

@@ -6,7 +6,7 @@
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::portable::{both, finite, flat, or_nan};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluation, Graph};
+use crate::loss::{Evaluation, Graph, without};
 use crate::target::check::{Check, dims, tolerance, whole_rows};
 use crate::target::{ClassAxisTarget, Classes};
 use alloc::format;
@@ -127,12 +127,6 @@ fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) 
     )
 }
 
-pub(super) fn without(shape: &Shape, axis: usize) -> Shape {
-    let mut dims = shape.to_vec();
-    dims.remove(axis);
-    Shape::from(dims)
-}
-
 impl<const D: usize> Coefficients<D> {
     /// The coefficients of a target that fits the untracked `input`; its values are checked here.
     pub(super) fn new(
@@ -238,6 +232,7 @@ impl<const D: usize> Coefficients<D> {
         });
         Evaluation {
             values: flat(or_nan(terms.sum_dim(axis), &valid)),
+            terms: None,
             weights: self.weight.map(flat),
             shape: without(&input.shape(), axis),
             batch: shape[0],

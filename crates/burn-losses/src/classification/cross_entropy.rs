@@ -1,10 +1,10 @@
 //! Cross-entropy of a softmax.
 
 use super::class_lints;
-use super::classes::{Coefficients, Options, classes, cross_entropy_slope, nll_term, without};
+use super::classes::{Coefficients, Options, classes, cross_entropy_slope, nll_term};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::{Softmax, untracked};
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Evaluate, Evaluation, without};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
@@ -153,7 +153,7 @@ pub struct CrossEntropyLoss {
 loss_module!(CrossEntropyLoss, CrossEntropyLossConfig);
 
 impl CrossEntropyLoss {
-    fn options(&self) -> Options<'_> {
+    pub(super) fn options(&self) -> Options<'_> {
         Options {
             loss: "CrossEntropyLoss",
             weights: self.config.weights.as_ref(),

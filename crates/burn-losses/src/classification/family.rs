@@ -1,15 +1,17 @@
 //! Any loss for one class of several, chosen when the program runs.
 
-use super::bce_with_logits::sigmoids;
-use super::classes::{Options, classes, one_hot_rows, without};
+use super::bce_with_logits::{sigmoid_left, sigmoids};
+use super::classes::{Options, classes, one_hot_rows};
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
     CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, NllLoss, NllLossConfig, class_lints,
+    single_class,
 };
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
 use crate::kernels::portable::{as_function_of, shaped, untracked, wide};
-use crate::loss::{Evaluate, Evaluation};
+use crate::kernels::real::Real;
+use crate::loss::{Evaluate, Evaluation, without};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
 use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
@@ -104,7 +106,7 @@ pub enum ClassificationLossConfig {
 /// # Errors
 ///
 /// Those of the loss chosen, under its name; and an id that is not a class, for those that take no
-/// ids themselves. In `init`: a KL divergence without a class axis.
+/// ids themselves. A KL divergence without a class axis, in `init` or in the call.
 #[derive(Module, Debug)]
 #[non_exhaustive]
 pub enum ClassificationLoss {
@@ -131,50 +133,42 @@ loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy
 impl ClassificationLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         match self {
-            Self::KlDiv(KlDivLossConfig {
-                class_axis: None, ..
-            }) => Err(LossError::new(
-                "KlDivLoss",
-                LossErrorKind::Config,
-                "class_axis is None, but a ClassificationLoss makes rows of the class ids along it: \
-                 set with_class_axis(Some(1))."
-                    .into(),
-            )),
+            Self::KlDiv(config) => axis_of_rows(config).map(|_| ()),
             _ => Ok(()),
         }
     }
 }
 
+/// The axis along which a divergence has the classes.
+fn axis_of_rows(config: &KlDivLossConfig) -> Result<usize, LossError> {
+    config.class_axis.ok_or_else(|| {
+        LossError::new(
+            "KlDivLoss",
+            LossErrorKind::Config,
+            "class_axis is None, but a ClassificationLoss makes rows of the class ids along it: \
+             set with_class_axis(Some(1))."
+                .into(),
+        )
+    })
+}
+
 impl ClassificationLoss {
     /// What the losses have in common: the name, the axis of the classes, and which ids are ignored.
-    fn options(&self) -> Options<'_> {
-        let (loss, class_axis, ignored) = match self {
-            Self::CrossEntropy(loss) => {
-                let config = loss.config();
-                let ignored = config.ignore_indices.as_slice();
-                ("CrossEntropyLoss", config.class_axis, ignored)
-            }
-            Self::Nll(loss) => {
-                let config = loss.config();
-                let ignored = config.ignore_indices.as_slice();
-                ("NllLoss", config.class_axis, ignored)
-            }
-            Self::BceWithLogits(loss) => {
-                ("BceWithLogitsLoss", loss.config().class_axis, [].as_slice())
-            }
-            Self::Bce(loss) => ("BceLoss", loss.config().class_axis, [].as_slice()),
-            Self::KlDiv(loss) => {
-                let axis = loss.config().class_axis.unwrap_or(1);
-                ("KlDivLoss", axis, [].as_slice())
-            }
-        };
-        Options {
+    fn options(&self) -> Result<Options<'_>, LossError> {
+        let of_rows = |loss, class_axis| Options {
             loss,
             weights: None,
-            ignored,
+            ignored: &[],
             label_smoothing: 0.0,
             class_axis,
-        }
+        };
+        Ok(match self {
+            Self::CrossEntropy(loss) => loss.options(),
+            Self::Nll(loss) => loss.options(),
+            Self::BceWithLogits(loss) => of_rows("BceWithLogitsLoss", loss.config().class_axis),
+            Self::Bce(loss) => of_rows("BceLoss", loss.config().class_axis),
+            Self::KlDiv(loss) => of_rows("KlDivLoss", axis_of_rows(loss.config())?),
+        })
     }
 }
 
@@ -182,7 +176,13 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
 
     fn name(&self) -> &'static str {
-        self.options().loss
+        match self {
+            Self::CrossEntropy(_) => "CrossEntropyLoss",
+            Self::Nll(_) => "NllLoss",
+            Self::BceWithLogits(_) => "BceWithLogitsLoss",
+            Self::Bce(_) => "BceLoss",
+            Self::KlDiv(_) => "KlDivLoss",
+        }
     }
 
     fn reduction(&self) -> Reduction {
@@ -200,22 +200,18 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
         (logits, targets): (Tensor<D>, T),
         waiting: bool,
     ) -> Result<Evaluation, LossError> {
+        let options = self.options()?;
+        let axis = options.class_axis;
         let call = Call {
-            options: self.options(),
+            options,
             logits: &logits,
             waiting,
         };
-        let axis = call.options.class_axis;
         match self {
             Self::CrossEntropy(loss) => loss.evaluate((logits, targets), waiting),
-            Self::Nll(loss) => call.with_wide(|logits| {
-                let log_probs = match logits.shape().num_elements() {
-                    // No backend takes a softmax of nothing.
-                    0 => logits,
-                    _ => log_probs(logits, axis),
-                };
-                loss.evaluate((log_probs, targets), waiting)
-            }),
+            Self::Nll(loss) => {
+                call.with_wide(|logits| loss.evaluate((log_probs(logits, axis), targets), waiting))
+            }
             Self::BceWithLogits(loss) => call.with_rows(targets, |logits, rows| {
                 loss.evaluate((logits, rows), waiting)
             }),
@@ -233,8 +229,18 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let options = self.options();
-        class_lints(&options, &logits, targets.into_classes(options.class_axis))
+        let Ok(options) = self.options() else {
+            return Vec::new();
+        };
+        let targets = targets.into_classes(options.class_axis);
+        match self {
+            Self::BceWithLogits(_) | Self::Bce(_) => {
+                let mut lints = Vec::from_iter(sigmoid_left(options.loss, &logits, ""));
+                lints.extend(single_class(options.loss, targets, options.ignored));
+                lints
+            }
+            _ => class_lints(&options, &logits, targets),
+        }
     }
 }
 
@@ -246,16 +252,22 @@ struct Call<'a, const D: usize> {
 }
 
 impl<const D: usize> Call<'_, D> {
+    fn check(&self) -> Result<Check, LossError> {
+        let device = self.logits.device();
+        let check = Check::new(self.options.loss, &device, self.waiting);
+        check.dtype(&device, self.logits.dtype())?;
+        check.class_axis(self.options.class_axis, &self.logits.shape())?;
+        Ok(check)
+    }
+
     /// The losses of logits in a type wide enough to put something in between without a loss of
     /// digits; they come back in the type of the logits.
     fn with_wide(
         &self,
         losses: impl FnOnce(Tensor<D>) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
+        self.check()?;
         let dtype = self.logits.dtype();
-        let check = self.check();
-        check.dtype(&self.logits.device(), dtype)?;
-        check.class_axis(self.options.class_axis, &self.logits.shape())?;
         let losses = losses(self.logits.clone().cast(wide(dtype)))?;
         Ok(Evaluation { dtype, ..losses })
     }
@@ -266,10 +278,9 @@ impl<const D: usize> Call<'_, D> {
         ids: impl ClassIds<D>,
         terms: impl FnOnce(Tensor<D>, Tensor<D>) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
+        let check = self.check()?;
         let axis = self.options.class_axis;
         let shape = self.logits.shape();
-        let check = self.check();
-        check.class_axis(axis, &shape)?;
         if shape[axis] == 1 {
             return Err(check.error(
                 LossErrorKind::Shape,
@@ -289,19 +300,16 @@ impl<const D: usize> Call<'_, D> {
         }
         self.with_wide(|logits| {
             let rows = one_hot_rows(&check, ids, axis, shape[axis], logits.dtype())?;
-            Ok(terms(logits, rows)?.summed(shape.dims::<D>(), axis))
+            Ok(terms(logits, rows)?.summed(&shape, axis))
         })
-    }
-
-    fn check(&self) -> Check {
-        Check::new(self.options.loss, &self.logits.device(), self.waiting)
     }
 }
 
 /// The sigmoid, in the graph. Burn's own computes in `f32` on some backends whatever the input.
 fn sigmoid<const D: usize>(logits: &Tensor<D>) -> Tensor<D> {
     let x = untracked(logits);
-    let (prob, rest) = sigmoids(x.clone(), (-x.abs()).exp());
-    let slope = prob.clone() * rest;
+    let (prob, _) = sigmoids(x.clone(), (-x.abs()).exp());
+    // The loss divides by the rounded `p (1 - p)`: what is divided must be rounded alike.
+    let slope = prob.clone() * (-prob.clone()).plus(1.0);
     shaped(as_function_of(prob, [(logits, slope)]), logits.dims())
 }

@@ -27,6 +27,10 @@
 //! accuracy shows it:
 //!
 #![cfg_attr(doc, doc = include_str!("../../docs/pictures/two_to_ten.svg"))]
+//!
+//! After the move, with [`CrossEntropyLoss`] (`cargo run --release -p classification`):
+//!
+#![cfg_attr(doc, doc = include_str!("../../docs/pictures/digits-confusion.svg"))]
 
 mod bce;
 mod bce_with_logits;
@@ -53,7 +57,7 @@ use crate::target::{Classes, Readable};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, FloatDType, Int, Tensor};
+use burn::tensor::{Bool, FloatDType, Tensor};
 
 /// The labels of a binary loss as numbers, and where they are valid if that was not read.
 fn binary_labels<const D: usize>(
@@ -104,12 +108,15 @@ fn single_label(loss: &'static str, labels: impl Readable) -> Option<Lint> {
     })
 }
 
-/// A suspicion about class ids that are all the same.
+/// A suspicion about class ids, if it is those, that are all the same.
 fn single_class<const D: usize>(
     loss: &'static str,
-    ids: Tensor<D, Int>,
+    targets: Classes<D>,
     ignored: &[i64],
 ) -> Option<Lint> {
+    let Classes::Ids(ids) = targets else {
+        return None;
+    };
     let data = ids.into_data();
     let ids: Vec<i128> = integers(&data)
         .filter(|&id| !ignored.iter().any(|&ignored| i128::from(ignored) == id))
@@ -143,9 +150,7 @@ fn class_lints<const D: usize>(
                     .to_string(),
         });
     }
-    if let Classes::Ids(ids) = targets {
-        lints.extend(single_class(loss, ids, options.ignored));
-    }
+    lints.extend(single_class(loss, targets, options.ignored));
     lints
 }
 

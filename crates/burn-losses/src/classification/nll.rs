@@ -1,14 +1,14 @@
 //! The negative log-likelihood of a class.
 
-use super::classes::{Coefficients, Options, classes, nll_term, without};
+use super::classes::{Coefficients, Options, classes, nll_term};
 use super::{not_normalised, single_class};
 use crate::error::{Lint, LossError};
 use crate::kernels::portable::untracked;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Evaluate, Evaluation, without};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
-use crate::target::{ClassAxisTarget, ClassIds, Classes};
+use crate::target::{ClassAxisTarget, ClassIds};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -138,7 +138,7 @@ pub struct NllLoss {
 loss_module!(NllLoss, NllLossConfig);
 
 impl NllLoss {
-    fn options(&self) -> Options<'_> {
+    pub(super) fn options(&self) -> Options<'_> {
         Options {
             loss: "NllLoss",
             weights: self.config.weights.as_ref(),
@@ -184,9 +184,12 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
         let axis = self.config.class_axis;
         let mut lints = Vec::new();
         lints.extend(not_normalised("NllLoss", &log_probs, axis));
-        if let Classes::Ids(ids) = targets.into_classes(axis) {
-            lints.extend(single_class("NllLoss", ids, &self.config.ignore_indices));
-        }
+        let targets = targets.into_classes(axis);
+        lints.extend(single_class(
+            "NllLoss",
+            targets,
+            &self.config.ignore_indices,
+        ));
         lints
     }
 }

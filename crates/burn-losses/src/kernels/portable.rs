@@ -61,6 +61,7 @@ pub(crate) fn pointwise<const D: usize, const N: usize>(
     });
     Evaluation {
         values: flat(or_nan(value, &valid)),
+        terms: None,
         weights: None,
         shape: first.shape(),
         batch: kept[0],

@@ -264,6 +264,7 @@ where
         });
         Ok(Evaluation {
             values: flat(value),
+            terms: None,
             weights: None,
             shape: kept[..D - 1].to_vec().into(),
             batch: kept[0],

@@ -61,7 +61,14 @@ pub enum RegressionLossConfig {
 /// }
 /// ```
 ///
-/// Shapes, errors and numbers are those of the loss chosen.
+/// # Shapes
+///
+/// * predictions and targets: the same shape, of any rank
+/// * unreduced: that shape
+///
+/// # Errors
+///
+/// Those of the loss chosen, under its name.
 #[derive(Module, Debug)]
 #[non_exhaustive]
 pub enum RegressionLoss {

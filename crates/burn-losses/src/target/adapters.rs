@@ -1,11 +1,11 @@
 //! From one target format to another.
 
-use super::check::Check;
+use super::check::{Check, dims};
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
 use crate::classification::one_hot_rows;
-use crate::error::or_panic;
-use crate::kernels::portable::or_nan;
-use crate::loss::LowerRank;
+use crate::error::{LossError, LossErrorKind, or_panic};
+use crate::kernels::portable::{or_nan, shaped};
+use crate::loss::{LowerRank, without};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
@@ -22,8 +22,9 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activatio
 ///
 /// # Panics
 ///
-/// When an id is not a class. Where values are not read (see [`Checks`](crate::Checks)) its row is
-/// NaN, which no loss takes for a target.
+/// When an id is not a class; when there are no classes, or the result has no such axis. Where values
+/// are not read (see [`Checks`](crate::Checks)) the row of such an id is NaN, which no loss takes for
+/// a target.
 #[track_caller]
 pub fn one_hot<const D: usize, T: ClassIds<D>>(
     ids: T,
@@ -32,6 +33,11 @@ pub fn one_hot<const D: usize, T: ClassIds<D>>(
 ) -> Tensor<D> {
     let device = ids.device().without_autodiff();
     let check = Check::new("one_hot", &device, false);
+    if classes == 0 {
+        let message = "classes is 0: there is no class for an id to be.".into();
+        or_panic(Err(check.error(LossErrorKind::Config, message)))
+    }
+    or_panic(existing_axis::<D>(&check, class_axis));
     let Classes::Ids(ids) = ids.into_classes(class_axis) else {
         unreachable!("class ids are no probabilities")
     };
@@ -53,6 +59,11 @@ pub fn one_hot<const D: usize, T: ClassIds<D>>(
 /// let ids: Tensor<1, Int> = burn_losses::target::class_ids(rows, 1);
 /// assert_eq!(ids.into_data().iter::<i64>().collect::<Vec<_>>(), [2, 0]);
 /// ```
+///
+/// # Panics
+///
+/// When there is no such axis, or no class along it.
+#[track_caller]
 pub fn class_ids<const D: usize>(
     rows: Tensor<D>,
     class_axis: usize,
@@ -60,10 +71,19 @@ pub fn class_ids<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    let mut shape = rows.shape().to_vec();
-    let ids = rows.inner().argmax(class_axis);
-    shape.remove(class_axis);
-    <Tensor<D> as LowerRank>::ids_from(ids.reshape([shape.iter().product::<usize>()]), shape.into())
+    let check = Check::new("class_ids", &rows.device(), false);
+    or_panic(existing_axis::<D>(&check, class_axis));
+    let shape = without(&rows.shape(), class_axis);
+    if rows.dims()[class_axis] == 0 {
+        let message = format!("the rows {} have no classes.", dims(&rows.shape()));
+        or_panic(Err(check.error(LossErrorKind::Shape, message)))
+    }
+    let count = shape.num_elements();
+    let ids = match count {
+        0 => Tensor::empty([0], &rows.device().without_autodiff()),
+        _ => rows.inner().argmax(class_axis).reshape([count]),
+    };
+    <Tensor<D> as LowerRank>::ids_from(ids, shape)
 }
 
 /// Labels 0 and 1 as the signs -1 and +1.
@@ -79,6 +99,7 @@ where
 /// # Panics
 ///
 /// When a label is neither 0 nor 1 (where values are read, see [`Checks`](crate::Checks)).
+#[track_caller]
 pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
     let shape = labels.shape();
     let labels = one_of(
@@ -87,7 +108,7 @@ pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
         "label",
         [0.0, 1.0],
     );
-    (labels * 2.0 - 1.0).reshape(shape)
+    shaped(labels * 2.0 - 1.0, shape.dims())
 }
 
 /// The signs -1 and +1 as labels 0 and 1.
@@ -103,6 +124,7 @@ pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
 /// # Panics
 ///
 /// When a sign is neither -1 nor +1 (where values are read, see [`Checks`](crate::Checks)).
+#[track_caller]
 pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
     let shape = signs.shape();
     let signs = one_of(
@@ -111,7 +133,7 @@ pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
         "sign",
         [-1.0, 1.0],
     );
-    ((signs + 1.0) / 2.0).reshape(shape)
+    shaped((signs + 1.0) / 2.0, shape.dims())
 }
 
 /// The values, of which each must be one of the allowed; NaN for others where they are not read.
@@ -149,8 +171,28 @@ fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 
 /// let log_probs = burn_losses::target::log_probs(logits, 1);
 /// log_probs.into_data().assert_eq(&[[-1000f32, 0.]].into(), true);
 /// ```
+///
+/// # Panics
+///
+/// When there is no such axis.
+#[track_caller]
 pub fn log_probs<const D: usize>(logits: Tensor<D>, class_axis: usize) -> Tensor<D> {
-    activation::log_softmax(logits, class_axis)
+    let check = Check::new("log_probs", &logits.device(), false);
+    or_panic(existing_axis::<D>(&check, class_axis));
+    match logits.shape().num_elements() {
+        // No backend takes a softmax of nothing.
+        0 => logits,
+        _ => activation::log_softmax(logits, class_axis),
+    }
+}
+
+/// The axis must be one of those of a tensor of rank `D`.
+fn existing_axis<const D: usize>(check: &Check, class_axis: usize) -> Result<(), LossError> {
+    if class_axis < D {
+        return Ok(());
+    }
+    let message = format!("class_axis {class_axis} is not an axis of rank {D}.");
+    Err(check.error(LossErrorKind::Config, message))
 }
 
 /// Pairs of samples of a batch: indices into it, and whether the two are alike.

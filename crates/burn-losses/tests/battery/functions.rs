@@ -3,12 +3,13 @@
 use crate::common::{TestDevice, assert_close, devices, numbers};
 use crate::harness::*;
 use crate::table::{Args, Array, Batch, Place};
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
 use burn_losses::target;
 use burn_losses::{cosine_similarity, pairwise_distance};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a check for each device, to the end.
 fn on_each_device(check: impl Fn(&TestDevice)) {
@@ -350,6 +351,54 @@ fn labels_become_signs_and_back() {
         let array = Array::of([signs]);
         assert_eq!(numbers(&target::labels(place.ints(&array))), labels);
     });
+}
+
+#[test]
+fn nothing_is_converted_to_nothing() {
+    on_each_device(|on| {
+        let empty = |shape: [usize; 2]| on.tensor(&[], shape, DType::F32);
+        assert_eq!(target::signs(empty([3, 0])).dims(), [3, 0]);
+        assert_eq!(target::labels(empty([0, 3])).dims(), [0, 3]);
+        assert_eq!(target::log_probs(empty([0, 3]), 1).dims(), [0, 3]);
+        let found: Tensor<1, Int> = target::class_ids(empty([0, 3]), 1);
+        assert_eq!(found.dims(), [0]);
+    });
+}
+
+#[test]
+fn what_cannot_be_converted_is_said() {
+    let device = Device::flex();
+    let ids = || Tensor::<1, Int>::from_data([0], &device);
+    let rows = || Tensor::<2>::zeros([1, 3], &device);
+    let said = |call: &dyn Fn()| {
+        let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a wrong call passes");
+        text(&*panic)
+    };
+    let calls: [(&dyn Fn(), &str); 5] = [
+        (
+            &|| drop(target::one_hot::<2, _>(ids(), 0, 1)),
+            "one_hot: classes is 0: there is no class for an id to be.",
+        ),
+        (
+            &|| drop(target::one_hot::<2, _>(ids(), 3, 2)),
+            "one_hot: class_axis 2 is not an axis of rank 2.",
+        ),
+        (
+            &|| drop(target::class_ids(rows(), 2)),
+            "class_ids: class_axis 2 is not an axis of rank 2.",
+        ),
+        (
+            &|| drop(target::class_ids(Tensor::<2>::zeros([1, 0], &device), 1)),
+            "class_ids: the rows [1, 0] have no classes.",
+        ),
+        (
+            &|| drop(target::log_probs(rows(), 2)),
+            "log_probs: class_axis 2 is not an axis of rank 2.",
+        ),
+    ];
+    for (call, expected) in calls {
+        assert_eq!(said(call), expected);
+    }
 }
 
 #[test]

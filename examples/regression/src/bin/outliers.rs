@@ -1,4 +1,4 @@
-//! L1 against MSE where a fifth of the training targets is wrong.
+//! L1 against MSE where a part of the training targets is wrong.
 //!
 //! Each seed gives another split, other weights and other corrupted targets. What is compared is
 //! the mean absolute error on held-out targets that are all right.
@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use regression::data::{self, Patients};
 use regression::model::{Answers, Model};
 
-/// Compares L1 and MSE where a fifth of the training targets is shifted by 5 standard deviations.
+/// Compares L1 and MSE where a part of the training targets is shifted by 5 standard deviations.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -43,6 +43,7 @@ const LOSSES: [(&str, RGBColor); 2] = [("l1", BLUE), ("mse", ORANGE)];
 
 /// What the models trained with one loss on one share of corrupted targets say, by seed.
 struct Runs {
+    loss: &'static str,
     color: RGBColor,
     share: u8,
     answers: Vec<Answers>,
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
-    let seeds = flags.seed..flags.seed + SEEDS;
+    let seeds = (0..SEEDS).map(|at| flags.seed.wrapping_add(at));
     let columns: String = seeds.clone().map(|seed| format!("{seed:>7}")).collect();
     println!("mean absolute error on held-out targets, none of them corrupted");
     println!("loss  corrupted  seed:{columns}   median");
@@ -74,6 +75,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
         for share in SHARES {
             let answers = seeds.clone().map(|seed| train(&loss, share, seed, flags));
             let runs = Runs {
+                loss: name,
                 color,
                 share,
                 answers: answers.collect::<Result<_, Error>>()?,
@@ -92,12 +94,12 @@ fn run(cli: &Cli) -> Result<(), Error> {
     draw(&path, &all)?;
     println!("wrote {}", path.display());
 
-    let median = |color| {
+    let median = |loss| {
         let mut runs = all.iter();
-        runs.find(|runs| runs.share == SHOWN && runs.color == color)
+        runs.find(|runs| runs.share == SHOWN && runs.loss == loss)
             .map_or(f32::NAN, Runs::median)
     };
-    let (l1, mse) = (median(BLUE), median(ORANGE));
+    let (l1, mse) = (median("l1"), median("mse"));
     println!("with {SHOWN} % of the training targets wrong: l1 {l1:.1}, mse {mse:.1}");
     match l1 < mse {
         true => Ok(()),
@@ -115,9 +117,10 @@ fn train(
     let mut rng = StdRng::seed_from_u64(seed);
     let patients = Patients::split(data::load()?, f64::from(share) / 100.0, &mut rng);
     let new = |device: &Device| Model::new(loss, device);
+    let device = flags.backend.device()?;
     let mut log = TrainingLog::quiet();
-    let model = training::train(&patients, new, flags, seed, &mut rng, &mut log)?;
-    Ok(Answers::new(&patients, &model, &flags.backend.device()?))
+    let model = training::train(&patients, new, flags, seed, &device, &mut rng, &mut log)?;
+    Ok(Answers::new(&patients, &model, &device))
 }
 
 /// Draws the answers at one share of corrupted targets, and the errors at all of them.
@@ -126,7 +129,6 @@ fn draw(path: &Path, all: &[Runs]) -> Result<(), Error> {
     let size = (1200, 600);
     chart::picture(path, size, title, |body| {
         let (left, right) = body.split_horizontally(size.0 / 2);
-        let legend = LOSSES.map(|(name, color)| (name, color));
 
         let shown = || all.iter().filter(|runs| runs.share == SHOWN);
         let points = |runs: &Runs| -> Vec<(f64, f64)> {
@@ -144,7 +146,7 @@ fn draw(path: &Path, all: &[Runs]) -> Result<(), Error> {
         let y_name = format!("predicted, with {SHOWN} % corrupted");
         let y = Axis::around(&y_name, values());
         let ends = (x.range.start, x.range.end);
-        let mut axes = chart::panel(&left, x, y, &legend)?;
+        let mut axes = chart::panel(&left, x, y, &LOSSES)?;
         chart::line(&mut axes, [(ends.0, ends.0), (ends.1, ends.1)], GREY)?;
         for runs in shown() {
             chart::dots(&mut axes, points(runs), 4, runs.color)?;
@@ -154,9 +156,9 @@ fn draw(path: &Path, all: &[Runs]) -> Result<(), Error> {
         let x = Axis::new("corrupted training targets, %", -2.0..last + 2.0);
         let errors = all.iter().flat_map(Runs::errors).map(f64::from);
         let y = Axis::around("held-out mean absolute error", errors.chain([0.0]));
-        let mut axes = chart::panel(&right, x, y, &legend)?;
-        for (_, color) in LOSSES {
-            let of_loss = || all.iter().filter(|runs| runs.color == color);
+        let mut axes = chart::panel(&right, x, y, &LOSSES)?;
+        for (name, color) in LOSSES {
+            let of_loss = || all.iter().filter(|runs| runs.loss == name);
             let medians = of_loss().map(|runs| (runs.share.into(), runs.median().into()));
             chart::line(&mut axes, medians, color)?;
             let each =
