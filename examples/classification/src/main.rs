@@ -57,13 +57,14 @@ fn run(cli: &Cli) -> Result<(), Error> {
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
     loss.try_init()?;
 
+    let device = flags.backend.device()?;
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let task = Digits(digits::split(digits::load()?, &mut rng));
     let title = format!("Handwritten digits, trained with {}", loss.name());
     let new = |device: &Device| Model::new(loss, device);
-    let model = training::run(&task, new, &title, "accuracy", flags, &mut rng)?;
+    let model = training::run(&task, new, &title, "accuracy", flags, &device, &mut rng)?;
 
-    let confusion = task.confusion(&model, &flags.backend.device()?);
+    let confusion = task.confusion(&model, &device);
     let path = flags.output.join("confusion.svg");
     confusion.draw(&path)?;
     println!("wrote {}", path.display());

@@ -17,7 +17,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The device of this backend, if the program was built for it and the machine has one.
+    /// The device of this backend, if the program was built for it and the machine has one. It is to
+    /// be asked for once in a program: a graphics card is set up only once.
     pub fn device(self) -> Result<Device, Error> {
         match self {
             #[allow(deprecated, reason = "ndarray is on offer for as long as Burn has it")]

@@ -56,12 +56,12 @@ pub fn run<T: Task>(
     title: &str,
     score_name: &'static str,
     flags: &Flags,
+    device: &Device,
     rng: &mut impl Rng,
 ) -> Result<T::Model, Error> {
-    let device = flags.backend.device()?;
     let steps = flags.epochs * task.training_samples().count().div_ceil(flags.batch_size);
     let mut log = TrainingLog::create(&flags.output, steps, score_name)?;
-    let model = train(task, new, flags, flags.seed, &device, rng, &mut log)?;
+    let model = train(task, new, flags, flags.seed, device, rng, &mut log)?;
     let path = flags.output.join("curves.svg");
     curves::draw(&path, title, score_name, &log.finish()?)?;
     println!("wrote {}", path.display());

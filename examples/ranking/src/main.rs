@@ -65,30 +65,37 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
+    let device = flags.backend.device()?;
     let mut rng = StdRng::seed_from_u64(flags.seed);
     match loss {
         RankingLossConfig::TripletMargin(config) => {
             let loss_of_model = EmbeddingLoss::TripletMargin(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &mut rng)
+            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
         }
         RankingLossConfig::HingeEmbedding(config) => {
             let loss_of_model = EmbeddingLoss::HingeEmbedding(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &mut rng)
+            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
         }
         RankingLossConfig::MarginRanking(config) => {
-            score(loss.name(), &config.try_init()?, flags, &mut rng)
+            score(loss.name(), &config.try_init()?, flags, &device, &mut rng)
         }
     }
 }
 
 /// Trains places for digits.
-fn embed(name: &str, loss: &EmbeddingLoss, flags: &Flags, rng: &mut StdRng) -> Result<(), Error> {
+fn embed(
+    name: &str,
+    loss: &EmbeddingLoss,
+    flags: &Flags,
+    device: &Device,
+    rng: &mut StdRng,
+) -> Result<(), Error> {
     let task = Digits(digits::split(digits::load()?, rng));
     let title = format!("Handwritten digits in the plane, trained with {name}");
     let new = |device: &Device| embedding::Model::new(loss, device);
-    let model = training::run(&task, new, &title, "average precision", flags, rng)?;
+    let model = training::run(&task, new, &title, "average precision", flags, device, rng)?;
 
-    let places = task.places(&model, &flags.backend.device()?);
+    let places = task.places(&model, device);
     let path = flags.output.join("embedding.svg");
     embedding::draw(&path, &title, &places)?;
     println!("wrote {}", path.display());
@@ -111,14 +118,15 @@ fn score(
     name: &str,
     loss: &MarginRankingLoss,
     flags: &Flags,
+    device: &Device,
     rng: &mut StdRng,
 ) -> Result<(), Error> {
     let task = Wines::load(rng)?;
     let title = format!("Quality of red wines, trained with {name}");
     let new = |device: &Device| scoring::Model::new(loss, device);
-    let model = training::run(&task, new, &title, "pairs in order", flags, rng)?;
+    let model = training::run(&task, new, &title, "pairs in order", flags, device, rng)?;
 
-    let scores = task.scores(&model, &flags.backend.device()?);
+    let scores = task.scores(&model, device);
     let path = flags.output.join("scores.svg");
     scoring::draw(&path, &title, &task.held_out, &scores)?;
     println!("wrote {}", path.display());

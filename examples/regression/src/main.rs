@@ -56,13 +56,22 @@ fn run(cli: &Cli) -> Result<(), Error> {
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
     loss.try_init()?;
 
+    let device = flags.backend.device()?;
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let patients = Patients::split(data::load()?, cli.corrupt, &mut rng);
     let title = format!("Progression of diabetes, trained with {}", loss.name());
     let new = |device: &Device| Model::new(loss, device);
-    let model = training::run(&patients, new, &title, "R squared", flags, &mut rng)?;
+    let model = training::run(
+        &patients,
+        new,
+        &title,
+        "R squared",
+        flags,
+        &device,
+        &mut rng,
+    )?;
 
-    let answers = Answers::new(&patients, &model, &flags.backend.device()?);
+    let answers = Answers::new(&patients, &model, &device);
     let path = flags.output.join("predicted.svg");
     draw(&path, &title, &answers)?;
     println!("wrote {}", path.display());

@@ -133,6 +133,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
+    let device = flags.backend.device()?;
     let two = TwoDigits {
         split: split(flags, |digit| [NO, YES].contains(&digit.class))?,
         loss: BceWithLogitsLoss::new(),
@@ -155,11 +156,11 @@ fn run(cli: &Cli) -> Result<(), Error> {
         softmax.split.batch(&all, &Device::flex())
     });
 
-    let before = train(&two, 1, flags)?;
+    let before = train(&two, 1, flags, &device)?;
     let after = [
-        train(&right, CLASSES, flags)?,
-        train(&softmax, CLASSES, flags)?,
-        train(&shifted, CLASSES, flags)?,
+        train(&right, CLASSES, flags, &device)?,
+        train(&softmax, CLASSES, flags, &device)?,
+        train(&shifted, CLASSES, flags, &device)?,
     ];
     let [of_two, of_ten, of_softmax, of_shifted] =
         [&before, &after[0], &after[1], &after[2]].map(|epochs| percent(epochs));
@@ -217,12 +218,12 @@ fn train(
     task: &impl Task<Model = Mlp>,
     outputs: usize,
     flags: &Flags,
+    device: &Device,
 ) -> Result<Vec<Epoch>, Error> {
     let mut log = TrainingLog::quiet();
     let mut rng = StdRng::seed_from_u64(flags.seed);
-    let device = flags.backend.device()?;
     let new = |device: &Device| Mlp::new([PIXELS, HIDDEN, outputs], device);
-    training::train(task, new, flags, flags.seed, &device, &mut rng, &mut log)?;
+    training::train(task, new, flags, flags.seed, device, &mut rng, &mut log)?;
     log.finish()
 }
 

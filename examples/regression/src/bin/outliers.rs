@@ -65,6 +65,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
+    let device = flags.backend.device()?;
     let seeds = (0..SEEDS).map(|at| flags.seed.wrapping_add(at));
     let columns: String = seeds.clone().map(|seed| format!("{seed:>7}")).collect();
     println!("mean absolute error on held-out targets, none of them corrupted");
@@ -73,7 +74,9 @@ fn run(cli: &Cli) -> Result<(), Error> {
     for (name, color) in LOSSES {
         let loss = name.parse()?;
         for share in SHARES {
-            let answers = seeds.clone().map(|seed| train(&loss, share, seed, flags));
+            let answers = seeds
+                .clone()
+                .map(|seed| train(&loss, share, seed, flags, &device));
             let runs = Runs {
                 loss: name,
                 color,
@@ -113,14 +116,14 @@ fn train(
     share: u8,
     seed: u64,
     flags: &Flags,
+    device: &Device,
 ) -> Result<Answers, Error> {
     let mut rng = StdRng::seed_from_u64(seed);
     let patients = Patients::split(data::load()?, f64::from(share) / 100.0, &mut rng);
     let new = |device: &Device| Model::new(loss, device);
-    let device = flags.backend.device()?;
     let mut log = TrainingLog::quiet();
-    let model = training::train(&patients, new, flags, seed, &device, &mut rng, &mut log)?;
-    Ok(Answers::new(&patients, &model, &device))
+    let model = training::train(&patients, new, flags, seed, device, &mut rng, &mut log)?;
+    Ok(Answers::new(&patients, &model, device))
 }
 
 /// Draws the answers at one share of corrupted targets, and the errors at all of them.
