@@ -67,11 +67,10 @@ impl Task for Patients {
 
     fn held_out(&self, model: &Model, device: &Device) -> (f64, f64) {
         let (measurements, targets) = self.tensors(self.held_out.iter(), device);
-        let loss = model.loss.forward(model.forward(measurements), targets);
-        (
-            loss.into_scalar(),
-            Answers::new(self, model, device).explained(),
-        )
+        let predictions = model.forward(measurements);
+        let explained = Answers::of(self, predictions.clone()).explained();
+        let loss = model.loss.forward(predictions, targets);
+        (loss.into_scalar(), explained)
     }
 }
 
@@ -85,7 +84,12 @@ impl Answers {
     /// The model's answers.
     pub fn new(patients: &Patients, model: &Model, device: &Device) -> Self {
         let (measurements, _) = patients.tensors(patients.held_out.iter(), device);
-        let predictions = patients.progressions(model.forward(measurements));
+        Self::of(patients, model.forward(measurements))
+    }
+
+    /// The answers that scaled predictions for the held-out patients are.
+    fn of(patients: &Patients, predictions: Tensor<2>) -> Self {
+        let predictions = patients.progressions(predictions);
         let truth = patients.held_out.iter().map(|patient| patient.progression);
         Self {
             pairs: truth.zip(predictions).collect(),

@@ -16,7 +16,7 @@ use common::tabular::median;
 use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use regression::data::{self, Patients};
+use regression::data::{self, Patient, Patients};
 use regression::model::{Answers, Model};
 
 /// Compares L1 and MSE where a part of the training targets is shifted by 5 standard deviations.
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let device = flags.backend.device()?;
+    let all_patients = data::load()?;
     let seeds = (0..SEEDS).map(|at| flags.seed.wrapping_add(at));
     let columns: String = seeds.clone().map(|seed| format!("{seed:>7}")).collect();
     println!("mean absolute error on held-out targets, none of them corrupted");
@@ -76,7 +77,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
         for share in SHARES {
             let answers = seeds
                 .clone()
-                .map(|seed| train(&loss, share, seed, flags, &device));
+                .map(|seed| train(&loss, &all_patients, share, seed, flags, &device));
             let runs = Runs {
                 loss: name,
                 color,
@@ -113,13 +114,15 @@ fn run(cli: &Cli) -> Result<(), Error> {
 /// What a model trained with a loss and a share of wrong targets says of the held-out patients.
 fn train(
     loss: &RegressionLossConfig,
+    all_patients: &[Patient],
     share: u8,
     seed: u64,
     flags: &Flags,
     device: &Device,
 ) -> Result<Answers, Error> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let patients = Patients::split(data::load()?, f64::from(share) / 100.0, &mut rng);
+    let share = f64::from(share) / 100.0;
+    let patients = Patients::split(all_patients.to_vec(), share, &mut rng);
     let new = |device: &Device| Model::new(loss, device);
     let mut log = TrainingLog::quiet();
     let model = training::train(&patients, new, flags, seed, device, &mut rng, &mut log)?;
