@@ -134,20 +134,19 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let device = flags.backend.device()?;
+    let all_digits = digits::load()?;
     let two = TwoDigits {
-        split: split(flags, |digit| [NO, YES].contains(&digit.class))?,
+        split: split(&all_digits, flags, |digit| [NO, YES].contains(&digit.class)),
         loss: BceWithLogitsLoss::new(),
     };
-    let ten = |softmax| -> Result<TenDigits, Error> {
-        Ok(TenDigits {
-            split: split(flags, |_| true)?,
-            loss: CrossEntropyLoss::new(),
-            softmax,
-        })
+    let ten = |softmax| TenDigits {
+        split: split(&all_digits, flags, |_| true),
+        loss: CrossEntropyLoss::new(),
+        softmax,
     };
-    let right = ten(false)?;
-    let softmax = ten(true)?;
-    let mut shifted = ten(false)?;
+    let right = ten(false);
+    let softmax = ten(true);
+    let mut shifted = ten(false);
     for digit in &mut shifted.split.train {
         digit.class = (digit.class + 1) % CLASSES;
     }
@@ -208,10 +207,10 @@ fn run(cli: &Cli) -> Result<(), Error> {
     }
 }
 
-fn split(flags: &Flags, keep: impl Fn(&Digit) -> bool) -> Result<Split, Error> {
+fn split(digits: &[Digit], flags: &Flags, keep: impl Fn(&Digit) -> bool) -> Split {
     let mut rng = StdRng::seed_from_u64(flags.seed);
-    let digits = digits::load()?.into_iter().filter(keep).collect();
-    Ok(digits::split(digits, &mut rng))
+    let kept = digits.iter().filter(|digit| keep(digit)).cloned();
+    digits::split(kept.collect(), &mut rng)
 }
 
 fn train(
