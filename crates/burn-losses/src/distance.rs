@@ -1,6 +1,7 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
+use crate::kernels::norm::{norm_root, norm_slope, norm_term};
 use crate::kernels::portable::{as_function_of, repeated, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
@@ -24,33 +25,6 @@ impl<const D: usize> Distance<D> {
     pub(crate) fn direction(self) -> Tensor<D> {
         let zero = self.norm.equals(0.0);
         norm_slope(self.ratio / self.norm.set(zero, 1.0), self.p)
-    }
-}
-
-/// `|ratio|^p`, a component's share of the p-norm.
-fn norm_term<R: Real>(ratio: R, p: f64) -> R {
-    match p {
-        1.0 => ratio.abs(),
-        2.0 => ratio.clone() * ratio,
-        _ => ratio.abs().power(p),
-    }
-}
-
-/// The p-norm from the sum of its components' shares.
-fn norm_root<R: Real>(sum: R, p: f64) -> R {
-    match p {
-        1.0 => sum,
-        2.0 => sum.sqrt(),
-        _ => sum.power(1.0 / p),
-    }
-}
-
-/// The derivative of a p-norm with respect to a component, whose ratio to the norm is given.
-fn norm_slope<R: Real>(ratio: R, p: f64) -> R {
-    match p {
-        1.0 => ratio.sign(),
-        2.0 => ratio,
-        _ => ratio.clone().sign() * ratio.abs().power(p - 1.0),
     }
 }
 

@@ -105,7 +105,7 @@ pub use distance::{cosine_similarity, pairwise_distance};
 #[doc(inline)]
 pub use error::{Lint, LossError, LossErrorKind};
 #[doc(inline)]
-pub use loss::{Evaluate, Evaluation, Loss, LossParts, LowerRank, TripleLoss, Unreduced};
+pub use loss::{Call, Evaluate, Evaluation, Loss, LossParts, LowerRank, TripleLoss, Unreduced};
 #[doc(inline)]
 pub use ranking::*;
 #[doc(inline)]

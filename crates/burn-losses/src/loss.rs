@@ -3,10 +3,11 @@
 use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind, or_panic};
 use crate::kernels::autodiff::{self, Slope, in_context_of};
+use crate::kernels::ops::Wanted;
 use crate::kernels::portable::{flat, or_nan, repeated, shaped, untracked, wide};
 use crate::reduction::Reduction;
-use crate::target::SampleWeights;
 use crate::target::check::{Check, dims};
+use crate::target::{Flat, SampleWeights};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -233,29 +234,181 @@ pub trait Evaluate<I> {
     /// How the losses are reduced.
     fn reduction(&self) -> Reduction;
 
-    /// Checks the inputs and gives the loss of each element. With `waiting`, the caller is ready to
-    /// wait for the device to have the values checked.
-    fn evaluate(&self, inputs: I, waiting: bool) -> Result<Evaluation, LossError>;
+    /// Checks the inputs and gives what the call wants of their losses.
+    fn evaluate(&self, inputs: I, call: Call) -> Result<Evaluation, LossError>;
 
     /// What is legal but suspicious about the inputs.
     fn inspect(&self, inputs: I) -> Vec<Lint>;
 }
 
-/// The losses of a batch, before they are reduced.
+/// How a loss is called: what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The caller is ready to wait for the device to have the values checked.
+    pub(crate) waiting: bool,
+    pub(crate) wanted: Wanted,
+    /// The weights given to `forward_weighted`.
+    weights: Option<Given>,
+    /// The axis along which the losses are summed before anybody sees them.
+    summed: Option<usize>,
+}
+
+/// Weights as they were given.
+#[derive(Clone, Debug)]
+struct Given {
+    values: Flat,
+    shape: Shape,
+    device: Device,
+}
+
+/// Weights that fit the losses.
+pub(crate) struct Weights {
+    /// As they were given, and their shape.
+    given: Tensor<1>,
+    shape: Shape,
+    /// One for each loss.
+    pub(crate) each: Tensor<1>,
+}
+
+impl Weights {
+    /// Reads the weights again and says what is wrong with them.
+    pub(crate) fn explain(&self, check: &Check) -> Result<(), LossError> {
+        check.sample_weights(&self.given, &self.shape).map(|_| ())
+    }
+}
+
+impl Call {
+    fn new(waiting: bool, wanted: Wanted) -> Self {
+        Self {
+            waiting,
+            wanted,
+            weights: None,
+            summed: None,
+        }
+    }
+
+    /// The same call of a loss whose losses are then summed along an axis.
+    pub(crate) fn summed(self, axis: usize) -> Self {
+        Self {
+            summed: Some(axis),
+            ..self
+        }
+    }
+
+    /// The weights, for losses of the given shape and input of the given type. Their values are
+    /// looked at here, unless they are `swept`: then the sweep does.
+    pub(crate) fn weights(
+        &mut self,
+        check: &Check,
+        shape: &Shape,
+        device: &Device,
+        dtype: DType,
+        swept: bool,
+    ) -> Result<Option<Weights>, LossError> {
+        let Some(given) = self.weights.take() else {
+            return Ok(None);
+        };
+        check.device("the loss", device, "weights", &given.device)?;
+        let mut values = given.values.cast(wide(dtype));
+        if !swept {
+            let valid = check.sample_weights(&values, &given.shape)?;
+            values = or_nan(values, &valid);
+        }
+        let seen = self.seen(shape);
+        let mut each = spread(values.clone(), &given.shape, &seen, check)?;
+        if let (Some(axis), true) = (self.summed, shape.num_elements() > 0) {
+            let [outer, terms, inner] = around(shape, axis);
+            let of_sums = shaped(each, [outer, 1, inner]);
+            each = flat(of_sums.expand([outer, terms, inner]));
+        }
+        Ok(Some(Weights {
+            given: values,
+            shape: given.shape,
+            each,
+        }))
+    }
+
+    /// The shape of the unreduced loss, where the losses themselves have the given one.
+    fn seen(&self, shape: &Shape) -> Shape {
+        match self.summed {
+            Some(axis) => without(shape, axis),
+            None => shape.clone(),
+        }
+    }
+
+    /// The evaluation, from a value that is in the graph: the losses of the given shape if each is
+    /// wanted, else a single number.
+    pub(crate) fn evaluation(
+        &self,
+        value: Tensor<1>,
+        weight: Tensor<1>,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Evaluation {
+        let value = match (&self.wanted, self.summed) {
+            (Wanted::Each, Some(axis)) if shape.num_elements() > 0 => {
+                flat(shaped(value, around(shape, axis)).sum_dim(1))
+            }
+            _ => value,
+        };
+        Evaluation {
+            value: match self.wanted {
+                Wanted::Parts => value,
+                _ => value.cast(dtype),
+            },
+            weight,
+            shape: self.seen(shape),
+        }
+    }
+}
+
+/// The sizes before an axis, of it, and after it.
+fn around(shape: &Shape, axis: usize) -> [usize; 3] {
+    let dims = shape.as_slice();
+    let (outer, inner) = (dims[..axis].iter(), dims[axis + 1..].iter());
+    [outer.product(), dims[axis], inner.product()]
+}
+
+/// What a call wanted.
 pub struct Evaluation {
-    /// One loss per element, flattened, untracked, in `f32` or `f64`.
-    pub(crate) values: Tensor<1>,
-    /// Where an unreduced loss is the sum of several of them: how the values are laid out, with the
-    /// terms of a sum along the middle axis.
-    pub(crate) terms: Option<[usize; 3]>,
-    /// How much each counts; 1 where there is none.
-    pub(crate) weights: Option<Tensor<1>>,
+    /// One number, or the losses, flattened.
+    pub(crate) value: Tensor<1>,
+    /// The sum of the weights, where the parts are wanted.
+    pub(crate) weight: Tensor<1>,
     /// The shape of the unreduced loss.
     pub(crate) shape: Shape,
+}
+
+impl Evaluation {
+    /// No loss at all, of inputs without elements; the value stays a function of them.
+    pub(crate) fn empty<const D: usize>(
+        check: &Check,
+        mut call: Call,
+        shape: Shape,
+        inputs: &[&Tensor<D>],
+    ) -> Result<Self, LossError> {
+        let first = untracked(inputs[0]);
+        let gradients = inputs.iter().map(|&input| (input.clone(), first.clone()));
+        let dtype = inputs[0].dtype();
+        let losses = Losses {
+            values: Tensor::zeros([0], (&first.device(), first.dtype())),
+            weights: None,
+            batch: first.dims()[0],
+            graph: Graph::new(inputs[0], first.dims(), gradients),
+        };
+        let weights = call.weights(check, &shape, &first.device(), dtype, false)?;
+        Ok(losses.answer(&call, weights, &shape, dtype))
+    }
+}
+
+/// The losses of a batch, before they are reduced, computed with tensor operations.
+pub(crate) struct Losses {
+    /// One loss per element, flattened, untracked, in `f32` or `f64`.
+    pub(crate) values: Tensor<1>,
+    /// How much each counts; 1 where there is none.
+    pub(crate) weights: Option<Tensor<1>>,
     /// The size of axis 0 of the input.
     pub(crate) batch: usize,
-    /// The float type of the input, and so of the result.
-    pub(crate) dtype: DType,
     /// How the losses depend on the inputs.
     pub(crate) graph: Graph,
 }
@@ -388,58 +541,43 @@ mod sealed {
     impl<const D: usize> Sealed for burn::tensor::Tensor<D> {}
 }
 
-impl Evaluation {
-    /// No loss at all, of inputs without elements; it stays a function of them.
-    pub(crate) fn empty<const D: usize>(shape: Shape, inputs: &[&Tensor<D>]) -> Self {
-        let first = untracked(inputs[0]);
-        let gradients = inputs.iter().map(|&input| (input.clone(), first.clone()));
-        Self {
-            values: Tensor::zeros([0], (&first.device(), first.dtype())),
-            terms: None,
-            weights: None,
-            shape,
-            batch: first.dims()[0],
-            dtype: inputs[0].dtype(),
-            graph: Graph::new(inputs[0], first.dims(), gradients),
-        }
-    }
-
-    /// The unreduced loss becomes the sum along an axis of the input, whose shape is given. What
-    /// the losses are reduced to stays as it is.
-    pub(crate) fn summed(mut self, shape: &Shape, axis: usize) -> Self {
-        let dims = shape.as_slice();
-        let (outer, inner) = (dims[..axis].iter(), dims[axis + 1..].iter());
-        self.terms = Some([outer.product(), dims[axis], inner.product()]);
-        self.shape = without(shape, axis);
-        self
-    }
-
-    /// The losses in the graph, each by itself.
-    fn into_unreduced(self) -> Tensor<1> {
-        let values = self.graph.join(self.values, Through::Each);
-        let values = match self.terms {
-            Some(terms) => flat(shaped(values, terms).sum_dim(1)),
-            None => values,
+impl Losses {
+    /// What a call wants of losses of the given shape, from input of the given type.
+    pub(crate) fn answer(
+        self,
+        call: &Call,
+        weights: Option<Weights>,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Evaluation {
+        let weights = weights.map(|weights| weights.each);
+        let (value, weight) = match call.wanted {
+            Wanted::Each => {
+                let none = constant(&self.values, 0.0);
+                (self.graph.join(self.values, Through::Each), none)
+            }
+            Wanted::Reduced(reduction) => self.reduce(reduction, weights),
+            Wanted::Parts => {
+                let weight = match &self.weights {
+                    Some(weights) => sum(weights.clone()),
+                    None => constant(&self.values, self.values.dims()[0] as f64),
+                };
+                let (value, _) = self.reduce(Reduction::Sum, weights);
+                (value, weight)
+            }
         };
-        values.cast(self.dtype)
+        call.evaluation(value, weight, shape, dtype)
     }
 
     /// The sum of the losses over what the reduction divides it by, with the weights of
     /// `forward_weighted`, if it is that.
-    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> Tensor<1> {
-        let dtype = self.dtype;
+    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> (Tensor<1>, Tensor<1>) {
         let count = self.values.dims()[0];
-        let samples = match self.terms {
-            Some([outer, terms, inner]) => samples.map(|samples| {
-                let each = shaped(samples, [outer, 1, inner]);
-                flat(each.expand([outer, terms, inner]))
-            }),
-            None => samples,
-        };
         let values = match &samples {
             Some(samples) => weigh(self.values, samples.clone()),
             None => self.values,
         };
+        let none = constant(&values, 0.0);
         let weights = match (self.weights, samples.clone()) {
             (Some(own), Some(samples)) => Some(own * samples),
             (own, samples) => own.or(samples),
@@ -463,7 +601,7 @@ impl Evaluation {
             factor,
         };
         let through = Through::Sum(Box::new(weighing));
-        self.graph.join(value, through).cast(dtype)
+        (self.graph.join(value, through), none)
     }
 }
 
@@ -500,8 +638,8 @@ fn reduced<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<Tensor<1>, LossError> {
-    let losses = loss.evaluate(inputs, waiting)?;
-    Ok(losses.reduce(loss.reduction(), None))
+    let call = Call::new(waiting, Wanted::Reduced(loss.reduction()));
+    Ok(loss.evaluate(inputs, call)?.value)
 }
 
 fn unreduced<I, L: Evaluate<I> + ?Sized>(
@@ -509,9 +647,8 @@ fn unreduced<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<L::Unreduced, LossError> {
-    let losses = loss.evaluate(inputs, waiting)?;
-    let shape = losses.shape.clone();
-    Ok(Unreduced::from_flat(losses.into_unreduced(), shape))
+    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Each))?;
+    Ok(Unreduced::from_flat(found.value, found.shape))
 }
 
 fn parts<I, L: Evaluate<I> + ?Sized>(
@@ -519,15 +656,10 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<LossParts, LossError> {
-    let mut losses = loss.evaluate(inputs, waiting)?;
-    let weight = match losses.weights.take() {
-        Some(weights) => sum(weights),
-        None => constant(&losses.values, losses.values.dims()[0] as f64),
-    };
-    losses.dtype = losses.values.dtype();
+    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Parts))?;
     Ok(LossParts {
-        sum: losses.reduce(Reduction::Sum, None),
-        weight,
+        sum: found.value,
+        weight: found.weight,
     })
 }
 
@@ -536,20 +668,24 @@ where
     L: Evaluate<I> + ?Sized,
     W: SampleWeights<L::Unreduced>,
 {
-    let losses = loss.evaluate(inputs, waiting)?;
-    let device = losses.values.device();
+    let device = weights.device();
     let check = Check::new(loss.name(), &device, waiting);
     check.untracked("weights", &weights)?;
-    check.device("the loss", &device, "weights", &weights.device())?;
-    let found = weights.shape();
-    let weights = weights.into_flat(wide(losses.dtype));
-    let valid = check.sample_weights(&weights, &found)?;
-    let weights = spread(or_nan(weights, &valid), &found, &losses.shape, &check)?;
-    Ok(losses.reduce(loss.reduction(), Some(weights)))
+    let given = Given {
+        shape: weights.shape(),
+        values: weights.flat(),
+        device: device.without_autodiff(),
+    };
+    let call = Call {
+        weights: Some(given),
+        ..Call::new(waiting, Wanted::Reduced(loss.reduction()))
+    };
+    Ok(loss.evaluate(inputs, call)?.value)
 }
 
 fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
-    match loss.evaluate(inputs.clone(), true) {
+    let call = Call::new(true, Wanted::Reduced(loss.reduction()));
+    match loss.evaluate(inputs.clone(), call) {
         Ok(_) => loss.inspect(inputs),
         Err(error) => alloc::vec![Lint {
             loss: loss.name(),

@@ -1,20 +1,21 @@
 //! Binary cross-entropy of probabilities.
 
-use super::classes::along_axis;
-use super::{binary_labels, single_label};
+use super::{label, labels, single_label};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, both, pointwise, untracked};
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Along, Loss, Required};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::kernels::rule::Rule;
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::BinaryTarget;
 use crate::target::check::{self, Check};
-use alloc::format;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 
 /// Configuration of [`BceLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -140,23 +141,33 @@ pub struct BceLoss {
 
 loss_module!(BceLoss, BceLossConfig);
 
-/// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100.
-pub(crate) fn bce<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
-    let rest = (-x.clone()).plus(1.0);
-    let ln_x = ln_given_rest(x.clone(), rest.clone()).at_least(-100.0);
-    let ln_rest = ln_given_rest(rest.clone(), x.clone()).at_least(-100.0);
-    let value = -(y.clone() * ln_x + (-y.clone()).plus(1.0) * ln_rest);
+/// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100, and `y` is smoothed.
+#[derive(Clone, Copy)]
+pub(crate) struct Bce {
+    pub(crate) label_smoothing: f64,
+}
 
-    // PyTorch's least denominator is this number in f32, for f64 as well.
-    let slope = move || {
-        let variance = (x.clone() * rest).at_least(f64::from(1e-12_f32));
-        (x - y) / variance
-    };
-    (value, slope)
+impl Definition<2> for Bce {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let y = smooth(y, self.label_smoothing);
+        let rest = (-x.clone()).plus(1.0);
+        let ln_x = ln_given_rest(x.clone(), rest.clone()).at_least(-100.0);
+        let ln_rest = ln_given_rest(rest.clone(), x.clone()).at_least(-100.0);
+        let value = -(y.clone() * ln_x + (-y.clone()).plus(1.0) * ln_rest);
+
+        // PyTorch's least denominator is this number in f32, for f64 as well.
+        let slope = move || {
+            let variance = (x.clone() * rest).at_least(f64::from(1e-12_f32));
+            (x - y) / variance
+        };
+        (value, slope)
+    }
 }
 
 /// `ln x` of a number in `[0, 1]`, given `1 - x` too: near 1 the logarithm lives on what is missing,
 /// which `x` has rounded away, and which a GPU's `ln` does not resolve.
+#[inline(always)]
 fn ln_given_rest<R: Real>(x: R, rest: R) -> R {
     let near_one = x.above(0.5);
     let small = (-rest).at_least(-0.5).ln_1p_small();
@@ -177,20 +188,15 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
     fn evaluate(
         &self,
         (probs, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let config = &self.config;
-        let check = Check::new("BceLoss", &probs.device(), waiting);
-        let (y, valid) = binary_labels(&check, "probs", &probs, targets)?;
-        let x = untracked(&probs);
-        let probable = check.each(
-            &x,
-            |value| (0.0..=1.0).contains(&value) || value.is_nan(),
-            |x| {
-                let above = x.clone().greater_equal_scalar(0.0);
-                above.bool_and(x.lower_equal_scalar(1.0))
-            },
-            |found| {
+        let check = Check::new("BceLoss", &probs.device(), call.waiting);
+        check.target_per_element("probs", &probs, &targets)?;
+        let shape = probs.shape();
+        let probable = Required {
+            rule: Rule::LABEL.or_nan(),
+            explain: &|found| {
                 format!(
                     "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \
                      or apply a sigmoid first.",
@@ -198,15 +204,24 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
                     found.index
                 )
             },
-        )?;
-        let y = smooth(y, config.label_smoothing);
-        let weights = class_factors(&check, "weights", &config.weights, &x, config.class_axis)?;
-        let terms = weighted(bce(x, y), weights);
-        Ok(pointwise(
-            terms,
-            both(valid, probable),
-            [(&probs, Sign::Plus)],
-        ))
+        };
+        Loss {
+            check: &check,
+            definition: Bce {
+                label_smoothing: config.label_smoothing,
+            },
+            rest: vec![labels(targets)],
+            required: [Some(probable), Some(label())],
+            rows: None,
+            weights: class_factors(
+                &check,
+                "weights",
+                &config.weights,
+                &shape,
+                config.class_axis,
+            )?,
+        }
+        .evaluate([probs], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
@@ -214,23 +229,8 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
     }
 }
 
-/// The terms of a binary loss, times the weights of their classes.
-pub(super) fn weighted<R: Real>(
-    (value, slope): (R, impl FnOnce() -> R),
-    weights: Option<R>,
-) -> (R, impl FnOnce() -> R) {
-    let value = match weights.clone() {
-        Some(weights) => value.times_or_zero(weights),
-        None => value,
-    };
-    let slope = move || match weights {
-        Some(weights) => slope() * weights,
-        None => slope(),
-    };
-    (value, slope)
-}
-
 /// Labels moved towards the middle.
+#[inline(always)]
 pub(super) fn smooth<R: Real>(labels: R, smoothing: f64) -> R {
     if smoothing == 0.0 {
         return labels;
@@ -239,22 +239,23 @@ pub(super) fn smooth<R: Real>(labels: R, smoothing: f64) -> R {
 }
 
 /// Weights of a binary loss, laid along the class axis: one for all, or one for each class.
-pub(super) fn class_factors<const D: usize>(
+pub(super) fn class_factors(
     check: &Check,
     name: &str,
     factors: &Option<Vec<f64>>,
-    input: &Tensor<D>,
+    shape: &Shape,
     class_axis: usize,
-) -> Result<Option<Tensor<D>>, LossError> {
+) -> Result<Option<Along>, LossError> {
     let Some(factors) = factors else {
         return Ok(None);
     };
     if factors.len() > 1 {
-        let shape = input.shape();
-        check.at_least_rank_2(D, "weights per class need a class axis")?;
-        check.class_axis(class_axis, &shape)?;
+        check.at_least_rank_2(shape.num_dims(), "weights per class need a class axis")?;
+        check.class_axis(class_axis, shape)?;
         check.class_weights(name, Some(factors), shape[class_axis], true)?;
     }
-    let factors = along_axis(factors, class_axis, &input.device(), input.dtype());
-    Ok(Some(factors))
+    Ok(Some(Along {
+        numbers: factors.clone(),
+        axis: class_axis,
+    }))
 }

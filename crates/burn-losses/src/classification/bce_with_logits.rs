@@ -1,17 +1,18 @@
 //! Binary cross-entropy of logits.
 
-use super::bce::{class_factors, smooth, weighted};
-use super::{binary_labels, single_label};
+use super::bce::{class_factors, smooth};
+use super::{label, labels, single_label};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, pointwise, untracked};
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Loss, Operand};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::BinaryTarget;
 use crate::target::check::{self, Check, values};
-use alloc::format;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -145,21 +146,33 @@ pub struct BceWithLogitsLoss {
 
 loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig);
 
-/// `p y softplus(-x) + (1 - y) softplus(x)`, with `p` the weight of the positive part.
-///
+/// `y softplus(-x) + (1 - y) softplus(x)`, where `y` is smoothed; with a third operand, the weight of
+/// the positive part.
+#[derive(Clone, Copy)]
+pub(crate) struct BceWithLogits {
+    pub(crate) label_smoothing: f64,
+}
+
+impl Definition<2> for BceWithLogits {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let y = smooth(y, self.label_smoothing);
+        bce_with_logits(x, y.clone(), (-y).plus(1.0))
+    }
+}
+
+impl Definition<3> for BceWithLogits {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y, weight]: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let y = smooth(y, self.label_smoothing);
+        bce_with_logits(x, y.clone() * weight, (-y).plus(1.0))
+    }
+}
+
 /// Both softplus values share `ln(1 + exp(-|x|))`, and both sigmoids `exp(-|x|)`: nothing large is
 /// subtracted from something large, so a saturated logit keeps its tiny loss and gradient.
-pub(crate) fn bce_with_logits<R: Real>(
-    x: R,
-    y: R,
-    pos_weight: Option<R>,
-) -> (R, impl FnOnce() -> R) {
-    let yes = match pos_weight {
-        Some(weight) => y.clone() * weight,
-        None => y.clone(),
-    };
-    let no = (-y).plus(1.0);
-
+#[inline(always)]
+fn bce_with_logits<R: Real>(x: R, yes: R, no: R) -> (R, impl FnOnce() -> R) {
     let u = (-x.clone().abs()).exp();
     let tail = u.clone().ln_1p_small();
     let softplus = x.clone().at_least(0.0) + tail.clone();
@@ -175,6 +188,7 @@ pub(crate) fn bce_with_logits<R: Real>(
 }
 
 /// The sigmoid of `x` and of `-x`, given `exp(-|x|)`; either is exact where it is tiny.
+#[inline(always)]
 pub(crate) fn sigmoids<R: Real>(x: R, u: R) -> (R, R) {
     let small = u.clone() / u.plus(1.0);
     let large = (-small.clone()).plus(1.0);
@@ -199,18 +213,37 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
     fn evaluate(
         &self,
         (logits, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let config = &self.config;
-        let check = Check::new("BceWithLogitsLoss", &logits.device(), waiting);
-        let (y, valid) = binary_labels(&check, "logits", &logits, targets)?;
-        let x = untracked(&logits);
-        let axis = config.class_axis;
-        let weights = class_factors(&check, "weights", &config.weights, &x, axis)?;
-        let pos_weights = class_factors(&check, "pos_weights", &config.pos_weights, &x, axis)?;
-        let y = smooth(y, config.label_smoothing);
-        let terms = weighted(bce_with_logits(x, y, pos_weights), weights);
-        Ok(pointwise(terms, valid, [(&logits, Sign::Plus)]))
+        let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
+        check.target_per_element("logits", &logits, &targets)?;
+        let (shape, axis) = (logits.shape(), config.class_axis);
+        let weights = class_factors(&check, "weights", &config.weights, &shape, axis)?;
+        let pos_weights = class_factors(&check, "pos_weights", &config.pos_weights, &shape, axis)?;
+        let definition = BceWithLogits {
+            label_smoothing: config.label_smoothing,
+        };
+        match pos_weights {
+            None => Loss {
+                check: &check,
+                definition,
+                rest: vec![labels(targets)],
+                required: [None, Some(label())],
+                rows: None,
+                weights,
+            }
+            .evaluate([logits], call),
+            Some(pos_weights) => Loss {
+                check: &check,
+                definition,
+                rest: vec![labels(targets), Operand::Along(pos_weights)],
+                required: [None, Some(label()), None],
+                rows: None,
+                weights,
+            }
+            .evaluate([logits], call),
+        }
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {

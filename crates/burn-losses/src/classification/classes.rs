@@ -4,15 +4,20 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::portable::{both, finite, flat, or_nan};
-use crate::kernels::real::Real;
-use crate::loss::{Evaluation, Graph, without};
-use crate::target::check::{Check, dims, tolerance, whole_rows};
-use crate::target::{ClassAxisTarget, Classes};
+use crate::kernels::fused::{self, ClassSweep};
+use crate::kernels::ops::{self, Wanted, Wish};
+use crate::kernels::portable::{Softmax, along_axis, both, finite, flat, or_nan, untracked};
+use crate::kernels::rule::Rule;
+use crate::kernels::softmax::{cross_entropy_slope, nll_term};
+use crate::loss::{Call, Evaluation, Graph, Losses, without};
+use crate::target::check::{
+    Check, Found, LOG_PROB, LOG_PROB_MAX, dims, no_log_prob, tolerance, whole_rows,
+};
+use crate::target::{ClassAxisTarget, Classes, Flat, Readable};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, DType, Device, FloatDType, Int, IntDType, Shape, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, IntDType, Shape, Tensor};
 
 /// The options that NLL and cross-entropy share.
 pub(super) struct Options<'a> {
@@ -24,9 +29,9 @@ pub(super) struct Options<'a> {
 }
 
 /// A class target as coefficients of the log-probabilities.
-pub(super) struct Coefficients<const D: usize> {
+struct Coefficients<const D: usize> {
     /// The coefficient of each class.
-    pub(super) q: Tensor<D>,
+    q: Tensor<D>,
     /// How much each sample counts in the mean, if not 1.
     weight: Option<Tensor<D>>,
     /// Which samples have a valid target, where their values were not read.
@@ -127,9 +132,122 @@ fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) 
     )
 }
 
+/// What the input of a loss over classes is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    Logits,
+    LogProbs,
+}
+
+/// Evaluates a loss over classes, from its input and a target that [fits](classes) it.
+pub(super) fn evaluate<const D: usize>(
+    check: &Check,
+    options: &Options,
+    kind: Input,
+    input: Tensor<D>,
+    targets: Classes<D>,
+    mut call: Call,
+) -> Result<Evaluation, LossError> {
+    let axis = options.class_axis;
+    let (device, dtype) = (input.device(), input.dtype());
+    let shape = without(&input.shape(), axis);
+    if input.shape().num_elements() == 0 {
+        return Evaluation::empty(check, call, shape, &[&input]);
+    }
+    let swept = fused::is_there(&device);
+    let weights = call.weights(check, &shape, &device, dtype, swept)?;
+    if !swept {
+        let losses = with_tensors(check, options, kind, &input, targets)?;
+        return Ok(losses.answer(&call, weights, &shape, dtype));
+    }
+
+    // What would have to be read again to say what is wrong. Logits are moved, so that their
+    // gradient can take their place.
+    let again = (kind == Input::LogProbs).then(|| input.clone().inner());
+    let target = match targets.clone() {
+        Classes::Ids(ids) => ops::ClassTarget::Ids(ids.flat(), options.ignored.to_vec()),
+        Classes::Probs(probs) => {
+            let dtype = probs.dtype();
+            ops::ClassTarget::Probs(probs.flat(), probability(dtype), tolerance(dtype))
+        }
+    };
+    let sweep = ClassSweep {
+        call: ops::Classes {
+            axis,
+            target,
+            log_probs: (kind == Input::LogProbs).then_some(LOG_PROB),
+            weights: options.weights.cloned(),
+            label_smoothing: options.label_smoothing,
+        },
+        wish: Wish {
+            wanted: call.wanted,
+            samples: weights
+                .as_ref()
+                .map(|weights| Flat::Float(weights.each.clone())),
+            batch: input.dims()[0],
+        },
+    };
+    let classes = input.dims()[axis];
+    let kept = match call.wanted {
+        Wanted::Each => {
+            let mut kept = input.dims();
+            kept[axis] = 1;
+            kept
+        }
+        _ => [1; D],
+    };
+    let outcome = fused::run([input], sweep, kept);
+    if outcome.invalid && check.reads() {
+        if let Some(weights) = weights {
+            weights.explain(check)?;
+        }
+        match targets {
+            Classes::Ids(ids) => {
+                check.class_ids(&ids, axis, classes, Some(options.ignored))?;
+            }
+            Classes::Probs(probs) => {
+                probabilities(check, &probs.inner(), axis)?;
+            }
+        }
+        if let Some(input) = again {
+            check.each(&input, LOG_PROB, |found| no_log_prob("log_probs", found))?;
+        }
+        return Err(check.unexplained());
+    }
+    Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors<const D: usize>(
+    check: &Check,
+    options: &Options,
+    kind: Input,
+    input: &Tensor<D>,
+    targets: Classes<D>,
+) -> Result<Losses, LossError> {
+    let axis = options.class_axis;
+    let x = untracked(input);
+    let coefficients = Coefficients::new(check, options, &x, targets)?;
+    if kind == Input::LogProbs {
+        let valid = check.each(&x, LOG_PROB, |found| no_log_prob("log_probs", found))?;
+        let coefficients = coefficients.and_valid(valid, axis);
+        let terms = nll_term(x, coefficients.q.clone());
+        return Ok(coefficients.losses(input, axis, terms));
+    }
+    let q = coefficients.q.clone();
+    let softmax = Softmax::new(x, axis);
+    let (values, _) = nll_term(softmax.log_prob(), q.clone());
+    let slopes = || {
+        let q_of_rest = q.clone().sum_dim(axis) - q.clone();
+        let (prob, rest) = softmax.prob_and_rest();
+        cross_entropy_slope(prob, rest, q, q_of_rest)
+    };
+    Ok(coefficients.losses(input, axis, (values, slopes)))
+}
+
 impl<const D: usize> Coefficients<D> {
     /// The coefficients of a target that fits the untracked `input`; its values are checked here.
-    pub(super) fn new(
+    fn new(
         check: &Check,
         options: &Options,
         input: &Tensor<D>,
@@ -209,18 +327,18 @@ impl<const D: usize> Coefficients<D> {
     }
 
     /// Makes the samples of which some class is not valid as if their target were not.
-    pub(super) fn and_valid(mut self, classes: Option<Tensor<D, Bool>>, axis: usize) -> Self {
+    fn and_valid(mut self, classes: Option<Tensor<D, Bool>>, axis: usize) -> Self {
         self.valid = both(self.valid, classes.map(|classes| classes.all_dim(axis)));
         self
     }
 
     /// The losses per sample from the terms of their classes, joined to the input.
-    pub(super) fn evaluation(
+    fn losses(
         self,
         input: &Tensor<D>,
         axis: usize,
         (terms, slopes): (Tensor<D>, impl FnOnce() -> Tensor<D>),
-    ) -> Evaluation {
+    ) -> Losses {
         let shape = input.dims();
         let mut kept = shape;
         kept[axis] = 1;
@@ -230,13 +348,10 @@ impl<const D: usize> Coefficients<D> {
             let valid = valid.clone().map(|valid| valid.expand(shape));
             (input.clone(), or_nan(slopes, &valid))
         });
-        Evaluation {
+        Losses {
             values: flat(or_nan(terms.sum_dim(axis), &valid)),
-            terms: None,
             weights: self.weight.map(flat),
-            shape: without(&input.shape(), axis),
             batch: shape[0],
-            dtype: input.dtype(),
             graph: Graph::new(input, kept, gradient.into_iter()),
         }
     }
@@ -337,97 +452,58 @@ fn range(dtype: DType) -> (i128, i128) {
     }
 }
 
-/// Numbers of the host laid along one axis of a tensor of rank `D`.
-pub(super) fn along_axis<const D: usize>(
-    numbers: &[f64],
-    axis: usize,
-    device: &Device,
-    dtype: DType,
-) -> Tensor<D> {
-    let mut shape = [1; D];
-    if numbers.len() > 1 {
-        shape[axis] = numbers.len();
-    }
-    let data = TensorData::new(numbers.to_vec(), shape).convert_dtype(dtype);
-    Tensor::from_data(data, (device, dtype))
+/// What a class probability must be.
+pub(super) fn probability(dtype: DType) -> Rule {
+    let tolerance = tolerance(dtype);
+    Rule::between(-tolerance, 1.0 + tolerance)
 }
 
 /// Checks class probabilities: the range of each entry and the sum of each row.
-pub(super) fn probabilities<const D: usize>(
+fn probabilities<const D: usize>(
     check: &Check,
     probs: &Tensor<D>,
     axis: usize,
 ) -> Result<Option<Tensor<D, Bool>>, LossError> {
     let tolerance = tolerance(probs.dtype());
-    let entries = probability_entries(check, probs)?;
-    let rows = check.rows_sum_to_one(
-        probs,
-        axis,
-        tolerance,
-        |probability| probability,
-        |probs| probs,
-        |found| {
-            let hint = if found.value.abs() <= tolerance {
-                "A row of zeros is no distribution: to leave the sample out, make it any \
-                 distribution and give it weight 0 in forward_weighted."
-            } else if found.all(|value| value == 0.0 || value == 1.0) {
-                "Several classes at once are for BceWithLogitsLoss."
-            } else {
-                "Divide each row by its sum."
-            };
-            format!(
-                "the class probabilities of the row at index {:?} sum to {}, not 1. {hint}",
-                found.index,
-                found.shown()
-            )
-        },
-    )?;
+    let entries = check.each(probs, probability(probs.dtype()), no_probability)?;
+    let rows = check.rows_sum_to_one(probs, axis, tolerance, false, |found| {
+        no_distribution(found, tolerance)
+    })?;
     Ok(whole_rows(entries, rows, axis))
 }
 
-/// Checks the range of each probability.
-pub(super) fn probability_entries<const D: usize>(
-    check: &Check,
-    probs: &Tensor<D>,
-) -> Result<Option<Tensor<D, Bool>>, LossError> {
-    let tolerance = tolerance(probs.dtype());
-    check.each(
-        probs,
-        |value| -tolerance <= value && value <= 1.0 + tolerance,
-        |probs| {
-            let above = probs.clone().greater_equal_scalar(-tolerance);
-            above.bool_and(probs.lower_equal_scalar(1.0 + tolerance))
-        },
-        |found| {
-            let hint = if !found.value.is_finite() {
-                "Look at where the targets are computed."
-            } else if found.all(|value| value <= crate::target::check::LOG_PROB_MAX) {
-                "These look like log-probabilities: take `exp()` of them, or for KlDivLoss set \
-                 with_log_target(true)."
-            } else if found.all(|value| value >= 0.0) {
-                "Divide each row by its sum; class ids belong in an Int tensor."
-            } else {
-                "Scores become probabilities by softmax."
-            };
-            format!(
-                "target {} at index {:?} is not a probability: it must be between 0 and 1. {hint}",
-                found.shown(),
-                found.index
-            )
-        },
+/// What to say of a row of probabilities that does not sum to 1.
+pub(super) fn no_distribution(found: &Found, tolerance: f64) -> String {
+    let hint = if found.value.abs() <= tolerance {
+        "A row of zeros is no distribution: to leave the sample out, make it any distribution and \
+         give it weight 0 in forward_weighted."
+    } else if found.all(|value| value == 0.0 || value == 1.0) {
+        "Several classes at once are for BceWithLogitsLoss."
+    } else {
+        "Divide each row by its sum."
+    };
+    format!(
+        "the class probabilities of the row at index {:?} sum to {}, not 1. {hint}",
+        found.index,
+        found.shown()
     )
 }
 
-/// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
-/// A class that does not count contributes 0, even at a log-probability of -inf.
-pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, impl FnOnce() -> R) {
-    (log_prob.times_or_zero(-q.clone()), move || -q)
-}
-
-/// The derivative of a sample's terms with respect to the logit of one class: `p * sum(q) - q`,
-/// written without the difference that would round a saturated class to 0.
-///
-/// `rest` is `1 - p`, and `q_of_rest` the sum of `q` over the other classes.
-pub(crate) fn cross_entropy_slope<R: Real>(prob: R, rest: R, q: R, q_of_rest: R) -> R {
-    q_of_rest * prob - q * rest
+/// What to say of a value that is no probability.
+pub(super) fn no_probability(found: &Found) -> String {
+    let hint = if !found.value.is_finite() {
+        "Look at where the targets are computed."
+    } else if found.all(|value| value <= LOG_PROB_MAX) {
+        "These look like log-probabilities: take `exp()` of them, or for KlDivLoss set \
+         with_log_target(true)."
+    } else if found.all(|value| value >= 0.0) {
+        "Divide each row by its sum; class ids belong in an Int tensor."
+    } else {
+        "Scores become probabilities by softmax."
+    };
+    format!(
+        "target {} at index {:?} is not a probability: it must be between 0 and 1. {hint}",
+        found.shown(),
+        found.index
+    )
 }

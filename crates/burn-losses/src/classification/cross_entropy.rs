@@ -1,10 +1,9 @@
 //! Cross-entropy of a softmax.
 
 use super::class_lints;
-use super::classes::{Coefficients, Options, classes, cross_entropy_slope, nll_term};
+use super::classes::{Input, Options, classes, evaluate};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Softmax, untracked};
-use crate::loss::{Evaluate, Evaluation, without};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
@@ -178,27 +177,12 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
     fn evaluate(
         &self,
         (logits, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let options = self.options();
-        let axis = options.class_axis;
-        let check = Check::new("CrossEntropyLoss", &logits.device(), waiting);
+        let check = Check::new("CrossEntropyLoss", &logits.device(), call.waiting);
         let targets = classes(&check, &options, "logits", &logits, targets)?;
-        if logits.shape().num_elements() == 0 {
-            let shape = without(&logits.shape(), axis);
-            return Ok(Evaluation::empty(shape, &[&logits]));
-        }
-        let x = untracked(&logits);
-        let coefficients = Coefficients::new(&check, &options, &x, targets)?;
-        let q = coefficients.q.clone();
-        let softmax = Softmax::new(x, axis);
-        let (values, _) = nll_term(softmax.log_prob(), q.clone());
-        let slopes = || {
-            let q_of_rest = q.clone().sum_dim(axis) - q.clone();
-            let (prob, rest) = softmax.prob_and_rest();
-            cross_entropy_slope(prob, rest, q, q_of_rest)
-        };
-        Ok(coefficients.evaluation(&logits, axis, (values, slopes)))
+        evaluate(&check, &options, Input::Logits, logits, targets, call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {

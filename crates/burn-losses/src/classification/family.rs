@@ -9,9 +9,10 @@ use super::{
 };
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::ops::Wanted;
 use crate::kernels::portable::{as_function_of, shaped, untracked, wide};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation, without};
+use crate::loss::{Call, Evaluate, Evaluation, without};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
 use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
@@ -198,32 +199,34 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
     fn evaluate(
         &self,
         (logits, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
+        if let Self::CrossEntropy(loss) = self {
+            return loss.evaluate((logits, targets), call);
+        }
         let options = self.options()?;
         let axis = options.class_axis;
-        let call = Call {
+        let inserted = Inserted {
             options,
             logits: &logits,
-            waiting,
+            call,
         };
         match self {
-            Self::CrossEntropy(loss) => loss.evaluate((logits, targets), waiting),
-            Self::Nll(loss) => {
-                call.with_wide(|logits| loss.evaluate((log_probs(logits, axis), targets), waiting))
-            }
-            Self::BceWithLogits(loss) => call.with_rows(targets, |logits, rows| {
-                loss.evaluate((logits, rows), waiting)
+            Self::CrossEntropy(_) => unreachable!("nothing is put before it"),
+            Self::Nll(loss) => inserted
+                .with_wide(|logits, call| loss.evaluate((log_probs(logits, axis), targets), call)),
+            Self::BceWithLogits(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.evaluate((logits, rows), call)
             }),
-            Self::Bce(loss) => call.with_rows(targets, |logits, rows| {
-                loss.evaluate((sigmoid(&logits), rows), waiting)
+            Self::Bce(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.evaluate((sigmoid(&logits), rows), call)
             }),
-            Self::KlDiv(loss) => call.with_rows(targets, |logits, rows| {
+            Self::KlDiv(loss) => inserted.with_rows(targets, |logits, rows, call| {
                 let rows = match loss.config().log_target {
                     true => rows.log(),
                     false => rows,
                 };
-                loss.evaluate((log_probs(logits, axis), rows), waiting)
+                loss.evaluate((log_probs(logits, axis), rows), call)
             }),
         }
     }
@@ -245,16 +248,16 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
 }
 
 /// What is put between the arguments of the family and those of a loss.
-struct Call<'a, const D: usize> {
+struct Inserted<'a, const D: usize> {
     options: Options<'a>,
     logits: &'a Tensor<D>,
-    waiting: bool,
+    call: Call,
 }
 
-impl<const D: usize> Call<'_, D> {
+impl<const D: usize> Inserted<'_, D> {
     fn check(&self) -> Result<Check, LossError> {
         let device = self.logits.device();
-        let check = Check::new(self.options.loss, &device, self.waiting);
+        let check = Check::new(self.options.loss, &device, self.call.waiting);
         check.dtype(&device, self.logits.dtype())?;
         check.class_axis(self.options.class_axis, &self.logits.shape())?;
         Ok(check)
@@ -263,20 +266,25 @@ impl<const D: usize> Call<'_, D> {
     /// The losses of logits in a type wide enough to put something in between without a loss of
     /// digits; they come back in the type of the logits.
     fn with_wide(
-        &self,
-        losses: impl FnOnce(Tensor<D>) -> Result<Evaluation, LossError>,
+        self,
+        losses: impl FnOnce(Tensor<D>, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         self.check()?;
         let dtype = self.logits.dtype();
-        let losses = losses(self.logits.clone().cast(wide(dtype)))?;
-        Ok(Evaluation { dtype, ..losses })
+        let parts = matches!(self.call.wanted, Wanted::Parts);
+        let losses = losses(self.logits.clone().cast(wide(dtype)), self.call)?;
+        let value = match parts {
+            true => losses.value,
+            false => losses.value.cast(dtype),
+        };
+        Ok(Evaluation { value, ..losses })
     }
 
     /// The losses of a definition that has a term per class, from one-hot rows.
     fn with_rows(
-        &self,
+        self,
         ids: impl ClassIds<D>,
-        terms: impl FnOnce(Tensor<D>, Tensor<D>) -> Result<Evaluation, LossError>,
+        terms: impl FnOnce(Tensor<D>, Tensor<D>, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         let check = self.check()?;
         let axis = self.options.class_axis;
@@ -296,11 +304,12 @@ impl<const D: usize> Call<'_, D> {
             unreachable!("class ids are no probabilities")
         };
         if shape.num_elements() == 0 {
-            return Ok(Evaluation::empty(without(&shape, axis), &[self.logits]));
+            let shape = without(&shape, axis);
+            return Evaluation::empty(&check, self.call, shape, &[self.logits]);
         }
-        self.with_wide(|logits| {
+        self.with_wide(|logits, call| {
             let rows = one_hot_rows(&check, ids, axis, shape[axis], logits.dtype())?;
-            Ok(terms(logits, rows)?.summed(&shape, axis))
+            terms(logits, rows, call.summed(axis))
         })
     }
 }

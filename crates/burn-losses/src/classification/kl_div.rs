@@ -1,16 +1,18 @@
 //! The Kullback-Leibler divergence.
 
-use super::classes::{probabilities, probability_entries};
+use super::classes::{no_distribution, no_probability, probability};
 use super::not_normalised;
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, both, pointwise, untracked};
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Loss, Operand, Required, RequiredRows};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::DistributionTarget;
-use crate::target::check::{self, Check};
+use crate::target::check::{self, Check, Found};
+use crate::target::{DistributionTarget, Readable};
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -138,21 +140,32 @@ pub struct KlDivLoss {
 loss_module!(KlDivLoss, KlDivLossConfig);
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
-pub(crate) fn kl_div<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
-    let y = y.at_least(0.0);
-    let absent = y.equals(0.0);
-    let ln_y = y.clone().set(absent, 1.0).ln();
-    ((ln_y - x).times_or_zero(y.clone()), move || -y)
+#[derive(Clone, Copy)]
+pub(crate) struct Divergence;
+
+impl Definition<2> for Divergence {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let y = y.at_least(0.0);
+        let absent = y.equals(0.0);
+        let ln_y = y.clone().set(absent, 1.0).ln();
+        ((ln_y - x).times_or_zero(y.clone()), move || -y)
+    }
 }
 
 /// `e^y (y - x)`, for a target given as a log-probability; 0 where that is -inf.
-pub(crate) fn kl_div_log_target<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
-    let probability = y.clone().exp();
-    let absent = probability.equals(0.0);
-    let y = y.set(absent, 0.0);
-    ((y - x).times_or_zero(probability.clone()), move || {
-        -probability
-    })
+#[derive(Clone, Copy)]
+pub(crate) struct DivergenceOfLogs;
+
+impl Definition<2> for DivergenceOfLogs {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let probability = y.clone().exp();
+        let absent = probability.equals(0.0);
+        let y = y.set(absent, 0.0);
+        let value = (y - x).times_or_zero(probability.clone());
+        (value, move || -probability)
+    }
 }
 
 impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
@@ -169,37 +182,74 @@ impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDi
     fn evaluate(
         &self,
         (log_probs, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let targets = targets.into_tensor();
         let shape = log_probs.shape();
-        let check = Check::new("KlDivLoss", &log_probs.device(), waiting);
+        let check = Check::new("KlDivLoss", &log_probs.device(), call.waiting);
         check.at_least_rank_2(D, "a distribution needs a batch axis and a class axis")?;
         check.target_per_element("log_probs", &log_probs, &targets)?;
         let axis = self.config.class_axis;
         if let Some(axis) = axis {
             check.class_axis(axis, &shape)?;
         }
-        if shape.num_elements() == 0 {
-            return Ok(Evaluation::empty(shape, &[&log_probs]));
-        }
-        let targets = targets.inner();
-        let valid = match (self.config.log_target, axis) {
-            (true, _) => check.log_target(&targets, axis)?,
-            (false, Some(axis)) => probabilities(&check, &targets, axis)?,
-            (false, None) => probability_entries(&check, &targets)?,
+        let log_target = self.config.log_target;
+        let dtype = targets.dtype();
+        let tolerance = check::tolerance(dtype);
+        let log_probs_are = Required {
+            rule: check::LOG_PROB,
+            explain: &|found| check::no_log_prob("log_probs", found),
         };
-        // A rule for rows makes the whole row invalid.
-        let valid = valid.map(|valid| valid.expand(log_probs.dims()));
-
-        let x = untracked(&log_probs);
-        let valid = both(valid, check.log_probs("log_probs", &x)?);
-        let y = untracked(&targets).cast(x.dtype());
-        let inputs = [(&log_probs, Sign::Plus)];
-        Ok(match self.config.log_target {
-            true => pointwise(kl_div_log_target(x, y), valid, inputs),
-            false => pointwise(kl_div(x, y), valid, inputs),
-        })
+        let targets_are = match log_target {
+            true => Required {
+                rule: check::LOG_PROB,
+                explain: &|found| check::no_log_prob("target", found),
+            },
+            false => Required {
+                rule: probability(dtype),
+                explain: &no_probability,
+            },
+        };
+        let rows_of_logs = |found: &Found| {
+            format!(
+                "the probabilities (exp) of the target row at index {:?} sum to {}, not 1: \
+                 pass it through `target::log_probs`.",
+                found.index, found.value
+            )
+        };
+        let rows_of_probs = |found: &Found| no_distribution(found, tolerance);
+        let rows = axis.map(|axis| RequiredRows {
+            operand: 1,
+            axis,
+            tolerance,
+            logarithms: log_target,
+            explain: match log_target {
+                true => &rows_of_logs,
+                false => &rows_of_probs,
+            },
+        });
+        let rest = vec![Operand::Flat(targets.flat())];
+        let required = [Some(log_probs_are), Some(targets_are)];
+        match log_target {
+            true => Loss {
+                check: &check,
+                definition: DivergenceOfLogs,
+                rest,
+                required,
+                rows,
+                weights: None,
+            }
+            .evaluate([log_probs], call),
+            false => Loss {
+                check: &check,
+                definition: Divergence,
+                rest,
+                required,
+                rows,
+                weights: None,
+            }
+            .evaluate([log_probs], call),
+        }
     }
 
     fn inspect(&self, (log_probs, _): (Tensor<D>, T)) -> Vec<Lint> {

@@ -50,32 +50,26 @@ pub use nll::{NllLoss, NllLossConfig};
 use classes::Options;
 pub(crate) use classes::one_hot_rows;
 
-use crate::error::{Lint, LossError};
-use crate::kernels::portable::{shaped, wide};
-use crate::target::check::{Check, integers, values};
+use crate::error::Lint;
+use crate::kernels::pointwise::{Operand, Required};
+use crate::kernels::rule::Rule;
+use crate::target::check::{integers, values};
 use crate::target::{Classes, Readable};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 
-/// The labels of a binary loss as numbers, and where they are valid if that was not read.
-fn binary_labels<const D: usize>(
-    check: &Check,
-    input_name: &str,
-    input: &Tensor<D>,
-    targets: impl Readable,
-) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
-    check.target_per_element(input_name, input, &targets)?;
-    let labels = shaped(targets.into_flat(wide(input.dtype())), input.dims());
-    let valid = check.each(
-        &labels,
-        |label| (0.0..=1.0).contains(&label),
-        |labels| {
-            let above = labels.clone().greater_equal_scalar(0.0);
-            above.bool_and(labels.lower_equal_scalar(1.0))
-        },
-        |found| {
+/// The labels of a binary loss as an operand.
+fn labels(targets: impl Readable) -> Operand {
+    Operand::Flat(targets.flat())
+}
+
+/// What a label must be.
+fn label() -> Required<'static> {
+    Required {
+        rule: Rule::LABEL,
+        explain: &|found| {
             let hint = if found.all(|label| label == -1.0 || label == 1.0) {
                 "These are signs: convert them with `target::labels`."
             } else if found.all(|label| label >= 0.0 && label % 1.0 == 0.0) {
@@ -89,8 +83,7 @@ fn binary_labels<const D: usize>(
                 found.index
             )
         },
-    )?;
-    Ok((labels, valid))
+    }
 }
 
 /// A suspicion about labels that are all the same.
@@ -198,8 +191,7 @@ fn not_normalised<const D: usize>(
 /// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
 #[cfg(test)]
 pub(crate) mod definitions {
-    pub(crate) use super::bce::bce;
-    pub(crate) use super::bce_with_logits::bce_with_logits;
-    pub(crate) use super::classes::{cross_entropy_slope, nll_term};
-    pub(crate) use super::kl_div::{kl_div, kl_div_log_target};
+    pub(crate) use super::bce::Bce;
+    pub(crate) use super::bce_with_logits::BceWithLogits;
+    pub(crate) use super::kl_div::{Divergence, DivergenceOfLogs};
 }

@@ -1,10 +1,9 @@
 //! The negative log-likelihood of a class.
 
-use super::classes::{Coefficients, Options, classes, nll_term};
+use super::classes::{Input, Options, classes, evaluate};
 use super::{not_normalised, single_class};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::untracked;
-use crate::loss::{Evaluate, Evaluation, without};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
@@ -163,21 +162,12 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
     fn evaluate(
         &self,
         (log_probs, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let options = self.options();
-        let check = Check::new("NllLoss", &log_probs.device(), waiting);
+        let check = Check::new("NllLoss", &log_probs.device(), call.waiting);
         let targets = classes(&check, &options, "log_probs", &log_probs, targets)?;
-        let axis = options.class_axis;
-        if log_probs.shape().num_elements() == 0 {
-            let shape = without(&log_probs.shape(), axis);
-            return Ok(Evaluation::empty(shape, &[&log_probs]));
-        }
-        let x = untracked(&log_probs);
-        let coefficients = Coefficients::new(&check, &options, &x, targets)?
-            .and_valid(check.log_probs("log_probs", &x)?, axis);
-        let terms = nll_term(x, coefficients.q.clone());
-        Ok(coefficients.evaluation(&log_probs, axis, terms))
+        evaluate(&check, &options, Input::LogProbs, log_probs, targets, call)
     }
 
     fn inspect(&self, (log_probs, targets): (Tensor<D>, T)) -> Vec<Lint> {

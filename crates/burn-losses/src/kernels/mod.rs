@@ -1,16 +1,31 @@
 //! How a loss is computed: its maths, written once, and the ways to run it.
 //!
-//! * [`real`]: the arithmetic that a loss's formula is written in. A scalar has it, and so has a
-//!   tensor, so one definition is the portable form, the reference in `f64` and the body of a
-//!   loop over memory.
-//! * [`portable`]: applies a definition to tensors of any backend.
-//! * [`autodiff`]: joins a value and its known gradient to Burn's autodiff graph; on the backends
-//!   this crate was compiled for, through `tape`.
+//! * [`real`]: the arithmetic that a loss's formula is written in. A scalar has it ([`elementary`]
+//!   are its `exp` and `ln`), and so has a tensor ([`tensor`]), so one definition is the portable
+//!   form, the reference in `f64` and the body of a loop over memory.
+//! * [`definition`], [`softmax`], [`norm`]: the families of losses, and the maths that a family shares.
+//!   [`rule`]: what a value must be.
+//! * [`ops`]: what a backend can do for a family; [`backends`] has those that do.
+//! * [`host`]: the sweeps over memory of this process, for backends on a CPU.
+//! * [`fused`]: calls the sweep of a backend, and records its gradient.
+//! * [`portable`]: applies a definition to tensors of any backend; [`autodiff`] and `tape` join the
+//!   value and its known gradient to Burn's autodiff graph.
 
 pub(crate) mod autodiff;
+mod backends;
+pub(crate) mod definition;
+mod elementary;
+pub(crate) mod fused;
+pub(crate) mod host;
+pub(crate) mod norm;
+pub(crate) mod ops;
+pub(crate) mod pointwise;
 pub(crate) mod portable;
 pub(crate) mod real;
+pub(crate) mod rule;
+pub(crate) mod softmax;
 pub(crate) mod tape;
+mod tensor;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@
 
 use super::autodiff::{Slope, in_context_of, join, largest};
 use super::real::Real;
-use crate::loss::{Evaluation, Graph};
-use burn::tensor::{Bool, DType, FloatDType, Int, Tensor};
+use super::softmax::ln_1p;
+use crate::loss::{Graph, Losses};
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
 
 /// The float type in which values of the given type are computed.
 pub(crate) fn wide(dtype: DType) -> FloatDType {
@@ -48,7 +49,7 @@ pub(crate) fn pointwise<const D: usize, const N: usize>(
     (value, slope): (Tensor<D>, impl FnOnce() -> Tensor<D>),
     valid: Option<Tensor<D, Bool>>,
     inputs: [(&Tensor<D>, Sign); N],
-) -> Evaluation {
+) -> Losses {
     let (first, _) = inputs[0];
     let kept = value.dims();
     let tracked = inputs.iter().any(|(input, _)| input.is_tracked());
@@ -59,15 +60,28 @@ pub(crate) fn pointwise<const D: usize, const N: usize>(
             Sign::Minus => (input.clone(), slope.clone().neg()),
         })
     });
-    Evaluation {
+    Losses {
         values: flat(or_nan(value, &valid)),
-        terms: None,
         weights: None,
-        shape: first.shape(),
         batch: kept[0],
-        dtype: first.dtype(),
         graph: Graph::new(first, kept, gradients.into_iter().flatten()),
     }
+}
+
+/// The terms of a definition, times the weights of their classes.
+pub(crate) fn weighted<R: Real>(
+    (value, slope): (R, impl FnOnce() -> R),
+    weights: Option<R>,
+) -> (R, impl FnOnce() -> R) {
+    let value = match weights.clone() {
+        Some(weights) => value.times_or_zero(weights),
+        None => value,
+    };
+    let slope = move || match weights {
+        Some(weights) => slope().times_or_zero(weights),
+        None => slope(),
+    };
+    (value, slope)
 }
 
 /// A value, flattened, as a function of the inputs whose gradients are given; in the type of the
@@ -171,10 +185,7 @@ impl<const D: usize> Softmax<D> {
     }
 
     pub(crate) fn log_prob(&self) -> Tensor<D> {
-        let few = self.others.clone().lower_equal_scalar(1.0);
-        let of_few = self.others.clone().at_most(1.0).ln_1p_small();
-        let ln_sum = self.others.clone().add_scalar(1.0).log();
-        self.shifted.clone() - ln_sum.mask_where(few, of_few)
+        self.shifted.clone() - ln_1p(self.others.clone())
     }
 
     /// The probability of each class, and of all others together: `1 - p`, but exact where `p`
@@ -186,4 +197,19 @@ impl<const D: usize> Softmax<D> {
             (sum.clone() - self.exp.clone()).mask_where(self.is_largest, self.others.expand(shape));
         (self.exp / sum.clone(), rest / sum)
     }
+}
+
+/// Numbers of the host laid along one axis of a tensor of rank `D`.
+pub(crate) fn along_axis<const D: usize>(
+    numbers: &[f64],
+    axis: usize,
+    device: &Device,
+    dtype: DType,
+) -> Tensor<D> {
+    let mut shape = [1; D];
+    if numbers.len() > 1 {
+        shape[axis] = numbers.len();
+    }
+    let data = TensorData::new(numbers.to_vec(), shape).convert_dtype(dtype);
+    Tensor::from_data(data, (device, dtype))
 }

@@ -1,9 +1,9 @@
 //! The arithmetic in which every loss states its value and derivative, once.
 //!
 //! A formula written against [`Real`] runs on `f32` and `f64` (the loop over memory, the reference
-//! of the tests) and on [`Tensor`] (every backend Burn has).
+//! of the tests) and on a tensor (every backend Burn has; see [`tensor`](super::tensor)).
 
-use burn::tensor::{Bool, DType, Tensor};
+use super::elementary;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A real number, or a tensor of them, with the operations a loss needs.
@@ -26,6 +26,10 @@ pub(crate) trait Real:
 
     fn plus(self, constant: f64) -> Self;
     fn times(self, constant: f64) -> Self;
+    /// The product with a number, plus a constant: a step of a polynomial.
+    fn times_plus(self, factor: Self, constant: f64) -> Self {
+        (self * factor).plus(constant)
+    }
     /// The larger of the number and the constant; NaN stays NaN.
     fn at_least(self, constant: f64) -> Self;
     /// The smaller of the number and the constant; NaN stays NaN.
@@ -39,6 +43,11 @@ pub(crate) trait Real:
 
     fn above(&self, constant: f64) -> Self::Mask;
     fn equals(&self, constant: f64) -> Self::Mask;
+    /// Whether the number is from `least` to `most`; NaN is not.
+    fn between(&self, least: f64, most: f64) -> Self::Mask;
+    fn is_nan(&self) -> Self::Mask;
+    /// Where at least one of two masks holds.
+    fn either(one: Self::Mask, other: Self::Mask) -> Self::Mask;
     /// `constant` where the mask holds, the number elsewhere.
     fn set(self, mask: Self::Mask, constant: f64) -> Self;
     /// `other` where the mask holds, the number elsewhere.
@@ -46,6 +55,7 @@ pub(crate) trait Real:
 
     /// The product, in which zero times infinity is zero: a term of weight 0 does not count,
     /// whatever it is.
+    #[inline(always)]
     fn times_or_zero(self, weight: Self) -> Self {
         let absent = weight.equals(0.0);
         (self * weight).set(absent, 0.0)
@@ -54,6 +64,7 @@ pub(crate) trait Real:
     /// A positive power of a number that is not negative.
     ///
     /// The backends' own power is not used: ndarray's rounds the exponent to `f32`.
+    #[inline(always)]
     fn power(self, exponent: f64) -> Self {
         self.ln().times(exponent).exp()
     }
@@ -63,34 +74,45 @@ pub(crate) trait Real:
     /// The backends' own `log1p` is not: on CubeCL it is `ln(1 + x)`, which is 0 for every tiny
     /// `x`. With `s = x / (2 + x)`, `ln(1 + x)` is the odd series `2 (s + s^3/3 + s^5/5 + ..)`; here
     /// `|s| <= 1/3`, so each term gives about one digit.
+    #[inline(always)]
     fn ln_1p_small(self) -> Self {
-        let terms = if self.is_double() { 17 } else { 7 };
+        let terms: i32 = if self.is_double() { 17 } else { 7 };
         let s = self.clone() / self.plus(2.0);
         let square = s.clone() * s.clone();
-        let last = 1.0 / f64::from(2 * terms + 1);
-        let start = square.clone().times(last);
-        let series = (1..terms).rev().fold(start, |sum, k| {
-            sum.plus(1.0 / f64::from(2 * k + 1)) * square.clone()
-        });
-        series.plus(1.0).times(2.0) * s
+        let share = |k: i32| 1.0 / f64::from(2 * k + 1);
+        let start = square.clone().times(share(terms)).plus(share(terms - 1));
+        let series = (0..terms - 1)
+            .rev()
+            .fold(start, |sum, k| sum.times_plus(square.clone(), share(k)));
+        series.times(2.0) * s
     }
 }
 
 /// Stamps [`Real`] for a primitive float: the two differ in nothing but their name.
+///
+/// Everything is inlined, so that it is compiled for the vector instructions of the loop it is in.
 macro_rules! real_for_primitive {
     ($float:ident) => {
         impl Real for $float {
             type Mask = bool;
 
+            #[inline(always)]
             fn is_double(&self) -> bool {
                 size_of::<$float>() == 8
             }
+            #[inline(always)]
             fn plus(self, constant: f64) -> Self {
                 self + constant as $float
             }
+            #[inline(always)]
             fn times(self, constant: f64) -> Self {
                 self * constant as $float
             }
+            #[inline(always)]
+            fn times_plus(self, factor: Self, constant: f64) -> Self {
+                elementary::$float::multiply_add(self, factor, constant as $float)
+            }
+            #[inline(always)]
             fn at_least(self, constant: f64) -> Self {
                 if self < constant as $float {
                     constant as $float
@@ -98,6 +120,7 @@ macro_rules! real_for_primitive {
                     self
                 }
             }
+            #[inline(always)]
             fn at_most(self, constant: f64) -> Self {
                 if self > constant as $float {
                     constant as $float
@@ -105,34 +128,54 @@ macro_rules! real_for_primitive {
                     self
                 }
             }
+            #[inline(always)]
             fn abs(self) -> Self {
-                num_traits::Float::abs(self)
+                $float::abs(self)
             }
+            #[inline(always)]
             fn sign(self) -> Self {
-                if self == 0.0 {
-                    0.0
-                } else {
-                    num_traits::Float::signum(self)
-                }
+                let positive: $float = if self > 0.0 { 1.0 } else { 0.0 };
+                let negative: $float = if self < 0.0 { 1.0 } else { 0.0 };
+                let sign = positive - negative;
+                if self.is_nan() { self } else { sign }
             }
+            #[inline(always)]
             fn exp(self) -> Self {
-                num_traits::Float::exp(self)
+                elementary::$float::exp(self)
             }
+            #[inline(always)]
             fn ln(self) -> Self {
-                num_traits::Float::ln(self)
+                elementary::$float::ln(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 num_traits::Float::sqrt(self)
             }
+            #[inline(always)]
             fn above(&self, constant: f64) -> bool {
                 *self > constant as $float
             }
+            #[inline(always)]
             fn equals(&self, constant: f64) -> bool {
                 *self == constant as $float
             }
+            #[inline(always)]
+            fn between(&self, least: f64, most: f64) -> bool {
+                (*self >= least as $float) & (*self <= most as $float)
+            }
+            #[inline(always)]
+            fn is_nan(&self) -> bool {
+                $float::is_nan(*self)
+            }
+            #[inline(always)]
+            fn either(one: bool, other: bool) -> bool {
+                one | other
+            }
+            #[inline(always)]
             fn set(self, mask: bool, constant: f64) -> Self {
                 if mask { constant as $float } else { self }
             }
+            #[inline(always)]
             fn replace(self, mask: bool, other: Self) -> Self {
                 if mask { other } else { self }
             }
@@ -142,50 +185,3 @@ macro_rules! real_for_primitive {
 
 real_for_primitive!(f32);
 real_for_primitive!(f64);
-
-impl<const D: usize> Real for Tensor<D> {
-    type Mask = Tensor<D, Bool>;
-
-    fn is_double(&self) -> bool {
-        self.dtype() == DType::F64
-    }
-    fn plus(self, constant: f64) -> Self {
-        self.add_scalar(constant)
-    }
-    fn times(self, constant: f64) -> Self {
-        self.mul_scalar(constant)
-    }
-    fn at_least(self, constant: f64) -> Self {
-        self.clamp_min(constant)
-    }
-    fn at_most(self, constant: f64) -> Self {
-        self.clamp_max(constant)
-    }
-    fn abs(self) -> Self {
-        Tensor::abs(self)
-    }
-    fn sign(self) -> Self {
-        Tensor::sign(self)
-    }
-    fn exp(self) -> Self {
-        Tensor::exp(self)
-    }
-    fn ln(self) -> Self {
-        self.log()
-    }
-    fn sqrt(self) -> Self {
-        Tensor::sqrt(self)
-    }
-    fn above(&self, constant: f64) -> Tensor<D, Bool> {
-        self.clone().greater_scalar(constant)
-    }
-    fn equals(&self, constant: f64) -> Tensor<D, Bool> {
-        self.clone().equal_scalar(constant)
-    }
-    fn set(self, mask: Tensor<D, Bool>, constant: f64) -> Self {
-        self.mask_fill(mask, constant)
-    }
-    fn replace(self, mask: Tensor<D, Bool>, other: Self) -> Self {
-        self.mask_where(mask, other)
-    }
-}

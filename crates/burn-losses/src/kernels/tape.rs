@@ -124,25 +124,46 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
         let scale = ops.state;
         let [value, input] = ops.parents;
         if let Some(input) = input {
-            let mut gradient = scale.gradient;
-            // Some backends cannot multiply nothing.
-            if gradient.shape().num_elements() > 0 {
-                let scalar = match scale.factor {
-                    Some(factor) => B::float_mul(upstream.clone(), factor),
-                    None => upstream.clone(),
-                };
-                gradient = B::float_mul(gradient, B::float_reshape(scalar, scale.kept));
-            }
-            if gradient.dtype() != scale.dtype {
-                gradient = clamped::<B>(gradient, largest(scale.dtype));
-                gradient = B::float_cast(gradient, scale.dtype.into());
-            }
+            let gradient = scale_gradient::<B>(
+                scale.gradient,
+                upstream.clone(),
+                scale.factor,
+                scale.kept,
+                scale.dtype,
+            );
             grads.register::<B>(input.id, gradient);
         }
         if let Some(value) = value {
             grads.register::<B>(value.id, upstream);
         }
     }
+}
+
+/// A gradient times what comes from above, of shape `kept`, and a factor; in the type of the input.
+pub(crate) fn scale_gradient<B: Backend>(
+    mut gradient: FloatTensor<B>,
+    upstream: FloatTensor<B>,
+    factor: Option<FloatTensor<B>>,
+    kept: Shape,
+    dtype: DType,
+) -> FloatTensor<B> {
+    // Some backends cannot multiply nothing.
+    if gradient.shape().num_elements() > 0 {
+        let upstream = match upstream.dtype() == gradient.dtype() {
+            true => upstream,
+            false => B::float_cast(upstream, gradient.dtype().into()),
+        };
+        let scalar = match factor {
+            Some(factor) => B::float_mul(upstream, factor),
+            None => upstream,
+        };
+        gradient = B::float_mul(gradient, B::float_reshape(scalar, kept));
+    }
+    if gradient.dtype() != dtype {
+        gradient = clamped::<B>(gradient, largest(dtype));
+        gradient = B::float_cast(gradient, dtype.into());
+    }
+    gradient
 }
 
 /// Clamps to `[-limit, limit]`; NaN, which a GPU's clamp may swallow, stays NaN.

@@ -2,13 +2,23 @@
 //!
 //! The scalars are what a loop over memory will run, and in `f64` the reference for it.
 
+use super::definition::Definition;
+use super::norm::triplet_margin;
 use super::real::Real;
-use crate::classification::definitions::{
-    bce, bce_with_logits, cross_entropy_slope, kl_div, kl_div_log_target, nll_term,
-};
-use crate::ranking::definitions::{hinge_embedding, margin_ranking, triplet_margin};
-use crate::regression::definitions::{l1, mse};
+use super::softmax::{cross_entropy_slope, ln_1p, nll_term};
+use crate::classification::definitions::{Bce, BceWithLogits, Divergence, DivergenceOfLogs};
+use crate::ranking::definitions::{Hinge, Ranking};
+use crate::regression::definitions::{AbsoluteError, SquaredError};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+
+std::thread_local! {
+    static PORTABLE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// Whether this thread's losses are to be computed with tensor operations, sweeps or not.
+pub(crate) fn portable_is_forced() -> bool {
+    PORTABLE.get()
+}
 
 /// Pairs of numbers: every one of the first list with every one of the second.
 fn grid(xs: &[f64], ys: &[f64]) -> (Vec<f64>, Vec<f64>) {
@@ -23,26 +33,26 @@ fn numbers(tensor: Tensor<1>) -> Vec<f64> {
 
 /// Compares tensors with scalars of both float types, value and derivative, bit for bit up to the
 /// last digits in which two implementations of `exp` and `ln` may differ.
-fn compare<F: FnOnce() -> f64, G: FnOnce() -> f32, H: FnOnce() -> Tensor<1>>(
-    name: &str,
+fn compare<D: Definition<K>, const K: usize>(
+    definition: D,
     (xs, ys): (Vec<f64>, Vec<f64>),
-    of_doubles: impl Fn(f64, f64) -> (f64, F),
-    of_singles: impl Fn(f32, f32) -> (f32, G),
-    of_tensors: impl Fn(Tensor<1>, Tensor<1>) -> (Tensor<1>, H),
+    operands: impl Fn(f64, f64) -> [f64; K],
 ) {
+    let rows: Vec<[f64; K]> = xs.iter().zip(&ys).map(|(&x, &y)| operands(x, y)).collect();
     for (dtype, digits) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
-        let tensor = |values: &[f64]| {
-            let data = TensorData::new(values.to_vec(), [values.len()]).convert_dtype(dtype);
+        let columns = core::array::from_fn(|at| {
+            let column: Vec<f64> = rows.iter().map(|row| row[at]).collect();
+            let data = TensorData::new(column, [rows.len()]).convert_dtype(dtype);
             Tensor::<1>::from_data(data, (&Device::flex(), dtype))
-        };
-        let (value, slope) = of_tensors(tensor(&xs), tensor(&ys));
+        });
+        let (value, slope) = definition.at(columns);
         let found = numbers(value).into_iter().zip(numbers(slope()));
-        for (found, (&x, &y)) in found.zip(xs.iter().zip(&ys)) {
+        for (found, &row) in found.zip(&rows) {
             let expected = if dtype == DType::F64 {
-                let (value, slope) = of_doubles(x, y);
+                let (value, slope) = definition.at(row);
                 (value, slope())
             } else {
-                let (value, slope) = of_singles(x as f32, y as f32);
+                let (value, slope) = definition.at(row.map(|number| number as f32));
                 (f64::from(value), f64::from(slope()))
             };
             for (found, expected) in [(found.0, expected.0), (found.1, expected.1)] {
@@ -50,10 +60,41 @@ fn compare<F: FnOnce() -> f64, G: FnOnce() -> f32, H: FnOnce() -> Tensor<1>>(
                     || (found - expected).abs() <= digits * expected.abs().max(f64::MIN_POSITIVE);
                 assert!(
                     close,
-                    "{name}({x}, {y}) in {dtype:?}: tensors {found:e}, scalars {expected:e}"
+                    "{}{row:?} in {dtype:?}: tensors {found:e}, scalars {expected:e}",
+                    core::any::type_name::<D>()
                 );
             }
         }
+    }
+}
+
+/// The maths of a family, as a definition.
+#[derive(Clone, Copy)]
+struct NllTerm;
+
+impl Definition<2> for NllTerm {
+    fn at<R: Real>(&self, [log_prob, q]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        nll_term(log_prob, q)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct CrossEntropySlope;
+
+impl Definition<3> for CrossEntropySlope {
+    fn at<R: Real>(&self, [prob, q, q_of_rest]: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let rest = (-prob.clone()).plus(1.0);
+        let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
+        (ln_1p(prob), move || slope)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct TripletMargin;
+
+impl Definition<2> for TripletMargin {
+    fn at<R: Real>(&self, [positive, negative]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        triplet_margin(positive, negative, 1.0)
     }
 }
 
@@ -64,60 +105,25 @@ const LOG_PROBS: &[f64] = &[f64::NEG_INFINITY, -20.0, -1.0, -0.25, 0.0];
 
 #[test]
 fn scalars_and_tensors_agree() {
-    compare("l1", grid(ANY, ANY), l1, l1, l1);
-    compare("mse", grid(ANY, ANY), mse, mse, mse);
-    compare("bce", grid(PROBS, PROBS), bce, bce, bce);
-    compare(
-        "bce_with_logits",
-        grid(ANY, PROBS),
-        |x, y| bce_with_logits(x, y, None),
-        |x, y| bce_with_logits(x, y, None),
-        |x, y| bce_with_logits(x, y, None),
-    );
-    compare("kl_div", grid(LOG_PROBS, PROBS), kl_div, kl_div, kl_div);
-    compare(
-        "kl_div_log_target",
-        grid(LOG_PROBS, LOG_PROBS),
-        kl_div_log_target,
-        kl_div_log_target,
-        kl_div_log_target,
-    );
-    compare("nll", grid(LOG_PROBS, PROBS), nll_term, nll_term, nll_term);
-    compare(
-        "cross_entropy",
-        grid(PROBS, PROBS),
-        |p, q| (q, move || cross_entropy_slope(p, 1.0 - p, q, 0.5)),
-        |p, q| (q, move || cross_entropy_slope(p, 1.0 - p, q, 0.5)),
-        |p, q| {
-            let rest = p.clone().neg().add_scalar(1.0);
-            let half = q.clone().mul_scalar(0.0).add_scalar(0.5);
-            (q.clone(), || cross_entropy_slope(p, rest, q, half))
-        },
-    );
-    compare(
-        "hinge_embedding",
-        grid(ANY, SIGNS),
-        |x, y| hinge_embedding(x, y, 1.0),
-        |x, y| hinge_embedding(x, y, 1.0),
-        |x, y| hinge_embedding(x, y, 1.0),
-    );
-    compare(
-        "margin_ranking",
-        grid(ANY, SIGNS),
-        |x, y| margin_ranking(x, 0.5, y, 0.25),
-        |x, y| margin_ranking(x, 0.5, y, 0.25),
-        |x, y| {
-            let other = y.clone().mul_scalar(0.0).add_scalar(0.5);
-            margin_ranking(x, other, y, 0.25)
-        },
-    );
-    compare(
-        "triplet_margin",
-        grid(&[0.0, 0.5, 1.0, 3.0], &[0.0, 0.5, 1.5, 2.0]),
-        |x, y| triplet_margin(x, y, 1.0),
-        |x, y| triplet_margin(x, y, 1.0),
-        |x, y| triplet_margin(x, y, 1.0),
-    );
+    let pair = |x, y| [x, y];
+    compare(AbsoluteError, grid(ANY, ANY), pair);
+    compare(SquaredError, grid(ANY, ANY), pair);
+    for label_smoothing in [0.0, 0.25] {
+        compare(Bce { label_smoothing }, grid(PROBS, PROBS), pair);
+        let definition = BceWithLogits { label_smoothing };
+        compare::<_, 2>(definition, grid(ANY, PROBS), pair);
+        compare::<_, 3>(definition, grid(ANY, PROBS), |x, y| [x, y, 3.0]);
+    }
+    compare(Divergence, grid(LOG_PROBS, PROBS), pair);
+    compare(DivergenceOfLogs, grid(LOG_PROBS, LOG_PROBS), pair);
+    compare(NllTerm, grid(LOG_PROBS, PROBS), pair);
+    compare(CrossEntropySlope, grid(PROBS, PROBS), |p, q| [p, q, 0.5]);
+    compare(Hinge { margin: 1.0 }, grid(ANY, SIGNS), pair);
+    compare(Ranking { margin: 0.25 }, grid(ANY, SIGNS), |x, y| {
+        [x, 0.5, y]
+    });
+    let distances = grid(&[0.0, 0.5, 1.0, 3.0], &[0.0, 0.5, 1.5, 2.0]);
+    compare(TripletMargin, distances, pair);
 }
 
 #[test]

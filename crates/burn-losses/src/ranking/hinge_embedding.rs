@@ -1,10 +1,10 @@
 //! The hinge loss of distances.
 
-use super::{signs, single_sign};
+use super::{single_sign, sweep_signs};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, pointwise, untracked};
+use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::SignTarget;
@@ -135,15 +135,23 @@ pub struct HingeEmbeddingLoss {
 loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig);
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
-pub(crate) fn hinge_embedding<R: Real>(x: R, sign: R, margin: f64) -> (R, impl FnOnce() -> R) {
-    let gap = (-x.clone()).plus(margin);
-    let alike = sign.above(0.0);
-    let value = gap.clone().at_least(0.0).replace(alike.clone(), x);
-    let slope = move || {
-        let zero = sign.clone() - sign;
-        zero.set(gap.above(0.0), -1.0).set(alike, 1.0)
-    };
-    (value, slope)
+#[derive(Clone, Copy)]
+pub(crate) struct Hinge {
+    pub(crate) margin: f64,
+}
+
+impl Definition<2> for Hinge {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let gap = (-x.clone()).plus(self.margin);
+        let alike = sign.above(0.0);
+        let value = gap.clone().at_least(0.0).replace(alike.clone(), x);
+        let slope = move || {
+            let zero = sign.clone() - sign;
+            zero.set(gap.above(0.0), -1.0).set(alike, 1.0)
+        };
+        (value, slope)
+    }
 }
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddingLoss {
@@ -160,12 +168,14 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
     fn evaluate(
         &self,
         (distances, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
-        let check = Check::new("HingeEmbeddingLoss", &distances.device(), waiting);
-        let (y, valid) = signs(&check, "distances", &distances, targets)?;
-        let terms = hinge_embedding(untracked(&distances), y, self.config.margin);
-        Ok(pointwise(terms, valid, [(&distances, Sign::Plus)]))
+        let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
+        check.target_per_element("distances", &distances, &targets)?;
+        let definition = Hinge {
+            margin: self.config.margin,
+        };
+        sweep_signs(&check, definition, [distances], targets, call)
     }
 
     fn inspect(&self, (distances, targets): (Tensor<D>, T)) -> Vec<Lint> {

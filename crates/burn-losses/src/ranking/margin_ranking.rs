@@ -1,10 +1,10 @@
 //! The hinge loss of the difference of two scores.
 
-use super::{signs, single_sign};
+use super::{single_sign, sweep_signs};
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, pointwise, untracked};
+use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::SignTarget;
@@ -136,19 +136,22 @@ loss_module!(MarginRankingLoss, MarginRankingLossConfig);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.
-pub(crate) fn margin_ranking<R: Real>(
-    first: R,
-    second: R,
-    y: R,
-    margin: f64,
-) -> (R, impl FnOnce() -> R) {
-    let gap = ((second - first) * y.clone()).plus(margin);
-    let value = gap.clone().at_least(0.0);
-    let slope = move || {
-        let zero = y.clone() - y.clone();
-        zero.replace(gap.above(0.0), -y)
-    };
-    (value, slope)
+#[derive(Clone, Copy)]
+pub(crate) struct Ranking {
+    pub(crate) margin: f64,
+}
+
+impl Definition<3> for Ranking {
+    #[inline(always)]
+    fn at<R: Real>(&self, [first, second, y]: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let gap = ((second - first) * y.clone()).plus(self.margin);
+        let value = gap.clone().at_least(0.0);
+        let slope = move || {
+            let zero = y.clone() - y.clone();
+            zero.replace(gap.above(0.0), -y)
+        };
+        (value, slope)
+    }
 }
 
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for MarginRankingLoss {
@@ -165,21 +168,17 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
     fn evaluate(
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
         let device = first.device();
-        let check = Check::new("MarginRankingLoss", &device, waiting);
+        let check = Check::new("MarginRankingLoss", &device, call.waiting);
         check.device("first", &device, "second", &second.device())?;
         check.same_shape("first", &first.shape(), "second", &second.shape())?;
-        let (y, valid) = signs(&check, "first", &first, targets)?;
-        let x = untracked(&first);
-        let other = untracked(&second).cast(x.dtype());
-        let terms = margin_ranking(x, other, y, self.config.margin);
-        Ok(pointwise(
-            terms,
-            valid,
-            [(&first, Sign::Plus), (&second, Sign::Minus)],
-        ))
+        check.target_per_element("first", &first, &targets)?;
+        let definition = Ranking {
+            margin: self.config.margin,
+        };
+        sweep_signs(&check, definition, [first, second], targets, call)
     }
 
     fn inspect(&self, (_, _, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {

@@ -39,26 +39,27 @@ pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
 pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
 
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{shaped, wide};
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Loss, Operand, Required};
+use crate::kernels::portable::wide;
+use crate::kernels::rule::Rule;
+use crate::loss::{Call, Evaluation};
 use crate::target::SignTarget;
 use crate::target::check::{Check, values};
-use alloc::format;
-use burn::tensor::{Bool, FloatDType, Tensor};
+use alloc::{format, vec};
+use burn::tensor::{FloatDType, Tensor};
 
-/// The signs of a target as numbers, and where they are valid if that was not read.
-fn signs<const D: usize>(
+/// Evaluates a loss of inputs and signs, whose shapes have been checked.
+fn sweep_signs<const D: usize, const N: usize, const K: usize>(
     check: &Check,
-    input_name: &str,
-    input: &Tensor<D>,
+    definition: impl Definition<K>,
+    inputs: [Tensor<D>; N],
     targets: impl SignTarget<D>,
-) -> Result<(Tensor<D>, Option<Tensor<D, Bool>>), LossError> {
-    check.target_per_element(input_name, input, &targets)?;
-    let signs = shaped(targets.into_signs(wide(input.dtype())), input.dims());
-    let valid = check.each(
-        &signs,
-        |sign| sign == 1.0 || sign == -1.0,
-        |signs| signs.abs().equal_scalar(1.0),
-        |found| {
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    let sign = Required {
+        rule: Rule::SIGN,
+        explain: &|found| {
             let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
                 "These are labels 0 and 1: convert them with `target::signs`."
             } else {
@@ -71,13 +72,23 @@ fn signs<const D: usize>(
                 found.index
             )
         },
-    )?;
-    Ok((signs, valid))
+    };
+    let mut required = [const { None }; K];
+    required[K - 1] = Some(sign);
+    Loss {
+        check,
+        definition,
+        rest: vec![Operand::Flat(targets.into_signs(wide(inputs[0].dtype())))],
+        required,
+        rows: None,
+        weights: None,
+    }
+    .evaluate(inputs, call)
 }
 
 /// A suspicion about signs that are all the same.
 fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) -> Option<Lint> {
-    let signs = values(&targets.into_signs(FloatDType::F32));
+    let signs = values(&targets.into_signs(FloatDType::F32).cast(FloatDType::F32));
     let (first, rest) = signs.split_first()?;
     (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
         loss,
@@ -92,7 +103,6 @@ fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) 
 /// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
 #[cfg(test)]
 pub(crate) mod definitions {
-    pub(crate) use super::hinge_embedding::hinge_embedding;
-    pub(crate) use super::margin_ranking::margin_ranking;
-    pub(crate) use super::triplet_margin::triplet_margin;
+    pub(crate) use super::hinge_embedding::Hinge;
+    pub(crate) use super::margin_ranking::Ranking;
 }

@@ -2,18 +2,23 @@
 
 use crate::distance::{Distance, norm, norm_options};
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::portable::{finite, flat, untracked};
+use crate::kernels::fused::{self, TripletSweep};
+use crate::kernels::host::distance::Triplet;
+use crate::kernels::norm::{share_of_smaller, triplet_margin};
+use crate::kernels::ops::{Wanted, Wish};
+use crate::kernels::portable::{finite, flat, untracked, wide};
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation, Graph, LowerRank};
+use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
+use crate::target::Flat;
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 
 /// Configuration of [`TripletMarginLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -148,28 +153,6 @@ pub struct TripletMarginLoss {
 
 loss_module!(TripletMarginLoss, TripletMarginLossConfig);
 
-/// `max(0, positive - negative + margin)` of two distances, and the derivative with respect to the
-/// first; that with respect to the second is the negative one. At the corner both are 0.
-pub(crate) fn triplet_margin<R: Real>(
-    positive: R,
-    negative: R,
-    margin: f64,
-) -> (R, impl FnOnce() -> R) {
-    let gap = (positive - negative).plus(margin);
-    let value = gap.clone().at_least(0.0);
-    let slope = move || {
-        let zero = gap.clone().at_most(0.0).at_least(0.0);
-        zero.set(gap.above(0.0), 1.0)
-    };
-    (value, slope)
-}
-
-/// The share of the smaller of two distances that is the first: 1, 0, or a half where they are
-/// equal.
-fn share_of_smaller<R: Real>(first: R, second: R) -> R {
-    (second - first).sign().plus(1.0).times(0.5)
-}
-
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)> for TripletMarginLoss
 where
     Tensor<D>: LowerRank,
@@ -187,18 +170,11 @@ where
     fn evaluate(
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
-        waiting: bool,
+        mut call: Call,
     ) -> Result<Evaluation, LossError> {
-        let TripletMarginLossConfig {
-            margin,
-            p,
-            eps,
-            swap,
-            ..
-        } = self.config;
         let device = anchor.device();
         let shape = anchor.shape();
-        let check = Check::new("TripletMarginLoss", &device, waiting);
+        let check = Check::new("TripletMarginLoss", &device, call.waiting);
         check.dtype(&device, anchor.dtype())?;
         for (name, other) in [("positive", &positive), ("negative", &negative)] {
             check.device("anchor", &device, name, &other.device())?;
@@ -209,68 +185,47 @@ where
             let message = format!("the embeddings {} have no components.", dims(&shape));
             return Err(check.error(LossErrorKind::Shape, message));
         }
+        let rows: Shape = shape.as_slice()[..D - 1].to_vec().into();
+        let dtype = anchor.dtype();
+        let inputs = [anchor, positive, negative];
         if shape.num_elements() == 0 {
-            let shape = shape.as_slice()[..D - 1].to_vec().into();
-            return Ok(Evaluation::empty(shape, &[&anchor, &positive, &negative]));
+            let [anchor, positive, negative] = &inputs;
+            return Evaluation::empty(&check, call, rows, &[anchor, positive, negative]);
         }
-
-        let a = untracked(&anchor);
-        let dtype = a.dtype();
-        let pos = untracked(&positive).cast(dtype);
-        let neg = untracked(&negative).cast(dtype);
-        let distance = |from: &Tensor<D>, to: &Tensor<D>| -> Distance<D> {
-            norm((from.clone() - to.clone()).plus(eps), p)
+        let swept = fused::is_there(&device);
+        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+        let triplet = Triplet {
+            margin: self.config.margin,
+            p: self.config.p,
+            eps: self.config.eps,
+            swap: self.config.swap,
         };
-        let to_positive = distance(&a, &pos);
-        let to_negative = distance(&a, &neg);
-        let between = swap.then(|| distance(&pos, &neg));
-        let nearest = match &between {
-            Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
-            None => to_negative.value.clone(),
+        if !swept {
+            let losses = with_tensors(triplet, inputs);
+            return Ok(losses.answer(&call, weights, &rows, dtype));
+        }
+        let each = weights.as_ref().map(|weights| weights.each.clone());
+        let sweep = TripletSweep {
+            triplet,
+            wish: Wish {
+                wanted: call.wanted,
+                samples: each.map(Flat::Float),
+                batch: shape[0],
+            },
         };
-        let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
-        let kept = value.dims();
-        let inputs = [&anchor, &positive, &negative];
-        let tracked = inputs.iter().any(|input| input.is_tracked());
-        let gradients = tracked.then(|| {
-            let slope = slope();
-            let pull = to_positive.direction() * slope.clone();
-            let (push, push_between) = match between {
-                Some(between) => {
-                    let share = share_of_smaller(to_negative.value.clone(), between.value.clone());
-                    let rest = (-share.clone()).plus(1.0);
-                    let push_between = between.direction() * (slope.clone() * rest);
-                    (
-                        to_negative.direction() * (slope * share),
-                        Some(push_between),
-                    )
-                }
-                None => (to_negative.direction() * slope, None),
-            };
-            let of_anchor = pull.clone() - push.clone();
-            let (of_positive, of_negative) = match push_between {
-                Some(between) => (-(pull + between.clone()), push + between),
-                None => (-pull, push),
-            };
-            [
-                (anchor.clone(), of_anchor),
-                (positive.clone(), of_positive),
-                (negative.clone(), of_negative),
-            ]
-            .map(|(input, gradient)| {
-                let gradient = finite(gradient, input.dtype());
-                (input, gradient)
-            })
-        });
-        Ok(Evaluation {
-            values: flat(value),
-            terms: None,
-            weights: None,
-            shape: kept[..D - 1].to_vec().into(),
-            batch: kept[0],
-            dtype: anchor.dtype(),
-            graph: Graph::new(&anchor, kept, gradients.into_iter().flatten()),
-        })
+        let kept = match call.wanted {
+            Wanted::Each => {
+                let mut kept = shape.dims();
+                kept[D - 1] = 1;
+                kept
+            }
+            _ => [1; D],
+        };
+        let outcome = fused::run(inputs, sweep, kept);
+        if let Some(weights) = weights.filter(|_| outcome.invalid && check.reads()) {
+            weights.explain(&check)?;
+        }
+        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
     }
 
     fn inspect(
@@ -309,5 +264,66 @@ where
             );
         }
         lints
+    }
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Losses {
+    let Triplet {
+        margin,
+        p,
+        eps,
+        swap,
+    } = triplet;
+    let wide = wide(inputs[0].dtype());
+    let [anchor, positive, negative] = inputs.each_ref().map(|input| untracked(input).cast(wide));
+    let distance = |from: &Tensor<D>, to: &Tensor<D>| -> Distance<D> {
+        norm((from.clone() - to.clone()).plus(eps), p)
+    };
+    let to_positive = distance(&anchor, &positive);
+    let to_negative = distance(&anchor, &negative);
+    let between = swap.then(|| distance(&positive, &negative));
+    let nearest = match &between {
+        Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
+        None => to_negative.value.clone(),
+    };
+    let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
+    let kept = value.dims();
+    let tracked = inputs.iter().any(|input| input.is_tracked());
+    let gradients = tracked.then(|| {
+        let slope = slope();
+        let pull = to_positive.direction() * slope.clone();
+        let (push, push_between) = match between {
+            Some(between) => {
+                let share = share_of_smaller(to_negative.value.clone(), between.value.clone());
+                let rest = (-share.clone()).plus(1.0);
+                let push_between = between.direction() * (slope.clone() * rest);
+                (
+                    to_negative.direction() * (slope * share),
+                    Some(push_between),
+                )
+            }
+            None => (to_negative.direction() * slope, None),
+        };
+        let of_anchor = pull.clone() - push.clone();
+        let (of_positive, of_negative) = match push_between {
+            Some(between) => (-(pull + between.clone()), push + between),
+            None => (-pull, push),
+        };
+        let gradients = [of_anchor, of_positive, of_negative];
+        inputs
+            .iter()
+            .cloned()
+            .zip(gradients)
+            .map(|(input, gradient)| {
+                let gradient = finite(gradient, input.dtype());
+                (input, gradient)
+            })
+    });
+    Losses {
+        values: flat(value),
+        weights: None,
+        batch: kept[0],
+        graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),
     }
 }

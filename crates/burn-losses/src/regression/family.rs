@@ -3,7 +3,7 @@
 use super::{L1Loss, L1LossConfig, MseLoss, MseLossConfig};
 use crate::config::loss_family;
 use crate::error::{Lint, LossError};
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::reduction::Reduction;
 use crate::target::RegressionTarget;
 use alloc::vec::Vec;
@@ -111,8 +111,8 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Regres
         self.chosen::<D, T>().reduction()
     }
 
-    fn evaluate(&self, inputs: (Tensor<D>, T), waiting: bool) -> Result<Evaluation, LossError> {
-        self.chosen().evaluate(inputs, waiting)
+    fn evaluate(&self, inputs: (Tensor<D>, T), call: Call) -> Result<Evaluation, LossError> {
+        self.chosen().evaluate(inputs, call)
     }
 
     fn inspect(&self, inputs: (Tensor<D>, T)) -> Vec<Lint> {

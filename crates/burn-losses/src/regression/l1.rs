@@ -1,8 +1,9 @@
 //! The absolute error.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::RegressionTarget;
@@ -113,9 +114,15 @@ pub struct L1Loss {
 loss_module!(L1Loss, L1LossConfig);
 
 /// `|x - y|`; the derivative at `x = y` is 0.
-pub(crate) fn l1<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
-    let error = x - y;
-    (error.clone().abs(), move || error.sign())
+#[derive(Clone, Copy)]
+pub(crate) struct AbsoluteError;
+
+impl Definition<2> for AbsoluteError {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let error = x - y;
+        (error.clone().abs(), move || error.sign())
+    }
 }
 
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss {
@@ -132,9 +139,15 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss
     fn evaluate(
         &self,
         (predictions, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate("L1Loss", predictions, targets.into_tensor(), waiting, l1)
+        super::evaluate(
+            "L1Loss",
+            AbsoluteError,
+            predictions,
+            targets.into_tensor(),
+            call,
+        )
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -36,8 +36,12 @@ pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
 
 use crate::error::{Lint, LossError};
-use crate::kernels::portable::{Sign, pointwise, untracked};
-use crate::loss::Evaluation;
+use crate::kernels::autodiff::largest;
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Loss, Required};
+use crate::kernels::portable::wide;
+use crate::kernels::rule::Rule;
+use crate::loss::{Call, Evaluation};
 use crate::target::check::{Check, shown, values};
 use alloc::format;
 use alloc::vec::Vec;
@@ -45,15 +49,15 @@ use burn::tensor::Tensor;
 
 /// The losses of predictions and targets of one shape, by a definition that depends on their
 /// difference alone: the derivative with respect to the target is the negative one.
-fn evaluate<const D: usize, S: FnOnce() -> Tensor<D>>(
+fn evaluate<const D: usize>(
     loss: &'static str,
+    definition: impl Definition<2>,
     predictions: Tensor<D>,
     targets: Tensor<D>,
-    waiting: bool,
-    definition: impl FnOnce(Tensor<D>, Tensor<D>) -> (Tensor<D>, S),
+    call: Call,
 ) -> Result<Evaluation, LossError> {
     let device = predictions.device();
-    let check = Check::new(loss, &device, waiting);
+    let check = Check::new(loss, &device, call.waiting);
     check.dtype(&device, predictions.dtype())?;
     check.device("predictions", &device, "targets", &targets.device())?;
     check.same_shape(
@@ -62,21 +66,27 @@ fn evaluate<const D: usize, S: FnOnce() -> Tensor<D>>(
         "targets",
         &targets.shape(),
     )?;
-    let x = untracked(&predictions);
-    let y = untracked(&targets).cast(x.dtype());
-    let valid = check.each(&y, f64::is_finite, Tensor::is_finite, |found| {
-        format!(
-            "target {} at index {:?} is not a finite number. To leave it out, set it to 0 and \
+    let largest = largest(wide(predictions.dtype()).into());
+    let finite = Required {
+        rule: Rule::between(-largest, largest),
+        explain: &|found| {
+            format!(
+                "target {} at index {:?} is not a finite number. To leave it out, set it to 0 and \
                  give it weight 0 in forward_weighted.",
-            found.shown(),
-            found.index
-        )
-    })?;
-    Ok(pointwise(
-        definition(x, y),
-        valid,
-        [(&predictions, Sign::Plus), (&targets, Sign::Minus)],
-    ))
+                found.shown(),
+                found.index
+            )
+        },
+    };
+    Loss {
+        check: &check,
+        definition,
+        rest: Vec::new(),
+        required: [None, Some(finite)],
+        rows: None,
+        weights: None,
+    }
+    .evaluate([predictions, targets], call)
 }
 
 /// Suspicions about targets that are numbers.
@@ -104,6 +114,6 @@ fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint>
 /// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
 #[cfg(test)]
 pub(crate) mod definitions {
-    pub(crate) use super::l1::l1;
-    pub(crate) use super::mse::mse;
+    pub(crate) use super::l1::AbsoluteError;
+    pub(crate) use super::mse::SquaredError;
 }

@@ -1,8 +1,9 @@
 //! The squared error.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
-use crate::loss::{Evaluate, Evaluation};
+use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::RegressionTarget;
@@ -118,9 +119,15 @@ pub struct MseLoss {
 loss_module!(MseLoss, MseLossConfig);
 
 /// `(x - y)^2`.
-pub(crate) fn mse<R: Real>(x: R, y: R) -> (R, impl FnOnce() -> R) {
-    let error = x - y;
-    (error.clone() * error.clone(), move || error.times(2.0))
+#[derive(Clone, Copy)]
+pub(crate) struct SquaredError;
+
+impl Definition<2> for SquaredError {
+    #[inline(always)]
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let error = x - y;
+        (error.clone() * error.clone(), move || error.times(2.0))
+    }
 }
 
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLoss {
@@ -137,9 +144,15 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLos
     fn evaluate(
         &self,
         (predictions, targets): (Tensor<D>, T),
-        waiting: bool,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate("MseLoss", predictions, targets.into_tensor(), waiting, mse)
+        super::evaluate(
+            "MseLoss",
+            SquaredError,
+            predictions,
+            targets.into_tensor(),
+            call,
+        )
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

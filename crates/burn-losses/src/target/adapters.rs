@@ -5,6 +5,7 @@ use super::{BinaryTarget, ClassIds, Classes, SignTarget};
 use crate::classification::one_hot_rows;
 use crate::error::{LossError, LossErrorKind, or_panic};
 use crate::kernels::portable::{or_nan, shaped};
+use crate::kernels::rule::Rule;
 use crate::loss::{LowerRank, without};
 use alloc::format;
 use alloc::vec::Vec;
@@ -128,7 +129,7 @@ pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
 pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
     let shape = signs.shape();
     let signs = one_of(
-        signs.into_signs(FloatDType::F32),
+        signs.into_signs(FloatDType::F32).cast(FloatDType::F32),
         "labels",
         "sign",
         [-1.0, 1.0],
@@ -140,14 +141,8 @@ pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
 #[track_caller]
 fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 2]) -> Tensor<1> {
     let check = Check::new(function, &values.device(), false);
-    let valid = or_panic(check.each(
-        &values,
-        |value| allowed.contains(&value),
-        |values| {
-            let first = values.clone().equal_scalar(allowed[0]);
-            first.bool_or(values.equal_scalar(allowed[1]))
-        },
-        |found| {
+    let valid = or_panic(
+        check.each(&values, Rule::either(allowed[0], allowed[1]), |found| {
             format!(
                 "{what} {} at element {} must be {} or {}.",
                 found.shown(),
@@ -155,8 +150,8 @@ fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 
                 allowed[0],
                 allowed[1]
             )
-        },
-    ));
+        }),
+    );
     or_nan(values, &valid)
 }
 

@@ -3,6 +3,8 @@
 use super::Readable;
 use crate::checks::reads_values;
 use crate::error::{LossError, LossErrorKind};
+use crate::kernels::autodiff::largest;
+use crate::kernels::rule::Rule;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,6 +24,24 @@ pub(crate) fn tolerance(dtype: DType) -> f64 {
 
 /// The largest value that still passes for a logarithm of a probability.
 pub(crate) const LOG_PROB_MAX: f64 = 0.01;
+
+/// The rule for the logarithm of a probability: not above 0, but for rounding.
+pub(crate) const LOG_PROB: Rule = Rule::between(f64::NEG_INFINITY, LOG_PROB_MAX).or_nan();
+
+/// What to say of a value that is no logarithm of a probability.
+pub(crate) fn no_log_prob(name: &str, found: &Found) -> String {
+    let hint = if found.all(|value| (0.0..=1.0).contains(&value)) {
+        "These look like probabilities: take the logarithm, or better give `target::log_probs` the \
+         logits."
+    } else {
+        "Logits become log-probabilities by `target::log_probs`."
+    };
+    format!(
+        "{name} {} at index {:?} is not the logarithm of a probability: it must be at most 0. {hint}",
+        found.shown(),
+        found.index
+    )
+}
 
 /// A shape as it is written in messages.
 pub(crate) fn dims(shape: &Shape) -> String {
@@ -44,6 +64,23 @@ impl Check {
 
     pub(crate) fn error(&self, kind: LossErrorKind, message: String) -> LossError {
         LossError::new(self.loss, kind, message)
+    }
+
+    /// Whether values are read.
+    pub(crate) fn reads(&self) -> bool {
+        self.reads
+    }
+
+    /// The error where a sweep found a rule broken that a second look finds kept: a sum at the very
+    /// edge of its tolerance.
+    pub(crate) fn unexplained(&self) -> LossError {
+        let message = "a row of the target is at the very edge of what sums to 1: divide each row by \
+                       its sum.";
+        let kind = LossErrorKind::Value {
+            value: 1.0,
+            index: Vec::new(),
+        };
+        self.error(kind, message.into())
     }
 
     // Shapes, devices, types: known on the host, always checked.
@@ -206,16 +243,15 @@ impl Check {
         })
     }
 
-    /// The rule for every single value: an error with `explain`'s text for the first that is not
-    /// `valid`, and the mask of `valid_mask` where the values are not read.
+    /// The rule for every single value: an error with `explain`'s text for the first that breaks it,
+    /// and the mask of where it holds if the values are not read.
     pub(crate) fn each<const D: usize>(
         &self,
         tensor: &Tensor<D>,
-        valid: impl Fn(f64) -> bool,
-        valid_mask: impl FnOnce(Tensor<D>) -> Tensor<D, Bool>,
+        rule: Rule,
         explain: impl FnOnce(&Found) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
-        self.each_in(&tensor.shape(), tensor, valid, valid_mask, explain)
+        self.each_in(&tensor.shape(), tensor, rule, explain)
     }
 
     /// As [`each`](Self::each), for values that were flattened from a tensor of the given shape.
@@ -223,15 +259,14 @@ impl Check {
         &self,
         shape: &Shape,
         tensor: &Tensor<D>,
-        valid: impl Fn(f64) -> bool,
-        valid_mask: impl FnOnce(Tensor<D>) -> Tensor<D, Bool>,
+        rule: Rule,
         explain: impl FnOnce(&Found) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         if !self.reads {
-            return Ok(Some(valid_mask(tensor.clone())));
+            return Ok(Some(rule.holds(tensor)));
         }
         let data = self.data(tensor)?;
-        match position(&data, |value| !valid(value)) {
+        match position(&data, |value| !rule.holds(&value)) {
             Some((at, value)) => Err(self.found(at, value, shape, &data, explain)),
             None => Ok(None),
         }
@@ -256,23 +291,30 @@ impl Check {
         self.error(LossErrorKind::Value { value, index }, message)
     }
 
-    /// The rule for rows along `axis`, that `part` of each entry sums to 1.
+    /// The rule for rows along `axis`, that the entries sum to 1; or, where the entries are
+    /// `logarithms`, what they are the logarithms of.
     pub(crate) fn rows_sum_to_one<const D: usize>(
         &self,
         tensor: &Tensor<D>,
         axis: usize,
         tolerance: f64,
-        part: impl Fn(f64) -> f64,
-        part_of_tensor: impl FnOnce(Tensor<D>) -> Tensor<D>,
+        logarithms: bool,
         explain: impl FnOnce(&Found) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         if !self.reads {
-            let sum = part_of_tensor(tensor.clone()).sum_dim(axis);
+            let parts = match logarithms {
+                true => tensor.clone().exp(),
+                false => tensor.clone(),
+            };
+            let sum = parts.sum_dim(axis);
             return Ok(Some((sum - 1.0).abs().lower_equal_scalar(tolerance)));
         }
         let data = self.data(tensor)?;
         let shape = tensor.shape();
-        let sums = row_sums(&data, &shape, axis, part);
+        let sums = match logarithms {
+            true => row_sums(&data, &shape, axis, num_traits::Float::exp),
+            false => row_sums(&data, &shape, axis, |part| part),
+        };
         let off = |sum: &f64| (*sum - 1.0).abs() > tolerance || sum.is_nan();
         match sums.iter().position(off) {
             Some(row) => {
@@ -338,61 +380,6 @@ impl Check {
         ))
     }
 
-    /// Logarithms of probabilities: none above 0, but for rounding.
-    pub(crate) fn log_probs<const D: usize>(
-        &self,
-        name: &str,
-        tensor: &Tensor<D>,
-    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
-        self.each(
-            tensor,
-            // A model that gives NaN has diverged; that is not a wrong call.
-            |value| value <= LOG_PROB_MAX || value.is_nan(),
-            |tensor| tensor.lower_equal_scalar(LOG_PROB_MAX),
-            |found| {
-                let hint = if found.all(|value| (0.0..=1.0).contains(&value)) {
-                    "These look like probabilities: take the logarithm, or better give \
-                     `target::log_probs` the logits."
-                } else {
-                    "Logits become log-probabilities by `target::log_probs`."
-                };
-                format!(
-                    "{name} {} at index {:?} is not the logarithm of a probability: it must be at \
-                     most 0. {hint}",
-                    found.shown(),
-                    found.index
-                )
-            },
-        )
-    }
-
-    /// A target of log-probabilities, normalised along `axis` if there is one.
-    pub(crate) fn log_target<const D: usize>(
-        &self,
-        targets: &Tensor<D>,
-        axis: Option<usize>,
-    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
-        let entries = self.log_probs("target", targets)?;
-        let Some(axis) = axis else {
-            return Ok(entries);
-        };
-        let rows = self.rows_sum_to_one(
-            targets,
-            axis,
-            tolerance(targets.dtype()),
-            num_traits::Float::exp,
-            Tensor::exp,
-            |found| {
-                format!(
-                    "the probabilities (exp) of the target row at index {:?} sum to {}, not 1: \
-                     pass it through `target::log_probs`.",
-                    found.index, found.value
-                )
-            },
-        )?;
-        Ok(whole_rows(entries, rows, axis))
-    }
-
     /// Weights for samples, flattened from a tensor of the given shape: finite and not negative.
     pub(crate) fn sample_weights(
         &self,
@@ -402,11 +389,7 @@ impl Check {
         self.each_in(
             shape,
             weights,
-            |weight| weight >= 0.0 && weight.is_finite(),
-            |weights| {
-                let not_negative = weights.clone().greater_equal_scalar(0.0);
-                not_negative.bool_and(weights.is_finite())
-            },
+            Rule::between(0.0, largest(weights.dtype())),
             |found| {
                 format!(
                     "weight {} at index {:?} must be finite and at least 0; 0 leaves an element \

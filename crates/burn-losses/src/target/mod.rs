@@ -26,7 +26,7 @@ pub use adapters::{
 
 use crate::loss::{LowerRank, Unreduced};
 use burn::tensor::{Bool, FloatDType, Int, Shape, Tensor};
-pub(crate) use sealed::Readable;
+pub(crate) use sealed::{Flat, Readable};
 
 mod sealed {
     use crate::kernels::portable::flat;
@@ -39,7 +39,33 @@ mod sealed {
         fn device(&self) -> Device;
         fn is_tracked(&self) -> bool;
         /// The values in order, outside of the autodiff graph; 0 and 1 for `Bool`.
-        fn into_flat(self, dtype: FloatDType) -> Tensor<1>;
+        fn into_flat(self, dtype: FloatDType) -> Tensor<1>
+        where
+            Self: Sized,
+        {
+            self.flat().cast(dtype)
+        }
+        /// The values in order, of whatever type, outside of the autodiff graph.
+        fn flat(self) -> Flat;
+    }
+
+    /// Values in order, of whatever type.
+    #[derive(Clone, Debug)]
+    pub enum Flat {
+        Float(Tensor<1>),
+        Int(Tensor<1, Int>),
+        Bool(Tensor<1, Bool>),
+    }
+
+    impl Flat {
+        /// As floats; 0 and 1 for `Bool`.
+        pub fn cast(self, dtype: FloatDType) -> Tensor<1> {
+            match self {
+                Self::Float(values) => values.cast(dtype),
+                Self::Int(values) => values.cast(dtype),
+                Self::Bool(values) => values.cast(dtype),
+            }
+        }
     }
 
     impl<const D: usize> Readable for Tensor<D> {
@@ -52,8 +78,8 @@ mod sealed {
         fn is_tracked(&self) -> bool {
             Tensor::is_tracked(self)
         }
-        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
-            flat(self.inner().cast(dtype))
+        fn flat(self) -> Flat {
+            Flat::Float(flat(self.inner()))
         }
     }
 
@@ -67,8 +93,13 @@ mod sealed {
         fn is_tracked(&self) -> bool {
             false
         }
-        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
-            self.inner().cast(dtype).into_flat(dtype)
+        fn flat(self) -> Flat {
+            let count = Tensor::shape(&self).num_elements();
+            match count {
+                // Burn's own reshape takes a length of 0 for "as before".
+                0 => Flat::Float(flat(self.inner().float())),
+                _ => Flat::Int(self.inner().reshape([count])),
+            }
         }
     }
 
@@ -82,14 +113,19 @@ mod sealed {
         fn is_tracked(&self) -> bool {
             false
         }
-        fn into_flat(self, dtype: FloatDType) -> Tensor<1> {
-            self.inner().cast(dtype).into_flat(dtype)
+        fn flat(self) -> Flat {
+            let count = Tensor::shape(&self).num_elements();
+            match count {
+                0 => Flat::Float(flat(self.inner().float())),
+                _ => Flat::Bool(self.inner().reshape([count])),
+            }
         }
     }
 }
 
 /// A class target in the form the losses compute with.
 #[doc(hidden)]
+#[derive(Clone)]
 pub enum Classes<const D: usize> {
     /// Class ids, with the class axis kept at length 1.
     Ids(Tensor<D, Int>),
@@ -177,8 +213,8 @@ pub trait BinaryTarget<const D: usize>: Readable {}
 )]
 pub trait SignTarget<const D: usize>: Readable + Sized {
     #[doc(hidden)]
-    fn into_signs(self, dtype: FloatDType) -> Tensor<1> {
-        self.into_flat(dtype)
+    fn into_signs(self, _: FloatDType) -> Flat {
+        self.flat()
     }
 }
 
@@ -211,8 +247,8 @@ impl<const D: usize> BinaryTarget<D> for Tensor<D, Bool> {}
 impl<const D: usize> SignTarget<D> for Tensor<D> {}
 impl<const D: usize> SignTarget<D> for Tensor<D, Int> {}
 impl<const D: usize> SignTarget<D> for Tensor<D, Bool> {
-    fn into_signs(self, dtype: FloatDType) -> Tensor<1> {
-        self.into_flat(dtype) * 2.0 - 1.0
+    fn into_signs(self, dtype: FloatDType) -> Flat {
+        Flat::Float(self.into_flat(dtype) * 2.0 - 1.0)
     }
 }
 

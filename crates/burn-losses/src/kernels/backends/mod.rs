@@ -1,0 +1,64 @@
+//! The backends with sweeps of their own.
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+
+use super::definition::Definition;
+use super::host::distance::Triplet;
+use super::host::memory::{self, Memory};
+use super::ops::{AnyTensor, Classes, LossOps, Pointwise, Swept, Wish};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, BackendTypes};
+
+/// A backend whose tensors, of whatever kind, are numbers in the memory of this process.
+pub(crate) trait InMemory:
+    Backend
+    + BackendTypes<
+        FloatTensorPrimitive = Self::Tensor,
+        IntTensorPrimitive = Self::Tensor,
+        BoolTensorPrimitive = Self::Tensor,
+    >
+{
+    type Tensor: Memory;
+}
+
+fn of_any_kind<B: InMemory>(tensor: AnyTensor<B>) -> B::Tensor {
+    match tensor {
+        AnyTensor::Float(tensor) | AnyTensor::Int(tensor) | AnyTensor::Bool(tensor) => tensor,
+    }
+}
+
+impl<B: InMemory> LossOps for B {
+    fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
+        call: Pointwise<AnyTensor<B>, D, K>,
+        inputs: [FloatTensor<B>; N],
+        wish: Wish<FloatTensor<B>>,
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<B>, N> {
+        memory::pointwise(call.map(of_any_kind::<B>), inputs, wish, gradients)
+    }
+
+    fn classes(
+        call: Classes<AnyTensor<B>>,
+        input: FloatTensor<B>,
+        wish: Wish<FloatTensor<B>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<B>, 1> {
+        memory::classes(call.map(of_any_kind::<B>), input, wish, gradient)
+    }
+
+    fn triplet(
+        triplet: Triplet,
+        inputs: [FloatTensor<B>; 3],
+        wish: Wish<FloatTensor<B>>,
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<B>, 3> {
+        memory::triplet(triplet, inputs, wish, gradients)
+    }
+
+    fn number(tensor: &FloatTensor<B>) -> Option<f64> {
+        memory::number(tensor)
+    }
+}

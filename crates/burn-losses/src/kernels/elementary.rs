@@ -1,0 +1,237 @@
+//! `exp` and `ln` of primitive floats, in plain arithmetic.
+//!
+//! The standard library's are calls, and a loop with a call in it is not vectorised. These are a
+//! polynomial and some bit patterns without a branch, so a loop over them becomes vector code, and
+//! gives the same digits whatever the width of the vectors. Both are within two units in the last
+//! place.
+
+/// Stamps both functions for a float type; the constants are all that differs.
+macro_rules! elementary {
+    ($name:ident, $float:ident, $bits:ident, $signed:ident, $c:expr) => {
+        pub(super) mod $name {
+            use super::Constants;
+
+            /// `a * b + c`, rounded once.
+            #[inline(always)]
+            pub(crate) fn multiply_add(a: $float, b: $float, c: $float) -> $float {
+                #[cfg(feature = "std")]
+                return a.mul_add(b, c);
+                #[cfg(not(feature = "std"))]
+                return a * b + c;
+            }
+
+            const C: Constants<$float> = $c;
+            const BIAS: $signed = C.bias as $signed;
+            /// The sum with this number has the nearest whole number in its last bits.
+            const ROUND: $float = C.round;
+            const MANTISSA: u32 = $float::MANTISSA_DIGITS - 1;
+
+            /// `2^k`, for a `k` whose power is a normal number.
+            #[inline(always)]
+            fn power_of_two(k: $signed) -> $float {
+                $float::from_bits(((k + BIAS) as $bits) << MANTISSA)
+            }
+
+            #[inline(always)]
+            pub(crate) fn exp(x: $float) -> $float {
+                // Beyond these bounds the result is 0 or infinite all the same. NaN passes.
+                let x = if x < C.exp_least { C.exp_least } else { x };
+                let x = if x > C.exp_most { C.exp_most } else { x };
+                let rounded = multiply_add(x, core::$name::consts::LOG2_E, ROUND);
+                let k = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as $signed;
+                let whole = rounded - ROUND;
+                let r = multiply_add(whole, -C.ln2_high, x);
+                let r = multiply_add(whole, -C.ln2_low, r);
+                let mut series = C.exp[0];
+                let mut at = 1;
+                while at < C.exp.len() {
+                    series = multiply_add(series, r, C.exp[at]);
+                    at += 1;
+                }
+                let result = multiply_add(series * r, r, r) + 1.0;
+                // In two steps, so that a result below the normal numbers is rounded once.
+                let half = k >> 1;
+                result * power_of_two(half) * power_of_two(k - half)
+            }
+
+            #[inline(always)]
+            pub(crate) fn ln(x: $float) -> $float {
+                // Numbers below the normal ones are brought into their range.
+                let tiny = x < $float::MIN_POSITIVE;
+                let scaled = if tiny { x * C.up } else { x };
+                let down: $float = if tiny { C.up_log2 } else { 0.0 };
+                // x = m 2^k with m from sqrt(1/2) to sqrt(2).
+                let above = (scaled.to_bits()).wrapping_sub(C.sqrt_half_bits as $bits);
+                let k = (above as $signed) >> MANTISSA;
+                let m = $float::from_bits(scaled.to_bits().wrapping_sub((k << MANTISSA) as $bits));
+                let k = $float::from_bits(ROUND.to_bits().wrapping_add(k as $bits)) - ROUND - down;
+                // ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)), with s = f / (2 + f) and R the rest of
+                // the odd series in s: the leading f is exact.
+                let f = m - 1.0;
+                let s = f / (f + 2.0);
+                let square = s * s;
+                let mut series = C.ln[0];
+                let mut at = 1;
+                while at < C.ln.len() {
+                    series = multiply_add(series, square, C.ln[at]);
+                    at += 1;
+                }
+                let half_square = f * f * 0.5;
+                let rest = series * square;
+                let low = multiply_add(s, half_square + rest, k * C.ln2_low);
+                let ln = multiply_add(k, C.ln2_high, f - (half_square - low));
+                let ln = if x == 0.0 { $float::NEG_INFINITY } else { ln };
+                let ln = if x < 0.0 { $float::NAN } else { ln };
+                // Infinity and NaN are their own logarithm.
+                if x < $float::INFINITY { ln } else { x }
+            }
+        }
+    };
+}
+
+struct Constants<F: 'static> {
+    bias: i64,
+    round: F,
+    ln2_high: F,
+    ln2_low: F,
+    exp_least: F,
+    exp_most: F,
+    /// `1 / n!`, from the last one down to `1 / 2`.
+    exp: &'static [F],
+    /// A power of two that makes numbers normal, and its logarithm.
+    up: F,
+    up_log2: F,
+    sqrt_half_bits: u64,
+    /// `2 / (2 n + 1)`, from the last one down to `2 / 3`.
+    ln: &'static [F],
+}
+
+elementary!(
+    f32,
+    f32,
+    u32,
+    i32,
+    Constants {
+        bias: 127,
+        round: 12_582_912.0,
+        ln2_high: 0.693_359_375,
+        ln2_low: -2.121_944_4e-4,
+        exp_least: -104.0,
+        exp_most: 89.0,
+        exp: &[
+            1.0 / 5040.0,
+            1.0 / 720.0,
+            1.0 / 120.0,
+            1.0 / 24.0,
+            1.0 / 6.0,
+            0.5,
+        ],
+        up: 33_554_432.0,
+        up_log2: 25.0,
+        sqrt_half_bits: 0x3f35_04f3,
+        ln: &[2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0],
+    }
+);
+
+elementary!(
+    f64,
+    f64,
+    u64,
+    i64,
+    Constants {
+        bias: 1023,
+        round: 6_755_399_441_055_744.0,
+        ln2_high: 0.693_147_180_369_123_8,
+        ln2_low: 1.908_214_929_270_587_7e-10,
+        exp_least: -746.0,
+        exp_most: 710.0,
+        exp: &[
+            1.0 / 6_227_020_800.0,
+            1.0 / 479_001_600.0,
+            1.0 / 39_916_800.0,
+            1.0 / 3_628_800.0,
+            1.0 / 362_880.0,
+            1.0 / 40_320.0,
+            1.0 / 5040.0,
+            1.0 / 720.0,
+            1.0 / 120.0,
+            1.0 / 24.0,
+            1.0 / 6.0,
+            0.5,
+        ],
+        up: 18_014_398_509_481_984.0,
+        up_log2: 54.0,
+        sqrt_half_bits: 0x3fe6_a09e_667f_3bcd,
+        ln: &[
+            2.0 / 23.0,
+            2.0 / 21.0,
+            2.0 / 19.0,
+            2.0 / 17.0,
+            2.0 / 15.0,
+            2.0 / 13.0,
+            2.0 / 11.0,
+            2.0 / 9.0,
+            2.0 / 7.0,
+            2.0 / 5.0,
+            2.0 / 3.0,
+        ],
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    /// How far `found` is from `expected`, in units of its last place (of `f32` or `f64`).
+    fn units(found: f64, expected: f64, epsilon: f64, least: f64) -> f64 {
+        if found == expected || (found.is_nan() && expected.is_nan()) {
+            return 0.0;
+        }
+        (found - expected).abs() / (expected.abs().max(least) * epsilon)
+    }
+
+    #[test]
+    fn exp_and_ln_are_accurate() {
+        let mut worst = [0f64; 4];
+        for step in -110_000..90_000 {
+            let x = step as f32 / 1000.0;
+            let least = f64::from(f32::MIN_POSITIVE);
+            let expected = f64::from(f64::from(x).exp() as f32);
+            let found = f64::from(super::f32::exp(x));
+            worst[0] = worst[0].max(units(found, expected, f64::from(f32::EPSILON), least));
+            let positive = f64::from(x).exp() as f32;
+            let expected = f64::from(f64::from(positive).ln() as f32);
+            let found = f64::from(super::f32::ln(positive));
+            worst[1] = worst[1].max(units(found, expected, f64::from(f32::EPSILON), 1e-30));
+
+            let x = f64::from(step) / 145.3;
+            let found = super::f64::exp(x);
+            worst[2] = worst[2].max(units(found, x.exp(), f64::EPSILON, f64::MIN_POSITIVE));
+            let positive = x.exp();
+            let found = super::f64::ln(positive);
+            worst[3] = worst[3].max(units(found, positive.ln(), f64::EPSILON, 1e-300));
+        }
+        assert!(worst.iter().all(|&worst| worst <= 2.0), "{worst:?}");
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(super::f32::exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(super::f32::exp(-1e30), 0.0);
+        assert_eq!(super::f32::exp(f32::INFINITY), f32::INFINITY);
+        assert_eq!(super::f32::exp(0.0), 1.0);
+        assert!(super::f32::exp(f32::NAN).is_nan());
+        assert!(super::f32::exp(-103.0) > 0.0);
+        assert_eq!(super::f64::exp(f64::NEG_INFINITY), 0.0);
+        assert_eq!(super::f64::exp(f64::INFINITY), f64::INFINITY);
+        assert!(super::f64::exp(-745.0) > 0.0);
+        assert!(super::f64::exp(f64::NAN).is_nan());
+        assert_eq!(super::f32::ln(0.0), f32::NEG_INFINITY);
+        assert_eq!(super::f32::ln(1.0), 0.0);
+        assert_eq!(super::f32::ln(f32::INFINITY), f32::INFINITY);
+        assert!(super::f32::ln(-1.0).is_nan() && super::f32::ln(f32::NAN).is_nan());
+        assert_eq!(super::f64::ln(0.0), f64::NEG_INFINITY);
+        assert_eq!(super::f64::ln(1.0), 0.0);
+        assert!(super::f64::ln(-1.0).is_nan() && super::f64::ln(f64::NAN).is_nan());
+        let least = f32::from_bits(1);
+        assert!((super::f32::ln(least) + 103.278_93).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,293 @@
+//! Calls the sweep of a backend that has one, and records its gradient: the one derivative, for all
+//! losses on all such backends.
+
+use super::autodiff::in_context_of;
+use super::definition::Definition;
+use super::host::distance::Triplet;
+use super::ops::{AnyTensor, Classes, LossOps, Pointwise, Swept, Wish};
+use super::tape::scale_gradient;
+use crate::target::Flat;
+use alloc::vec::Vec;
+use burn::backend::autodiff::{
+    checkpoint::{
+        base::Checkpointer,
+        strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing},
+    },
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
+    GradientCheckpointingStrategy, TensorMetadata,
+};
+use burn::tensor::{DType, Device, Shape, Tensor};
+
+/// What a sweep gave.
+pub(crate) struct Outcome {
+    /// As in [`Swept`], and in the graph.
+    pub(crate) value: Tensor<1>,
+    pub(crate) weight: Tensor<1>,
+    pub(crate) invalid: bool,
+}
+
+/// A sweep that is to be run, on whichever backend.
+pub(crate) trait Sweep<const N: usize> {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; N],
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<B>, N>
+    where
+        DispatchTensor: DispatchKindConversion<B>;
+}
+
+/// Whether a device's backend has sweeps.
+pub(crate) fn is_there(device: &Device) -> bool {
+    #[cfg(test)]
+    if super::tests::portable_is_forced() {
+        return false;
+    }
+    super::host::is_fast()
+        && match device.clone().without_autodiff().as_dispatch() {
+            #[cfg(feature = "flex")]
+            DispatchDevice::Flex(_) => true,
+            #[cfg(feature = "ndarray")]
+            DispatchDevice::NdArray(_) => true,
+            #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+            _ => false,
+        }
+}
+
+/// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
+/// full; it has length 1 on each axis they are summed over.
+pub(crate) fn run<const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    sweep: impl Sweep<N>,
+    kept: [usize; D],
+) -> Outcome {
+    match inputs[0].device().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => on::<burn::backend::Flex, D, N>(inputs, sweep, kept),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
+        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, D, N>(inputs, sweep, kept),
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => unreachable!("the backend was asked whether it has sweeps"),
+    }
+}
+
+fn on<B: LossOps, const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    sweep: impl Sweep<N>,
+    kept: [usize; D],
+) -> Outcome
+where
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+{
+    let device = inputs[0].device();
+    let Some(tracked) = inputs.iter().find(|input| input.is_tracked()) else {
+        let inputs = inputs.map(|input| primitive::<B, D>(input.inner()));
+        let swept = sweep.on::<B>(inputs, [false; N]);
+        return Outcome {
+            value: in_context_of(Tensor::from_primitive::<B>(swept.value), &device),
+            weight: Tensor::from_primitive::<B>(swept.weight),
+            invalid: swept.invalid,
+        };
+    };
+    let context = tracked.device();
+    match context.gradient_checkpointing_strategy() {
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            record::<B, BalancedCheckpointing, D, N>(inputs, sweep, kept, &context)
+        }
+        _ => record::<B, NoCheckpointing, D, N>(inputs, sweep, kept, &context),
+    }
+}
+
+fn record<B: LossOps, C: CheckpointStrategy, const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    sweep: impl Sweep<N>,
+    kept: [usize; D],
+    context: &Device,
+) -> Outcome
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    let gradients = inputs.each_ref().map(Tensor::is_tracked);
+    let dtypes = inputs.each_ref().map(Tensor::dtype);
+    // The tensors are moved, so that nobody shares them who does not need to.
+    let mut guards = Vec::with_capacity(N);
+    let inputs = inputs.map(|input| {
+        let input = match input.is_tracked() {
+            true => input,
+            false => in_context_of(input.inner(), context),
+        };
+        let (input, guard) = primitive::<Autodiff<B, C>, D>(input).into_parts();
+        guards.push(guard);
+        input
+    });
+    let Ok(guards) = <[_; N]>::try_from(guards) else {
+        unreachable!("a guard for each input")
+    };
+    let swept = sweep.on::<B>(inputs, gradients);
+    let state = Scale::<B, N> {
+        gradients: swept.gradients,
+        kept: Shape::new(kept),
+        factor: swept.factor,
+        dtypes,
+    };
+    let value = match Recorded.prepare::<C>(guards).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, swept.value),
+        OpsKind::UnTracked(prep) => prep.finish(swept.value),
+    };
+    Outcome {
+        value: Tensor::from_primitive::<Autodiff<B, C>>(value),
+        weight: Tensor::from_primitive::<B>(swept.weight),
+        invalid: swept.invalid,
+    }
+}
+
+fn primitive<B: burn::backend::Backend, const D: usize>(tensor: Tensor<D>) -> FloatTensor<B>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    let primitive = tensor.try_into_primitive::<B>();
+    primitive.expect("a tensor is of the backend its device names")
+}
+
+#[derive(Debug)]
+struct Recorded;
+
+#[derive(Clone, Debug)]
+struct Scale<B: BackendTypes, const N: usize> {
+    gradients: [Option<FloatTensor<B>>; N],
+    kept: Shape,
+    factor: Option<FloatTensor<B>>,
+    /// The float types of the inputs, which may be narrower than that of their gradients.
+    dtypes: [DType; N],
+}
+
+impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
+    type State = Scale<B, N>;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let scale = ops.state;
+        let inputs = ops
+            .parents
+            .into_iter()
+            .zip(scale.gradients)
+            .zip(scale.dtypes);
+        // Where it is a single number, no factor and no change of type, the gradient is only scaled,
+        // and not even that where the number is 1.
+        let number = match &scale.factor {
+            None => B::number(&upstream),
+            Some(_) => None,
+        };
+        for ((input, gradient), dtype) in inputs {
+            let (Some(input), Some(gradient)) = (input, gradient) else {
+                continue;
+            };
+            let gradient = match number {
+                Some(1.0) if gradient.dtype() == dtype => gradient,
+                Some(number) if gradient.dtype() == dtype => {
+                    B::float_mul_scalar(gradient, number.into())
+                }
+                _ => scale_gradient::<B>(
+                    gradient,
+                    upstream.clone(),
+                    scale.factor.clone(),
+                    scale.kept.clone(),
+                    dtype,
+                ),
+            };
+            grads.register::<B>(input.id, gradient);
+        }
+    }
+}
+
+/// The sweep of a loss that acts on each element alone.
+pub(crate) struct PointwiseSweep<D, const K: usize> {
+    pub(crate) call: Pointwise<Flat, D, K>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl<D: Definition<K>, const K: usize, const N: usize> Sweep<N> for PointwiseSweep<D, K> {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; N],
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<B>, N>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::pointwise(self.call.map(any::<B>), inputs, wish, gradients)
+    }
+}
+
+/// The sweep of a loss over classes.
+pub(crate) struct ClassSweep {
+    pub(crate) call: Classes<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<1> for ClassSweep {
+    fn on<B: LossOps>(
+        self,
+        [input]: [FloatTensor<B>; 1],
+        [gradient]: [bool; 1],
+    ) -> Swept<FloatTensor<B>, 1>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::classes(self.call.map(any::<B>), input, wish, gradient)
+    }
+}
+
+/// The sweep of the triplet margin.
+pub(crate) struct TripletSweep {
+    pub(crate) triplet: Triplet,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<3> for TripletSweep {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; 3],
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<B>, 3>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::triplet(self.triplet, inputs, wish, gradients)
+    }
+}
+
+fn any<B: LossOps>(tensor: Flat) -> AnyTensor<B>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    const ON_ITS_DEVICE: &str = "a target is of the backend its device names";
+    match tensor {
+        Flat::Float(tensor) => AnyTensor::Float(primitive::<B, 1>(tensor)),
+        Flat::Int(tensor) => AnyTensor::Int(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
+        Flat::Bool(tensor) => {
+            AnyTensor::Bool(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
+        }
+    }
+}
+
+fn floats<B: LossOps>(tensor: Flat) -> FloatTensor<B>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    match any::<B>(tensor) {
+        AnyTensor::Float(tensor) => tensor,
+        _ => unreachable!("weights are floats"),
+    }
+}

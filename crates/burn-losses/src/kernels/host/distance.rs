@@ -1,0 +1,278 @@
+//! The sweep of a loss made of distances between rows: the triplet margin.
+
+use super::{
+    CHUNK, Chunk, Float, Found, LANES, Scale, Source, Work, in_chunks, read_weights, tree,
+};
+use crate::kernels::norm::{norm_root, norm_slope, norm_term, share_of_smaller, triplet_margin};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// The options of the loss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Triplet {
+    pub(crate) margin: f64,
+    pub(crate) p: f64,
+    pub(crate) eps: f64,
+    pub(crate) swap: bool,
+}
+
+/// What is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reads<'a> {
+    /// Anchor, positive and negative; absent where its gradient overwrites it.
+    pub(crate) inputs: [Option<Source<'a>>; 3],
+    /// How many rows they have, and of how many components.
+    pub(crate) rows: usize,
+    pub(crate) length: usize,
+    /// A weight for each row.
+    pub(crate) samples: Option<Source<'a>>,
+}
+
+/// Computes the losses of the rows, and the gradients of the three inputs.
+pub(crate) fn sweep<F: Float>(
+    triplet: Triplet,
+    reads: &Reads,
+    losses: Option<&mut [F]>,
+    gradients: [Option<&mut [F]>; 3],
+    scale: Scale,
+) -> Found {
+    let Reads { rows, length, .. } = *reads;
+    let at_a_time = (CHUNK / length).max(1);
+    // The losses are a column of their own; it is small, so it is filled in afterwards.
+    let [anchor, positive, negative] = gradients;
+    let found = in_chunks(
+        rows * length,
+        at_a_time * length,
+        [anchor, positive, negative],
+        &Sweep {
+            triplet,
+            reads,
+            scale,
+        },
+    );
+    let mut total = Found::default();
+    let mut losses = losses;
+    for (part, of_part) in found {
+        total.add(part);
+        if let Some(all) = losses.take() {
+            let (now, rest) = all.split_at_mut(of_part.len());
+            now.copy_from_slice(&of_part);
+            losses = Some(rest);
+        }
+    }
+    total
+}
+
+/// A distance of two vectors, and how it changes with them.
+struct Norm<F> {
+    value: F,
+    /// Each component is divided by `scale`, and the norm of those is `norm`.
+    scale: F,
+    norm: F,
+}
+
+struct Sweep<'a> {
+    triplet: Triplet,
+    reads: &'a Reads<'a>,
+    scale: Scale,
+}
+
+impl<F: Float> Work<Chunk<'_, F, 3>, ()> for Sweep<'_> {
+    type Result = (Found, Vec<F>);
+
+    #[inline(always)]
+    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 3>) -> (Found, Vec<F>) {
+        // With the exponent known to the compiler, a norm is a plain loop.
+        match self.triplet.p {
+            2.0 => self.rows(2.0, range, gradients),
+            p => self.rows(p, range, gradients),
+        }
+    }
+}
+
+impl Sweep<'_> {
+    #[inline(always)]
+    fn rows<F: Float>(
+        &self,
+        p: f64,
+        range: Range<usize>,
+        mut gradients: [Option<&mut [F]>; 3],
+    ) -> (Found, Vec<F>) {
+        let Triplet {
+            margin, eps, swap, ..
+        } = self.triplet;
+        let length = self.reads.length;
+        let (first, rows) = (range.start / length, range.len() / length);
+        let row = || vec![F::default(); length];
+        let mut inputs = [row(), row(), row()];
+        let [mut to_positive, mut to_negative, mut between] = [row(), row(), row()];
+        let mut losses = vec![F::default(); rows];
+        let mut invalid = false;
+        for at in 0..rows {
+            let here = at * length..(at + 1) * length;
+            for ((input, source), gradient) in
+                inputs.iter_mut().zip(self.reads.inputs).zip(&gradients)
+            {
+                match (source, gradient) {
+                    (Some(source), _) => source.read((first + at) * length, input),
+                    (None, Some(gradient)) => input.copy_from_slice(&gradient[here.clone()]),
+                    (None, None) => unreachable!("what is overwritten is written"),
+                }
+            }
+            let [anchor, positive, negative] = inputs.each_ref().map(|input| &input[..]);
+            let of_positive = distance(anchor, positive, eps, p, &mut to_positive);
+            let of_negative = distance(anchor, negative, eps, p, &mut to_negative);
+            let of_between = match swap {
+                true => Some(distance(positive, negative, eps, p, &mut between)),
+                false => None,
+            };
+            let (nearest, share) = match &of_between {
+                Some(of_between) => (
+                    match of_between.value < of_negative.value {
+                        true => of_between.value,
+                        false => of_negative.value,
+                    },
+                    share_of_smaller(of_negative.value, of_between.value),
+                ),
+                None => (of_negative.value, F::of(1.0)),
+            };
+            let (loss, slope) = triplet_margin(of_positive.value, nearest, margin);
+            let weight = match self.reads.samples {
+                Some(samples) => {
+                    let mut weight = [F::default()];
+                    invalid |= !read_weights(samples, first + at, &mut weight);
+                    weight[0]
+                }
+                None => F::of(1.0),
+            };
+            losses[at] = loss.times_or_zero(weight);
+            if gradients.iter().all(Option::is_none) {
+                continue;
+            }
+            let slope = slope().times_or_zero(weight) * F::of(self.scale.gradient);
+            if slope.equals(0.0) {
+                for gradient in gradients.iter_mut().flatten() {
+                    gradient[here.clone()].fill(F::default());
+                }
+                continue;
+            }
+            of_positive.directions(p, slope, &mut to_positive);
+            of_negative.directions(p, slope * share, &mut to_negative);
+            match of_between {
+                Some(of_between) => {
+                    let rest = F::of(1.0) - share;
+                    of_between.directions(p, slope * rest, &mut between);
+                }
+                None => between.fill(F::default()),
+            }
+            let [of_anchor, of_positive, of_negative] = &mut gradients;
+            let parts = |of_row: &mut [F], part: fn(F, F, F) -> F| {
+                let parts = to_positive.iter().zip(&to_negative).zip(&between);
+                for (out, ((&pull, &push), &between)) in of_row.iter_mut().zip(parts) {
+                    *out = part(pull, push, between);
+                }
+            };
+            if let Some(gradient) = of_anchor {
+                parts(&mut gradient[here.clone()], |pull, push, _| pull - push);
+            }
+            if let Some(gradient) = of_positive {
+                parts(&mut gradient[here.clone()], |pull, _, between| {
+                    -(pull + between)
+                });
+            }
+            if let Some(gradient) = of_negative {
+                parts(&mut gradient[here], |_, push, between| push + between);
+            }
+        }
+        let found = Found {
+            sum: super::sum(&losses, self.scale.losses),
+            invalid,
+        };
+        (found, losses)
+    }
+}
+
+/// The distance of two vectors; their difference is left in `difference`.
+#[inline(always)]
+fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [F]) -> Norm<F> {
+    for (difference, (&from, &to)) in difference.iter_mut().zip(from.iter().zip(to)) {
+        *difference = (from - to).plus(eps);
+    }
+    // Where the shares of the components stay well in range, they need no scale.
+    let range = match F::default().is_double() {
+        true => 1e-200..1e200,
+        false => 1e-20..1e30,
+    };
+    let one = F::of(1.0);
+    let sum = shares(difference, p, |x| x);
+    if range.contains(&sum) {
+        let norm = norm_root(F::of(sum), p);
+        return Norm {
+            value: norm,
+            scale: one,
+            norm,
+        };
+    }
+    let most = match F::default().is_double() {
+        true => f64::MAX,
+        false => f64::from(f32::MAX),
+    };
+    let mut scale = difference[0].abs();
+    for difference in difference.iter_mut() {
+        *difference = difference.at_least(-most).at_most(most);
+        let size = difference.abs();
+        scale = scale.at_most(most);
+        scale = scale.replace(size > scale, size);
+    }
+    if scale.equals(0.0) {
+        scale = one;
+    }
+    let norm = norm_root(F::of(shares(difference, p, |x| x / scale)), p);
+    Norm {
+        value: (norm * scale).at_most(most),
+        scale,
+        norm,
+    }
+}
+
+/// The sum of the components' shares of a norm.
+#[inline(always)]
+fn shares<F: Float>(numbers: &[F], p: f64, ratio: impl Fn(F) -> F) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let whole = numbers.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for numbers in whole {
+        for lane in 0..LANES {
+            lanes[lane] += norm_term(ratio(numbers[lane]), p).double();
+        }
+    }
+    for (lane, &number) in lanes.iter_mut().zip(rest) {
+        *lane += norm_term(ratio(number), p).double();
+    }
+    tree(&lanes)
+}
+
+impl<F: Float> Norm<F> {
+    /// Replaces a difference by the derivative of its norm, times a factor; 0 where the norm is 0.
+    #[inline(always)]
+    fn directions(&self, p: f64, factor: F, difference: &mut [F]) {
+        if self.norm.equals(0.0) {
+            difference.fill(F::default());
+            return;
+        }
+        let of_scale = F::of(1.0) / self.scale;
+        let of_norm = F::of(1.0) / self.norm;
+        // The reciprocal of a number below the normal ones would be infinite.
+        let exact = !(of_scale.between(0.0, 1e30) & of_norm.between(0.0, 1e30));
+        if exact {
+            for difference in difference {
+                *difference = norm_slope(*difference / self.scale / self.norm, p) * factor;
+            }
+        } else {
+            for difference in difference {
+                *difference = norm_slope(*difference * of_scale * of_norm, p) * factor;
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The sweeps on the tensors of a backend.
+
+use super::classes::{self, Layout, Target};
+use super::distance::{self, Triplet};
+use super::{Float, Found, Scale, Source, pointwise};
+use crate::kernels::autodiff::largest;
+use crate::kernels::definition::Definition;
+use crate::kernels::ops::{ClassTarget, Classes, Pointwise, Pull, Swept, Wanted, Wish};
+use crate::reduction::Reduction;
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Shape};
+
+/// A tensor whose numbers are in the memory of this process.
+pub(crate) trait Memory: TensorMetadata + Sized {
+    /// The numbers in row-major order, if they lie so.
+    fn source(&self) -> Option<Source<'_>>;
+    /// The same numbers, in row-major order.
+    fn contiguous(self) -> Self;
+    /// The numbers to write to, if nobody else has them and they lie in row-major order.
+    fn own_f32(&mut self) -> Option<&mut [f32]>;
+    /// As [`own_f32`](Self::own_f32).
+    fn own_f64(&mut self) -> Option<&mut [f64]>;
+    /// A tensor of these numbers.
+    fn from_f32(numbers: Vec<f32>, shape: Shape) -> Self;
+    /// As [`from_f32`](Self::from_f32).
+    fn from_f64(numbers: Vec<f64>, shape: Shape) -> Self;
+}
+
+/// A float type that tensors hold.
+pub(crate) trait Held: Float {
+    const DTYPE: DType;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [Self]>;
+    fn tensor<P: Memory>(numbers: Vec<Self>, shape: Shape) -> P;
+}
+
+impl Held for f32 {
+    const DTYPE: DType = DType::F32;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [f32]> {
+        tensor.own_f32()
+    }
+    fn tensor<P: Memory>(numbers: Vec<f32>, shape: Shape) -> P {
+        P::from_f32(numbers, shape)
+    }
+}
+
+impl Held for f64 {
+    const DTYPE: DType = DType::F64;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [f64]> {
+        tensor.own_f64()
+    }
+    fn tensor<P: Memory>(numbers: Vec<f64>, shape: Shape) -> P {
+        P::from_f64(numbers, shape)
+    }
+}
+
+/// An input of a sweep, and where its gradient is written.
+enum Buffer<P, F> {
+    /// The input, in whose place the gradient is written.
+    Overwritten(P),
+    /// The input, and the gradient if it is wanted.
+    Beside(P, Option<Vec<F>>),
+}
+
+impl<P: Memory, F: Held> Buffer<P, F> {
+    fn new(input: P, wanted: bool) -> Self {
+        let mut input = match input.source() {
+            Some(_) => input,
+            None => input.contiguous(),
+        };
+        if wanted && F::own(&mut input).is_some() {
+            return Self::Overwritten(input);
+        }
+        let count = input.shape().num_elements();
+        let gradient = wanted.then(|| vec![F::default(); count]);
+        Self::Beside(input, gradient)
+    }
+
+    /// Where the input is read, if it is not what is overwritten; and what is written.
+    fn split(&mut self) -> (Option<Source<'_>>, Option<&mut [F]>) {
+        match self {
+            Self::Overwritten(input) => (None, F::own(input)),
+            Self::Beside(input, gradient) => (Some(read(input)), gradient.as_deref_mut()),
+        }
+    }
+
+    fn gradient(self) -> Option<P> {
+        match self {
+            Self::Overwritten(input) => Some(input),
+            Self::Beside(input, gradient) => {
+                gradient.map(|gradient| F::tensor(gradient, input.shape()))
+            }
+        }
+    }
+}
+
+fn read<P: Memory>(tensor: &P) -> Source<'_> {
+    tensor.source().expect("a tensor was made contiguous")
+}
+
+fn contiguous<P: Memory>(tensor: P) -> P {
+    match tensor.source() {
+        Some(_) => tensor,
+        None => tensor.contiguous(),
+    }
+}
+
+/// How the sums of a sweep become what is wanted.
+struct Plan {
+    scale: Scale,
+    /// What the sum is multiplied by.
+    value: f64,
+    /// What the gradient is still to be multiplied by.
+    factor: Option<f64>,
+    /// There is nothing to average.
+    nothing: bool,
+    weight: f64,
+}
+
+impl Plan {
+    /// `count` losses of input of type `dtype` that is computed with in `F`.
+    fn new<F: Held, P>(
+        wish: &Wish<P>,
+        dtype: DType,
+        count: usize,
+        weight: impl Fn() -> f64,
+    ) -> Self {
+        let weight = match wish.wanted {
+            Wanted::Parts | Wanted::Reduced(Reduction::Mean) => weight(),
+            _ => 0.0,
+        };
+        let divisor = match wish.wanted {
+            Wanted::Each | Wanted::Parts | Wanted::Reduced(Reduction::Sum) => 1.0,
+            Wanted::Reduced(Reduction::BatchMean) => wish.batch as f64,
+            Wanted::Reduced(Reduction::Mean) => weight,
+        };
+        let nothing = divisor == 0.0;
+        let factor = if nothing { 0.0 } else { 1.0 / divisor };
+        // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
+        let power = match F::DTYPE {
+            DType::F64 => count.next_power_of_two() as f64,
+            _ => 1.0,
+        };
+        // What narrows the gradient in the end is kept apart: together with a loss scale from above
+        // it may be in range where it alone is not.
+        let apart = F::DTYPE != dtype;
+        Self {
+            scale: Scale {
+                losses: 1.0 / power,
+                gradient: if apart { 1.0 } else { factor },
+                limit: largest(dtype),
+            },
+            value: factor * power,
+            factor: apart.then_some(factor),
+            nothing,
+            weight,
+        }
+    }
+
+    fn finish<F: Held, P: Memory, const N: usize>(
+        self,
+        found: Found,
+        losses: Option<Vec<F>>,
+        gradients: [Option<P>; N],
+    ) -> Swept<P, N> {
+        let one = |number: f64| F::tensor(vec![F::of(number)], Shape::new([1]));
+        let value = match losses {
+            Some(losses) => {
+                let count = losses.len();
+                F::tensor(losses, Shape::new([count]))
+            }
+            None if self.nothing && !found.sum.is_nan() => one(0.0),
+            None => one(found.sum * self.value),
+        };
+        Swept {
+            value,
+            weight: one(self.weight),
+            gradients,
+            factor: self.factor.map(one),
+            invalid: found.invalid,
+        }
+    }
+}
+
+/// The losses, if each of them is wanted.
+fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<Vec<F>> {
+    matches!(wish.wanted, Wanted::Each).then(|| vec![F::default(); count])
+}
+
+pub(crate) fn pointwise<P: Memory, D: Definition<K>, const K: usize, const N: usize>(
+    call: Pointwise<P, D, K>,
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+) -> Swept<P, N> {
+    match inputs[0].dtype() {
+        DType::F64 => pointwise_in::<f64, _, _, K, N>(call, inputs, wish, gradients),
+        _ => pointwise_in::<f32, _, _, K, N>(call, inputs, wish, gradients),
+    }
+}
+
+fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: usize>(
+    call: Pointwise<P, D, K>,
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+) -> Swept<P, N> {
+    let dtype = inputs[0].dtype();
+    let count = inputs[0].shape().num_elements();
+    let wish = wish.map(contiguous);
+    let rest: Vec<_> = call
+        .rest
+        .into_iter()
+        .map(|pull| pull.map(contiguous))
+        .collect();
+    let samples = wish.samples.as_ref().map(read);
+    let plan = Plan::new::<F, P>(&wish, dtype, count, || match samples {
+        Some(samples) => super::weight_sum(samples, count),
+        None => count as f64,
+    });
+
+    let mut at = 0;
+    let mut buffers = inputs.map(|input| {
+        // Only the first is overwritten: the definition gives its gradient, the other's is the
+        // negative one.
+        let wanted = gradients[at];
+        at += 1;
+        match at {
+            1 => Buffer::<P, F>::new(input, wanted),
+            _ => Buffer::beside(input, wanted),
+        }
+    });
+    let mut losses = each::<F, P>(&wish, count);
+    let found = {
+        let mut outputs = [None, None];
+        let mut operands = [None; K];
+        for (at, buffer) in buffers.iter_mut().enumerate() {
+            (operands[at], outputs[at]) = buffer.split();
+        }
+        for (operand, pull) in operands[N..].iter_mut().zip(&rest) {
+            *operand = Some(pull.source());
+        }
+        let reads = pointwise::Reads {
+            operands,
+            rules: call.rules,
+            rows: call.rows,
+            weights: call.weights.as_ref().map(Pull::source),
+            samples,
+        };
+        let writes = pointwise::Writes {
+            losses: losses.as_deref_mut(),
+            gradients: outputs,
+        };
+        pointwise::sweep(call.definition, count, &reads, writes, plan.scale)
+    };
+    plan.finish(found, losses, buffers.map(Buffer::gradient))
+}
+
+impl<P: Memory, F: Held> Buffer<P, F> {
+    fn beside(input: P, wanted: bool) -> Self {
+        let input = contiguous(input);
+        let count = input.shape().num_elements();
+        Self::Beside(input, wanted.then(|| vec![F::default(); count]))
+    }
+}
+
+impl<P: Memory> Pull<P> {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Tensor(tensor) => read(tensor),
+            Self::Along { numbers, inner } => Source::Along {
+                numbers,
+                inner: *inner,
+            },
+        }
+    }
+}
+
+pub(crate) fn classes<P: Memory>(
+    call: Classes<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    match input.dtype() {
+        DType::F64 => classes_in::<f64, _>(call, input, wish, gradient),
+        _ => classes_in::<f32, _>(call, input, wish, gradient),
+    }
+}
+
+fn classes_in<F: Held, P: Memory>(
+    call: Classes<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    let dtype = input.dtype();
+    let shape = input.shape();
+    let dims = shape.as_slice();
+    let layout = Layout {
+        outer: dims[..call.axis].iter().product(),
+        classes: dims[call.axis],
+        inner: dims[call.axis + 1..].iter().product(),
+    };
+    let count = layout.samples();
+    let wish = wish.map(contiguous);
+    let target = match call.target {
+        ClassTarget::Ids(ids, ignored) => ClassTarget::Ids(contiguous(ids), ignored),
+        ClassTarget::Probs(probs, rule, tolerance) => {
+            ClassTarget::Probs(contiguous(probs), rule, tolerance)
+        }
+    };
+    let mut buffer = Buffer::<P, F>::new(input, gradient);
+    let mut losses = each::<F, P>(&wish, count);
+    let (plan, found) = {
+        let (input, gradient) = buffer.split();
+        let reads = classes::Reads {
+            input,
+            layout,
+            target: match &target {
+                ClassTarget::Ids(ids, ignored) => Target::Ids {
+                    ids: read(ids),
+                    ignored,
+                },
+                ClassTarget::Probs(probs, rule, tolerance) => Target::Probs {
+                    probs: read(probs),
+                    rule: *rule,
+                    tolerance: *tolerance,
+                },
+            },
+            log_probs: call.log_probs,
+            weights: call.weights.as_deref(),
+            label_smoothing: call.label_smoothing,
+            samples: wish.samples.as_ref().map(read),
+        };
+        let plan = Plan::new::<F, P>(&wish, dtype, count, || reads.weight_sum());
+        let found = classes::sweep(&reads, losses.as_deref_mut(), gradient, plan.scale);
+        (plan, found)
+    };
+    plan.finish(found, losses, [buffer.gradient()])
+}
+
+pub(crate) fn triplet<P: Memory>(
+    triplet: Triplet,
+    inputs: [P; 3],
+    wish: Wish<P>,
+    gradients: [bool; 3],
+) -> Swept<P, 3> {
+    match inputs[0].dtype() {
+        DType::F64 => triplet_in::<f64, _>(triplet, inputs, wish, gradients),
+        _ => triplet_in::<f32, _>(triplet, inputs, wish, gradients),
+    }
+}
+
+fn triplet_in<F: Held, P: Memory>(
+    triplet: Triplet,
+    inputs: [P; 3],
+    wish: Wish<P>,
+    gradients: [bool; 3],
+) -> Swept<P, 3> {
+    let dtype = inputs[0].dtype();
+    let shape = inputs[0].shape();
+    let length = shape[shape.num_dims() - 1];
+    let rows = shape.num_elements() / length;
+    let wish = wish.map(contiguous);
+    let samples = wish.samples.as_ref().map(read);
+    let plan = Plan::new::<F, P>(&wish, dtype, rows, || match samples {
+        Some(samples) => super::weight_sum(samples, rows),
+        None => rows as f64,
+    });
+    let mut wanted = gradients.into_iter();
+    let mut buffers =
+        inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
+    let mut losses = each::<F, P>(&wish, rows);
+    let found = {
+        let mut inputs = [None; 3];
+        let mut outputs = [None, None, None];
+        for (at, buffer) in buffers.iter_mut().enumerate() {
+            (inputs[at], outputs[at]) = buffer.split();
+        }
+        let reads = distance::Reads {
+            inputs,
+            rows,
+            length,
+            samples,
+        };
+        distance::sweep(triplet, &reads, losses.as_deref_mut(), outputs, plan.scale)
+    };
+    plan.finish(found, losses, buffers.map(Buffer::gradient))
+}
+
+/// The number in a tensor of one.
+pub(crate) fn number<P: Memory>(tensor: &P) -> Option<f64> {
+    if tensor.shape().num_elements() != 1 {
+        return None;
+    }
+    let mut number = [0.0];
+    tensor.source()?.read::<f64>(0, &mut number);
+    Some(number[0])
+}

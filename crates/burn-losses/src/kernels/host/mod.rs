@@ -1,0 +1,261 @@
+//! Sweeps over memory of this process: a loss and its gradient in one pass.
+//!
+//! Everything here works on plain slices, so it serves every backend whose tensors are in the memory
+//! of the process, and there is no `unsafe` in it. A sweep is cut into chunks of a fixed size, each
+//! of which gives its own sum, and the sums are added up in order: the result does not depend on the
+//! number of threads. A chunk is read block by block into buffers that stay in the nearest cache,
+//! which is where numbers of another type are converted; so there is one loop for all types, and one
+//! for all layouts.
+
+pub(crate) mod classes;
+pub(crate) mod distance;
+pub(crate) mod memory;
+pub(crate) mod pointwise;
+mod source;
+
+pub(crate) use source::Source;
+
+use super::real::Real;
+use super::rule::Rule;
+use alloc::vec::Vec;
+use core::ops::{AddAssign, Range};
+
+/// A float type that is computed in.
+pub(crate) trait Float:
+    Real<Mask = bool> + Copy + Default + PartialOrd + AddAssign + Send + Sync + 'static
+{
+    const NAN: Self;
+    const NEG_INFINITY: Self;
+    /// What a weight must be: finite and not negative.
+    const WEIGHT: Rule;
+    fn of(number: f64) -> Self;
+    fn double(self) -> f64;
+}
+
+/// Stamps [`Float`] for a primitive float.
+macro_rules! float {
+    ($float:ident) => {
+        impl Float for $float {
+            const NAN: Self = $float::NAN;
+            const NEG_INFINITY: Self = $float::NEG_INFINITY;
+            const WEIGHT: Rule = Rule::between(0.0, $float::MAX as f64);
+            #[inline(always)]
+            fn of(number: f64) -> Self {
+                number as $float
+            }
+            #[inline(always)]
+            fn double(self) -> f64 {
+                f64::from(self)
+            }
+        }
+    };
+}
+
+float!(f32);
+float!(f64);
+
+/// How many elements are read into buffers at a time.
+const BLOCK: usize = 512;
+/// About how many elements a thread works on at a time.
+const CHUNK: usize = 16 * 1024;
+/// How many sums are kept side by side.
+const LANES: usize = 16;
+
+/// What a part of a sweep found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    /// The sum of the losses.
+    pub(crate) sum: f64,
+    /// Whether a value broke a rule.
+    pub(crate) invalid: bool,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.invalid |= other.invalid;
+    }
+
+    fn total(parts: Vec<Self>) -> Self {
+        let mut total = Self::default();
+        parts.into_iter().for_each(|part| total.add(part));
+        total
+    }
+}
+
+/// How a sum and its gradient are scaled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// What the losses are multiplied by before they are added up: a power of two that keeps the
+    /// sum of `f64` losses in range.
+    pub(crate) losses: f64,
+    /// What the gradient is multiplied by.
+    pub(crate) gradient: f64,
+    /// The largest size of a gradient, before it is multiplied.
+    pub(crate) limit: f64,
+}
+
+/// The work on one part of a sweep.
+///
+/// It is a trait, not a closure, so that an implementation can say that it is inlined: only then is
+/// it compiled for the vectors of the processor it runs on.
+pub(crate) trait Work<T, S>: Sync {
+    type Result: Send;
+
+    /// Does the part; `scratch` is what a thread keeps from one part to the next.
+    fn part(&self, scratch: &mut S, task: T) -> Self::Result;
+}
+
+/// A chunk of a range, and its part of each output.
+pub(crate) type Chunk<'a, F, const G: usize> = (Range<usize>, [Option<&'a mut [F]>; G]);
+
+/// Does the work for each chunk of a range, on all threads. The results are in order.
+pub(crate) fn in_chunks<'a, F: Send, W: Work<Chunk<'a, F, G>, ()>, const G: usize>(
+    total: usize,
+    chunk: usize,
+    mut outputs: [Option<&'a mut [F]>; G],
+    work: &W,
+) -> Vec<W::Result> {
+    let tasks = (0..total).step_by(chunk).map(|start| {
+        let length = chunk.min(total - start);
+        let parts = outputs.each_mut().map(|output| take(output, length));
+        (start..start + length, parts)
+    });
+    spread(tasks.collect(), || (), work)
+}
+
+/// The next part of an output.
+fn take<'a, F>(output: &mut Option<&'a mut [F]>, length: usize) -> Option<&'a mut [F]> {
+    let (part, rest) = output.take()?.split_at_mut(length);
+    *output = Some(rest);
+    Some(part)
+}
+
+/// Does the tasks on all threads.
+fn spread<T: Send, S, W: Work<T, S>>(
+    tasks: Vec<T>,
+    scratch: impl Fn() -> S + Sync + Send,
+    work: &W,
+) -> Vec<W::Result> {
+    #[cfg(feature = "std")]
+    if tasks.len() > 1 {
+        use rayon::prelude::*;
+        return tasks
+            .into_par_iter()
+            .map_init(scratch, |scratch, task| vectorised(work, scratch, task))
+            .collect();
+    }
+    let mut scratch = scratch();
+    tasks
+        .into_iter()
+        .map(|task| vectorised(work, &mut scratch, task))
+        .collect()
+}
+
+/// Does a part of the work in code for the widest vectors the processor has.
+#[cfg(feature = "std")]
+fn vectorised<T, S, W: Work<T, S>>(work: &W, scratch: &mut S, task: T) -> W::Result {
+    struct Part<'a, W, S, T>(&'a W, &'a mut S, T);
+    impl<W: Work<T, S>, S, T> pulp::WithSimd for Part<'_, W, S, T> {
+        type Output = W::Result;
+        #[inline(always)]
+        fn with_simd<V: pulp::Simd>(self, _: V) -> W::Result {
+            self.0.part(self.1, self.2)
+        }
+    }
+    pulp::Arch::new().dispatch(Part(work, scratch, task))
+}
+
+#[cfg(not(feature = "std"))]
+fn vectorised<T, S, W: Work<T, S>>(work: &W, scratch: &mut S, task: T) -> W::Result {
+    work.part(scratch, task)
+}
+
+/// Whether the processor has the vectors, with a fused multiply-add, that the sweeps are written for.
+/// On one that has not (x86 before 2013, or WebAssembly) tensor operations are faster.
+pub(crate) fn is_fast() -> bool {
+    #[cfg(feature = "std")]
+    return !matches!(pulp::Arch::new(), pulp::Arch::Scalar);
+    #[cfg(not(feature = "std"))]
+    return false;
+}
+
+/// The sum in `f64`, each number multiplied by `scale`.
+#[inline(always)]
+fn sum<F: Float>(numbers: &[F], scale: f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let whole = numbers.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for numbers in whole {
+        for lane in 0..LANES {
+            lanes[lane] += numbers[lane].double() * scale;
+        }
+    }
+    for (lane, number) in lanes.iter_mut().zip(rest) {
+        *lane += number.double() * scale;
+    }
+    tree(&lanes)
+}
+
+/// The sum of the lanes, in pairs.
+#[inline(always)]
+fn tree(lanes: &[f64; LANES]) -> f64 {
+    let mut lanes = *lanes;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Whether all numbers are allowed.
+#[inline(always)]
+fn all<F: Float>(numbers: &[F], rule: Rule) -> bool {
+    numbers
+        .iter()
+        .fold(true, |all, number| all & rule.holds(number))
+}
+
+/// Reads the weights of samples, and says whether all of them are allowed; the others become NaN.
+#[inline(always)]
+fn read_weights<F: Float>(source: Source, start: usize, weights: &mut [F]) -> bool {
+    source.read(start, weights);
+    let allowed = all(weights, F::WEIGHT);
+    if !allowed {
+        for weight in weights {
+            *weight = F::NAN.replace(F::WEIGHT.holds(weight), *weight);
+        }
+    }
+    allowed
+}
+
+/// The sum of the weights of samples; NaN where one is not allowed.
+fn weight_sum(source: Source, count: usize) -> f64 {
+    struct Sum<'a>(Source<'a>);
+    impl Work<Chunk<'_, u8, 0>, ()> for Sum<'_> {
+        type Result = f64;
+        #[inline(always)]
+        fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
+            let mut buffer = [0.0; BLOCK];
+            let mut total = 0.0;
+            for start in range.clone().step_by(BLOCK) {
+                let weights = &mut buffer[..BLOCK.min(range.end - start)];
+                read_weights::<f64>(self.0, start, weights);
+                total += sum(weights, 1.0);
+            }
+            total
+        }
+    }
+    in_chunks(count, CHUNK, [], &Sum(source)).iter().sum()
+}
+
+/// The numbers multiplied by factors; a factor of 0 makes anything 0.
+#[inline(always)]
+fn multiply<F: Float>(numbers: &mut [F], factors: &[F]) {
+    for (number, &factor) in numbers.iter_mut().zip(factors) {
+        *number = number.times_or_zero(factor);
+    }
+}

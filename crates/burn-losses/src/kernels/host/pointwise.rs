@@ -1,0 +1,307 @@
+//! The sweep of a loss that acts on each element alone.
+
+use super::{
+    BLOCK, CHUNK, Chunk, Float, Found, Scale, Source, Work, all, in_chunks, multiply, read_weights,
+    sum,
+};
+use crate::kernels::definition::Definition;
+use crate::kernels::rule::Rule;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Which rows along an axis of an operand must sum to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows {
+    /// The operand.
+    pub(crate) operand: usize,
+    /// The length of the axis, and of what is inside of it.
+    pub(crate) length: usize,
+    pub(crate) inner: usize,
+    pub(crate) tolerance: f64,
+    /// The operand holds logarithms.
+    pub(crate) logarithms: bool,
+}
+
+/// What is read.
+pub(crate) struct Reads<'a, const K: usize> {
+    /// The operands of the definition; the first is absent where it is what the first gradient
+    /// overwrites.
+    pub(crate) operands: [Option<Source<'a>>; K],
+    /// What must hold for each element of an operand.
+    pub(crate) rules: [Option<Rule>; K],
+    /// What must hold for rows; an element of that operand that breaks its rule spoils the row.
+    pub(crate) rows: Option<Rows>,
+    /// What losses and gradients are multiplied by: the weights of classes, then those of samples.
+    /// Weight 0 of a sample counts for nothing even where a rule is broken.
+    pub(crate) weights: Option<Source<'a>>,
+    pub(crate) samples: Option<Source<'a>>,
+}
+
+/// What is written, if wanted.
+pub(crate) struct Writes<'a, F> {
+    pub(crate) losses: Option<&'a mut [F]>,
+    /// The gradients of the first and the second operand.
+    pub(crate) gradients: [Option<&'a mut [F]>; 2],
+}
+
+/// The buffers of a thread, which stay in the nearest cache.
+struct Buffers<F, const K: usize> {
+    operands: [[F; BLOCK]; K],
+    losses: [F; BLOCK],
+    slopes: [F; BLOCK],
+    factors: [F; BLOCK],
+}
+
+impl<F: Float, const K: usize> Buffers<F, K> {
+    /// Multiplies losses and slopes by the weights from `start` on; says whether they are allowed.
+    #[inline(always)]
+    fn weigh<const GRADIENT: bool>(
+        &mut self,
+        start: usize,
+        length: usize,
+        weights: Option<Source>,
+    ) -> bool {
+        let Some(source) = weights else {
+            return true;
+        };
+        let factors = &mut self.factors[..length];
+        let allowed = read_weights(source, start, factors);
+        multiply(&mut self.losses[..length], factors);
+        if GRADIENT {
+            multiply(&mut self.slopes[..length], factors);
+        }
+        allowed
+    }
+}
+
+/// Computes the losses of `count` elements.
+pub(crate) fn sweep<F: Float, D: Definition<K>, const K: usize>(
+    definition: D,
+    count: usize,
+    reads: &Reads<K>,
+    writes: Writes<F>,
+    scale: Scale,
+) -> Found {
+    let Writes {
+        losses,
+        gradients: [first, second],
+    } = writes;
+    let chunk = match reads.rows {
+        // A chunk has whole rows.
+        Some(Rows { length, inner, .. }) => CHUNK.next_multiple_of(length * inner),
+        None => CHUNK,
+    };
+    let outputs = [losses, first, second];
+    let found = match outputs[1].is_some() || outputs[2].is_some() {
+        true => {
+            let sweep = Sweep::<_, K, true> {
+                definition,
+                reads,
+                scale,
+            };
+            in_chunks(count, chunk, outputs, &sweep)
+        }
+        false => {
+            let sweep = Sweep::<_, K, false> {
+                definition,
+                reads,
+                scale,
+            };
+            in_chunks(count, chunk, outputs, &sweep)
+        }
+    };
+    Found::total(found)
+}
+
+struct Sweep<'a, D, const K: usize, const GRADIENT: bool> {
+    definition: D,
+    reads: &'a Reads<'a, K>,
+    scale: Scale,
+}
+
+impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chunk<'_, F, 3>, ()>
+    for Sweep<'_, D, K, GRADIENT>
+{
+    type Result = Found;
+
+    #[inline(always)]
+    fn part(&self, (): &mut (), (range, writes): Chunk<F, 3>) -> Found {
+        let Scale {
+            losses: losses_scale,
+            gradient: gradient_scale,
+            limit,
+        } = self.scale;
+        let zeros = [F::default(); BLOCK];
+        let mut buffers = Buffers {
+            operands: [zeros; K],
+            losses: zeros,
+            slopes: zeros,
+            factors: zeros,
+        };
+        let [mut all_losses, mut first, mut second] = writes;
+        let invalid_rows = self.invalid_rows(&range, &mut buffers.factors);
+        let mut found = Found::default();
+        for start in range.clone().step_by(BLOCK) {
+            let length = BLOCK.min(range.end - start);
+            let at = start - range.start..start - range.start + length;
+            for (source, operand) in self.reads.operands.iter().zip(&mut buffers.operands) {
+                let operand = &mut operand[..length];
+                match (source, &first) {
+                    (Some(source), _) => source.read(start, operand),
+                    (None, Some(first)) => operand.copy_from_slice(&first[at.clone()]),
+                    (None, None) => unreachable!("what is overwritten is written"),
+                }
+            }
+            self.block(length, &mut buffers);
+            buffers.weigh::<GRADIENT>(start, length, self.reads.weights);
+            found.invalid |= self.spoil(length, &mut buffers);
+            if let Some(rows) = &invalid_rows {
+                rows.spoil(start - range.start, &mut buffers.losses[..length]);
+                rows.spoil(start - range.start, &mut buffers.slopes[..length]);
+            }
+            found.invalid |= !buffers.weigh::<GRADIENT>(start, length, self.reads.samples);
+
+            let losses = &mut buffers.losses[..length];
+            let slopes = &mut buffers.slopes[..length];
+            found.sum += sum(losses, losses_scale);
+            if let Some(all_losses) = &mut all_losses {
+                all_losses[at.clone()].copy_from_slice(losses);
+            }
+            if GRADIENT {
+                let scale = F::of(gradient_scale);
+                for slope in slopes.iter_mut() {
+                    *slope = slope.at_least(-limit).at_most(limit) * scale;
+                }
+                if let Some(first) = &mut first {
+                    first[at.clone()].copy_from_slice(slopes);
+                }
+                if let Some(second) = &mut second {
+                    for (out, &slope) in second[at].iter_mut().zip(slopes.iter()) {
+                        *out = -slope;
+                    }
+                }
+            }
+        }
+        found.invalid |= invalid_rows.is_some();
+        found
+    }
+}
+
+impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRADIENT> {
+    /// Losses and slopes of the operands in the buffers.
+    #[inline(always)]
+    fn block<F: Float>(&self, length: usize, buffers: &mut Buffers<F, K>) {
+        let operands = buffers
+            .operands
+            .each_ref()
+            .map(|operand| &operand[..length]);
+        let losses = &mut buffers.losses[..length];
+        let slopes = &mut buffers.slopes[..length];
+        for at in 0..length {
+            let (loss, slope) = self.definition.at(operands.map(|operand| operand[at]));
+            losses[at] = loss;
+            if GRADIENT {
+                slopes[at] = slope();
+            }
+        }
+    }
+
+    /// Makes the elements NaN at which a rule is broken, and says whether there are any.
+    #[inline(always)]
+    fn spoil<F: Float>(&self, length: usize, buffers: &mut Buffers<F, K>) -> bool {
+        let mut invalid = false;
+        for (operand, rule) in self.reads.rules.iter().enumerate() {
+            let of_rows = self.reads.rows.is_some_and(|rows| rows.operand == operand);
+            let Some(rule) = rule.filter(|_| !of_rows) else {
+                continue;
+            };
+            let numbers = &buffers.operands[operand][..length];
+            if all(numbers, rule) {
+                continue;
+            }
+            invalid = true;
+            for (at, number) in numbers.iter().enumerate() {
+                if !rule.holds(number) {
+                    buffers.losses[at] = F::NAN;
+                    buffers.slopes[at] = F::NAN;
+                }
+            }
+        }
+        invalid
+    }
+
+    /// The rows of a chunk that are not valid, if there are any.
+    #[inline(always)]
+    fn invalid_rows<F: Float>(
+        &self,
+        range: &Range<usize>,
+        buffer: &mut [F; BLOCK],
+    ) -> Option<InvalidRows> {
+        let rows = self.reads.rows?;
+        let source = self.reads.operands[rows.operand].expect("only the first is overwritten");
+        let rule = self.reads.rules[rows.operand];
+        let samples = range.len() / rows.length;
+        let mut sums = vec![0.0; samples];
+        let mut valid = vec![true; samples];
+        let mut at = 0;
+        while at < range.len() {
+            // One run of elements of the same class, or of the same row.
+            let (run, first_sample, one_row) = match rows.inner {
+                1 => (rows.length - at % rows.length, at / rows.length, true),
+                inner => (
+                    inner - at % inner,
+                    at / (rows.length * inner) * inner + at % inner,
+                    false,
+                ),
+            };
+            let length = run.min(BLOCK);
+            let numbers = &mut buffer[..length];
+            source.read(range.start + at, numbers);
+            let allowed = rule.is_none_or(|rule| all(numbers, rule));
+            if !allowed {
+                for (offset, number) in numbers.iter().enumerate() {
+                    let sample = first_sample + if one_row { 0 } else { offset };
+                    valid[sample] &= rule.is_none_or(|rule| rule.holds(number));
+                }
+            }
+            if rows.logarithms {
+                for number in numbers.iter_mut() {
+                    *number = number.exp();
+                }
+            }
+            if one_row {
+                sums[first_sample] += sum(numbers, 1.0);
+            } else {
+                let sums = &mut sums[first_sample..first_sample + length];
+                for (sum, number) in sums.iter_mut().zip(numbers.iter()) {
+                    *sum += number.double();
+                }
+            }
+            at += length;
+        }
+        for (valid, sum) in valid.iter_mut().zip(&sums) {
+            *valid &= (sum - 1.0).abs() <= rows.tolerance;
+        }
+        (!valid.iter().all(|&valid| valid)).then_some(InvalidRows { rows, valid })
+    }
+}
+
+/// The rows of a chunk, of which some are not valid.
+struct InvalidRows {
+    rows: Rows,
+    valid: Vec<bool>,
+}
+
+impl InvalidRows {
+    /// Makes the elements of invalid rows NaN; `start` is where they are in the chunk.
+    fn spoil<F: Float>(&self, start: usize, numbers: &mut [F]) {
+        let Rows { length, inner, .. } = self.rows;
+        for (offset, number) in numbers.iter_mut().enumerate() {
+            let at = start + offset;
+            if !self.valid[at / (length * inner) * inner + at % inner] {
+                *number = F::NAN;
+            }
+        }
+    }
+}

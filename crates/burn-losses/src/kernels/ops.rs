@@ -1,0 +1,165 @@
+//! What a backend can do for the losses: a sweep for each family of them.
+
+use super::definition::Definition;
+use super::host::distance::Triplet;
+use super::host::pointwise::Rows;
+use super::rule::Rule;
+use crate::reduction::Reduction;
+use alloc::vec::Vec;
+use burn::backend::Backend;
+use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
+
+/// What is wanted of a loss.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// The loss of each element.
+    Each,
+    /// One number.
+    Reduced(Reduction),
+    /// The sum, and that of the weights.
+    Parts,
+}
+
+/// What is wanted of a sweep, on tensors `P`.
+pub(crate) struct Wish<P> {
+    pub(crate) wanted: Wanted,
+    /// A weight for each loss.
+    pub(crate) samples: Option<P>,
+    /// The size of axis 0 of the input.
+    pub(crate) batch: usize,
+}
+
+impl<P> Wish<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Wish<Q> {
+        Wish {
+            wanted: self.wanted,
+            samples: self.samples.map(map),
+            batch: self.batch,
+        }
+    }
+}
+
+/// What a sweep gives.
+pub(crate) struct Swept<P, const N: usize> {
+    /// The reduced loss, of shape `[1]`, or the loss of each element, flattened; in `f32` or `f64`.
+    pub(crate) value: P,
+    /// The sum of the weights, if it is wanted.
+    pub(crate) weight: P,
+    /// The gradient of each input, if it is wanted: of the value, or for each loss of that.
+    pub(crate) gradients: [Option<P>; N],
+    /// What the gradients are still to be multiplied by.
+    pub(crate) factor: Option<P>,
+    /// Whether a value broke a rule. What depends on it is NaN.
+    pub(crate) invalid: bool,
+}
+
+/// An operand that has no gradient.
+pub(crate) enum Pull<P> {
+    /// A number for each element.
+    Tensor(P),
+    /// Numbers along one axis: the same for `inner` elements in a row.
+    Along { numbers: Vec<f64>, inner: usize },
+}
+
+impl<P> Pull<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pull<Q> {
+        match self {
+            Self::Tensor(tensor) => Pull::Tensor(map(tensor)),
+            Self::Along { numbers, inner } => Pull::Along { numbers, inner },
+        }
+    }
+}
+
+/// A tensor of any kind.
+pub(crate) enum AnyTensor<B: Backend> {
+    Float(FloatTensor<B>),
+    Int(IntTensor<B>),
+    Bool(BoolTensor<B>),
+}
+
+/// A loss that acts on each element alone.
+pub(crate) struct Pointwise<P, D, const K: usize> {
+    pub(crate) definition: D,
+    /// The operands after the inputs.
+    pub(crate) rest: Vec<Pull<P>>,
+    /// What must hold for each element of an operand.
+    pub(crate) rules: [Option<Rule>; K],
+    pub(crate) rows: Option<Rows>,
+    /// The weights of the classes.
+    pub(crate) weights: Option<Pull<P>>,
+}
+
+impl<P, D, const K: usize> Pointwise<P, D, K> {
+    pub(crate) fn map<Q>(self, map: impl Fn(P) -> Q) -> Pointwise<Q, D, K> {
+        Pointwise {
+            definition: self.definition,
+            rest: self.rest.into_iter().map(|pull| pull.map(&map)).collect(),
+            rules: self.rules,
+            rows: self.rows,
+            weights: self.weights.map(|pull| pull.map(&map)),
+        }
+    }
+}
+
+/// A loss over the classes of each sample.
+pub(crate) struct Classes<P> {
+    /// The axis of the classes.
+    pub(crate) axis: usize,
+    pub(crate) target: ClassTarget<P>,
+    /// The input holds log-probabilities, and this must hold for them; else it holds logits.
+    pub(crate) log_probs: Option<Rule>,
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) label_smoothing: f64,
+}
+
+/// The target of such a loss.
+pub(crate) enum ClassTarget<P> {
+    /// Ids, and those that are ignored.
+    Ids(P, Vec<i64>),
+    /// Probabilities, what must hold for each, and how far their sum may be from 1.
+    Probs(P, Rule, f64),
+}
+
+impl<P> Classes<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Classes<Q> {
+        Classes {
+            axis: self.axis,
+            target: match self.target {
+                ClassTarget::Ids(ids, ignored) => ClassTarget::Ids(map(ids), ignored),
+                ClassTarget::Probs(probs, rule, tolerance) => {
+                    ClassTarget::Probs(map(probs), rule, tolerance)
+                }
+            },
+            log_probs: self.log_probs,
+            weights: self.weights,
+            label_smoothing: self.label_smoothing,
+        }
+    }
+}
+
+/// A backend with sweeps of its own.
+pub(crate) trait LossOps: Backend {
+    fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
+        call: Pointwise<AnyTensor<Self>, D, K>,
+        inputs: [FloatTensor<Self>; N],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<Self>, N>;
+
+    fn classes(
+        call: Classes<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        wish: Wish<FloatTensor<Self>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<Self>, 1>;
+
+    fn triplet(
+        triplet: Triplet,
+        inputs: [FloatTensor<Self>; 3],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<Self>, 3>;
+
+    /// The number in a tensor of shape `[1]`, if it can be had without waiting.
+    fn number(tensor: &FloatTensor<Self>) -> Option<f64>;
+}

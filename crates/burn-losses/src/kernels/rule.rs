@@ -1,0 +1,57 @@
+//! What a value must be, stated once for the check that reads it, the mask where nothing is read,
+//! and the sweep.
+
+use super::real::Real;
+
+/// The numbers that are allowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    least: f64,
+    most: f64,
+    /// Only the bounds themselves are allowed.
+    ends: bool,
+    /// NaN is allowed: a model that gives it has diverged, and that is not a wrong call.
+    or_nan: bool,
+}
+
+impl Rule {
+    /// A number from 0 to 1.
+    pub(crate) const LABEL: Self = Self::between(0.0, 1.0);
+    /// -1 or 1.
+    pub(crate) const SIGN: Self = Self::either(-1.0, 1.0);
+
+    pub(crate) const fn between(least: f64, most: f64) -> Self {
+        Self {
+            least,
+            most,
+            ends: false,
+            or_nan: false,
+        }
+    }
+
+    pub(crate) const fn either(one: f64, other: f64) -> Self {
+        Self {
+            ends: true,
+            ..Self::between(one, other)
+        }
+    }
+
+    pub(crate) const fn or_nan(self) -> Self {
+        Self {
+            or_nan: true,
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn holds<R: Real>(&self, value: &R) -> R::Mask {
+        let within = match self.ends {
+            true => R::either(value.equals(self.least), value.equals(self.most)),
+            false => value.between(self.least, self.most),
+        };
+        match self.or_nan {
+            true => R::either(within, value.is_nan()),
+            false => within,
+        }
+    }
+}
