@@ -26,6 +26,21 @@ macro_rules! elementary {
             const ROUND: $float = C.round;
             const MANTISSA: u32 = $float::MANTISSA_DIGITS - 1;
 
+            /// The coefficients are of falling powers. Even and odd ones are added up apart, as each
+            /// step waits for the one before.
+            #[inline(always)]
+            fn polynomial(coefficients: &[$float], x: $float) -> $float {
+                let square = x * x;
+                let mut sums = [coefficients[0], coefficients[1]];
+                let mut at = 2;
+                while at < coefficients.len() {
+                    sums[at % 2] = multiply_add(sums[at % 2], square, coefficients[at]);
+                    at += 1;
+                }
+                let last = (coefficients.len() - 1) % 2;
+                multiply_add(sums[1 - last], x, sums[last])
+            }
+
             /// `2^k`, for a `k` whose power is a normal number.
             #[inline(always)]
             fn power_of_two(k: $signed) -> $float {
@@ -42,12 +57,7 @@ macro_rules! elementary {
                 let whole = rounded - ROUND;
                 let r = multiply_add(whole, -C.ln2_high, x);
                 let r = multiply_add(whole, -C.ln2_low, r);
-                let mut series = C.exp[0];
-                let mut at = 1;
-                while at < C.exp.len() {
-                    series = multiply_add(series, r, C.exp[at]);
-                    at += 1;
-                }
+                let series = polynomial(C.exp, r);
                 let result = multiply_add(series * r, r, r) + 1.0;
                 // In two steps, so that a result below the normal numbers is rounded once.
                 let half = k >> 1;
@@ -70,12 +80,7 @@ macro_rules! elementary {
                 let f = m - 1.0;
                 let s = f / (f + 2.0);
                 let square = s * s;
-                let mut series = C.ln[0];
-                let mut at = 1;
-                while at < C.ln.len() {
-                    series = multiply_add(series, square, C.ln[at]);
-                    at += 1;
-                }
+                let series = polynomial(C.ln, square);
                 let half_square = f * f * 0.5;
                 let rest = series * square;
                 let low = multiply_add(s, half_square + rest, k * C.ln2_low);

@@ -80,10 +80,15 @@ pub(crate) trait Real:
         let s = self.clone() / self.plus(2.0);
         let square = s.clone() * s.clone();
         let share = |k: i32| 1.0 / f64::from(2 * k + 1);
-        let start = square.clone().times(share(terms)).plus(share(terms - 1));
-        let series = (0..terms - 1)
-            .rev()
-            .fold(start, |sum, k| sum.times_plus(square.clone(), share(k)));
+        // The terms of even and odd powers of the square apart: a step waits for the one before.
+        let fourth = square.clone() * square.clone();
+        let sum = |last: i32| {
+            let start = fourth.clone().times(share(last)).plus(share(last - 2));
+            let steps = (0..=(last - 4) / 2).map(|step| last - 4 - 2 * step);
+            steps.fold(start, |sum, k| sum.times_plus(fourth.clone(), share(k)))
+        };
+        let (even, odd) = (sum(terms - 1), sum(terms));
+        let series = even + odd * square;
         series.times(2.0) * s
     }
 }

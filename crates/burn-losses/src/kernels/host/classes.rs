@@ -6,8 +6,8 @@
 //! many and adjacent, a tile is a single sample and the loops run over its classes.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Scale, Source, Work, all, in_chunks, multiply, read_weights,
-    spread, sum, take, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, in_chunks, multiply,
+    read_weights, spread, sum, take, tree,
 };
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, ln_1p, nll_term};
@@ -132,8 +132,8 @@ impl Work<Chunk<'_, u8, 0>, ()> for Reads<'_> {
 /// Computes the losses of the samples, and the gradient, which is in the layout of the input.
 pub(crate) fn sweep<F: Float>(
     reads: &Reads,
-    losses: Option<&mut [F]>,
-    gradient: Option<&mut [F]>,
+    losses: Option<Output<F>>,
+    gradient: Option<Output<F>>,
     scale: Scale,
 ) -> Found {
     let layout = reads.layout;
@@ -162,16 +162,16 @@ struct Adjacent<'a, F> {
     /// How many of them are a tile.
     width: usize,
     samples: Range<usize>,
-    losses: Option<&'a mut [F]>,
-    gradient: Option<&'a mut [F]>,
+    losses: Option<Output<'a, F>>,
+    gradient: Option<Output<'a, F>>,
 }
 
-fn adjacent<'a, F>(
+fn adjacent<'a, F: Copy>(
     layout: Layout,
     width: usize,
     samples: usize,
-    mut losses: Option<&'a mut [F]>,
-    mut gradient: Option<&'a mut [F]>,
+    mut losses: Option<Output<'a, F>>,
+    mut gradient: Option<Output<'a, F>>,
 ) -> Vec<Adjacent<'a, F>> {
     let all = layout.samples();
     (0..all)
@@ -192,16 +192,16 @@ fn adjacent<'a, F>(
 struct Apart<'a, F> {
     outer: usize,
     samples: Range<usize>,
-    losses: Option<&'a mut [F]>,
+    losses: Option<Output<'a, F>>,
     /// For each class.
-    gradient: Option<Vec<&'a mut [F]>>,
+    gradient: Option<Vec<Output<'a, F>>>,
 }
 
-fn apart<'a, F>(
+fn apart<'a, F: Copy>(
     layout: Layout,
     width: usize,
-    mut losses: Option<&'a mut [F]>,
-    mut gradient: Option<&'a mut [F]>,
+    mut losses: Option<Output<'a, F>>,
+    mut gradient: Option<Output<'a, F>>,
 ) -> Vec<Apart<'a, F>> {
     let Layout {
         outer,
@@ -335,17 +335,23 @@ impl<F: Float> Work<Adjacent<'_, F>, Tile<F>> for Sweep<'_> {
             match (self.reads.input, &gradient) {
                 (Some(source), _) => load(source, place, classes, &mut tile.x, &mut tile.rows),
                 (None, Some(gradient)) => {
-                    turn(&gradient[rows.clone()], width, classes, &mut tile.x)
+                    turn(gradient.input(rows.clone()), width, classes, &mut tile.x)
                 }
                 (None, None) => unreachable!("what is overwritten is written"),
             }
             found.add(self.solve(tile, place, gradient.is_some()));
             if let Some(losses) = &mut losses {
                 let at = first - samples.start;
-                losses[at..at + width].copy_from_slice(&tile.losses);
+                losses.write(at, &tile.losses);
             }
             if let Some(gradient) = &mut gradient {
-                turn_back(&tile.x, width, classes, &mut gradient[rows]);
+                match width {
+                    1 => gradient.write(rows.start, &tile.x),
+                    _ => {
+                        turn_back(&tile.x, width, classes, &mut tile.rows);
+                        gradient.write(rows.start, &tile.rows);
+                    }
+                }
             }
         }
         found
@@ -376,18 +382,18 @@ impl<F: Float> Work<Apart<'_, F>, Tile<F>> for Sweep<'_> {
             (Some(source), _) => load(source, place, classes, &mut tile.x, &mut tile.rows),
             (None, Some(gradient)) => {
                 for (x, gradient) in tile.x.chunks_exact_mut(width).zip(gradient) {
-                    x.copy_from_slice(gradient);
+                    x.copy_from_slice(gradient.input(0..width));
                 }
             }
             (None, None) => unreachable!("what is overwritten is written"),
         }
         let found = self.solve(tile, place, gradient.is_some());
-        if let Some(losses) = losses {
-            losses.copy_from_slice(&tile.losses);
+        if let Some(mut losses) = losses {
+            losses.write(0, &tile.losses);
         }
         if let Some(gradient) = &mut gradient {
             for (x, gradient) in tile.x.chunks_exact(width).zip(gradient) {
-                gradient.copy_from_slice(x);
+                gradient.write(0, x);
             }
         }
         found
@@ -815,8 +821,9 @@ fn exponentials<F: Float>(tile: &mut Tile<F>, width: usize) {
         }
     }
     for sample in 0..width {
-        // 1, or NaN where that logit is not finite.
-        let exp = (tile.largest[sample] - tile.largest[sample]).exp();
+        // NaN where that logit is not finite.
+        let finite = (tile.largest[sample] - tile.largest[sample]).equals(0.0);
+        let exp = F::NAN.replace(finite, F::of(1.0));
         tile.x[tile.at[sample] as usize * width + sample] = exp;
     }
     let sums = tile.ln_sums.iter_mut().zip(&mut tile.shares);
@@ -905,7 +912,8 @@ fn turn<F: Float>(rows: &[F], width: usize, classes: usize, tile: &mut [F]) {
 
 /// A tile becomes rows of adjacent classes.
 #[inline(always)]
-fn turn_back<F: Float>(tile: &[F], width: usize, classes: usize, rows: &mut [F]) {
+fn turn_back<F: Float>(tile: &[F], width: usize, classes: usize, rows: &mut Vec<F>) {
+    rows.resize(classes * width, F::default());
     for (sample, row) in rows.chunks_exact_mut(classes).enumerate() {
         for (class, x) in row.iter_mut().enumerate() {
             *x = tile[class * width + sample];

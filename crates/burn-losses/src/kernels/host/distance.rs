@@ -1,7 +1,7 @@
 //! The sweep of a loss made of distances between rows: the triplet margin.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Scale, Source, Work, in_chunks, read_weights, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weights, tree,
 };
 use crate::kernels::norm::{norm_root, norm_slope, norm_term, share_of_smaller, triplet_margin};
 use alloc::vec;
@@ -33,8 +33,8 @@ pub(crate) struct Reads<'a> {
 pub(crate) fn sweep<F: Float>(
     triplet: Triplet,
     reads: &Reads,
-    losses: Option<&mut [F]>,
-    gradients: [Option<&mut [F]>; 3],
+    losses: Option<Output<F>>,
+    gradients: [Option<Output<F>>; 3],
     scale: Scale,
 ) -> Found {
     let Reads { rows, length, .. } = *reads;
@@ -56,8 +56,8 @@ pub(crate) fn sweep<F: Float>(
     for (part, of_part) in found {
         total.add(part);
         if let Some(all) = losses.take() {
-            let (now, rest) = all.split_at_mut(of_part.len());
-            now.copy_from_slice(&of_part);
+            let (mut now, rest) = all.split(of_part.len());
+            now.write(0, &of_part);
             losses = Some(rest);
         }
     }
@@ -97,7 +97,7 @@ impl Sweep<'_> {
         &self,
         p: f64,
         range: Range<usize>,
-        mut gradients: [Option<&mut [F]>; 3],
+        mut gradients: [Option<Output<F>>; 3],
     ) -> (Found, Vec<F>) {
         let Triplet {
             margin, eps, swap, ..
@@ -116,7 +116,7 @@ impl Sweep<'_> {
             {
                 match (source, gradient) {
                     (Some(source), _) => source.read((first + at) * length, input),
-                    (None, Some(gradient)) => input.copy_from_slice(&gradient[here.clone()]),
+                    (None, Some(gradient)) => input.copy_from_slice(gradient.input(here.clone())),
                     (None, None) => unreachable!("what is overwritten is written"),
                 }
             }
@@ -152,8 +152,9 @@ impl Sweep<'_> {
             }
             let slope = slope().times_or_zero(weight) * F::of(self.scale.gradient);
             if slope.equals(0.0) {
+                between.fill(F::default());
                 for gradient in gradients.iter_mut().flatten() {
-                    gradient[here.clone()].fill(F::default());
+                    gradient.write(here.start, &between);
                 }
                 continue;
             }
@@ -166,23 +167,23 @@ impl Sweep<'_> {
                 }
                 None => between.fill(F::default()),
             }
-            let [of_anchor, of_positive, of_negative] = &mut gradients;
-            let parts = |of_row: &mut [F], part: fn(F, F, F) -> F| {
-                let parts = to_positive.iter().zip(&to_negative).zip(&between);
-                for (out, ((&pull, &push), &between)) in of_row.iter_mut().zip(parts) {
-                    *out = part(pull, push, between);
+            // The inputs have been read, so their buffers take the gradients.
+            let [of_anchor, of_positive, of_negative] =
+                inputs.each_mut().map(|input| &mut input[..length]);
+            let (to_positive, to_negative) = (&to_positive[..length], &to_negative[..length]);
+            let between = &between[..length];
+            for component in 0..length {
+                let pull = to_positive[component];
+                let push = to_negative[component];
+                let between = between[component];
+                of_anchor[component] = pull - push;
+                of_positive[component] = -(pull + between);
+                of_negative[component] = push + between;
+            }
+            for (gradient, row) in gradients.iter_mut().zip(&inputs) {
+                if let Some(gradient) = gradient {
+                    gradient.write(here.start, row);
                 }
-            };
-            if let Some(gradient) = of_anchor {
-                parts(&mut gradient[here.clone()], |pull, push, _| pull - push);
-            }
-            if let Some(gradient) = of_positive {
-                parts(&mut gradient[here.clone()], |pull, _, between| {
-                    -(pull + between)
-                });
-            }
-            if let Some(gradient) = of_negative {
-                parts(&mut gradient[here], |_, push, between| push + between);
             }
         }
         let found = Found {
@@ -200,7 +201,7 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
         *difference = (from - to).plus(eps);
     }
     // Where the shares of the components stay well in range, they need no scale.
-    let range = match F::default().is_double() {
+    let range = match F::IS_DOUBLE {
         true => 1e-200..1e200,
         false => 1e-20..1e30,
     };
@@ -214,10 +215,7 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
             norm,
         };
     }
-    let most = match F::default().is_double() {
-        true => f64::MAX,
-        false => f64::from(f32::MAX),
-    };
+    let most = F::MAX;
     let mut scale = difference[0].abs();
     for difference in difference.iter_mut() {
         *difference = difference.at_least(-most).at_most(most);

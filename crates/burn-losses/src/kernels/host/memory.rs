@@ -2,7 +2,7 @@
 
 use super::classes::{self, Layout, Target};
 use super::distance::{self, Triplet};
-use super::{Float, Found, Scale, Source, pointwise};
+use super::{Float, Found, Output, Scale, Source, Unwritten, pointwise};
 use crate::kernels::autodiff::largest;
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::{ClassTarget, Classes, Pointwise, Pull, Swept, Wanted, Wish};
@@ -60,7 +60,7 @@ enum Buffer<P, F> {
     /// The input, in whose place the gradient is written.
     Overwritten(P),
     /// The input, and the gradient if it is wanted.
-    Beside(P, Option<Vec<F>>),
+    Beside(P, Option<Unwritten<F>>),
 }
 
 impl<P: Memory, F: Held> Buffer<P, F> {
@@ -72,24 +72,41 @@ impl<P: Memory, F: Held> Buffer<P, F> {
         if wanted && F::own(&mut input).is_some() {
             return Self::Overwritten(input);
         }
+        Self::beside(input, wanted)
+    }
+
+    fn beside(input: P, wanted: bool) -> Self {
         let count = input.shape().num_elements();
-        let gradient = wanted.then(|| vec![F::default(); count]);
-        Self::Beside(input, gradient)
+        Self::Beside(contiguous(input), wanted.then(|| Unwritten::new(count)))
     }
 
     /// Where the input is read, if it is not what is overwritten; and what is written.
-    fn split(&mut self) -> (Option<Source<'_>>, Option<&mut [F]>) {
+    fn split(&mut self) -> (Option<Source<'_>>, Option<Output<'_, F>>) {
         match self {
-            Self::Overwritten(input) => (None, F::own(input)),
-            Self::Beside(input, gradient) => (Some(read(input)), gradient.as_deref_mut()),
+            Self::Overwritten(input) => (None, F::own(input).map(Output::InPlace)),
+            Self::Beside(input, gradient) => {
+                let count = input.shape().num_elements();
+                let output = gradient.as_mut().map(|gradient| gradient.output(count));
+                (Some(read(input)), output)
+            }
         }
     }
 
-    fn gradient(self) -> Option<P> {
+    /// The gradient.
+    ///
+    /// # Safety
+    ///
+    /// It must have been written as a whole.
+    #[allow(unsafe_code)]
+    unsafe fn gradient(self) -> Option<P> {
         match self {
             Self::Overwritten(input) => Some(input),
             Self::Beside(input, gradient) => {
-                gradient.map(|gradient| F::tensor(gradient, input.shape()))
+                let shape = input.shape();
+                // SAFETY: the caller promises it.
+                let written =
+                    |gradient: Unwritten<F>| unsafe { gradient.written(shape.num_elements()) };
+                gradient.map(|gradient| F::tensor(written(gradient), shape.clone()))
             }
         }
     }
@@ -158,16 +175,23 @@ impl Plan {
         }
     }
 
-    fn finish<F: Held, P: Memory, const N: usize>(
+    /// # Safety
+    ///
+    /// The sweep must have written as many losses as it was given room for, and all gradients.
+    #[allow(unsafe_code)]
+    unsafe fn finish<F: Held, P: Memory, const N: usize>(
         self,
         found: Found,
-        losses: Option<Vec<F>>,
-        gradients: [Option<P>; N],
+        losses: Option<(Unwritten<F>, usize)>,
+        buffers: [Buffer<P, F>; N],
     ) -> Swept<P, N> {
+        // SAFETY: the caller promises it.
+        let gradients = buffers.map(|buffer| unsafe { buffer.gradient() });
         let one = |number: f64| F::tensor(vec![F::of(number)], Shape::new([1]));
         let value = match losses {
-            Some(losses) => {
-                let count = losses.len();
+            Some((losses, count)) => {
+                // SAFETY: the caller promises it.
+                let losses = unsafe { losses.written(count) };
                 F::tensor(losses, Shape::new([count]))
             }
             None if self.nothing && !found.sum.is_nan() => one(0.0),
@@ -183,9 +207,15 @@ impl Plan {
     }
 }
 
-/// The losses, if each of them is wanted.
-fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<Vec<F>> {
-    matches!(wish.wanted, Wanted::Each).then(|| vec![F::default(); count])
+/// Room for the losses, if each of them is wanted; and how many they are.
+fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<(Unwritten<F>, usize)> {
+    matches!(wish.wanted, Wanted::Each).then(|| (Unwritten::new(count), count))
+}
+
+/// Where the losses are written.
+fn output<F: Held>(losses: &mut Option<(Unwritten<F>, usize)>) -> Option<Output<'_, F>> {
+    let (losses, count) = losses.as_mut()?;
+    Some(losses.output(*count))
 }
 
 pub(crate) fn pointwise<P: Memory, D: Definition<K>, const K: usize, const N: usize>(
@@ -200,6 +230,7 @@ pub(crate) fn pointwise<P: Memory, D: Definition<K>, const K: usize, const N: us
     }
 }
 
+#[allow(unsafe_code)]
 fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: usize>(
     call: Pointwise<P, D, K>,
     inputs: [P; N],
@@ -249,20 +280,13 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
             samples,
         };
         let writes = pointwise::Writes {
-            losses: losses.as_deref_mut(),
+            losses: output(&mut losses),
             gradients: outputs,
         };
         pointwise::sweep(call.definition, count, &reads, writes, plan.scale)
     };
-    plan.finish(found, losses, buffers.map(Buffer::gradient))
-}
-
-impl<P: Memory, F: Held> Buffer<P, F> {
-    fn beside(input: P, wanted: bool) -> Self {
-        let input = contiguous(input);
-        let count = input.shape().num_elements();
-        Self::Beside(input, wanted.then(|| vec![F::default(); count]))
-    }
+    // SAFETY: a sweep writes the loss and the gradients of each element of a block, and all blocks.
+    unsafe { plan.finish(found, losses, buffers) }
 }
 
 impl<P: Memory> Pull<P> {
@@ -289,6 +313,7 @@ pub(crate) fn classes<P: Memory>(
     }
 }
 
+#[allow(unsafe_code)]
 fn classes_in<F: Held, P: Memory>(
     call: Classes<P>,
     input: P,
@@ -335,10 +360,12 @@ fn classes_in<F: Held, P: Memory>(
             samples: wish.samples.as_ref().map(read),
         };
         let plan = Plan::new::<F, P>(&wish, dtype, count, || reads.weight_sum());
-        let found = classes::sweep(&reads, losses.as_deref_mut(), gradient, plan.scale);
+        let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
         (plan, found)
     };
-    plan.finish(found, losses, [buffer.gradient()])
+    // SAFETY: a sweep writes the loss and the row of the gradient of each sample of a tile, and all
+    // tiles.
+    unsafe { plan.finish(found, losses, [buffer]) }
 }
 
 pub(crate) fn triplet<P: Memory>(
@@ -353,6 +380,7 @@ pub(crate) fn triplet<P: Memory>(
     }
 }
 
+#[allow(unsafe_code)]
 fn triplet_in<F: Held, P: Memory>(
     triplet: Triplet,
     inputs: [P; 3],
@@ -385,9 +413,10 @@ fn triplet_in<F: Held, P: Memory>(
             length,
             samples,
         };
-        distance::sweep(triplet, &reads, losses.as_deref_mut(), outputs, plan.scale)
+        distance::sweep(triplet, &reads, output(&mut losses), outputs, plan.scale)
     };
-    plan.finish(found, losses, buffers.map(Buffer::gradient))
+    // SAFETY: a sweep writes the loss and the gradients of each row of a chunk, and all chunks.
+    unsafe { plan.finish(found, losses, buffers) }
 }
 
 /// The number in a tensor of one.

@@ -1,7 +1,7 @@
 //! Sweeps over memory of this process: a loss and its gradient in one pass.
 //!
 //! Everything here works on plain slices, so it serves every backend whose tensors are in the memory
-//! of the process, and there is no `unsafe` in it. A sweep is cut into chunks of a fixed size, each
+//! of the process, and all it has of `unsafe` is memory that is not zeroed before it is written (see [`output`]). A sweep is cut into chunks of a fixed size, each
 //! of which gives its own sum, and the sums are added up in order: the result does not depend on the
 //! number of threads. A chunk is read block by block into buffers that stay in the nearest cache,
 //! which is where numbers of another type are converted; so there is one loop for all types, and one
@@ -10,9 +10,11 @@
 pub(crate) mod classes;
 pub(crate) mod distance;
 pub(crate) mod memory;
+mod output;
 pub(crate) mod pointwise;
 mod source;
 
+pub(crate) use output::{Output, Unwritten};
 pub(crate) use source::Source;
 
 use super::real::Real;
@@ -28,6 +30,8 @@ pub(crate) trait Float:
     const NEG_INFINITY: Self;
     /// What a weight must be: finite and not negative.
     const WEIGHT: Rule;
+    const IS_DOUBLE: bool;
+    const MAX: f64;
     fn of(number: f64) -> Self;
     fn double(self) -> f64;
 }
@@ -38,7 +42,9 @@ macro_rules! float {
         impl Float for $float {
             const NAN: Self = $float::NAN;
             const NEG_INFINITY: Self = $float::NEG_INFINITY;
-            const WEIGHT: Rule = Rule::between(0.0, $float::MAX as f64);
+            const IS_DOUBLE: bool = size_of::<$float>() == 8;
+            const MAX: f64 = $float::MAX as f64;
+            const WEIGHT: Rule = Rule::between(0.0, <Self as Float>::MAX);
             #[inline(always)]
             fn of(number: f64) -> Self {
                 number as $float
@@ -55,7 +61,7 @@ float!(f32);
 float!(f64);
 
 /// How many elements are read into buffers at a time.
-const BLOCK: usize = 512;
+const BLOCK: usize = 128;
 /// About how many elements a thread works on at a time.
 const CHUNK: usize = 16 * 1024;
 /// How many sums are kept side by side.
@@ -107,13 +113,13 @@ pub(crate) trait Work<T, S>: Sync {
 }
 
 /// A chunk of a range, and its part of each output.
-pub(crate) type Chunk<'a, F, const G: usize> = (Range<usize>, [Option<&'a mut [F]>; G]);
+pub(crate) type Chunk<'a, F, const G: usize> = (Range<usize>, [Option<Output<'a, F>>; G]);
 
 /// Does the work for each chunk of a range, on all threads. The results are in order.
-pub(crate) fn in_chunks<'a, F: Send, W: Work<Chunk<'a, F, G>, ()>, const G: usize>(
+pub(crate) fn in_chunks<'a, F: Copy + Send, W: Work<Chunk<'a, F, G>, ()>, const G: usize>(
     total: usize,
     chunk: usize,
-    mut outputs: [Option<&'a mut [F]>; G],
+    mut outputs: [Option<Output<'a, F>>; G],
     work: &W,
 ) -> Vec<W::Result> {
     let tasks = (0..total).step_by(chunk).map(|start| {
@@ -125,8 +131,8 @@ pub(crate) fn in_chunks<'a, F: Send, W: Work<Chunk<'a, F, G>, ()>, const G: usiz
 }
 
 /// The next part of an output.
-fn take<'a, F>(output: &mut Option<&'a mut [F]>, length: usize) -> Option<&'a mut [F]> {
-    let (part, rest) = output.take()?.split_at_mut(length);
+fn take<'a, F: Copy>(output: &mut Option<Output<'a, F>>, length: usize) -> Option<Output<'a, F>> {
+    let (part, rest) = output.take()?.split(length);
     *output = Some(rest);
     Some(part)
 }
@@ -180,19 +186,23 @@ pub(crate) fn is_fast() -> bool {
     return false;
 }
 
-/// The sum in `f64`, each number multiplied by `scale`.
+/// The sum in `f64`, each number multiplied by `scale`; `f32` numbers need none.
 #[inline(always)]
 fn sum<F: Float>(numbers: &[F], scale: f64) -> f64 {
+    let double = |number: F| match F::IS_DOUBLE {
+        true => number.double() * scale,
+        false => number.double(),
+    };
     let mut lanes = [0.0; LANES];
     let whole = numbers.chunks_exact(LANES);
     let rest = whole.remainder();
     for numbers in whole {
         for lane in 0..LANES {
-            lanes[lane] += numbers[lane].double() * scale;
+            lanes[lane] += double(numbers[lane]);
         }
     }
-    for (lane, number) in lanes.iter_mut().zip(rest) {
-        *lane += number.double() * scale;
+    for (lane, &number) in lanes.iter_mut().zip(rest) {
+        *lane += double(number);
     }
     tree(&lanes)
 }

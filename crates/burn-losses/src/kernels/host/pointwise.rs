@@ -1,8 +1,8 @@
 //! The sweep of a loss that acts on each element alone.
 
 use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Scale, Source, Work, all, in_chunks, multiply, read_weights,
-    sum,
+    BLOCK, CHUNK, Chunk, Float, Found, Output, Scale, Source, Work, all, in_chunks, multiply,
+    read_weights, sum,
 };
 use crate::kernels::definition::Definition;
 use crate::kernels::rule::Rule;
@@ -40,9 +40,9 @@ pub(crate) struct Reads<'a, const K: usize> {
 
 /// What is written, if wanted.
 pub(crate) struct Writes<'a, F> {
-    pub(crate) losses: Option<&'a mut [F]>,
+    pub(crate) losses: Option<Output<'a, F>>,
     /// The gradients of the first and the second operand.
-    pub(crate) gradients: [Option<&'a mut [F]>; 2],
+    pub(crate) gradients: [Option<Output<'a, F>>; 2],
 }
 
 /// The buffers of a thread, which stay in the nearest cache.
@@ -149,12 +149,16 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
                 let operand = &mut operand[..length];
                 match (source, &first) {
                     (Some(source), _) => source.read(start, operand),
-                    (None, Some(first)) => operand.copy_from_slice(&first[at.clone()]),
+                    (None, Some(first)) => operand.copy_from_slice(first.input(at.clone())),
                     (None, None) => unreachable!("what is overwritten is written"),
                 }
             }
             self.block(length, &mut buffers);
             buffers.weigh::<GRADIENT>(start, length, self.reads.weights);
+            let slopes = &mut buffers.slopes[..length];
+            if GRADIENT {
+                clamp(slopes, limit);
+            }
             found.invalid |= self.spoil(length, &mut buffers);
             if let Some(rows) = &invalid_rows {
                 rows.spoil(start - range.start, &mut buffers.losses[..length]);
@@ -166,20 +170,24 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
             let slopes = &mut buffers.slopes[..length];
             found.sum += sum(losses, losses_scale);
             if let Some(all_losses) = &mut all_losses {
-                all_losses[at.clone()].copy_from_slice(losses);
+                all_losses.write(at.start, losses);
             }
             if GRADIENT {
+                if self.reads.samples.is_some() {
+                    clamp(slopes, <F as Float>::MAX);
+                }
                 let scale = F::of(gradient_scale);
                 for slope in slopes.iter_mut() {
-                    *slope = slope.at_least(-limit).at_most(limit) * scale;
+                    *slope = *slope * scale;
                 }
                 if let Some(first) = &mut first {
-                    first[at.clone()].copy_from_slice(slopes);
+                    first.write(at.start, slopes);
                 }
                 if let Some(second) = &mut second {
-                    for (out, &slope) in second[at].iter_mut().zip(slopes.iter()) {
-                        *out = -slope;
+                    for slope in slopes.iter_mut() {
+                        *slope = -*slope;
                     }
+                    second.write(at.start, slopes);
                 }
             }
         }
@@ -192,17 +200,23 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
     /// Losses and slopes of the operands in the buffers.
     #[inline(always)]
     fn block<F: Float>(&self, length: usize, buffers: &mut Buffers<F, K>) {
-        let operands = buffers
-            .operands
-            .each_ref()
-            .map(|operand| &operand[..length]);
-        let losses = &mut buffers.losses[..length];
-        let slopes = &mut buffers.slopes[..length];
-        for at in 0..length {
-            let (loss, slope) = self.definition.at(operands.map(|operand| operand[at]));
-            losses[at] = loss;
-            if GRADIENT {
-                slopes[at] = slope();
+        const HALF: usize = BLOCK / 2;
+        let Buffers {
+            operands,
+            losses,
+            slopes,
+            ..
+        } = buffers;
+        // Two elements at a time, from both halves of the block: while the steps of one wait for each
+        // other, those of the other are taken. What lies behind the length is computed for nothing.
+        for at in 0..length.min(HALF) {
+            for at in [at, at + HALF] {
+                let operands = operands.each_ref().map(|operand| operand[at]);
+                let (loss, slope) = self.definition.at(operands);
+                losses[at] = loss;
+                if GRADIENT {
+                    slopes[at] = slope();
+                }
             }
         }
     }
@@ -284,6 +298,14 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
             *valid &= (sum - 1.0).abs() <= rows.tolerance;
         }
         (!valid.iter().all(|&valid| valid)).then_some(InvalidRows { rows, valid })
+    }
+}
+
+/// Clamps to what the type of the input holds; NaN stays NaN.
+#[inline(always)]
+fn clamp<F: Float>(slopes: &mut [F], limit: f64) {
+    for slope in slopes {
+        *slope = slope.at_least(-limit).at_most(limit);
     }
 }
 

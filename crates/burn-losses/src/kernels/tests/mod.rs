@@ -11,6 +11,9 @@ use crate::ranking::definitions::{Hinge, Ranking};
 use crate::regression::definitions::{AbsoluteError, SquaredError};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod sweeps;
+
 std::thread_local! {
     static PORTABLE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
 }
@@ -18,6 +21,15 @@ std::thread_local! {
 /// Whether this thread's losses are to be computed with tensor operations, sweeps or not.
 pub(crate) fn portable_is_forced() -> bool {
     PORTABLE.get()
+}
+
+/// Runs a function with the losses computed with tensor operations.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn portably<R>(run: impl FnOnce() -> R) -> R {
+    PORTABLE.set(true);
+    let result = run();
+    PORTABLE.set(false);
+    result
 }
 
 /// Pairs of numbers: every one of the first list with every one of the second.

@@ -1,0 +1,71 @@
+//! PyTorch in a process of its own, which takes one step whenever it is told to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A running `torch_losses.py`.
+pub(crate) struct Torch {
+    process: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    pub(crate) version: String,
+}
+
+impl Torch {
+    pub(crate) fn start(python: &Path, threads: usize) -> std::io::Result<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("torch_losses.py");
+        let mut process = Command::new(python)
+            .arg(script)
+            .arg(threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let to = process.stdin.take().expect("the input is a pipe");
+        let from = BufReader::new(process.stdout.take().expect("the output is a pipe"));
+        let mut torch = Self {
+            process,
+            to,
+            from,
+            version: String::new(),
+        };
+        torch.version = torch.answer()?;
+        Ok(torch)
+    }
+
+    /// Makes the inputs of a case, and compiles its loss.
+    pub(crate) fn prepare(&mut self, loss: &str, shape: &[usize]) -> std::io::Result<()> {
+        let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+        self.ask(&format!("case {loss} {}", shape.join(" ")))?;
+        Ok(())
+    }
+
+    /// The milliseconds of one step: `eager` or `compiled`.
+    pub(crate) fn step(&mut self, how: &str, backward: bool) -> std::io::Result<f64> {
+        let pass = if backward { "backward" } else { "forward" };
+        let answer = self.ask(&format!("step {how} {pass}"))?;
+        answer.parse().map_err(std::io::Error::other)
+    }
+
+    fn ask(&mut self, question: &str) -> std::io::Result<String> {
+        writeln!(self.to, "{question}")?;
+        self.to.flush()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        match self.from.read_line(&mut line)? {
+            0 => Err(std::io::Error::other("torch_losses.py has stopped")),
+            _ => Ok(line.trim().to_string()),
+        }
+    }
+}
+
+impl Drop for Torch {
+    fn drop(&mut self) {
+        // It may have stopped by itself; there is nothing left to do then.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,756 @@
+//! The sweeps against the portable form, on random cases of every layout and type; and what a sweep
+//! promises besides: the same bits for any number of threads, and memory that is not taken.
+
+use super::portably;
+use crate::prelude::*;
+use crate::{Evaluate, LossError};
+use burn::tensor::{Bool, DType, Device, Distribution, Int, Shape, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+/// How many random cases there are of each kernel, unless `BURN_LOSSES_CASES` says otherwise.
+const CASES: usize = 1500;
+
+fn cases() -> usize {
+    let cases = std::env::var("BURN_LOSSES_CASES").ok();
+    cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"))
+}
+
+fn devices() -> Vec<Device> {
+    vec![
+        #[cfg(feature = "flex")]
+        Device::flex(),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)] // Burn points ndarray's users to flex; both are tested here.
+        Device::ndarray(),
+    ]
+}
+
+/// What there is of a random case.
+struct Case {
+    random: StdRng,
+    device: Device,
+    dtype: DType,
+    /// Whether there are numbers among the inputs that are not usual.
+    odd: bool,
+}
+
+impl Case {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let devices = devices();
+        let device = devices[random.random_range(0..devices.len())].clone();
+        let mut dtypes = vec![DType::F32, DType::F32, DType::F64];
+        if device.supports_dtype(DType::F16) {
+            dtypes.extend([DType::F16, DType::BF16]);
+        }
+        let dtype = *dtypes.choose(&mut random).expect("some type");
+        Self {
+            odd: random.random_bool(0.5),
+            random,
+            device,
+            dtype,
+        }
+    }
+
+    fn chance(&mut self, of: f64) -> bool {
+        self.random.random_bool(of)
+    }
+
+    /// A number that is usual, or now and then not; the type holds it.
+    fn number(&mut self, odd: bool) -> f64 {
+        const ODD: [f64; 12] = [
+            0.0, -0.0, 1.0, -1.0, 20.0, -90.0, 1e4, -1e4, 3e38, -3e38, 1e-40, 6e4,
+        ];
+        let most = if self.dtype == DType::F16 { 6e4 } else { 3e38 };
+        let number: f64 = match odd && self.odd && self.chance(0.1) {
+            true => *ODD.choose(&mut self.random).expect("some number"),
+            false => self.random.random_range(-3.0..3.0),
+        };
+        number.clamp(-most, most)
+    }
+
+    /// Sizes of a few axes, most of them small, and now and then more than a block or a chunk.
+    fn shape<const D: usize>(&mut self) -> [usize; D] {
+        let long = self.chance(0.05);
+        let axis = self.random.random_range(0..D);
+        core::array::from_fn(|at| match at == axis && long {
+            true => self.random.random_range(500..1700),
+            false => self.random.random_range(1..7),
+        })
+    }
+
+    /// A tensor of these numbers, in a layout of any kind.
+    fn tensor<const D: usize>(&mut self, numbers: &[f64], shape: [usize; D]) -> Tensor<D> {
+        let options = (&self.device, self.dtype);
+        let data = |numbers: Vec<f64>, shape: [usize; D]| {
+            TensorData::new(numbers, shape).convert_dtype(self.dtype)
+        };
+        let tensor = Tensor::<D>::from_data(data(numbers.to_vec(), shape), options);
+        match self.random.random_range(0..4) {
+            // As it was transposed.
+            0 if D > 1 => {
+                let turned = tensor.clone().swap_dims(0, D - 1);
+                let turned = Tensor::<D>::from_data(turned.into_data(), options);
+                turned.swap_dims(0, D - 1)
+            }
+            // A part of something larger.
+            1 => {
+                let mut larger = shape;
+                larger[0] += 3;
+                let whole = Tensor::<D>::full(larger, 7.0, options);
+                let part = whole.clone().slice_assign([1..shape[0] + 1], tensor);
+                part.slice([1..shape[0] + 1])
+            }
+            _ => tensor,
+        }
+    }
+
+    fn input<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        let count = shape.iter().product();
+        let numbers: Vec<f64> = (0..count).map(|_| self.number(true)).collect();
+        self.tensor(&numbers, shape)
+    }
+
+    fn weights(&mut self, count: usize) -> Vec<f64> {
+        (0..count)
+            .map(|_| match self.chance(0.2) {
+                true => 0.0,
+                false => self.random.random_range(0.1..3.0),
+            })
+            .collect()
+    }
+
+    fn reduction(&mut self) -> Reduction {
+        let all = [Reduction::Mean, Reduction::Sum, Reduction::BatchMean];
+        *all.choose(&mut self.random).expect("some reduction")
+    }
+}
+
+/// What comes of a call: values and the gradients of the inputs, or an error's text.
+type Result = core::result::Result<Vec<Vec<f64>>, String>;
+
+/// Which of the calls.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Reduced,
+    Each,
+    Weighted,
+    Parts,
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter().collect()
+}
+
+/// Calls a loss on tracked inputs, and what comes from above is `scale`.
+fn call<const D: usize, const N: usize>(
+    inputs: &[Tensor<D>; N],
+    tracked: [bool; N],
+    scale: f64,
+    forward: &dyn Fn([Tensor<D>; N]) -> core::result::Result<Vec<Tensor<1>>, LossError>,
+) -> Result {
+    let leaves = core::array::from_fn(|at| {
+        let leaf = inputs[at].clone().autodiff();
+        match tracked[at] {
+            true => leaf.require_grad(),
+            false => leaf,
+        }
+    });
+    let values = forward(leaves.clone()).map_err(|error| error.to_string())?;
+    let mut found: Vec<Vec<f64>> = values.iter().cloned().map(numbers).collect();
+    let value = values[0].clone();
+    if tracked.contains(&true) {
+        // Each loss has another weight above it.
+        let count = value.dims()[0];
+        let above = Tensor::<1, Int>::arange(0..count as i64, &value.device());
+        let above = above.float().cast(value.dtype()).remainder_scalar(5.0) + 1.0;
+        let gradients = (value * above.mul_scalar(scale)).sum().backward();
+        for (leaf, _) in leaves.iter().zip(tracked).filter(|(_, tracked)| *tracked) {
+            found.push(numbers(leaf.grad(&gradients).expect("a gradient")));
+        }
+    }
+    Ok(found)
+}
+
+/// Compares the sweep with the portable form: within some digits of the number, and of the largest
+/// of its tensor or `size`, the largest number that was subtracted from another on the way.
+///
+/// The portable form adds up rows one number after the other, so it loses digits with their length.
+fn compare(
+    seed: u64,
+    dtype: DType,
+    what: &str,
+    (size, longest): (f64, usize),
+    swept: Result,
+    portable: Result,
+) {
+    let (swept, portable) = match (swept, portable) {
+        (Ok(swept), Ok(portable)) => (swept, portable),
+        (Err(swept), Err(portable)) => {
+            assert_eq!(swept, portable, "case {seed}: {what}");
+            return;
+        }
+        (swept, portable) => panic!("case {seed}: {what}: {swept:?}, portably {portable:?}"),
+    };
+    let digits = match dtype {
+        DType::F64 => 1e-12,
+        DType::F16 => 2e-3,
+        DType::BF16 => 2e-2,
+        _ => 4e-6,
+    };
+    let digits = digits * (longest as f64 / 64.0).max(1.0);
+    assert_eq!(swept.len(), portable.len());
+    for (swept, portable) in swept.iter().zip(&portable) {
+        assert_eq!(swept.len(), portable.len(), "case {seed}: {what}");
+        let finite = portable.iter().filter(|number| number.is_finite());
+        let largest = finite.fold(0.0, |largest: f64, number| largest.max(number.abs()));
+        for (at, (&found, &expected)) in swept.iter().zip(portable).enumerate() {
+            let same = found == expected
+                || (found.is_nan() && expected.is_nan())
+                // The sweep clamps gradients once more after they were multiplied by weights.
+                || (expected.is_infinite() && found.abs() >= 6.5e4 && found * expected > 0.0)
+                || (found - expected).abs() <= digits * (expected.abs() + largest + size);
+            assert!(
+                same,
+                "case {seed}: {what}: {found:e} at {at}, portably {expected:e} (largest {largest:e})"
+            );
+        }
+    }
+}
+
+/// Calls a loss both ways and compares.
+fn both_ways<const D: usize, const N: usize>(
+    case: &mut Case,
+    seed: u64,
+    what: &str,
+    size: f64,
+    inputs: [Tensor<D>; N],
+    forward: impl Fn([Tensor<D>; N]) -> core::result::Result<Vec<Tensor<1>>, LossError>,
+) {
+    let tracked = core::array::from_fn(|_| case.chance(0.8));
+    let scale = if case.chance(0.5) { 1.0 } else { 0.375 };
+    let swept = call(&inputs, tracked, scale, &forward);
+    let portable = portably(|| call(&inputs, tracked, scale, &forward));
+    let what = format!(
+        "{what} of {:?} {:?} on {:?}, tracked {tracked:?}",
+        case.dtype,
+        inputs[0].shape().as_slice(),
+        case.device
+    );
+    let longest = inputs[0].dims().into_iter().max().unwrap_or(1);
+    compare(seed, case.dtype, &what, (size, longest), swept, portable);
+}
+
+/// The call of a loss with an output and a target.
+fn of_two<
+    const D: usize,
+    T: Clone,
+    L: Evaluate<(Tensor<D>, T), Unreduced = Tensor<U>>,
+    const U: usize,
+>(
+    loss: &L,
+    how: How,
+    weights: &Tensor<1>,
+    x: Tensor<D>,
+    targets: T,
+) -> core::result::Result<Vec<Tensor<1>>, LossError>
+where
+    Tensor<1>: crate::target::SampleWeights<Tensor<U>>,
+{
+    Ok(match how {
+        How::Reduced => vec![loss.try_forward(x, targets)?],
+        How::Each => {
+            let each = loss.try_forward_no_reduction(x, targets)?;
+            let count = each.shape().num_elements();
+            vec![each.reshape([count])]
+        }
+        How::Weighted => vec![loss.try_forward_weighted(x, targets, weights.clone())?],
+        How::Parts => {
+            let parts = loss.try_forward_parts(x, targets)?;
+            vec![parts.sum, parts.weight]
+        }
+    })
+}
+
+fn how(case: &mut Case) -> How {
+    let all = [How::Reduced, How::Each, How::Weighted, How::Parts];
+    *all.choose(&mut case.random).expect("some call")
+}
+
+/// Weights of samples, of which now and then one is not valid.
+fn sample_weights(case: &mut Case, count: usize) -> Tensor<1> {
+    let mut weights = case.weights(count);
+    if case.chance(0.03) {
+        let at = case.random.random_range(0..count);
+        weights[at] = -1.0;
+    }
+    case.tensor(&weights, [count])
+}
+
+#[test]
+fn pointwise_losses_are_as_the_portable_form() {
+    for seed in 0..cases() as u64 {
+        let mut case = Case::new(seed);
+        match case.random.random_range(0..3) {
+            0 => pointwise::<1>(&mut case, seed),
+            1 => pointwise::<2>(&mut case, seed),
+            _ => pointwise::<4>(&mut case, seed),
+        }
+    }
+}
+
+fn pointwise<const D: usize>(case: &mut Case, seed: u64)
+where
+    Tensor<1>: crate::target::SampleWeights<Tensor<D>>,
+{
+    let shape = case.shape::<D>();
+    let count: usize = shape.iter().product();
+    let how = how(case);
+    let weights = sample_weights(case, shape[0]);
+    let weights = &weights;
+    let reduction = case.reduction();
+    let wrong = case.chance(0.05);
+    let at = case.random.random_range(0..count);
+    let spoil = |mut numbers: Vec<f64>, by: f64| {
+        if wrong {
+            numbers[at] = by;
+        }
+        numbers
+    };
+    let x = case.input(shape);
+    let class_axis = if D > 1 { 1 } else { 0 };
+    let factors = |case: &mut Case| match case.random.random_range(0..3) {
+        0 => None,
+        1 => Some(case.weights(1)),
+        _ if D > 1 => Some(case.weights(shape[class_axis])),
+        _ => None,
+    };
+    match case.random.random_range(0..7) {
+        0 => {
+            let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
+            let y = case.tensor(&spoil(y, f64::NAN), shape);
+            let loss = L1LossConfig::new().with_reduction(reduction).init();
+            both_ways(case, seed, "l1", 0.0, [x, y], |[x, y]| {
+                of_two(&loss, how, weights, x, y)
+            });
+        }
+        1 => {
+            let y: Vec<f64> = (0..count).map(|_| case.number(false)).collect();
+            let y = case.tensor(&spoil(y, f64::INFINITY), shape);
+            let loss = MseLossConfig::new().with_reduction(reduction).init();
+            both_ways(case, seed, "mse", 0.0, [x, y], |[x, y]| {
+                of_two(&loss, how, weights, x, y)
+            });
+        }
+        kind @ (2 | 3) => {
+            let soft = case.chance(0.5);
+            let label = |case: &mut Case| match soft {
+                true => case.random.random_range(0.0..1.0),
+                false => f64::from(u8::from(case.chance(0.5))),
+            };
+            let y: Vec<f64> = (0..count).map(|_| label(case)).collect();
+            let y = spoil(y, -1.0);
+            let label_smoothing = *[0.0, 0.1].choose(&mut case.random).expect("one of two");
+            let (class_weights, pos_weights) = (factors(case), factors(case));
+            let target = case.tensor(&y, shape);
+            let whole = !soft && !wrong;
+            let ints = case.chance(0.3) && whole;
+            let bools = case.chance(0.3) && whole;
+            if kind == 2 {
+                let loss = BceWithLogitsLossConfig::new()
+                    .with_reduction(reduction)
+                    .with_label_smoothing(label_smoothing)
+                    .with_weights(class_weights)
+                    .with_pos_weights(pos_weights)
+                    .init();
+                if ints {
+                    let target: Tensor<D, Int> = target.int();
+                    both_ways(case, seed, "bce_with_logits of ints", 0.0, [x], |[x]| {
+                        of_two(&loss, how, weights, x, target.clone())
+                    });
+                } else if bools {
+                    let target: Tensor<D, Bool> = target.greater_scalar(0.5);
+                    both_ways(case, seed, "bce_with_logits of bools", 0.0, [x], |[x]| {
+                        of_two(&loss, how, weights, x, target.clone())
+                    });
+                } else {
+                    both_ways(case, seed, "bce_with_logits", 0.0, [x], |[x]| {
+                        of_two(&loss, how, weights, x, target.clone())
+                    });
+                }
+            } else {
+                let probs: Vec<f64> = (0..count)
+                    .map(|_| match case.chance(0.2) {
+                        true => f64::from(u8::from(case.chance(0.5))),
+                        false => case.random.random_range(0.0..1.0),
+                    })
+                    .collect();
+                let mut probs = probs;
+                if case.chance(0.03) {
+                    probs[at] = 1.5;
+                }
+                let x = case.tensor(&probs, shape);
+                let loss = BceLossConfig::new()
+                    .with_reduction(reduction)
+                    .with_label_smoothing(label_smoothing)
+                    .with_weights(class_weights)
+                    .init();
+                both_ways(case, seed, "bce", 0.0, [x], |[x]| {
+                    of_two(&loss, how, weights, x, target.clone())
+                });
+            }
+        }
+        4 => {
+            let y: Vec<f64> = (0..count)
+                .map(|_| if case.chance(0.5) { 1.0 } else { -1.0 })
+                .collect();
+            let y = case.tensor(&spoil(y, 0.0), shape);
+            let loss = HingeEmbeddingLossConfig::new()
+                .with_reduction(reduction)
+                .init();
+            // A like pair of a negative distance has a negative loss, so losses may cancel.
+            let sizes = numbers(x.clone()).into_iter();
+            let size = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
+            both_ways(case, seed, "hinge_embedding", size, [x], |[x]| {
+                of_two(&loss, how, weights, x, y.clone())
+            });
+        }
+        5 => {
+            let y: Vec<f64> = (0..count)
+                .map(|_| if case.chance(0.5) { 1.0 } else { -1.0 })
+                .collect();
+            let y = case.tensor(&spoil(y, 2.0), shape);
+            let second = case.input(shape);
+            let loss = MarginRankingLossConfig::new()
+                .with_margin(0.25)
+                .with_reduction(reduction)
+                .init();
+            both_ways(case, seed, "margin_ranking", 0.0, [x, second], |[a, b]| {
+                let y = y.clone();
+                Ok(match how {
+                    How::Reduced => vec![loss.try_forward(a, b, y)?],
+                    How::Each => {
+                        let each = loss.try_forward_no_reduction(a, b, y)?;
+                        vec![each.reshape([count])]
+                    }
+                    How::Weighted => vec![loss.try_forward_weighted(a, b, y, weights.clone())?],
+                    How::Parts => {
+                        let parts = loss.try_forward_parts(a, b, y)?;
+                        vec![parts.sum, parts.weight]
+                    }
+                })
+            });
+        }
+        _ if D > 1 => {
+            let log_target = case.chance(0.4);
+            let with_axis = case.chance(0.7);
+            let logits = case.input(shape).cast(DType::F64);
+            let y = burn::tensor::activation::log_softmax(logits.clamp(-20.0, 20.0), class_axis);
+            let y = if log_target { y } else { y.exp() };
+            let y = spoil(numbers(y), 1.25);
+            let y = case.tensor(&y, shape);
+            let x = numbers(x.cast(DType::F64).clamp(-50.0, 50.0));
+            let mut x: Vec<f64> = x.iter().map(|x| -x.abs()).collect();
+            if case.chance(0.05) {
+                x[at] = f64::NEG_INFINITY;
+            }
+            if case.chance(0.03) {
+                x[at] = 0.5;
+            }
+            let x = case.tensor(&x, shape);
+            let loss = KlDivLossConfig::new()
+                .with_log_target(log_target)
+                .with_class_axis(with_axis.then_some(class_axis))
+                .with_reduction(reduction)
+                .init();
+            both_ways(case, seed, "kl_div", 0.0, [x], |[x]| {
+                of_two(&loss, how, weights, x, y.clone())
+            });
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn losses_over_classes_are_as_the_portable_form() {
+    for seed in 0..cases() as u64 {
+        let mut case = Case::new(seed);
+        match case.random.random_range(0..2) {
+            0 => over_classes::<2, 1>(&mut case, seed),
+            _ => over_classes::<4, 3>(&mut case, seed),
+        }
+    }
+}
+
+fn over_classes<const D: usize, const BELOW: usize>(case: &mut Case, seed: u64)
+where
+    Tensor<BELOW, Int>: crate::target::ClassIds<D, PerSample = Tensor<BELOW>>,
+    Tensor<D>: crate::target::ClassTarget<D, PerSample = Tensor<BELOW>>,
+    Tensor<1>: crate::target::SampleWeights<Tensor<BELOW>>,
+{
+    let mut shape = case.shape::<D>();
+    let axis = case.random.random_range(1..D);
+    shape[axis] += 1;
+    let classes = shape[axis];
+    let samples: usize = shape.iter().product::<usize>() / classes;
+    let mut below: Vec<usize> = shape.to_vec();
+    below.remove(axis);
+    let how = how(case);
+    let weights = sample_weights(case, shape[0]);
+    let weights = &weights;
+    let class_weights = case.chance(0.4).then(|| case.weights(classes));
+    let ignored = *[None, Some(-1), Some(255), Some(0)]
+        .choose(&mut case.random)
+        .expect("one of some");
+    let label_smoothing = *[0.0, 0.0, 0.1, 1.0].choose(&mut case.random).expect("one");
+    let reduction = case.reduction();
+
+    let mut ids: Vec<i64> = (0..samples)
+        .map(|_| case.random.random_range(0..classes as i64))
+        .collect();
+    if let Some(ignored) = ignored {
+        for id in &mut ids {
+            if case.chance(0.2) {
+                *id = ignored;
+            }
+        }
+    }
+    if case.chance(0.05) {
+        let at = case.random.random_range(0..samples);
+        let odd = [
+            classes as i64,
+            -1,
+            255,
+            i64::from(i32::MIN),
+            i64::from(i32::MAX),
+        ];
+        ids[at] = *odd.choose(&mut case.random).expect("one of some");
+    }
+    let int = *[DType::I64, DType::I32]
+        .choose(&mut case.random)
+        .expect("one of two");
+    let ids = TensorData::new(ids, Shape::from(below)).convert_dtype(int);
+    let ids = Tensor::<BELOW, Int>::from_data(ids, (&case.device, int));
+
+    let x = case.input(shape);
+    match case.random.random_range(0..3) {
+        0 => {
+            let mut config = NllLossConfig::new()
+                .with_weights(class_weights)
+                .with_class_axis(axis)
+                .with_reduction(reduction);
+            config.ignore_indices.extend(ignored);
+            let loss = config.init();
+            let x = numbers(x.cast(DType::F64).clamp(-50.0, 50.0));
+            let mut x: Vec<f64> = x.iter().map(|x| -x.abs()).collect();
+            if case.chance(0.05) {
+                let at = case.random.random_range(0..x.len());
+                x[at] = *[0.5, f64::NEG_INFINITY]
+                    .choose(&mut case.random)
+                    .expect("one");
+            }
+            let x = case.tensor(&x, shape);
+            both_ways(case, seed, "nll", 0.0, [x], |[x]| {
+                of_two(&loss, how, weights, x, ids.clone())
+            });
+        }
+        1 => {
+            let mut config = CrossEntropyLossConfig::new()
+                .with_weights(class_weights)
+                .with_label_smoothing(label_smoothing)
+                .with_class_axis(axis)
+                .with_reduction(reduction);
+            config.ignore_indices.extend(ignored);
+            let loss = config.init();
+            both_ways(
+                case,
+                seed,
+                &format!("cross_entropy axis {axis}"),
+                0.0,
+                [x],
+                |[x]| of_two(&loss, how, weights, x, ids.clone()),
+            );
+        }
+        _ => {
+            let loss = CrossEntropyLossConfig::new()
+                .with_weights(class_weights)
+                .with_label_smoothing(label_smoothing)
+                .with_class_axis(axis)
+                .with_reduction(reduction)
+                .init();
+            let logits = case.input(shape).cast(DType::F64).clamp(-20.0, 20.0);
+            let mut probs = numbers(burn::tensor::activation::softmax(logits, axis));
+            if case.chance(0.05) {
+                let at = case.random.random_range(0..probs.len());
+                probs[at] += *[0.5, -1.5, f64::NAN].choose(&mut case.random).expect("one");
+            }
+            let probs = case.tensor(&probs, shape);
+            both_ways(
+                case,
+                seed,
+                &format!("cross_entropy of probs, axis {axis}"),
+                0.0,
+                [x],
+                |[x]| of_two(&loss, how, weights, x, probs.clone()),
+            );
+        }
+    }
+}
+
+#[test]
+fn distances_are_as_the_portable_form() {
+    for seed in 0..cases() as u64 {
+        let mut case = Case::new(seed);
+        let shape = case.shape::<3>();
+        let (how, reduction) = (how(&mut case), case.reduction());
+        let weights = sample_weights(&mut case, shape[0]);
+        let anchor = case.input(shape);
+        let positive = match case.chance(0.1) {
+            true => anchor.clone(),
+            false => case.input(shape),
+        };
+        let negative = case.input(shape);
+        let loss = TripletMarginLossConfig::new()
+            .with_p(*[1.0, 2.0, 3.5].choose(&mut case.random).expect("one"))
+            .with_eps(*[0.0, 1e-6].choose(&mut case.random).expect("one"))
+            .with_swap(case.chance(0.5))
+            .with_reduction(reduction)
+            .init();
+        let inputs = [anchor, positive, negative];
+        let sizes = inputs.iter().flat_map(|input| numbers(input.clone()));
+        let largest = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
+        let size = largest * shape[2] as f64;
+        both_ways(
+            &mut case,
+            seed,
+            &format!("{loss:?}"),
+            size,
+            inputs,
+            |[a, p, n]| {
+                Ok(match how {
+                    How::Reduced => vec![loss.try_forward(a, p, n)?],
+                    How::Each => {
+                        let each = loss.try_forward_no_reduction(a, p, n)?;
+                        let count = each.shape().num_elements();
+                        vec![each.reshape([count])]
+                    }
+                    How::Weighted => vec![loss.try_forward_weighted(a, p, n, weights.clone())?],
+                    How::Parts => {
+                        let parts = loss.try_forward_parts(a, p, n)?;
+                        vec![parts.sum, parts.weight]
+                    }
+                })
+            },
+        );
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for device in devices() {
+        let random =
+            |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 2.0), &device);
+        let (x, y) = (random([333, 501]), random([333, 501]));
+        let (a, p, n) = (random([501, 111]), random([501, 111]), random([501, 111]));
+        let few = random([20_011, 7]);
+        let ids = |rows: usize, classes: i64| {
+            let ids = Tensor::<1, Int>::arange(0..rows as i64, &device);
+            ids.remainder_scalar(classes)
+        };
+        let labels = y.clone().greater_scalar(0.0);
+        let of_rows = ids(333, 501);
+        let of_few = ids(20_011, 7);
+        let results = || {
+            let run = |inputs: &[&Tensor<2>], loss: &dyn Fn(&[Tensor<2>]) -> Tensor<1>| {
+                let leaves: Vec<_> = inputs
+                    .iter()
+                    .map(|&input| input.clone().autodiff().require_grad())
+                    .collect();
+                let value = loss(&leaves);
+                let gradients = value.backward();
+                let mut bits: Vec<u32> =
+                    value.into_data().iter::<f32>().map(f32::to_bits).collect();
+                for leaf in &leaves {
+                    let gradient = leaf.grad(&gradients).expect("a gradient").into_data();
+                    bits.extend(gradient.iter::<f32>().map(f32::to_bits));
+                }
+                bits
+            };
+            [
+                run(&[&x, &y], &|l| {
+                    MseLoss::new().forward(l[0].clone(), l[1].clone())
+                }),
+                run(&[&x], &|l| {
+                    BceWithLogitsLoss::new().forward(l[0].clone(), labels.clone())
+                }),
+                run(&[&x], &|l| {
+                    CrossEntropyLoss::new().forward(l[0].clone(), of_rows.clone())
+                }),
+                run(&[&few], &|l| {
+                    CrossEntropyLoss::new().forward(l[0].clone(), of_few.clone())
+                }),
+                run(&[&a, &p, &n], &|l| {
+                    TripletMarginLoss::new().forward(l[0].clone(), l[1].clone(), l[2].clone())
+                }),
+            ]
+        };
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("a pool of threads").install(results)
+        };
+        let expected = with(1);
+        for threads in [2, 7] {
+            assert!(with(threads) == expected, "{threads} threads on {device:?}");
+        }
+    }
+}
+
+/// The address of a float tensor's numbers on flex.
+#[cfg(feature = "flex")]
+fn address<const D: usize>(tensor: Tensor<D>) -> usize {
+    let tensor = tensor.try_into_primitive::<burn::backend::Flex>();
+    tensor.expect("a tensor of flex").bytes().as_ptr() as usize
+}
+
+#[test]
+#[cfg(feature = "flex")]
+fn the_gradient_takes_the_place_of_an_input_that_nobody_shares() {
+    let device = Device::flex();
+    let targets = Tensor::<1, Int>::from_data([1, 0, 2], &device);
+    // The output of a layer, which nobody else holds.
+    let weights = Tensor::<2>::ones([4, 4], &device).autodiff().require_grad();
+    let input = Tensor::<2>::ones([3, 4], &device).autodiff();
+    let logits = input.matmul(weights.clone());
+    let here = address(logits.clone().inner());
+    let other = logits.clone();
+    assert_ne!(address(sweep_of(logits, targets.clone())), here);
+    assert_eq!(address(sweep_of(other, targets)), here);
+}
+
+/// The gradient of a cross-entropy with respect to its logits, as the sweep gives it.
+#[cfg(feature = "flex")]
+fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
+    use crate::kernels::ops::{AnyTensor, ClassTarget, Classes, LossOps, Wanted, Wish};
+    use burn::backend::{Autodiff, Flex};
+
+    let logits = logits.try_into_primitive::<Autodiff<Flex>>();
+    let (logits, _guard) = logits.expect("logits on flex").into_parts();
+    let ids = targets.try_into_primitive::<Flex>().expect("ids on flex");
+    let call = Classes {
+        axis: 1,
+        target: ClassTarget::Ids(AnyTensor::Int(ids), Vec::new()),
+        log_probs: None,
+        weights: None,
+        label_smoothing: 0.0,
+    };
+    let wish = Wish {
+        wanted: Wanted::Reduced(Reduction::Mean),
+        samples: None,
+        batch: 3,
+    };
+    let swept = Flex::classes(call, logits, wish, true);
+    let [gradient] = swept.gradients;
+    Tensor::from_primitive::<Flex>(gradient.expect("a gradient"))
+}
