@@ -152,8 +152,8 @@ impl Definition<2> for Bce {
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let y = smooth(y, self.label_smoothing);
         let rest = (-x.clone()).plus(1.0);
-        let ln_x = ln_given_rest(x.clone(), rest.clone()).at_least(-100.0);
-        let ln_rest = ln_given_rest(rest.clone(), x.clone()).at_least(-100.0);
+        let (ln_x, ln_rest) = ln_of_both(x.clone(), rest.clone());
+        let (ln_x, ln_rest) = (ln_x.at_least(-100.0), ln_rest.at_least(-100.0));
         let value = -(y.clone() * ln_x + (-y.clone()).plus(1.0) * ln_rest);
 
         // PyTorch's least denominator is this number in f32, for f64 as well.
@@ -165,13 +165,21 @@ impl Definition<2> for Bce {
     }
 }
 
-/// `ln x` of a number in `[0, 1]`, given `1 - x` too: near 1 the logarithm lives on what is missing,
-/// which `x` has rounded away, and which a GPU's `ln` does not resolve.
+/// The logarithms of a number in `[0, 1]` and of what is missing to 1. That of the larger one lives on
+/// the smaller one: near 1 a number has rounded away what is missing, and a GPU's `ln` does not
+/// resolve it.
 #[inline(always)]
-fn ln_given_rest<R: Real>(x: R, rest: R) -> R {
+fn ln_of_both<R: Real>(x: R, rest: R) -> (R, R) {
     let near_one = x.above(0.5);
-    let small = (-rest).at_least(-0.5).ln_1p_small();
-    x.ln().replace(near_one, small)
+    let smaller = x.replace(near_one.clone(), rest);
+    let ln_of_larger = (-smaller.clone()).at_least(-0.5).ln_1p_small();
+    let ln_of_smaller = smaller.ln();
+    (
+        ln_of_smaller
+            .clone()
+            .replace(near_one.clone(), ln_of_larger.clone()),
+        ln_of_larger.replace(near_one, ln_of_smaller),
+    )
 }
 
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {

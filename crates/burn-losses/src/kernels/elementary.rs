@@ -119,7 +119,7 @@ elementary!(
     Constants {
         bias: 127,
         round: 12_582_912.0,
-        ln2_high: 0.693_359_375,
+        ln2_high: 355.0 / 512.0,
         ln2_low: -2.121_944_4e-4,
         exp_least: -104.0,
         exp_most: 89.0,

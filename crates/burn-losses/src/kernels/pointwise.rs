@@ -17,6 +17,7 @@ use burn::tensor::{Bool, Device, FloatDType, Tensor};
 
 /// An operand of a definition that is not an input.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // There are one or two of them in a call.
 pub(crate) enum Operand {
     /// A number for each element.
     Flat(Flat),

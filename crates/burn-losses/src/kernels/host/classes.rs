@@ -66,8 +66,9 @@ pub(crate) struct Reads<'a> {
 }
 
 /// What is known of an id.
+#[derive(Clone, Copy)]
 enum Id {
-    Class(usize),
+    Class(u32),
     Ignored,
     Invalid,
 }
@@ -81,14 +82,14 @@ impl Reads<'_> {
             return Id::Ignored;
         }
         match usize::try_from(id) {
-            Ok(id) if id < self.layout.classes => Id::Class(id),
+            Ok(class) if class < self.layout.classes => Id::Class(class as u32),
             _ => Id::Invalid,
         }
     }
 
     #[inline(always)]
-    fn weight(&self, class: usize) -> f64 {
-        self.weights.map_or(1.0, |weights| weights[class])
+    fn weight(&self, class: u32) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[class as usize])
     }
 
     /// The sum of the weights with which the samples count.
@@ -240,6 +241,8 @@ struct Tile<F> {
     q: Vec<F>,
     /// What was read of rows, before it is turned.
     rows: Vec<F>,
+    /// What is known of the samples' ids, if they are the target.
+    ids: Vec<Id>,
     /// The largest of a sample's logits, and which class that is.
     largest: Vec<F>,
     at: Vec<u32>,
@@ -262,6 +265,7 @@ impl<F: Float> Tile<F> {
             x: Vec::new(),
             q: Vec::new(),
             rows: Vec::new(),
+            ids: Vec::new(),
             largest: Vec::new(),
             at: Vec::new(),
             others: Vec::new(),
@@ -411,12 +415,16 @@ impl Sweep<'_> {
                 true
             }
         };
+        if let Target::Ids { ids, ignored } = self.reads.target {
+            let samples = place.first..place.first + place.width;
+            tile.ids.clear();
+            tile.ids
+                .extend(samples.map(|sample| self.reads.id(ids, ignored, sample)));
+        }
         let invalid = match (self.reads.log_probs, self.reads.target) {
-            (Some(rule), Target::Ids { ids, ignored }) => {
-                self.likelihood(tile, place, rule, ids, ignored, gradient)
-            }
-            (_, Target::Ids { ids, ignored }) if self.reads.label_smoothing == 0.0 => {
-                self.one_class(tile, place, ids, ignored, gradient)
+            (Some(rule), _) => self.likelihood(tile, place.width, rule, gradient),
+            (None, Target::Ids { .. }) if self.reads.label_smoothing == 0.0 => {
+                self.one_class(tile, place.width, gradient)
             }
             _ => self.all_classes(tile, place, gradient),
         };
@@ -431,13 +439,10 @@ impl Sweep<'_> {
     fn likelihood<F: Float>(
         &self,
         tile: &mut Tile<F>,
-        place: Place,
+        width: usize,
         rule: Rule,
-        ids: Source,
-        ignored: &[i64],
         gradient: bool,
     ) -> bool {
-        let width = place.width;
         let mut invalid = false;
         tile.numbers.fill(F::default());
         if !all(&tile.x, rule) {
@@ -451,11 +456,11 @@ impl Sweep<'_> {
             }
         }
         for sample in 0..width {
-            let found = self.reads.id(ids, ignored, place.first + sample);
+            let found = tile.ids[sample];
             tile.losses[sample] = match found {
                 Id::Class(class) => {
                     let q = F::of(self.reads.weight(class));
-                    nll_term(tile.x[class * width + sample], q).0
+                    nll_term(tile.x[class as usize * width + sample], q).0
                 }
                 Id::Ignored => F::default(),
                 Id::Invalid => F::NAN,
@@ -470,14 +475,14 @@ impl Sweep<'_> {
         let scale = F::of(self.scale.gradient);
         tile.x.fill(F::default());
         for sample in 0..width {
-            let found = self.reads.id(ids, ignored, place.first + sample);
+            let found = tile.ids[sample];
             let weight = tile.weights[sample];
             match found {
                 Id::Class(class) if !tile.numbers[sample].is_nan() => {
                     let q = F::of(self.reads.weight(class));
-                    let (_, slope) = nll_term(tile.x[class * width + sample], q);
+                    let (_, slope) = nll_term(tile.x[class as usize * width + sample], q);
                     let slope = slope().times_or_zero(weight);
-                    tile.x[class * width + sample] = self.clamp(slope) * scale;
+                    tile.x[class as usize * width + sample] = self.clamp(slope) * scale;
                 }
                 Id::Ignored if !tile.numbers[sample].is_nan() => {}
                 _ => {
@@ -493,26 +498,19 @@ impl Sweep<'_> {
 
     /// Cross-entropy where each sample has one class.
     #[inline(always)]
-    fn one_class<F: Float>(
-        &self,
-        tile: &mut Tile<F>,
-        place: Place,
-        ids: Source,
-        ignored: &[i64],
-        gradient: bool,
-    ) -> bool {
-        let width = place.width;
+    fn one_class<F: Float>(&self, tile: &mut Tile<F>, width: usize, gradient: bool) -> bool {
         let mut invalid = false;
         maximum(tile, width);
         // The shifted logit of the target, before it is exponentiated.
         for sample in 0..width {
-            if let Id::Class(class) = self.reads.id(ids, ignored, place.first + sample) {
-                tile.numbers[sample] = tile.x[class * width + sample] - tile.largest[sample];
+            if let Id::Class(class) = tile.ids[sample] {
+                tile.numbers[sample] =
+                    tile.x[class as usize * width + sample] - tile.largest[sample];
             }
         }
         exponentials(tile, width);
         for sample in 0..width {
-            let found = self.reads.id(ids, ignored, place.first + sample);
+            let found = tile.ids[sample];
             let others = F::of(tile.others[sample]);
             let weight = tile.weights[sample];
             let scale = F::of(self.scale.gradient);
@@ -524,8 +522,8 @@ impl Sweep<'_> {
                     let q = F::of(self.reads.weight(class));
                     let log_prob = tile.numbers[sample] - tile.ln_sums[sample];
                     tile.losses[sample] = nll_term(log_prob, q).0;
-                    let exp = tile.x[class * width + sample];
-                    let rest = match class == tile.at[sample] as usize {
+                    let exp = tile.x[class as usize * width + sample];
+                    let rest = match class == tile.at[sample] {
                         true => others,
                         false => others.plus(1.0) - exp,
                     };
@@ -564,8 +562,8 @@ impl Sweep<'_> {
             }
         }
         for sample in 0..width {
-            if let Id::Class(class) = self.reads.id(ids, ignored, place.first + sample) {
-                tile.x[class * width + sample] = tile.largest[sample];
+            if let Id::Class(class) = tile.ids[sample] {
+                tile.x[class as usize * width + sample] = tile.largest[sample];
             }
         }
         invalid
@@ -660,9 +658,9 @@ impl Sweep<'_> {
         // What is added to the coefficients of a sample: 0, or NaN.
         tile.numbers.fill(F::default());
         match self.reads.target {
-            Target::Ids { ids, ignored } => {
+            Target::Ids { .. } => {
                 for sample in 0..width {
-                    tile.numbers[sample] = match self.reads.id(ids, ignored, place.first + sample) {
+                    tile.numbers[sample] = match tile.ids[sample] {
                         Id::Class(_) => F::of(spread),
                         Id::Ignored => F::default(),
                         Id::Invalid => {
@@ -680,8 +678,8 @@ impl Sweep<'_> {
                     }
                 }
                 for sample in 0..width {
-                    if let Id::Class(class) = self.reads.id(ids, ignored, place.first + sample) {
-                        tile.q[class * width + sample] += F::of(1.0 - smoothing);
+                    if let Id::Class(class) = tile.ids[sample] {
+                        tile.q[class as usize * width + sample] += F::of(1.0 - smoothing);
                     }
                 }
             }
@@ -822,7 +820,7 @@ fn exponentials<F: Float>(tile: &mut Tile<F>, width: usize) {
     }
     for sample in 0..width {
         // NaN where that logit is not finite.
-        let finite = (tile.largest[sample] - tile.largest[sample]).equals(0.0);
+        let finite = tile.largest[sample].between(-F::MAX, F::MAX);
         let exp = F::NAN.replace(finite, F::of(1.0));
         tile.x[tile.at[sample] as usize * width + sample] = exp;
     }

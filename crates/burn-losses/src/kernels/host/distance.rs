@@ -109,7 +109,7 @@ impl Sweep<'_> {
         let [mut to_positive, mut to_negative, mut between] = [row(), row(), row()];
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
-        for at in 0..rows {
+        for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let here = at * length..(at + 1) * length;
             for ((input, source), gradient) in
                 inputs.iter_mut().zip(self.reads.inputs).zip(&gradients)
@@ -146,7 +146,7 @@ impl Sweep<'_> {
                 }
                 None => F::of(1.0),
             };
-            losses[at] = loss.times_or_zero(weight);
+            *loss_of_row = loss.times_or_zero(weight);
             if gradients.iter().all(Option::is_none) {
                 continue;
             }
@@ -158,27 +158,34 @@ impl Sweep<'_> {
                 }
                 continue;
             }
-            of_positive.directions(p, slope, &mut to_positive);
-            of_negative.directions(p, slope * share, &mut to_negative);
-            match of_between {
-                Some(of_between) => {
-                    let rest = F::of(1.0) - share;
-                    of_between.directions(p, slope * rest, &mut between);
-                }
-                None => between.fill(F::default()),
-            }
+            let of_positive = of_positive.of_unit(&mut to_positive);
+            let of_negative = of_negative.of_unit(&mut to_negative);
             // The inputs have been read, so their buffers take the gradients.
-            let [of_anchor, of_positive, of_negative] =
-                inputs.each_mut().map(|input| &mut input[..length]);
+            let [anchor, positive, negative] = inputs.each_mut().map(|input| &mut input[..length]);
             let (to_positive, to_negative) = (&to_positive[..length], &to_negative[..length]);
-            let between = &between[..length];
-            for component in 0..length {
-                let pull = to_positive[component];
-                let push = to_negative[component];
-                let between = between[component];
-                of_anchor[component] = pull - push;
-                of_positive[component] = -(pull + between);
-                of_negative[component] = push + between;
+            match of_between {
+                None => {
+                    for at in 0..length {
+                        let pull = direction(to_positive[at], of_positive, p, slope);
+                        let push = direction(to_negative[at], of_negative, p, slope);
+                        anchor[at] = pull - push;
+                        positive[at] = -pull;
+                        negative[at] = push;
+                    }
+                }
+                Some(of_between) => {
+                    let of_between = of_between.of_unit(&mut between);
+                    let (to_far, to_near) = (slope * share, slope * (F::of(1.0) - share));
+                    let between = &between[..length];
+                    for at in 0..length {
+                        let pull = direction(to_positive[at], of_positive, p, slope);
+                        let push = direction(to_negative[at], of_negative, p, to_far);
+                        let between = direction(between[at], of_between, p, to_near);
+                        anchor[at] = pull - push;
+                        positive[at] = -(pull + between);
+                        negative[at] = push + between;
+                    }
+                }
             }
             for (gradient, row) in gradients.iter_mut().zip(&inputs) {
                 if let Some(gradient) = gradient {
@@ -251,26 +258,28 @@ fn shares<F: Float>(numbers: &[F], p: f64, ratio: impl Fn(F) -> F) -> f64 {
     tree(&lanes)
 }
 
+/// The derivative of a norm with respect to a component of a difference, times a slope.
+#[inline(always)]
+fn direction<F: Float>(component: F, of_unit: F, p: f64, slope: F) -> F {
+    norm_slope(component * of_unit, p) * slope
+}
+
 impl<F: Float> Norm<F> {
-    /// Replaces a difference by the derivative of its norm, times a factor; 0 where the norm is 0.
+    /// What a difference is multiplied by to be a unit vector; the zero vector stays what it is.
     #[inline(always)]
-    fn directions(&self, p: f64, factor: F, difference: &mut [F]) {
+    fn of_unit(&self, difference: &mut [F]) -> F {
+        let one = F::of(1.0);
         if self.norm.equals(0.0) {
-            difference.fill(F::default());
-            return;
+            return one;
         }
-        let of_scale = F::of(1.0) / self.scale;
-        let of_norm = F::of(1.0) / self.norm;
+        let factor = one / self.norm;
+        if self.scale.equals(1.0) & factor.between(0.0, 1e30) {
+            return factor;
+        }
         // The reciprocal of a number below the normal ones would be infinite.
-        let exact = !(of_scale.between(0.0, 1e30) & of_norm.between(0.0, 1e30));
-        if exact {
-            for difference in difference {
-                *difference = norm_slope(*difference / self.scale / self.norm, p) * factor;
-            }
-        } else {
-            for difference in difference {
-                *difference = norm_slope(*difference * of_scale * of_norm, p) * factor;
-            }
+        for difference in difference {
+            *difference = *difference / self.scale / self.norm;
         }
+        one
     }
 }

@@ -13,6 +13,8 @@ pub(crate) mod memory;
 mod output;
 pub(crate) mod pointwise;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use output::{Output, Unwritten};
 pub(crate) use source::Source;
@@ -64,6 +66,9 @@ float!(f64);
 const BLOCK: usize = 128;
 /// About how many elements a thread works on at a time.
 const CHUNK: usize = 16 * 1024;
+/// From this number of tasks on they are shared among threads: to wake one takes as long as a few of
+/// them.
+const TASKS: usize = 8;
 /// How many sums are kept side by side.
 const LANES: usize = 16;
 
@@ -144,7 +149,7 @@ fn spread<T: Send, S, W: Work<T, S>>(
     work: &W,
 ) -> Vec<W::Result> {
     #[cfg(feature = "std")]
-    if tasks.len() > 1 {
+    if tasks.len() >= TASKS {
         use rayon::prelude::*;
         return tasks
             .into_par_iter()

@@ -2,6 +2,7 @@
 //! promises besides: the same bits for any number of threads, and memory that is not taken.
 
 use super::portably;
+use crate::kernels::autodiff::largest;
 use crate::prelude::*;
 use crate::{Evaluate, LossError};
 use burn::tensor::{Bool, DType, Device, Distribution, Int, Shape, Tensor, TensorData};
@@ -100,8 +101,9 @@ impl Case {
                 let mut larger = shape;
                 larger[0] += 3;
                 let whole = Tensor::<D>::full(larger, 7.0, options);
-                let part = whole.clone().slice_assign([1..shape[0] + 1], tensor);
-                part.slice([1..shape[0] + 1])
+                let above = whole.clone().narrow(0, 0, 1);
+                let below = whole.narrow(0, 0, 2);
+                Tensor::cat(vec![above, tensor, below], 0).narrow(0, 1, shape[0])
             }
             _ => tensor,
         }
@@ -201,20 +203,21 @@ fn compare(
         _ => 4e-6,
     };
     let digits = digits * (longest as f64 / 64.0).max(1.0);
+    let limit = 0.999 * largest(dtype);
     assert_eq!(swept.len(), portable.len());
     for (swept, portable) in swept.iter().zip(&portable) {
         assert_eq!(swept.len(), portable.len(), "case {seed}: {what}");
         let finite = portable.iter().filter(|number| number.is_finite());
-        let largest = finite.fold(0.0, |largest: f64, number| largest.max(number.abs()));
+        let greatest = finite.fold(0.0, |greatest: f64, number| greatest.max(number.abs()));
         for (at, (&found, &expected)) in swept.iter().zip(portable).enumerate() {
             let same = found == expected
                 || (found.is_nan() && expected.is_nan())
-                // The sweep clamps gradients once more after they were multiplied by weights.
-                || (expected.is_infinite() && found.abs() >= 6.5e4 && found * expected > 0.0)
-                || (found - expected).abs() <= digits * (expected.abs() + largest + size);
+                // Of what exceeds the type on the way, only the sign is left.
+                || (expected.abs() >= limit && found * expected > 0.0)
+                || (found - expected).abs() <= digits * (expected.abs() + greatest + size);
             assert!(
                 same,
-                "case {seed}: {what}: {found:e} at {at}, portably {expected:e} (largest {largest:e})"
+                "case {seed}: {what}: {found:e} at {at}, portably {expected:e} (largest {greatest:e})"
             );
         }
     }

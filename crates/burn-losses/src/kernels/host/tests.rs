@@ -1,0 +1,142 @@
+//! The sweeps on plain slices: what is written to new memory is what is written in place, and no
+//! number is left out. They are small, so that an interpreter can run them.
+
+use super::classes::{Layout, Target};
+use super::distance::Triplet;
+use super::{BLOCK, Float, Found, Output, Scale, Source, Unwritten, classes, distance, pointwise};
+use crate::kernels::rule::Rule;
+use crate::regression::definitions::SquaredError;
+use alloc::vec::Vec;
+
+const PLAIN: Scale = Scale {
+    losses: 1.0,
+    gradient: 1.0,
+    limit: f32::MAX as f64,
+};
+
+fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    let number = |at: usize| ((at * 7919 + seed * 104_729) % 1009) as f32 / 500.0 - 1.0;
+    (0..count).map(number).collect()
+}
+
+/// What is written to new memory.
+#[allow(unsafe_code)]
+fn new<F: Float>(count: usize, sweep: impl FnOnce(Output<F>) -> Found) -> (Vec<F>, Found) {
+    let mut memory = Unwritten::new(count);
+    let found = sweep(memory.output(count));
+    // SAFETY: that all of it is written is what the interpreter finds out here.
+    (unsafe { memory.written(count) }, found)
+}
+
+/// What is written in the place of an input.
+fn in_place(input: &[f32], sweep: impl FnOnce(Output<f32>) -> Found) -> (Vec<f32>, Found) {
+    let mut memory = input.to_vec();
+    let found = sweep(Output::InPlace(&mut memory));
+    (memory, found)
+}
+
+#[test]
+fn pointwise_in_new_memory_and_in_place() {
+    for count in [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3] {
+        let (x, y) = (numbers(count, 1), numbers(count, 2));
+        let sweep = |first: Option<Source>, output: Output<f32>| {
+            let reads = pointwise::Reads {
+                operands: [first, Some(Source::F32(&y))],
+                rules: [None, Some(Rule::between(-9.0, 9.0))],
+                rows: None,
+                weights: None,
+                samples: None,
+            };
+            let writes = pointwise::Writes {
+                losses: None,
+                gradients: [Some(output), None],
+            };
+            pointwise::sweep(SquaredError, count, &reads, writes, PLAIN)
+        };
+        let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&x)), output));
+        let (same, _) = in_place(&x, |output| sweep(None, output));
+        assert_eq!(gradient, same);
+        let expected: f64 = x
+            .iter()
+            .zip(&y)
+            .map(|(x, y)| f64::from((x - y) * (x - y)))
+            .sum();
+        assert!((found.sum - expected).abs() < 1e-5 * expected && !found.invalid);
+        for ((gradient, x), y) in gradient.iter().zip(&x).zip(&y) {
+            assert_eq!(*gradient, 2.0 * (x - y));
+        }
+    }
+}
+
+#[test]
+fn classes_in_new_memory_and_in_place() {
+    for (outer, classes, inner) in [(3, 5, 1), (70, 3, 1), (2, 130, 1), (2, 3, 19), (1, 2, 3)] {
+        let layout = Layout {
+            outer,
+            classes,
+            inner,
+        };
+        let x = numbers(outer * classes * inner, 3);
+        let ids: Vec<i32> = (0..outer * inner)
+            .map(|at| (at * 5 % classes) as i32)
+            .collect();
+        for (log_probs, label_smoothing) in [(None, 0.0), (None, 0.1), (Some(()), 0.0)] {
+            let sweep = |input: Option<Source>, output: Output<f32>| {
+                let reads = classes::Reads {
+                    input,
+                    layout,
+                    target: Target::Ids {
+                        ids: Source::I32(&ids),
+                        ignored: &[1],
+                    },
+                    log_probs: log_probs.map(|()| Rule::between(-9.0, 9.0)),
+                    weights: None,
+                    label_smoothing,
+                    samples: None,
+                };
+                classes::sweep(&reads, None, Some(output), PLAIN)
+            };
+            let (gradient, found) = new(x.len(), |output| sweep(Some(Source::F32(&x)), output));
+            let (same, _) = in_place(&x, |output| sweep(None, output));
+            assert_eq!(gradient, same);
+            assert!(found.sum.is_finite() && !found.invalid);
+            // With a softmax, a sample's gradient sums to 0.
+            if log_probs.is_none() {
+                let sum: f32 = gradient.iter().sum();
+                assert!(sum.abs() < 1e-4, "{sum}");
+            }
+        }
+    }
+}
+
+#[test]
+fn distances_in_new_memory_and_in_place() {
+    let (rows, length) = (5, 19);
+    let count = rows * length;
+    let inputs = [numbers(count, 4), numbers(count, 5), numbers(count, 6)];
+    for swap in [false, true] {
+        let triplet = Triplet {
+            margin: 1.0,
+            p: 2.0,
+            eps: 1e-6,
+            swap,
+        };
+        let sweep = |anchor: Option<Source>, output: Output<f32>| {
+            let reads = distance::Reads {
+                inputs: [
+                    anchor,
+                    Some(Source::F32(&inputs[1])),
+                    Some(Source::F32(&inputs[2])),
+                ],
+                rows,
+                length,
+                samples: None,
+            };
+            distance::sweep(triplet, &reads, None, [Some(output), None, None], PLAIN)
+        };
+        let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&inputs[0])), output));
+        let (same, _) = in_place(&inputs[0], |output| sweep(None, output));
+        assert_eq!(gradient, same);
+        assert!(found.sum > 0.0 && gradient.iter().any(|number| *number != 0.0));
+    }
+}
