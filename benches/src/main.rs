@@ -170,6 +170,12 @@ fn line(case: &Case, row: &Measured) -> String {
     )
 }
 
+/// Whose turn it is.
+enum Turn<'a> {
+    Here(&'a Contestant),
+    Torch(&'static str),
+}
+
 /// The median milliseconds of each, taken in turns. Each takes two steps at its turn, of which the
 /// second is timed, so that everybody finds the caches and threads as it left them; and it starts
 /// after a pause, as threads that have finished keep a processor busy for a while.
@@ -180,29 +186,37 @@ fn medians(
     repeats: usize,
 ) -> std::io::Result<BTreeMap<&'static str, f64>> {
     const WARM_UPS: usize = 2;
-    let pause = || std::thread::sleep(Duration::from_millis(5));
+    let pause = || std::thread::sleep(Duration::from_millis(10));
+    let from_torch = torch.iter().flat_map(|_| TORCH);
+    let everybody: Vec<_> = contestants
+        .iter()
+        .map(Turn::Here)
+        .chain(from_torch.map(Turn::Torch))
+        .collect();
     let mut times: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for repeat in 0..WARM_UPS + repeats {
-        let mut add = |name, time| {
+        // Nobody is always the one after a certain other.
+        for place in 0..everybody.len() {
+            pause();
+            let (name, time) = match &everybody[(place + repeat) % everybody.len()] {
+                Turn::Here(contestant) => {
+                    burn_losses::set_checks(contestant.checks);
+                    (contestant.prepare)(backward)();
+                    let step = (contestant.prepare)(backward);
+                    let start = Instant::now();
+                    let left = step();
+                    let time = start.elapsed().as_secs_f64() * 1e3;
+                    drop(left);
+                    (contestant.name, time)
+                }
+                Turn::Torch(name) => {
+                    let torch = torch.as_mut().expect("PyTorch has turns if it is there");
+                    torch.step(name, backward)?;
+                    (*name, torch.step(name, backward)?)
+                }
+            };
             if repeat >= WARM_UPS {
                 times.entry(name).or_default().push(time);
-            }
-        };
-        for contestant in contestants {
-            burn_losses::set_checks(contestant.checks);
-            pause();
-            (contestant.prepare)(backward)();
-            let step = (contestant.prepare)(backward);
-            let start = Instant::now();
-            let left = step();
-            add(contestant.name, start.elapsed().as_secs_f64() * 1e3);
-            drop(left);
-        }
-        if let Some(torch) = &mut torch {
-            for name in TORCH {
-                pause();
-                torch.step(name, backward)?;
-                add(name, torch.step(name, backward)?);
             }
         }
     }

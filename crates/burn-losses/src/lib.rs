@@ -60,7 +60,9 @@
 //! 2. **For finite input and a valid target no loss and no gradient is NaN**, and none is infinite
 //!    unless its exact value exceeds the float type. A logit or a log-probability of `-inf` is
 //!    legal: probability 0.
-//! 3. Each loss is **one implementation** that runs, with gradients, on every backend Burn has.
+//! 3. Each loss is **one implementation** that runs, with gradients, on every backend Burn has, and on
+//!    flex and ndarray **in one sweep** over memory that gives loss and gradient. The checks are part
+//!    of it.
 //!
 //! When the values of a target are looked at is up to [`Checks`].
 //!
@@ -68,8 +70,8 @@
 //!
 //! The backend is chosen when the program runs, by the [`Device`](burn::tensor::Device) that the
 //! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
-//! `rocm` turn a backend on in Burn and compile what this crate has for it. A backend that is on in
-//! Burn but not here works too, a little slower.
+//! `rocm` turn a backend on in Burn and compile what this crate has for it: for flex and ndarray the
+//! sweeps. A backend that is on in Burn but not here works too, slower.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

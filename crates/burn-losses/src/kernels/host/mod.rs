@@ -142,25 +142,59 @@ fn take<'a, F: Copy>(output: &mut Option<Output<'a, F>>, length: usize) -> Optio
     Some(part)
 }
 
-/// Does the tasks on all threads.
+/// Does the tasks on all threads; the results are in order.
 fn spread<T: Send, S, W: Work<T, S>>(
     tasks: Vec<T>,
-    scratch: impl Fn() -> S + Sync + Send,
+    scratch: impl Fn() -> S + Sync,
     work: &W,
 ) -> Vec<W::Result> {
     #[cfg(feature = "std")]
-    if tasks.len() >= TASKS {
-        use rayon::prelude::*;
-        return tasks
-            .into_par_iter()
-            .map_init(scratch, |scratch, task| vectorised(work, scratch, task))
-            .collect();
+    if tasks.len() >= TASKS && rayon::current_num_threads() > 1 {
+        return share(tasks, scratch, work);
     }
     let mut scratch = scratch();
     tasks
         .into_iter()
         .map(|task| vectorised(work, &mut scratch, task))
         .collect()
+}
+
+/// Shares the tasks among the threads of the pool and this one.
+///
+/// This thread works too instead of waiting. To wake two sleeping threads takes longer than to wake
+/// one, and a loss takes a millisecond.
+#[cfg(feature = "std")]
+fn share<T: Send, S, W: Work<T, S>>(
+    tasks: Vec<T>,
+    scratch: impl Fn() -> S + Sync,
+    work: &W,
+) -> Vec<W::Result> {
+    use std::sync::Mutex;
+
+    const NOBODY_PANICS: &str = "nothing panics while it holds the lock";
+    let count = tasks.len();
+    let queue = Mutex::new(tasks.into_iter().enumerate());
+    let results = Mutex::new(Vec::with_capacity(count));
+    let work_on = || {
+        let mut scratch = scratch();
+        loop {
+            let next = queue.lock().expect(NOBODY_PANICS).next();
+            let Some((at, task)) = next else {
+                break;
+            };
+            let result = vectorised(work, &mut scratch, task);
+            results.lock().expect(NOBODY_PANICS).push((at, result));
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..rayon::current_num_threads() {
+            scope.spawn(|_| work_on());
+        }
+        work_on();
+    });
+    let mut results = results.into_inner().expect(NOBODY_PANICS);
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Does a part of the work in code for the widest vectors the processor has.
