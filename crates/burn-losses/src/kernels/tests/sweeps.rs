@@ -204,6 +204,12 @@ fn compare(
     };
     let digits = digits * (longest as f64 / 64.0).max(1.0);
     let limit = 0.999 * largest(dtype);
+    // Below the normal numbers there are fewer digits.
+    let least = match dtype {
+        DType::F64 => f64::MIN_POSITIVE,
+        DType::F16 => 6.1e-5,
+        _ => f64::from(f32::MIN_POSITIVE),
+    };
     assert_eq!(swept.len(), portable.len());
     for (swept, portable) in swept.iter().zip(&portable) {
         assert_eq!(swept.len(), portable.len(), "case {seed}: {what}");
@@ -214,7 +220,7 @@ fn compare(
                 || (found.is_nan() && expected.is_nan())
                 // Of what exceeds the type on the way, only the sign is left.
                 || (expected.abs() >= limit && found * expected > 0.0)
-                || (found - expected).abs() <= digits * (expected.abs() + greatest + size);
+                || (found - expected).abs() <= digits * (expected.abs() + greatest + size + least);
             assert!(
                 same,
                 "case {seed}: {what}: {found:e} at {at}, portably {expected:e} (largest {greatest:e})"
