@@ -3,7 +3,7 @@
 use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind, or_panic};
 use crate::kernels::autodiff::{self, Slope, in_context_of};
-use crate::kernels::ops::Wanted;
+use crate::kernels::ops::{Wanted, Wish};
 use crate::kernels::portable::{flat, or_nan, repeated, shaped, untracked, wide};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
@@ -326,6 +326,16 @@ impl Call {
             shape: given.shape,
             each,
         }))
+    }
+
+    /// What is wanted of a sweep over a batch of that size.
+    pub(crate) fn wish(&self, weights: &Option<Weights>, batch: usize) -> Wish<Flat> {
+        let each = weights.as_ref().map(|weights| weights.each.clone());
+        Wish {
+            wanted: self.wanted,
+            samples: each.map(Flat::Float),
+            batch,
+        }
     }
 
     /// The shape of the unreduced loss, where the losses themselves have the given one.

@@ -5,7 +5,7 @@
 
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::fused::{self, ClassSweep};
-use crate::kernels::ops::{self, Wanted, Wish};
+use crate::kernels::ops::{self, Wanted};
 use crate::kernels::portable::{Softmax, along_axis, both, finite, flat, or_nan, untracked};
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, nll_term};
@@ -13,7 +13,7 @@ use crate::loss::{Call, Evaluation, Graph, Losses, without};
 use crate::target::check::{
     Check, Found, LOG_PROB, LOG_PROB_MAX, dims, no_log_prob, tolerance, whole_rows,
 };
-use crate::target::{ClassAxisTarget, Classes, Flat, Readable};
+use crate::target::{ClassAxisTarget, Classes, Readable};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -179,13 +179,7 @@ pub(super) fn evaluate<const D: usize>(
             weights: options.weights.cloned(),
             label_smoothing: options.label_smoothing,
         },
-        wish: Wish {
-            wanted: call.wanted,
-            samples: weights
-                .as_ref()
-                .map(|weights| Flat::Float(weights.each.clone())),
-            batch: input.dims()[0],
-        },
+        wish: call.wish(&weights, input.dims()[0]),
     };
     let classes = input.dims()[axis];
     let kept = match call.wanted {

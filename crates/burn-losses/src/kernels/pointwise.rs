@@ -4,7 +4,7 @@
 use super::definition::Definition;
 use super::fused::{self, PointwiseSweep};
 use super::host::pointwise::Rows;
-use super::ops::{Pointwise, Pull, Wanted, Wish};
+use super::ops::{Pointwise, Pull, Wanted};
 use super::portable::{Sign, along_axis, both, pointwise, shaped, untracked, weighted, wide};
 use super::rule::Rule;
 use crate::error::LossError;
@@ -117,13 +117,7 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
                 }),
                 weights: self.weights.clone().map(along),
             },
-            wish: Wish {
-                wanted: call.wanted,
-                samples: weights
-                    .as_ref()
-                    .map(|weights| Flat::Float(weights.each.clone())),
-                batch: shape[0],
-            },
+            wish: call.wish(&weights, shape[0]),
         };
         let kept = match call.wanted {
             Wanted::Each => inputs[0].dims(),

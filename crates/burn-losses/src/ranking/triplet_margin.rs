@@ -5,13 +5,12 @@ use crate::error::{Lint, LossError, LossErrorKind};
 use crate::kernels::fused::{self, TripletSweep};
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::norm::{share_of_smaller, triplet_margin};
-use crate::kernels::ops::{Wanted, Wish};
+use crate::kernels::ops::Wanted;
 use crate::kernels::portable::{finite, flat, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::Flat;
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
 use alloc::string::ToString;
@@ -204,14 +203,9 @@ where
             let losses = with_tensors(triplet, inputs);
             return Ok(losses.answer(&call, weights, &rows, dtype));
         }
-        let each = weights.as_ref().map(|weights| weights.each.clone());
         let sweep = TripletSweep {
             triplet,
-            wish: Wish {
-                wanted: call.wanted,
-                samples: each.map(Flat::Float),
-                batch: shape[0],
-            },
+            wish: call.wish(&weights, shape[0]),
         };
         let kept = match call.wanted {
             Wanted::Each => {
