@@ -1,17 +1,20 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
-use crate::kernels::norm::{norm_root, norm_slope, norm_term};
-use crate::kernels::portable::{as_function_of, repeated, untracked};
+use crate::kernels::fused::{self, PairSweep};
+use crate::kernels::host::distance::Pair;
+use crate::kernels::norm::{Length, Short, length, norm_root, norm_slope, norm_term};
+use crate::kernels::ops::{Pairs, Wanted, Wish};
+use crate::kernels::portable::{as_function_of, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
 use burn::tensor::Tensor;
 
-/// A distance of vectors along the last axis, and how it changes with the first vector.
-pub(crate) struct Distance<const D: usize> {
-    /// The distance, with the last axis kept at length 1.
+/// A norm of vectors along the last axis, and how it changes with them.
+pub(crate) struct Norm<const D: usize> {
+    /// The norm, with the last axis kept at length 1.
     pub(crate) value: Tensor<D>,
     /// Each component over the largest, and the norm of those.
     ratio: Tensor<D>,
@@ -19,9 +22,8 @@ pub(crate) struct Distance<const D: usize> {
     p: f64,
 }
 
-impl<const D: usize> Distance<D> {
-    /// The derivative with respect to the first vector; that with respect to the second is the
-    /// negative of it. It is 0 where the distance is 0.
+impl<const D: usize> Norm<D> {
+    /// The derivative with respect to the vector; it is 0 where the norm is 0.
     pub(crate) fn direction(self) -> Tensor<D> {
         let zero = self.norm.equals(0.0);
         norm_slope(self.ratio / self.norm.set(zero, 1.0), self.p)
@@ -32,7 +34,7 @@ impl<const D: usize> Distance<D> {
 ///
 /// It is computed on the ratios to the largest component, so it does not overflow before its value
 /// does; and where the norm is 0 the derivative is 0, not 0 / 0.
-pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Distance<D> {
+pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Norm<D> {
     let largest = if difference.is_double() {
         f64::MAX
     } else {
@@ -44,7 +46,7 @@ pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Distance<D>
     let ratio = difference / scale.clone().set(zero, 1.0);
     let sum = norm_term(ratio.clone(), p).sum_dim(D - 1);
     let norm = norm_root(sum, p);
-    Distance {
+    Norm {
         value: (norm.clone() * scale).at_most(largest),
         ratio,
         norm,
@@ -87,6 +89,9 @@ where
     const NAME: &str = "pairwise_distance";
     let checked = check_pair(NAME, &a, &b).and_then(|()| norm_options(NAME, p, eps));
     or_panic(checked);
+    if a.shape().num_elements() > 0 && fused::is_there(&a.device()) {
+        return swept(Pair::Norm { p, eps }, a, b);
+    }
     let x = untracked(&a);
     let y = untracked(&b).cast(x.dtype());
     let distance = norm((x - y).plus(eps), p);
@@ -126,47 +131,82 @@ where
     let checked = check_pair(NAME, &a, &b)
         .and_then(|()| hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive"));
     or_panic(checked);
-    let x = untracked(&a);
-    let y = untracked(&b).cast(x.dtype());
-    let of_x = Direction::new(x, eps);
-    let of_y = Direction::new(y, eps);
-    let cosine = (of_x.unit.clone() * of_y.unit.clone()).sum_dim(D - 1);
-    let slope_of_a = of_x.slope(&cosine, &of_y);
-    let slope_of_b = of_y.slope(&cosine, &of_x);
-    joined(cosine, [(&a, slope_of_a), (&b, slope_of_b)])
+    if a.shape().num_elements() > 0 && fused::is_there(&a.device()) {
+        return swept(Pair::Cosine { eps }, a, b);
+    }
+    let cosine = Cosine::new([&a, &b], Short::AtLeast(eps));
+    let value = cosine.value.clone();
+    let [of_a, of_b] = cosine.slopes();
+    joined(value, [(&a, of_a), (&b, of_b)])
+}
+
+/// The cosine of the angle of vectors along the last axis, and how it changes with both.
+pub(crate) struct Cosine<const D: usize> {
+    /// The cosine, with the last axis kept at length 1.
+    pub(crate) value: Tensor<D>,
+    vectors: [Direction<D>; 2],
+}
+
+impl<const D: usize> Cosine<D> {
+    /// Of vectors of one shape, computed in the type of the first.
+    pub(crate) fn new(vectors: [&Tensor<D>; 2], short: Short) -> Self {
+        let wide = wide(vectors[0].dtype());
+        let vectors = vectors.map(|vector| Direction::new(untracked(vector).cast(wide), short));
+        let [a, b] = &vectors;
+        Self {
+            value: (a.unit.clone() * b.unit.clone()).sum_dim(D - 1),
+            vectors,
+        }
+    }
+
+    /// The derivatives with respect to both vectors.
+    pub(crate) fn slopes(&self) -> [Tensor<D>; 2] {
+        let [a, b] = &self.vectors;
+        [a.slope(&self.value, b), b.slope(&self.value, a)]
+    }
 }
 
 /// A vector as a direction and a length.
 struct Direction<const D: usize> {
     unit: Tensor<D>,
-    length: Tensor<D>,
-    /// 1 where the length is the vector's own, 0 where it is the least allowed.
-    own: Tensor<D>,
+    length: Length<Tensor<D>>,
 }
 
 impl<const D: usize> Direction<D> {
-    fn new(vector: Tensor<D>, eps: f64) -> Self {
-        let norm = norm(vector.clone(), 2.0);
-        let length = norm.value.clone();
-        let short = length.clone().lower_equal_scalar(eps);
-        let own = length.clone().ones_like().set(short.clone(), 0.0);
+    fn new(vector: Tensor<D>, short: Short) -> Self {
+        let norm = norm(vector, 2.0);
+        let length = length(norm.value.clone(), short);
         // The norm's direction is exact even where the length is beyond the largest number.
-        let scaled = vector.clone() / eps;
-        let unit = norm
-            .direction()
-            .replace(repeated(short, vector.dims()), scaled);
-        Self {
-            unit,
-            length: length.at_least(eps),
-            own,
-        }
+        let unit = norm.direction() * length.share.clone();
+        Self { unit, length }
     }
 
     /// The derivative of the cosine with respect to this vector.
     fn slope(&self, cosine: &Tensor<D>, other: &Self) -> Tensor<D> {
-        let along = self.unit.clone() * (cosine.clone() * self.own.clone());
-        (other.unit.clone() - along) / self.length.clone()
+        let along = self.unit.clone() * (cosine.clone() * self.length.own.clone());
+        (other.unit.clone() - along) / self.length.length.clone()
     }
+}
+
+/// What a sweep computes of the pairs of rows, in the graph.
+fn swept<const D: usize>(pair: Pair, a: Tensor<D>, b: Tensor<D>) -> <Tensor<D> as LowerRank>::Lower
+where
+    Tensor<D>: LowerRank,
+{
+    let (shape, dtype) = (a.dims(), a.dtype());
+    let mut kept = shape;
+    kept[D - 1] = 1;
+    let sweep = PairSweep {
+        call: Pairs { pair, signs: None },
+        wish: Wish {
+            wanted: Wanted::Each,
+            samples: None,
+            batch: shape[0],
+            terms: 1,
+        },
+    };
+    let outcome = fused::run([a, b], sweep, kept);
+    Unreduced::from_flat(outcome.value.cast(dtype), shape[..D - 1].to_vec().into())
 }
 
 /// The value, last axis dropped, as a function of the inputs whose gradients are given.

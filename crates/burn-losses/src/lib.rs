@@ -31,14 +31,24 @@
 //! |---|---|---|---|
 //! | [`L1Loss`] | regression | predictions | the true values, same shape |
 //! | [`MseLoss`] | regression | predictions | the true values, same shape |
+//! | [`SmoothL1Loss`] | regression | predictions | the true values, same shape |
+//! | [`HuberLoss`] | regression | predictions | the true values, same shape |
+//! | [`PoissonNllLoss`] | regression of counts | logarithms of rates, or rates | counts, same shape |
+//! | [`GaussianNllLoss`] | regression with a spread | predictions and their variance | the true values, same shape |
 //! | [`CrossEntropyLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int), or class probabilities `[N, C]` |
 //! | [`NllLoss`] | one class of several | log-probabilities `[N, C]` | class ids `[N]` (Int) |
+//! | [`MultiMarginLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`BceWithLogitsLoss`] | yes or no, once or many times | logits | labels 0 or 1 (or between), same shape |
 //! | [`BceLoss`] | yes or no, once or many times | probabilities | labels 0 or 1 (or between), same shape |
+//! | [`SoftMarginLoss`] | yes or no, once or many times | logits | +1 yes, -1 no, same shape |
+//! | [`MultiLabelSoftMarginLoss`] | any number of labels | logits `[N, C]` | labels 0 or 1 (or between), same shape |
+//! | [`MultiLabelMarginLoss`] | any number of labels, ranked first | logits `[N, C]` | ids of the labels, then -1 (Int), same shape |
 //! | [`KlDivLoss`] | match a distribution | log-probabilities `[N, C]` | probabilities `[N, C]` (or log-probabilities) |
 //! | [`HingeEmbeddingLoss`] | alike or not | a distance per pair | +1 alike, -1 not |
+//! | [`CosineEmbeddingLoss`] | alike or not | two embeddings `[N, E]` | +1 alike, -1 not `[N]` |
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
 //! | [`TripletMarginLoss`] | metric learning | anchor, positive, negative | none: the roles are the target |
+//! | [`TripletMarginWithDistanceLoss`] | metric learning, by any distance | anchor, positive, negative | none: the roles are the target |
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
@@ -89,6 +99,7 @@ mod kernels;
 mod loss;
 mod module;
 mod reduction;
+mod signs;
 
 pub mod classification;
 pub mod guide;

@@ -251,6 +251,8 @@ pub struct Call {
     weights: Option<Given>,
     /// The axis along which the losses are summed before anybody sees them.
     summed: Option<usize>,
+    /// How many of those that are summed count as one.
+    terms: usize,
 }
 
 /// Weights as they were given.
@@ -284,6 +286,7 @@ impl Call {
             wanted,
             weights: None,
             summed: None,
+            terms: 1,
         }
     }
 
@@ -291,6 +294,16 @@ impl Call {
     pub(crate) fn summed(self, axis: usize) -> Self {
         Self {
             summed: Some(axis),
+            ..self
+        }
+    }
+
+    /// As [`summed`](Self::summed), where all the losses along the axis count as one: each is weighted
+    /// by its share already.
+    pub(crate) fn averaged(self, axis: usize, terms: usize) -> Self {
+        Self {
+            summed: Some(axis),
+            terms,
             ..self
         }
     }
@@ -335,6 +348,7 @@ impl Call {
             wanted: self.wanted,
             samples: each.map(Flat::Float),
             batch,
+            terms: self.terms,
         }
     }
 
@@ -520,9 +534,25 @@ pub struct LossParts {
 pub trait Unreduced: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn from_flat(flat: Tensor<1>, shape: Shape) -> Self;
+
+    /// The elements in order, in the graph, and the shape.
+    #[doc(hidden)]
+    fn into_flat(self) -> (Tensor<1>, Shape);
+
+    /// The elements changed, the shape kept.
+    #[doc(hidden)]
+    fn map_flat(self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Self {
+        let (flat, shape) = self.into_flat();
+        Self::from_flat(map(flat), shape)
+    }
 }
 
 impl<const D: usize> Unreduced for Tensor<D> {
+    fn into_flat(self) -> (Tensor<1>, Shape) {
+        let shape = self.shape();
+        (flat(self), shape)
+    }
+
     fn from_flat(flat: Tensor<1>, shape: Shape) -> Self {
         shaped(flat, shape.dims())
     }
@@ -566,22 +596,27 @@ impl Losses {
                 let none = constant(&self.values, 0.0);
                 (self.graph.join(self.values, Through::Each), none)
             }
-            Wanted::Reduced(reduction) => self.reduce(reduction, weights),
+            Wanted::Reduced(reduction) => self.reduce(reduction, weights, call.terms),
             Wanted::Parts => {
                 let weight = match &self.weights {
                     Some(weights) => sum(weights.clone()),
                     None => constant(&self.values, self.values.dims()[0] as f64),
                 };
-                let (value, _) = self.reduce(Reduction::Sum, weights);
-                (value, weight)
+                let (value, _) = self.reduce(Reduction::Sum, weights, call.terms);
+                (value, weight / call.terms as f64)
             }
         };
         call.evaluation(value, weight, shape, dtype)
     }
 
     /// The sum of the losses over what the reduction divides it by, with the weights of
-    /// `forward_weighted`, if it is that.
-    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>) -> (Tensor<1>, Tensor<1>) {
+    /// `forward_weighted`, if it is that; so many `terms` count as one.
+    fn reduce(
+        self,
+        reduction: Reduction,
+        samples: Option<Tensor<1>>,
+        terms: usize,
+    ) -> (Tensor<1>, Tensor<1>) {
         let count = self.values.dims()[0];
         let values = match &samples {
             Some(samples) => weigh(self.values, samples.clone()),
@@ -595,8 +630,8 @@ impl Losses {
         let divisor = match (reduction, weights) {
             (Reduction::Sum, _) => None,
             (Reduction::BatchMean, _) => Some(constant(&values, self.batch as f64)),
-            (Reduction::Mean, None) => Some(constant(&values, count as f64)),
-            (Reduction::Mean, Some(weights)) => Some(sum(weights)),
+            (Reduction::Mean, None) => Some(constant(&values, (count / terms) as f64)),
+            (Reduction::Mean, Some(weights)) => Some(sum(weights) / terms as f64),
         };
         let (value, factor) = match divisor {
             _ if count == 0 => (constant(&values, 0.0), None),

@@ -1,5 +1,6 @@
 //! A row per loss: what it is a function of, and its formula.
 
+use std::f64::consts::PI;
 use std::ops::Range;
 
 use burn::tensor::{Int, Tensor};
@@ -40,9 +41,7 @@ pub fn rows() -> Vec<Row> {
             x: "prediction - target",
             range: -3.0..3.0,
             gradients: None,
-            curves: &[("|x - y|", |x| {
-                L1Loss::new().forward_no_reduction(x.clone(), zeros(x))
-            })],
+            curves: &[("|x - y|", |x| with_target(x, 0.0, L1Loss::new()))],
         },
         Row {
             name: "mse",
@@ -54,9 +53,74 @@ pub fn rows() -> Vec<Row> {
             x: "prediction - target",
             range: -3.0..3.0,
             gradients: None,
-            curves: &[("(x - y)²", |x| {
-                MseLoss::new().forward_no_reduction(x.clone(), zeros(x))
-            })],
+            curves: &[("(x - y)²", |x| with_target(x, 0.0, MseLoss::new()))],
+        },
+        Row {
+            name: "smooth_l1",
+            title: "SmoothL1Loss",
+            formula: &[
+                r"\ell &= \begin{cases} \frac{(x - y)^2}{2 \beta} & |x - y| < \beta \\ |x - y| - \frac{\beta}{2} & \text{else} \end{cases}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} \frac{x - y}{\beta} & |x - y| < \beta \\ \operatorname{sign}(x - y) & \text{else} \end{cases}",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("beta 1", |x| smooth_l1(x, 1.0)),
+                ("beta 0.5", |x| smooth_l1(x, 0.5)),
+                ("beta 0: L1Loss", |x| smooth_l1(x, 0.0)),
+            ],
+        },
+        Row {
+            name: "huber",
+            title: "HuberLoss",
+            formula: &[
+                r"\ell &= \begin{cases} \frac{1}{2} (x - y)^2 & |x - y| < \delta \\ \delta \left( |x - y| - \frac{\delta}{2} \right) & \text{else} \end{cases}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} x - y & |x - y| < \delta \\ \delta \operatorname{sign}(x - y) & \text{else} \end{cases}",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("delta 1", |x| huber(x, 1.0)),
+                ("delta 0.5", |x| huber(x, 0.5)),
+            ],
+        },
+        Row {
+            name: "poisson_nll",
+            title: "PoissonNllLoss",
+            formula: &[
+                r"\text{logarithm of the rate:} \quad \ell &= e^x - y\, x",
+                r"\text{rate:} \quad \ell &= x - y \ln(x + \varepsilon)",
+                r"\text{full:} \quad \ell &= \ldots + y \ln y - y + \frac{1}{2} \ln(2 \pi y) \qquad \text{where } y > 1",
+                r"\frac{\partial \ell}{\partial x} &= e^x - y \qquad \text{rate: } 1 - \frac{y}{x + \varepsilon}",
+            ],
+            x: "logarithm of the rate",
+            range: -3.0..2.0,
+            gradients: None,
+            curves: &[
+                ("count 0", |x| with_target(x, 0.0, PoissonNllLoss::new())),
+                ("count 1", |x| with_target(x, 1.0, PoissonNllLoss::new())),
+                ("count 3", |x| with_target(x, 3.0, PoissonNllLoss::new())),
+            ],
+        },
+        Row {
+            name: "gaussian_nll",
+            title: "GaussianNllLoss",
+            formula: &[
+                r"s &= \max(v,\ \varepsilon)",
+                r"\ell &= \frac{1}{2} \left( \ln s + \frac{(x - y)^2}{s} \right)",
+                r"\text{full:} \quad \ell &= \ldots + \frac{1}{2} \ln(2 \pi)",
+                r"\frac{\partial \ell}{\partial x} &= \frac{x - y}{s} \qquad \frac{\partial \ell}{\partial v} = \frac{1}{2} \left( \frac{1}{s} - \frac{(x - y)^2}{s^2} \right)",
+            ],
+            x: "prediction - target",
+            range: -2.0..2.0,
+            gradients: None,
+            curves: &[
+                ("variance 0.25", |x| gaussian(x, 0.25)),
+                ("variance 1", |x| gaussian(x, 1.0)),
+                ("variance 4", |x| gaussian(x, 4.0)),
+            ],
         },
         Row {
             name: "cross_entropy",
@@ -71,10 +135,10 @@ pub fn rows() -> Vec<Row> {
             range: -6.0..6.0,
             gradients: None,
             curves: &[
-                ("class 1", |x| two_classes(x, CrossEntropyLossConfig::new())),
+                ("class 1", |x| of_class_1(x, CrossEntropyLoss::new())),
                 ("class 1, smoothed by 0.2", |x| {
-                    let config = CrossEntropyLossConfig::new();
-                    two_classes(x, config.with_label_smoothing(0.2))
+                    let config = CrossEntropyLossConfig::new().with_label_smoothing(0.2);
+                    of_class_1(x, config.init())
                 }),
                 ("half each", |x| {
                     let logits = beside_zero(x);
@@ -94,9 +158,10 @@ pub fn rows() -> Vec<Row> {
             range: -6.0..0.0,
             gradients: None,
             curves: &[
-                ("w = 1", |x| one_of_two(x, NllLossConfig::new())),
+                ("w = 1", |x| of_class_1(x, NllLoss::new())),
                 ("w = 2", |x| {
-                    one_of_two(x, NllLossConfig::new().with_weights(Some(vec![1.0, 2.0])))
+                    let config = NllLossConfig::new().with_weights(Some(vec![1.0, 2.0]));
+                    of_class_1(x, config.init())
                 }),
             ],
         },
@@ -112,14 +177,10 @@ pub fn rows() -> Vec<Row> {
             range: -6.0..6.0,
             gradients: None,
             curves: &[
-                ("label 1", |x| {
-                    BceWithLogitsLoss::new().forward_no_reduction(x.clone(), zeros(x) + 1.0)
-                }),
-                ("label 0", |x| {
-                    BceWithLogitsLoss::new().forward_no_reduction(x.clone(), zeros(x))
-                }),
+                ("label 1", |x| with_target(x, 1.0, BceWithLogitsLoss::new())),
+                ("label 0", |x| with_target(x, 0.0, BceWithLogitsLoss::new())),
                 ("label 0.7", |x| {
-                    BceWithLogitsLoss::new().forward_no_reduction(x.clone(), zeros(x) + 0.7)
+                    with_target(x, 0.7, BceWithLogitsLoss::new())
                 }),
             ],
         },
@@ -134,15 +195,9 @@ pub fn rows() -> Vec<Row> {
             range: 0.004..0.996,
             gradients: Some(-12.0..12.0),
             curves: &[
-                ("label 1", |x| {
-                    BceLoss::new().forward_no_reduction(x.clone(), zeros(x) + 1.0)
-                }),
-                ("label 0", |x| {
-                    BceLoss::new().forward_no_reduction(x.clone(), zeros(x))
-                }),
-                ("label 0.7", |x| {
-                    BceLoss::new().forward_no_reduction(x.clone(), zeros(x) + 0.7)
-                }),
+                ("label 1", |x| with_target(x, 1.0, BceLoss::new())),
+                ("label 0", |x| with_target(x, 0.0, BceLoss::new())),
+                ("label 0.7", |x| with_target(x, 0.7, BceLoss::new())),
             ],
         },
         Row {
@@ -164,6 +219,75 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "multi_margin",
+            title: "MultiMarginLoss",
+            formula: &[
+                r"h_i &= m - x_y + x_i",
+                r"\ell &= \frac{w_y}{C} \sum_{i \ne y} \max(0,\ h_i)^p",
+                r"\frac{\partial \ell}{\partial x_i} &= \begin{cases} \frac{w_y}{C}\, p\, h_i^{p - 1} & i \ne y \text{ and } h_i > 0 \\ -\sum_{k \ne y} \frac{\partial \ell}{\partial x_k} & i = y \\ 0 & \text{else} \end{cases}",
+            ],
+            x: "logit of class 1, where that of class 0 is 0",
+            range: -2.0..3.0,
+            gradients: None,
+            curves: &[
+                ("class 1, p = 1", |x| of_class_1(x, MultiMarginLoss::new())),
+                ("class 1, p = 2", |x| {
+                    of_class_1(x, MultiMarginLossConfig::new().with_p(2).init())
+                }),
+            ],
+        },
+        Row {
+            name: "soft_margin",
+            title: "SoftMarginLoss",
+            formula: &[
+                r"\ell &= \ln(1 + e^{-y x})",
+                r"\frac{\partial \ell}{\partial x} &= -\frac{y}{1 + e^{y x}}",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("+1", |x| with_target(x, 1.0, SoftMarginLoss::new())),
+                ("-1", |x| with_target(x, -1.0, SoftMarginLoss::new())),
+            ],
+        },
+        Row {
+            name: "multi_label_margin",
+            title: "MultiLabelMarginLoss",
+            formula: &[
+                r"h_{j i} &= 1 - x_j + x_i \qquad y \text{: the set of the labels}",
+                r"\ell &= \frac{1}{C} \sum_{j \in y} \sum_{i \notin y} \max(0,\ h_{j i})",
+                r"\frac{\partial \ell}{\partial x_c} &= \begin{cases} -\frac{1}{C} \sum_{i \notin y} [h_{c i} > 0] & c \in y \\ \frac{1}{C} \sum_{j \in y} [h_{j c} > 0] & c \notin y \end{cases} \qquad [\ldots] \text{: 1 if so, else 0}",
+            ],
+            x: "logit of class 1; those of classes 0 and 2 are 0 and 1",
+            range: -2.0..3.0,
+            gradients: None,
+            curves: &[
+                ("label 1", |x| multi_label_margin(x, [1, -1, -1])),
+                ("labels 1 and 2", |x| multi_label_margin(x, [1, 2, -1])),
+                ("label 2", |x| multi_label_margin(x, [2, -1, -1])),
+            ],
+        },
+        Row {
+            name: "multi_label_soft_margin",
+            title: "MultiLabelSoftMarginLoss",
+            formula: &[
+                r"p_c &= \frac{1}{1 + e^{-x_c}}",
+                r"\ell &= -\frac{1}{C} \sum_c w_c \left( y_c \ln p_c + (1 - y_c) \ln(1 - p_c) \right)",
+                r"\frac{\partial \ell}{\partial x_c} &= \frac{w_c}{C} (p_c - y_c)",
+            ],
+            x: "logit of class 1, where that of class 0 is 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("class 1", |x| multi_label_soft_margin(x, 1.0, None)),
+                ("no class", |x| multi_label_soft_margin(x, 0.0, None)),
+                ("class 1, w = 2", |x| {
+                    multi_label_soft_margin(x, 1.0, Some(vec![1.0, 2.0]))
+                }),
+            ],
+        },
+        Row {
             name: "hinge_embedding",
             title: "HingeEmbeddingLoss",
             formula: &[
@@ -175,10 +299,10 @@ pub fn rows() -> Vec<Row> {
             gradients: None,
             curves: &[
                 ("+1: alike", |x| {
-                    HingeEmbeddingLoss::new().forward_no_reduction(x.clone(), zeros(x) + 1.0)
+                    with_target(x, 1.0, HingeEmbeddingLoss::new())
                 }),
                 ("-1: not alike", |x| {
-                    HingeEmbeddingLoss::new().forward_no_reduction(x.clone(), zeros(x) - 1.0)
+                    with_target(x, -1.0, HingeEmbeddingLoss::new())
                 }),
             ],
         },
@@ -216,6 +340,42 @@ pub fn rows() -> Vec<Row> {
                 }),
             ],
         },
+        Row {
+            name: "cosine_embedding",
+            title: "CosineEmbeddingLoss",
+            formula: &[
+                r"q_u &= \|u\|^2 + 10^{-12} \qquad c = \frac{u \cdot v}{\sqrt{q_u\, q_v}}",
+                r"\ell &= \begin{cases} 1 - c & y = +1 \\ \max(0,\ c - m) & y = -1 \end{cases}",
+                r"\frac{\partial \ell}{\partial c} &= \begin{cases} -1 & y = +1 \\ 1 & y = -1 \text{ and } c > m \\ 0 & \text{else} \end{cases} \qquad \frac{\partial c}{\partial u} = \frac{v}{\sqrt{q_u\, q_v}} - \frac{c\, u}{q_u}",
+            ],
+            x: "angle between the two, in radians",
+            range: 0.0..PI,
+            gradients: None,
+            curves: &[
+                ("+1: alike", |x| pair(x, 1.0, 0.0)),
+                ("-1, margin 0", |x| pair(x, -1.0, 0.0)),
+                ("-1, margin 0.5", |x| pair(x, -1.0, 0.5)),
+            ],
+        },
+        Row {
+            name: "triplet_margin_with_distance",
+            title: "TripletMarginWithDistanceLoss",
+            formula: &[
+                r"\text{Euclidean, Lp:} \quad d(u, v) &= \| u - v + 10^{-6} \|_p \qquad p = 2 \text{ or given}",
+                r"\text{Cosine:} \quad d(u, v) &= 1 - \frac{u \cdot v}{\max(\|u\|,\ 10^{-8}) \max(\|v\|,\ 10^{-8})}",
+                r"\ell &= \max(0,\ d(a, p) - d(a, n) + m)",
+                r"\text{swap:} \quad \ell &= \max(0,\ d(a, p) - \min(d(a, n),\ d(p, n)) + m)",
+                r"\frac{\partial \ell}{\partial d(a, p)} &= -\frac{\partial \ell}{\partial d(a, n)} = \begin{cases} 1 & \ell > 0 \\ 0 & \text{else} \end{cases} \qquad \text{without swap}",
+            ],
+            x: "angle of the negative; anchor at 0, positive at 1",
+            range: -PI..PI,
+            gradients: None,
+            curves: &[
+                ("Euclidean", |x| triplet_of_angles(x, Distance::Euclidean)),
+                ("Lp(1.0)", |x| triplet_of_angles(x, Distance::Lp(1.0))),
+                ("Cosine", |x| triplet_of_angles(x, Distance::Cosine)),
+            ],
+        },
     ]
 }
 
@@ -233,19 +393,40 @@ fn beside_zero(x: Tensor<1>) -> Tensor<2> {
     Tensor::cat(vec![x.zeros_like(), x], 1)
 }
 
-fn ones(x: &Tensor<1>) -> Tensor<1, Int> {
-    zeros(x.clone()).int() + 1
+/// A unit vector in the plane for each angle.
+fn direction(angle: Tensor<1>) -> Tensor<2> {
+    let angle = column(angle);
+    Tensor::cat(vec![angle.clone().cos(), angle.sin()], 1)
 }
 
-fn two_classes(x: Tensor<1>, config: CrossEntropyLossConfig) -> Tensor<1> {
-    let targets = ones(&x);
-    config.init().forward_no_reduction(beside_zero(x), targets)
+/// The loss with the same target everywhere.
+fn with_target<L>(x: Tensor<1>, target: f64, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<1>, Tensor<1>, Unreduced = Tensor<1>>,
+{
+    loss.forward_no_reduction(x.clone(), zeros(x) + target)
 }
 
-/// Log-probabilities of two classes, of which the second is the target.
-fn one_of_two(x: Tensor<1>, config: NllLossConfig) -> Tensor<1> {
-    let targets = ones(&x);
-    config.init().forward_no_reduction(beside_zero(x), targets)
+/// The loss of two classes, of which the second is the target.
+fn of_class_1<L>(x: Tensor<1>, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<1, Int>, Unreduced = Tensor<1>>,
+{
+    let ids = zeros(x.clone()).int() + 1;
+    loss.forward_no_reduction(beside_zero(x), ids)
+}
+
+fn smooth_l1(x: Tensor<1>, beta: f64) -> Tensor<1> {
+    with_target(x, 0.0, SmoothL1LossConfig::new().with_beta(beta).init())
+}
+
+fn huber(x: Tensor<1>, delta: f64) -> Tensor<1> {
+    with_target(x, 0.0, HuberLossConfig::new().with_delta(delta).init())
+}
+
+fn gaussian(x: Tensor<1>, variance: f64) -> Tensor<1> {
+    let targets = zeros(x.clone());
+    GaussianNllLoss::new().forward_no_reduction(x, targets, variance)
 }
 
 fn divergence(x: Tensor<1>, probability: f64) -> Tensor<1> {
@@ -254,6 +435,21 @@ fn divergence(x: Tensor<1>, probability: f64) -> Tensor<1> {
     let targets = Tensor::cat(vec![-of_class_1.clone() + 1.0, of_class_1], 1);
     let terms: Tensor<2> = KlDivLoss::new().forward_no_reduction(log_probs, targets);
     terms.sum_dim(1).squeeze_dim(1)
+}
+
+/// Three classes with logits of 0, `x` and 1.
+fn multi_label_margin(x: Tensor<1>, labels: [i64; 3]) -> Tensor<1> {
+    let targets = Tensor::<2, Int>::from_data([labels], &x.device());
+    let targets = targets.repeat_dim(0, x.dims()[0]);
+    let last = column(x.clone()).ones_like();
+    let logits = Tensor::cat(vec![beside_zero(x), last], 1);
+    MultiLabelMarginLoss::new().forward_no_reduction(logits, targets)
+}
+
+fn multi_label_soft_margin(x: Tensor<1>, label: f64, weights: Option<Vec<f64>>) -> Tensor<1> {
+    let config = MultiLabelSoftMarginLossConfig::new().with_weights(weights);
+    let targets = beside_zero(zeros(x.clone()) + label);
+    config.init().forward_no_reduction(beside_zero(x), targets)
 }
 
 fn order(x: Tensor<1>, sign: f64, margin: f64) -> Tensor<1> {
@@ -267,4 +463,19 @@ fn triplet(x: Tensor<1>, config: TripletMarginLossConfig) -> Tensor<1> {
     config
         .init()
         .forward_no_reduction(at(0.0), at(1.0), column(x.clone()))
+}
+
+fn pair(angle: Tensor<1>, sign: f64, margin: f64) -> Tensor<1> {
+    let loss = CosineEmbeddingLossConfig::new().with_margin(margin).init();
+    let zeros = zeros(angle.clone());
+    loss.forward_no_reduction(direction(zeros.clone()), direction(angle), zeros + sign)
+}
+
+fn triplet_of_angles(angle: Tensor<1>, distance: Distance) -> Tensor<1> {
+    let config = TripletMarginWithDistanceLossConfig::new().with_distance(distance);
+    let zeros = zeros(angle.clone());
+    let [anchor, positive, negative] = [zeros.clone(), zeros + 1.0, angle].map(direction);
+    config
+        .init()
+        .forward_no_reduction(anchor, positive, negative)
 }

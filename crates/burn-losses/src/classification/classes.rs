@@ -396,6 +396,21 @@ impl<const D: usize> SafeIds<D> {
         }
     }
 
+    /// Which ids were a class or ignored.
+    pub(crate) fn valid(&self) -> Tensor<D, Bool> {
+        self.valid.clone()
+    }
+
+    /// The ids, and another number where they are invalid.
+    pub(crate) fn or(self, other: i64) -> Tensor<D, Int> {
+        self.ids.mask_fill(self.valid.bool_not(), other)
+    }
+
+    /// Which ids are a class.
+    pub(crate) fn is_class(&self) -> Tensor<D, Bool> {
+        self.ids.clone().greater_equal_scalar(0)
+    }
+
     /// 1 at the class of each sample, 0 elsewhere; all 0 where there is none.
     pub(crate) fn one_hot(
         &self,

@@ -2,10 +2,13 @@
 
 use super::bce_with_logits::{sigmoid_left, sigmoids};
 use super::classes::{Options, classes, one_hot_rows};
+use super::margins::single_labels;
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
-    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, NllLoss, NllLossConfig, class_lints,
-    single_class,
+    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, MultiLabelMarginLoss,
+    MultiLabelMarginLossConfig, MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig,
+    MultiMarginLoss, MultiMarginLossConfig, NllLoss, NllLossConfig, SoftMarginLoss,
+    SoftMarginLossConfig, class_lints, single_class,
 };
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
@@ -19,7 +22,7 @@ use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
 /// Configuration of a [`ClassificationLoss`]: which loss, and its options.
@@ -57,6 +60,14 @@ pub enum ClassificationLossConfig {
     Bce(BceLossConfig),
     /// `kl_div`: [`KlDivLoss`]. It must have a class axis.
     KlDiv(KlDivLossConfig),
+    /// `multi_margin`: [`MultiMarginLoss`].
+    MultiMargin(MultiMarginLossConfig),
+    /// `soft_margin`: [`SoftMarginLoss`].
+    SoftMargin(SoftMarginLossConfig),
+    /// `multi_label_margin`: [`MultiLabelMarginLoss`].
+    MultiLabelMargin(MultiLabelMarginLossConfig),
+    /// `multi_label_soft_margin`: [`MultiLabelSoftMarginLoss`].
+    MultiLabelSoftMargin(MultiLabelSoftMarginLossConfig),
 }
 
 /// Any of the losses for one class of several, for programs in which the loss is an option.
@@ -73,6 +84,10 @@ pub enum ClassificationLossConfig {
 /// | `bce_with_logits` | the logits | one-hot rows ([`target::one_hot`](crate::target::one_hot)): each class is a question of its own, yes or no |
 /// | `bce` | a sigmoid of the logits | one-hot rows |
 /// | `kl_div` | a log-softmax of the logits | one-hot rows as the distribution to match; as logarithms with `log_target` |
+/// | `multi_margin` | the logits | the ids |
+/// | `soft_margin` | the logits | one-hot rows as signs: each class is a question of its own |
+/// | `multi_label_margin` | the logits | the id as the only label of its sample, then -1 |
+/// | `multi_label_soft_margin` | the logits | one-hot rows |
 ///
 /// Swapped by hand, each of these is a change to the model or the data that is easily forgotten.
 /// Where a probability can be all but 0 or 1, prefer a loss that takes the logits: a probability
@@ -101,8 +116,9 @@ pub enum ClassificationLossConfig {
 ///
 /// * logits: `[N, C]`, `[N, C, d1, ..]`, rank 2 to 6; the classes on axis 1 or `class_axis`
 /// * targets: ids in that shape without the class axis
-/// * unreduced: the shape of the targets. For the losses that have a term per class it is the sum
-///   of the terms, which counts for `C` of them: so each reduction gives what the loss alone does.
+/// * unreduced: the shape of the targets. For the losses that have a term per class (`bce_with_logits`,
+///   `bce`, `kl_div`, `soft_margin`) it is the sum of the terms, which counts for `C` of them: so each
+///   reduction gives what the loss alone does.
 ///
 /// # Errors
 ///
@@ -121,6 +137,14 @@ pub enum ClassificationLoss {
     Bce(BceLoss),
     /// The Kullback-Leibler divergence from one-hot rows, after a log-softmax.
     KlDiv(KlDivLoss),
+    /// The hinge loss of the class against each other one.
+    MultiMargin(MultiMarginLoss),
+    /// The logistic loss of each logit, with one-hot rows as signs.
+    SoftMargin(SoftMarginLoss),
+    /// The hinge loss of the id as the only label.
+    MultiLabelMargin(MultiLabelMarginLoss),
+    /// The binary cross-entropy of each logit, with one-hot rows, averaged over the classes.
+    MultiLabelSoftMargin(MultiLabelSoftMarginLoss),
 }
 
 loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy, {
@@ -129,6 +153,10 @@ loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy
     BceWithLogits: "bce_with_logits", BceWithLogitsLoss, BceWithLogitsLossConfig;
     Bce: "bce", BceLoss, BceLossConfig;
     KlDiv: "kl_div", KlDivLoss, KlDivLossConfig;
+    MultiMargin: "multi_margin", MultiMarginLoss, MultiMarginLossConfig;
+    SoftMargin: "soft_margin", SoftMarginLoss, SoftMarginLossConfig;
+    MultiLabelMargin: "multi_label_margin", MultiLabelMarginLoss, MultiLabelMarginLossConfig;
+    MultiLabelSoftMargin: "multi_label_soft_margin", MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig;
 });
 
 impl ClassificationLossConfig {
@@ -169,6 +197,14 @@ impl ClassificationLoss {
             Self::BceWithLogits(loss) => of_rows("BceWithLogitsLoss", loss.config().class_axis),
             Self::Bce(loss) => of_rows("BceLoss", loss.config().class_axis),
             Self::KlDiv(loss) => of_rows("KlDivLoss", axis_of_rows(loss.config())?),
+            Self::MultiMargin(loss) => loss.options(),
+            Self::SoftMargin(_) => of_rows("SoftMarginLoss", 1),
+            Self::MultiLabelMargin(loss) => {
+                of_rows("MultiLabelMarginLoss", loss.config().class_axis)
+            }
+            Self::MultiLabelSoftMargin(loss) => {
+                of_rows("MultiLabelSoftMarginLoss", loss.config().class_axis)
+            }
         })
     }
 }
@@ -183,6 +219,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
             Self::BceWithLogits(_) => "BceWithLogitsLoss",
             Self::Bce(_) => "BceLoss",
             Self::KlDiv(_) => "KlDivLoss",
+            Self::MultiMargin(_) => "MultiMarginLoss",
+            Self::SoftMargin(_) => "SoftMarginLoss",
+            Self::MultiLabelMargin(_) => "MultiLabelMarginLoss",
+            Self::MultiLabelSoftMargin(_) => "MultiLabelSoftMarginLoss",
         }
     }
 
@@ -193,6 +233,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
             Self::BceWithLogits(loss) => loss.config().reduction,
             Self::Bce(loss) => loss.config().reduction,
             Self::KlDiv(loss) => loss.config().reduction,
+            Self::MultiMargin(loss) => loss.config().reduction,
+            Self::SoftMargin(loss) => loss.config().reduction,
+            Self::MultiLabelMargin(loss) => loss.config().reduction,
+            Self::MultiLabelSoftMargin(loss) => loss.config().reduction,
         }
     }
 
@@ -201,8 +245,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        if let Self::CrossEntropy(loss) = self {
-            return loss.evaluate((logits, targets), call);
+        match self {
+            Self::CrossEntropy(loss) => return loss.evaluate((logits, targets), call),
+            Self::MultiMargin(loss) => return loss.evaluate((logits, targets), call),
+            _ => {}
         }
         let options = self.options()?;
         let axis = options.class_axis;
@@ -212,7 +258,9 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
             call,
         };
         match self {
-            Self::CrossEntropy(_) => unreachable!("nothing is put before it"),
+            Self::CrossEntropy(_) | Self::MultiMargin(_) => {
+                unreachable!("nothing is put before them")
+            }
             Self::Nll(loss) => inserted
                 .with_wide(|logits, call| loss.evaluate((log_probs(logits, axis), targets), call)),
             Self::BceWithLogits(loss) => inserted.with_rows(targets, |logits, rows, call| {
@@ -228,6 +276,20 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
                 };
                 loss.evaluate((log_probs(logits, axis), rows), call)
             }),
+            Self::SoftMargin(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.evaluate((logits, rows * 2.0 - 1.0), call)
+            }),
+            Self::MultiLabelMargin(loss) => {
+                inserted.with_ids(targets, |check, ids, logits, call| {
+                    let count = logits.dims()[axis];
+                    check.class_ids(&ids, axis, count, None)?;
+                    loss.losses(logits, single_labels(ids, axis, count), call)
+                })
+            }
+            Self::MultiLabelSoftMargin(loss) => inserted
+                .with_rows(targets, |logits, rows, call| {
+                    loss.losses(logits, rows, call)
+                }),
         }
     }
 
@@ -237,7 +299,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
         };
         let targets = targets.into_classes(options.class_axis);
         match self {
-            Self::BceWithLogits(_) | Self::Bce(_) => {
+            Self::BceWithLogits(_)
+            | Self::Bce(_)
+            | Self::SoftMargin(_)
+            | Self::MultiLabelSoftMargin(_) => {
                 let mut lints = Vec::from_iter(sigmoid_left(options.loss, &logits, ""));
                 lints.extend(single_class(options.loss, targets, options.ignored));
                 lints
@@ -286,6 +351,20 @@ impl<const D: usize> Inserted<'_, D> {
         ids: impl ClassIds<D>,
         terms: impl FnOnce(Tensor<D>, Tensor<D>, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
+        let axis = self.options.class_axis;
+        self.with_ids(ids, |check, ids, logits, call| {
+            let count = logits.dims()[axis];
+            let rows = one_hot_rows(check, ids, axis, count, wide(logits.dtype()).into())?;
+            terms(logits, rows, call.summed(axis))
+        })
+    }
+
+    /// The losses of logits and ids that fit them, with the class axis kept at length 1.
+    fn with_ids(
+        self,
+        ids: impl ClassIds<D>,
+        losses: impl FnOnce(&Check, Tensor<D, Int>, Tensor<D>, Call) -> Result<Evaluation, LossError>,
+    ) -> Result<Evaluation, LossError> {
         let check = self.check()?;
         let axis = self.options.class_axis;
         let shape = self.logits.shape();
@@ -307,10 +386,7 @@ impl<const D: usize> Inserted<'_, D> {
             let shape = without(&shape, axis);
             return Evaluation::empty(&check, self.call, shape, &[self.logits]);
         }
-        self.with_wide(|logits, call| {
-            let rows = one_hot_rows(&check, ids, axis, shape[axis], logits.dtype())?;
-            terms(logits, rows, call.summed(axis))
-        })
+        self.with_wide(|logits, call| losses(&check, ids, logits, call))
     }
 }
 

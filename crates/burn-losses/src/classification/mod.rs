@@ -4,17 +4,21 @@
 //! |---|---|---|
 //! | one class of several | logits | [`CrossEntropyLoss`] |
 //! | one class of several | log-probabilities | [`NllLoss`] |
+//! | one class of several, of which the best should lead by a margin | logits | [`MultiMarginLoss`] |
 //! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
 //! | yes or no, or any number of labels | probabilities | [`BceLoss`] |
+//! | yes or no, given as signs | logits | [`SoftMarginLoss`] |
+//! | any number of labels, one loss per sample | logits | [`MultiLabelSoftMarginLoss`] |
+//! | any number of labels, which should lead all others | logits | [`MultiLabelMarginLoss`] |
 //! | a distribution over the classes | log-probabilities | [`KlDivLoss`] |
 //! | a distribution over the classes | logits | [`CrossEntropyLoss`] |
 //!
 //! Where there is a choice, take the loss that starts from logits: it has the softmax or sigmoid
 //! inside, and stays accurate where a probability is all but 0 or 1.
 //!
-//! The targets differ more than the losses do: class ids, labels or probabilities. Each page says
-//! which, and [`target`](crate::target) converts between them. [`ClassificationLoss`] is any of them,
-//! and always takes logits and class ids.
+//! The targets differ more than the losses do: class ids, labels, signs, lists of labels or
+//! probabilities. Each page says which, and [`target`](crate::target) converts between them.
+//! [`ClassificationLoss`] is any of them, and always takes logits and class ids.
 //!
 //! # From two classes to ten
 //!
@@ -38,17 +42,27 @@ mod classes;
 mod cross_entropy;
 mod family;
 mod kl_div;
+mod margins;
+mod multi_label_margin;
+mod multi_label_soft_margin;
+mod multi_margin;
 mod nll;
+mod soft_margin;
 
 pub use bce::{BceLoss, BceLossConfig};
 pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};
 pub use cross_entropy::{CrossEntropyLoss, CrossEntropyLossConfig};
 pub use family::{ClassificationLoss, ClassificationLossConfig};
 pub use kl_div::{KlDivLoss, KlDivLossConfig};
+pub use multi_label_margin::{MultiLabelMarginLoss, MultiLabelMarginLossConfig};
+pub use multi_label_soft_margin::{MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig};
+pub use multi_margin::{MultiMarginLoss, MultiMarginLossConfig};
 pub use nll::{NllLoss, NllLossConfig};
+pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
 
 use classes::Options;
 pub(crate) use classes::one_hot_rows;
+pub(crate) use margins::{label_lists, multi_hot_rows};
 
 use crate::error::Lint;
 use crate::kernels::pointwise::{Operand, Required};
@@ -72,6 +86,9 @@ fn label() -> Required<'static> {
         explain: &|found| {
             let hint = if found.all(|label| label == -1.0 || label == 1.0) {
                 "These are signs: convert them with `target::labels`."
+            } else if found.all(|id| id >= -1.0 && id % 1.0 == 0.0) && !found.all(|id| id >= 0.0) {
+                "Lists of labels padded with -1 belong to MultiLabelMarginLoss, or convert them with \
+                 `target::multi_hot`."
             } else if found.all(|label| label >= 0.0 && label % 1.0 == 0.0) {
                 "Class ids belong to CrossEntropyLoss, or convert them with `target::one_hot`."
             } else {
@@ -194,4 +211,5 @@ pub(crate) mod definitions {
     pub(crate) use super::bce::Bce;
     pub(crate) use super::bce_with_logits::BceWithLogits;
     pub(crate) use super::kl_div::{Divergence, DivergenceOfLogs};
+    pub(crate) use super::soft_margin::Logistic;
 }

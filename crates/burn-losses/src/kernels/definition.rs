@@ -4,8 +4,16 @@ use super::real::Real;
 
 /// The maths of such a loss: its value and derivative at one element of each of `K` operands.
 ///
-/// The operands that may have a gradient come first, at most two of them: the derivative is with
-/// respect to the first, and that with respect to the second is the negative one.
+/// The operands that may have a gradient come first, at most three of them: the derivative is with
+/// respect to the first, that with respect to the second is the negative one, and a third has its own.
 pub(crate) trait Definition<const K: usize>: Copy + Send + Sync + 'static {
+    /// Whether there is a derivative with respect to the third operand.
+    const THIRD: bool = false;
+
     fn at<R: Real>(&self, operands: [R; K]) -> (R, impl FnOnce() -> R);
+
+    /// The derivative with respect to the third operand.
+    fn third<R: Real>(&self, _: [R; K]) -> R {
+        unreachable!("only asked of a definition that has it")
+    }
 }

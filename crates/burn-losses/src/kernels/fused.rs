@@ -4,7 +4,7 @@
 use super::autodiff::in_context_of;
 use super::definition::Definition;
 use super::host::distance::Triplet;
-use super::ops::{AnyTensor, Classes, LossOps, Pointwise, Swept, Wish};
+use super::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use super::tape::scale_gradient;
 use crate::target::Flat;
 use alloc::vec::Vec;
@@ -265,6 +265,46 @@ impl Sweep<3> for TripletSweep {
     {
         let wish = self.wish.map(floats::<B>);
         B::triplet(self.triplet, inputs, wish, gradients)
+    }
+}
+
+/// The sweep of pairs of rows.
+pub(crate) struct PairSweep {
+    pub(crate) call: Pairs<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<2> for PairSweep {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; 2],
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<B>, 2>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::pairs(self.call.map(any::<B>), inputs, wish, gradients)
+    }
+}
+
+/// The sweep of a loss over margins between classes.
+pub(crate) struct MarginSweep {
+    pub(crate) call: Margins<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<1> for MarginSweep {
+    fn on<B: LossOps>(
+        self,
+        [input]: [FloatTensor<B>; 1],
+        [gradient]: [bool; 1],
+    ) -> Swept<FloatTensor<B>, 1>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::margins(self.call.map(any::<B>), input, wish, gradient)
     }
 }
 

@@ -3,7 +3,7 @@
 //! * [`real`]: the arithmetic that a loss's formula is written in. A scalar has it ([`elementary`]
 //!   are its `exp` and `ln`), and so has a tensor ([`tensor`]), so one definition is the portable
 //!   form, the reference in `f64` and the body of a loop over memory.
-//! * [`definition`], [`softmax`], [`norm`]: the families of losses, and the maths that a family shares.
+//! * [`definition`], [`softmax`], [`margin`], [`norm`]: the families of losses, and the maths that a family shares.
 //!   [`rule`]: what a value must be.
 //! * [`ops`]: what a backend can do for a family; [`backends`] has those that do.
 //! * [`host`]: the sweeps over memory of this process, for backends on a CPU.
@@ -21,6 +21,7 @@ pub(crate) mod definition;
 mod elementary;
 pub(crate) mod fused;
 pub(crate) mod host;
+pub(crate) mod margin;
 pub(crate) mod norm;
 pub(crate) mod ops;
 pub(crate) mod pointwise;

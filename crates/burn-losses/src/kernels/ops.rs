@@ -1,8 +1,9 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
 use super::definition::Definition;
-use super::host::distance::Triplet;
+use super::host::distance::{Pair, Triplet};
 use super::host::pointwise::Rows;
+use super::margin::MultiMargin;
 use super::rule::Rule;
 use crate::reduction::Reduction;
 use alloc::vec::Vec;
@@ -27,6 +28,8 @@ pub(crate) struct Wish<P> {
     pub(crate) samples: Option<P>,
     /// The size of axis 0 of the input.
     pub(crate) batch: usize,
+    /// How many terms count as one loss.
+    pub(crate) terms: usize,
 }
 
 impl<P> Wish<P> {
@@ -35,6 +38,7 @@ impl<P> Wish<P> {
             wanted: self.wanted,
             samples: self.samples.map(map),
             batch: self.batch,
+            terms: self.terms,
         }
     }
 }
@@ -137,6 +141,49 @@ impl<P> Classes<P> {
     }
 }
 
+/// Something computed of pairs of rows.
+pub(crate) struct Pairs<P> {
+    pub(crate) pair: Pair,
+    /// The signs of the embedding loss.
+    pub(crate) signs: Option<P>,
+}
+
+impl<P> Pairs<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pairs<Q> {
+        Pairs {
+            pair: self.pair,
+            signs: self.signs.map(map),
+        }
+    }
+}
+
+/// A loss over the margins between the classes of a sample.
+pub(crate) struct Margins<P> {
+    /// The axis of the classes.
+    pub(crate) axis: usize,
+    pub(crate) target: MarginTarget<P>,
+}
+
+/// The target of such a loss.
+pub(crate) enum MarginTarget<P> {
+    /// The id of the class of each sample, and how it counts.
+    Class(P, MultiMargin),
+    /// The ids of the labels of each sample, then -1.
+    Labels(P),
+}
+
+impl<P> Margins<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Margins<Q> {
+        Margins {
+            axis: self.axis,
+            target: match self.target {
+                MarginTarget::Class(ids, options) => MarginTarget::Class(map(ids), options),
+                MarginTarget::Labels(ids) => MarginTarget::Labels(map(ids)),
+            },
+        }
+    }
+}
+
 /// A backend with sweeps of its own.
 pub(crate) trait LossOps: Backend {
     fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
@@ -159,6 +206,20 @@ pub(crate) trait LossOps: Backend {
         wish: Wish<FloatTensor<Self>>,
         gradients: [bool; 3],
     ) -> Swept<FloatTensor<Self>, 3>;
+
+    fn pairs(
+        call: Pairs<AnyTensor<Self>>,
+        inputs: [FloatTensor<Self>; 2],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<Self>, 2>;
+
+    fn margins(
+        call: Margins<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        wish: Wish<FloatTensor<Self>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<Self>, 1>;
 
     /// The number in a tensor of shape `[1]`, if it can be had without waiting.
     fn number(tensor: &FloatTensor<Self>) -> Option<f64>;

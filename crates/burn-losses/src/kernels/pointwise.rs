@@ -5,7 +5,8 @@ use super::definition::Definition;
 use super::fused::{self, PointwiseSweep};
 use super::host::pointwise::Rows;
 use super::ops::{Pointwise, Pull, Wanted};
-use super::portable::{Sign, along_axis, both, pointwise, shaped, untracked, weighted, wide};
+use super::portable::{along_axis, both, pointwise, shaped, untracked, weighted, wide};
+use super::real::Real;
 use super::rule::Rule;
 use crate::error::LossError;
 use crate::loss::{Call, Evaluation, Losses};
@@ -172,12 +173,25 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
         let weights = self
             .weights
             .map(|Along { numbers, axis }| along_axis(&numbers, axis, &device, dtype.into()));
-        let terms = weighted(self.definition.at(operands), weights);
-        let mut sign = Sign::Plus;
-        let signed = inputs
-            .each_ref()
-            .map(|input| (input, core::mem::replace(&mut sign, Sign::Minus)));
-        Ok(pointwise(terms, valid, signed))
+        let definition = self.definition;
+        let (value, slope) = weighted(definition.at(operands.clone()), weights.clone());
+        let slopes = || {
+            let slope = slope();
+            let of_third = || {
+                let third = definition.third(operands);
+                match weights {
+                    Some(weights) => third.times_or_zero(weights),
+                    None => third,
+                }
+            };
+            let mut of_third = Some(of_third);
+            core::array::from_fn(|at| match at {
+                0 => slope.clone(),
+                1 => slope.clone().neg(),
+                _ => of_third.take().expect("there is one third input")(),
+            })
+        };
+        Ok(pointwise(value, slopes, valid, inputs.each_ref()))
     }
 
     /// What must hold: an error, or where it holds if the values are not read. An operand is absent

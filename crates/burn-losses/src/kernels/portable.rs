@@ -34,31 +34,23 @@ pub(crate) fn both<const D: usize>(
     }
 }
 
-/// How the derivative of a definition applies to an input.
-#[derive(Clone, Copy)]
-pub(crate) enum Sign {
-    Plus,
-    Minus,
-}
-
 /// The losses of a definition that acts on each element alone.
 ///
-/// `value` and `slope` are what the definition gives; the slope is computed only where an input is
-/// tracked. Elements at which `valid` does not hold become NaN.
+/// `slopes` gives the derivative with respect to each input; it is called only where one is tracked.
+/// Elements at which `valid` does not hold become NaN.
 pub(crate) fn pointwise<const D: usize, const N: usize>(
-    (value, slope): (Tensor<D>, impl FnOnce() -> Tensor<D>),
+    value: Tensor<D>,
+    slopes: impl FnOnce() -> [Tensor<D>; N],
     valid: Option<Tensor<D, Bool>>,
-    inputs: [(&Tensor<D>, Sign); N],
+    inputs: [&Tensor<D>; N],
 ) -> Losses {
-    let (first, _) = inputs[0];
+    let first = inputs[0];
     let kept = value.dims();
-    let tracked = inputs.iter().any(|(input, _)| input.is_tracked());
+    let tracked = inputs.iter().any(|input| input.is_tracked());
     let gradients = tracked.then(|| {
-        let slope = or_nan(finite(slope(), first.dtype()), &valid);
-        inputs.map(|(input, sign)| match sign {
-            Sign::Plus => (input.clone(), slope.clone()),
-            Sign::Minus => (input.clone(), slope.clone().neg()),
-        })
+        let gradients = slopes().into_iter().zip(inputs);
+        gradients
+            .map(|(slope, input)| (input.clone(), or_nan(finite(slope, input.dtype()), &valid)))
     });
     Losses {
         values: flat(or_nan(value, &valid)),

@@ -24,6 +24,23 @@ pub(crate) trait Real:
     /// Whether the numbers have more digits than `f32`; decides how long a series must be.
     fn is_double(&self) -> bool;
 
+    /// The largest finite number.
+    #[inline(always)]
+    fn largest(&self) -> f64 {
+        match self.is_double() {
+            true => f64::MAX,
+            false => f64::from(f32::MAX),
+        }
+    }
+    /// The least positive number that has all digits.
+    #[inline(always)]
+    fn least_normal(&self) -> f64 {
+        match self.is_double() {
+            true => f64::MIN_POSITIVE,
+            false => f64::from(f32::MIN_POSITIVE),
+        }
+    }
+
     fn plus(self, constant: f64) -> Self;
     fn times(self, constant: f64) -> Self;
     /// The product with a number, plus a constant: a step of a polynomial.

@@ -1,12 +1,12 @@
 //! The hinge loss of distances.
 
-use super::{single_sign, sweep_signs};
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
+use crate::signs::{single_sign, sweep_signs};
 use crate::target::SignTarget;
 use crate::target::check::{Check, hyper_parameter, values};
 use alloc::format;

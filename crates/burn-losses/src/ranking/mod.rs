@@ -4,13 +4,16 @@
 //! |---|---|
 //! | which of two items ranks higher | [`MarginRankingLoss`], on two scores |
 //! | whether two samples are alike | [`HingeEmbeddingLoss`], on their distance |
+//! | the same, where only directions count | [`CosineEmbeddingLoss`], on two embeddings |
 //! | of two samples, which is like a third | [`TripletMarginLoss`], on three embeddings |
+//! | the same, by a distance of your choice | [`TripletMarginWithDistanceLoss`], on three embeddings |
 //!
-//! The class of each sample is enough for the last two: [`target::pairs`](crate::target::pairs) and
-//! [`target::triplets`](crate::target::triplets) make pairs and triplets from it. Pairs ask for
-//! absolute distances (0 and the margin), triplets only for an order of distances.
+//! The class of each sample is enough for all but the first: [`target::pairs`](crate::target::pairs)
+//! and [`target::triplets`](crate::target::triplets) make pairs and triplets from it. Pairs ask for
+//! absolute distances (0 and the margin, or cosines of 1 and the margin), triplets only for an order
+//! of distances.
 //!
-//! All three stop at a margin: what is right by more no longer counts.
+//! All stop at a margin: what is right by more no longer counts. (Like pairs have none.)
 //!
 //! # What becomes of it
 //!
@@ -30,74 +33,60 @@
 //!
 #![cfg_attr(doc, doc = include_str!("../../docs/pictures/wine-scores.svg"))]
 
+mod cosine_embedding;
 mod hinge_embedding;
 mod margin_ranking;
 mod triplet_margin;
+mod triplet_margin_with_distance;
 
+pub use cosine_embedding::{CosineEmbeddingLoss, CosineEmbeddingLossConfig};
 pub use hinge_embedding::{HingeEmbeddingLoss, HingeEmbeddingLossConfig};
 pub use margin_ranking::{MarginRankingLoss, MarginRankingLossConfig};
 pub use triplet_margin::{TripletMarginLoss, TripletMarginLossConfig};
+pub use triplet_margin_with_distance::{
+    Distance, DistanceFunction, TripletMarginWithDistanceLoss, TripletMarginWithDistanceLossConfig,
+};
 
-use crate::error::{Lint, LossError};
-use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Operand, Required};
-use crate::kernels::portable::wide;
-use crate::kernels::rule::Rule;
-use crate::loss::{Call, Evaluation};
-use crate::target::SignTarget;
-use crate::target::check::{Check, values};
-use alloc::{format, vec};
-use burn::tensor::{FloatDType, Tensor};
+use crate::error::{LossError, LossErrorKind};
+use crate::kernels::ops::Wanted;
+use crate::loss::{Call, without};
+use crate::target::check::{Check, dims};
+use alloc::format;
+use burn::tensor::{Shape, Tensor};
 
-/// Evaluates a loss of inputs and signs, whose shapes have been checked.
-fn sweep_signs<const D: usize, const N: usize, const K: usize>(
-    check: &Check,
-    definition: impl Definition<K>,
-    inputs: [Tensor<D>; N],
-    targets: impl SignTarget<D>,
-    call: Call,
-) -> Result<Evaluation, LossError> {
-    let sign = Required {
-        rule: Rule::SIGN,
-        explain: &|found| {
-            let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
-                "These are labels 0 and 1: convert them with `target::signs`."
-            } else {
-                "Labels 0 and 1 become signs by `target::signs`, labels of single samples become \
-                 pairs by `target::pairs`."
-            };
-            format!(
-                "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
-                found.shown(),
-                found.index
-            )
-        },
-    };
-    let mut required = [const { None }; K];
-    required[K - 1] = Some(sign);
-    Loss {
-        check,
-        definition,
-        rest: vec![Operand::Flat(targets.into_signs(wide(inputs[0].dtype())))],
-        required,
-        rows: None,
-        weights: None,
+/// The shape of what is computed of vectors along the last axis.
+fn rows(check: &Check, what: &str, shape: &Shape) -> Result<Shape, LossError> {
+    let last = shape.num_dims() - 1;
+    if shape[last] == 0 {
+        let message = format!("the {what} {} have no components.", dims(shape));
+        return Err(check.error(LossErrorKind::Shape, message));
     }
-    .evaluate(inputs, call)
+    Ok(without(shape, last))
 }
 
-/// A suspicion about signs that are all the same.
-fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) -> Option<Lint> {
-    let signs = values(&targets.into_signs(FloatDType::F32).cast(FloatDType::F32));
-    let (first, rest) = signs.split_first()?;
-    (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
-        loss,
-        rule: "single-class",
-        message: format!(
-            "all {} targets of the batch are {first}: a batch needs both signs to learn from.",
-            signs.len()
-        ),
-    })
+/// The shape that a gradient is multiplied in: full along the axes that the losses have.
+fn kept<const D: usize>(call: &Call, mut shape: [usize; D]) -> [usize; D] {
+    match call.wanted {
+        Wanted::Each => {
+            shape[D - 1] = 1;
+            shape
+        }
+        _ => [1; D],
+    }
+}
+
+/// The checks of a triplet that the host can do; gives its shape.
+fn check_triplet<const D: usize>(
+    check: &Check,
+    [anchor, positive, negative]: [&Tensor<D>; 3],
+) -> Result<Shape, LossError> {
+    let (device, shape) = (anchor.device(), anchor.shape());
+    check.dtype(&device, anchor.dtype())?;
+    for (name, other) in [("positive", positive), ("negative", negative)] {
+        check.device("anchor", &device, name, &other.device())?;
+        check.same_shape("anchor", &shape, name, &other.shape())?;
+    }
+    Ok(shape)
 }
 
 /// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
@@ -105,4 +94,5 @@ fn single_sign<const D: usize>(loss: &'static str, targets: impl SignTarget<D>) 
 pub(crate) mod definitions {
     pub(crate) use super::hinge_embedding::Hinge;
     pub(crate) use super::margin_ranking::Ranking;
+    pub(crate) use super::triplet_margin_with_distance::TripletHinge;
 }

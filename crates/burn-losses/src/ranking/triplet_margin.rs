@@ -1,23 +1,21 @@
 //! The triplet margin loss.
 
-use crate::distance::{Distance, norm, norm_options};
-use crate::error::{Lint, LossError, LossErrorKind};
+use crate::distance::{Cosine, Norm, norm, norm_options};
+use crate::error::{Lint, LossError};
 use crate::kernels::fused::{self, TripletSweep};
 use crate::kernels::host::distance::Triplet;
-use crate::kernels::norm::{share_of_smaller, triplet_margin};
-use crate::kernels::ops::Wanted;
+use crate::kernels::norm::{Measure, Short, share_of_smaller, triplet_margin};
 use crate::kernels::portable::{finite, flat, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::check::{Check, dims, hyper_parameter};
-use alloc::format;
+use crate::target::check::{Check, hyper_parameter};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 
 /// Configuration of [`TripletMarginLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -169,114 +167,115 @@ where
     fn evaluate(
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
-        mut call: Call,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
-        let device = anchor.device();
-        let shape = anchor.shape();
-        let check = Check::new("TripletMarginLoss", &device, call.waiting);
-        check.dtype(&device, anchor.dtype())?;
-        for (name, other) in [("positive", &positive), ("negative", &negative)] {
-            check.device("anchor", &device, name, &other.device())?;
-            check.same_shape("anchor", &shape, name, &other.shape())?;
-        }
-
-        if shape[D - 1] == 0 {
-            let message = format!("the embeddings {} have no components.", dims(&shape));
-            return Err(check.error(LossErrorKind::Shape, message));
-        }
-        let rows: Shape = shape.as_slice()[..D - 1].to_vec().into();
-        let dtype = anchor.dtype();
-        let inputs = [anchor, positive, negative];
-        if shape.num_elements() == 0 {
-            let [anchor, positive, negative] = &inputs;
-            return Evaluation::empty(&check, call, rows, &[anchor, positive, negative]);
-        }
-        let swept = fused::is_there(&device);
-        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+        let TripletMarginLossConfig {
+            margin,
+            p,
+            eps,
+            swap,
+            ..
+        } = self.config;
         let triplet = Triplet {
-            margin: self.config.margin,
-            p: self.config.p,
-            eps: self.config.eps,
-            swap: self.config.swap,
+            margin,
+            swap,
+            measure: Measure::Norm { p, eps },
         };
-        if !swept {
-            let losses = with_tensors(triplet, inputs);
-            return Ok(losses.answer(&call, weights, &rows, dtype));
-        }
-        let sweep = TripletSweep {
+        evaluate(
+            "TripletMarginLoss",
             triplet,
-            wish: call.wish(&weights, shape[0]),
-        };
-        let kept = match call.wanted {
-            Wanted::Each => {
-                let mut kept = shape.dims();
-                kept[D - 1] = 1;
-                kept
-            }
-            _ => [1; D],
-        };
-        let outcome = fused::run(inputs, sweep, kept);
-        if let Some(weights) = weights.filter(|_| outcome.invalid && check.reads()) {
-            weights.explain(&check)?;
-        }
-        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+            [anchor, positive, negative],
+            call,
+        )
     }
 
     fn inspect(
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
     ) -> Vec<Lint> {
-        let same = |a: &Tensor<D>, b: &Tensor<D>| {
-            a.shape().num_elements() > 0
-                && a.clone()
-                    .inner()
-                    .equal(b.clone().inner())
-                    .all()
-                    .into_scalar::<u8>()
-                    == 1
-        };
-        let mut lints = Vec::new();
-        let mut suspect = |rule, message: &str| {
-            lints.push(Lint {
-                loss: "TripletMarginLoss",
-                rule,
-                message: message.to_string(),
-            });
-        };
-        if same(&positive, &negative) {
-            suspect(
-                "positive-is-negative",
-                "positive and negative are the same tensor: every triplet costs the margin, and \
-                 nothing can be learned.",
-            );
-        }
-        if same(&anchor, &positive) {
-            suspect(
-                "anchor-is-positive",
-                "anchor and positive are the same tensor: the positive should be another sample \
-                 like the anchor.",
-            );
-        }
-        lints
+        role_lints("TripletMarginLoss", &anchor, &positive, &negative)
     }
+}
+
+/// Evaluates the loss of that name.
+pub(super) fn evaluate<const D: usize>(
+    loss: &'static str,
+    triplet: Triplet,
+    inputs: [Tensor<D>; 3],
+    mut call: Call,
+) -> Result<Evaluation, LossError> {
+    let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
+    let check = Check::new(loss, &device, call.waiting);
+    let shape = super::check_triplet(&check, inputs.each_ref())?;
+    let rows = super::rows(&check, "embeddings", &shape)?;
+    if shape.num_elements() == 0 {
+        return Evaluation::empty(&check, call, rows, &inputs.each_ref());
+    }
+    let swept = fused::is_there(&device);
+    let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+    if !swept {
+        let losses = with_tensors(triplet, inputs);
+        return Ok(losses.answer(&call, weights, &rows, dtype));
+    }
+    let sweep = TripletSweep {
+        triplet,
+        wish: call.wish(&weights, shape[0]),
+    };
+    let outcome = fused::run(inputs, sweep, super::kept(&call, shape.dims()));
+    if let Some(weights) = weights.filter(|_| outcome.invalid && check.reads()) {
+        weights.explain(&check)?;
+    }
+    Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+}
+
+/// Suspicions about two roles that are the same.
+pub(super) fn role_lints<const D: usize>(
+    loss: &'static str,
+    anchor: &Tensor<D>,
+    positive: &Tensor<D>,
+    negative: &Tensor<D>,
+) -> Vec<Lint> {
+    let same = |a: &Tensor<D>, b: &Tensor<D>| {
+        let equal = || a.clone().inner().equal(b.clone().inner()).all();
+        a.shape().num_elements() > 0 && equal().into_scalar::<u8>() == 1
+    };
+    let mut lints = Vec::new();
+    let mut suspect = |rule, message: &str| {
+        lints.push(Lint {
+            loss,
+            rule,
+            message: message.to_string(),
+        });
+    };
+    if same(positive, negative) {
+        suspect(
+            "positive-is-negative",
+            "positive and negative are the same tensor: every triplet costs the margin, and nothing \
+             can be learned.",
+        );
+    }
+    if same(anchor, positive) {
+        suspect(
+            "anchor-is-positive",
+            "anchor and positive are the same tensor: the positive should be another sample like the \
+             anchor.",
+        );
+    }
+    lints
 }
 
 /// The losses, computed with tensor operations.
 fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Losses {
     let Triplet {
         margin,
-        p,
-        eps,
         swap,
+        measure,
     } = triplet;
     let wide = wide(inputs[0].dtype());
     let [anchor, positive, negative] = inputs.each_ref().map(|input| untracked(input).cast(wide));
-    let distance = |from: &Tensor<D>, to: &Tensor<D>| -> Distance<D> {
-        norm((from.clone() - to.clone()).plus(eps), p)
-    };
-    let to_positive = distance(&anchor, &positive);
-    let to_negative = distance(&anchor, &negative);
-    let between = swap.then(|| distance(&positive, &negative));
+    let to_positive = Apart::new(&anchor, &positive, measure);
+    let to_negative = Apart::new(&anchor, &negative, measure);
+    let between = swap.then(|| Apart::new(&positive, &negative, measure));
     let nearest = match &between {
         Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
         None => to_negative.value.clone(),
@@ -286,23 +285,22 @@ fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Los
     let tracked = inputs.iter().any(|input| input.is_tracked());
     let gradients = tracked.then(|| {
         let slope = slope();
-        let pull = to_positive.direction() * slope.clone();
-        let (push, push_between) = match between {
-            Some(between) => {
-                let share = share_of_smaller(to_negative.value.clone(), between.value.clone());
-                let rest = (-share.clone()).plus(1.0);
-                let push_between = between.direction() * (slope.clone() * rest);
-                (
-                    to_negative.direction() * (slope * share),
-                    Some(push_between),
-                )
-            }
-            None => (to_negative.direction() * slope, None),
+        let share = between
+            .as_ref()
+            .map(|between| share_of_smaller(to_negative.value.clone(), between.value.clone()));
+        let of_negative = match &share {
+            Some(share) => slope.clone() * share.clone(),
+            None => slope.clone(),
         };
-        let of_anchor = pull.clone() - push.clone();
-        let (of_positive, of_negative) = match push_between {
-            Some(between) => (-(pull + between.clone()), push + between),
-            None => (-pull, push),
+        let [anchor_pulled, pulled] = to_positive.slopes(slope.clone());
+        let [anchor_pushed, pushed] = to_negative.slopes(of_negative);
+        let of_anchor = anchor_pulled - anchor_pushed;
+        let (of_positive, of_negative) = match (between, share) {
+            (Some(between), Some(share)) => {
+                let [positive, negative] = between.slopes(slope * (-share).plus(1.0));
+                (pulled - positive, -pushed - negative)
+            }
+            _ => (pulled, -pushed),
         };
         let gradients = [of_anchor, of_positive, of_negative];
         inputs
@@ -319,5 +317,48 @@ fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Los
         weights: None,
         batch: kept[0],
         graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),
+    }
+}
+
+/// How far vectors are apart, and how that changes with them.
+struct Apart<const D: usize> {
+    value: Tensor<D>,
+    between: Between<D>,
+}
+
+enum Between<const D: usize> {
+    Norm(Norm<D>),
+    Cosine(Cosine<D>),
+}
+
+impl<const D: usize> Apart<D> {
+    fn new(from: &Tensor<D>, to: &Tensor<D>, measure: Measure) -> Self {
+        match measure {
+            Measure::Norm { p, eps } => {
+                let norm = norm((from.clone() - to.clone()).plus(eps), p);
+                Self {
+                    value: norm.value.clone(),
+                    between: Between::Norm(norm),
+                }
+            }
+            Measure::Cosine { eps } => {
+                let cosine = Cosine::new([from, to], Short::AtLeast(eps));
+                Self {
+                    value: (-cosine.value.clone()).plus(1.0),
+                    between: Between::Cosine(cosine),
+                }
+            }
+        }
+    }
+
+    /// The derivatives with respect to both vectors, times a slope.
+    fn slopes(self, slope: Tensor<D>) -> [Tensor<D>; 2] {
+        match self.between {
+            Between::Norm(norm) => {
+                let direction = norm.direction() * slope;
+                [direction.clone(), -direction]
+            }
+            Between::Cosine(cosine) => cosine.slopes().map(|of| -(of * slope.clone())),
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Any loss for regression, chosen when the program runs.
 
-use super::{L1Loss, L1LossConfig, MseLoss, MseLossConfig};
+use super::{
+    HuberLoss, HuberLossConfig, L1Loss, L1LossConfig, MseLoss, MseLossConfig, PoissonNllLoss,
+    PoissonNllLossConfig, SmoothL1Loss, SmoothL1LossConfig,
+};
 use crate::config::loss_family;
 use crate::error::{Lint, LossError};
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -24,8 +27,11 @@ use serde::Serialize;
 /// assert_eq!(config, L1LossConfig::new().into());
 /// assert_eq!(config, "l1".parse().unwrap());
 ///
-/// let error = "huber".parse::<RegressionLossConfig>().unwrap_err();
-/// assert_eq!(error, "there is no loss `huber` here, only `l1`, `mse`");
+/// let error = "hubber".parse::<RegressionLossConfig>().unwrap_err();
+/// assert_eq!(
+///     error,
+///     "there is no loss `hubber` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`"
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "loss", rename_all = "snake_case")]
@@ -35,14 +41,22 @@ pub enum RegressionLossConfig {
     L1(L1LossConfig),
     /// `mse`: the squared error, [`MseLoss`]; the default.
     Mse(MseLossConfig),
+    /// `smooth_l1`: the absolute error, squared near zero, [`SmoothL1Loss`].
+    SmoothL1(SmoothL1LossConfig),
+    /// `huber`: the squared error, linear far from zero, [`HuberLoss`].
+    Huber(HuberLossConfig),
+    /// `poisson_nll`: for counts, [`PoissonNllLoss`].
+    PoissonNll(PoissonNllLossConfig),
 }
 
 /// Any of the losses for regression, for programs in which the loss is an option.
 ///
 /// # Target
 ///
-/// **The true values, as floats in the shape of the predictions**, whichever loss it is: all losses
-/// of the family take the same target, so they can be swapped without a change to the model.
+/// **The true values, as floats in the shape of the predictions**, whichever loss it is. All but
+/// `poisson_nll` can be swapped without a change to the model. That one takes counts, which are never
+/// negative (so they are not standardised; a negative one is an error), and predictions that are the
+/// logarithms of rates, or rates.
 ///
 /// # Example
 ///
@@ -76,11 +90,20 @@ pub enum RegressionLoss {
     L1(L1Loss),
     /// The squared error.
     Mse(MseLoss),
+    /// The absolute error, squared near zero.
+    SmoothL1(SmoothL1Loss),
+    /// The squared error, linear far from zero.
+    Huber(HuberLoss),
+    /// The negative log-likelihood of counts.
+    PoissonNll(PoissonNllLoss),
 }
 
 loss_family!(RegressionLoss, RegressionLossConfig, default: Mse, {
     L1: "l1", L1Loss, L1LossConfig;
     Mse: "mse", MseLoss, MseLossConfig;
+    SmoothL1: "smooth_l1", SmoothL1Loss, SmoothL1LossConfig;
+    Huber: "huber", HuberLoss, HuberLossConfig;
+    PoissonNll: "poisson_nll", PoissonNllLoss, PoissonNllLossConfig;
 });
 
 impl RegressionLossConfig {
@@ -96,6 +119,9 @@ impl RegressionLoss {
         match self {
             Self::L1(loss) => loss,
             Self::Mse(loss) => loss,
+            Self::SmoothL1(loss) => loss,
+            Self::Huber(loss) => loss,
+            Self::PoissonNll(loss) => loss,
         }
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! [`MseLoss`] corrects large errors first and learns the mean of the targets: the usual choice.
 //! [`L1Loss`] lets every error pull alike and learns their median: the choice where some targets
-//! are wrong or extreme.
+//! are wrong or extreme. [`HuberLoss`] and [`SmoothL1Loss`] are squared where the error is small and
+//! linear where it is large, on two scales.
 //!
-//! Both take predictions and true values of one shape; nothing is broadcast. [`RegressionLoss`] is
-//! either of them.
+//! Where the target is a count, [`PoissonNllLoss`] takes the logarithm of its rate as the
+//! prediction. Where the model says how far off it may be, [`GaussianNllLoss`] takes a variance as
+//! well.
+//!
+//! All take predictions and true values of one shape; nothing is broadcast, but for a variance.
+//! [`RegressionLoss`] is any of them that takes nothing else.
 //!
 //! # A part of the targets is wrong
 //!
@@ -28,12 +33,20 @@
 //! (`cargo run --release -p regression --bin outliers` in the repository.)
 
 mod family;
+mod gaussian_nll;
+mod huber;
 mod l1;
 mod mse;
+mod poisson_nll;
+mod smooth_l1;
 
 pub use family::{RegressionLoss, RegressionLossConfig};
+pub use gaussian_nll::{GaussianNllLoss, GaussianNllLossConfig};
+pub use huber::{HuberLoss, HuberLossConfig};
 pub use l1::{L1Loss, L1LossConfig};
 pub use mse::{MseLoss, MseLossConfig};
+pub use poisson_nll::{PoissonNllLoss, PoissonNllLossConfig};
+pub use smooth_l1::{SmoothL1Loss, SmoothL1LossConfig};
 
 use crate::error::{Lint, LossError};
 use crate::kernels::autodiff::largest;
@@ -42,10 +55,11 @@ use crate::kernels::pointwise::{Loss, Required};
 use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluation};
-use crate::target::check::{Check, shown, values};
+use crate::target::check::{Check, Found, shown, values};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// The losses of predictions and targets of one shape, by a definition that depends on their
 /// difference alone: the derivative with respect to the target is the negative one.
@@ -56,6 +70,25 @@ fn evaluate<const D: usize>(
     targets: Tensor<D>,
     call: Call,
 ) -> Result<Evaluation, LossError> {
+    let check = check_pair(loss, &predictions, &targets, &call)?;
+    Loss {
+        check: &check,
+        definition,
+        rest: Vec::new(),
+        required: [None, Some(finite_target(predictions.dtype()))],
+        rows: None,
+        weights: None,
+    }
+    .evaluate([predictions, targets], call)
+}
+
+/// The checks of predictions and targets that the host can do.
+fn check_pair<const D: usize>(
+    loss: &'static str,
+    predictions: &Tensor<D>,
+    targets: &Tensor<D>,
+    call: &Call,
+) -> Result<Check, LossError> {
     let device = predictions.device();
     let check = Check::new(loss, &device, call.waiting);
     check.dtype(&device, predictions.dtype())?;
@@ -66,27 +99,31 @@ fn evaluate<const D: usize>(
         "targets",
         &targets.shape(),
     )?;
-    let largest = largest(wide(predictions.dtype()).into());
-    let finite = Required {
-        rule: Rule::between(-largest, largest),
-        explain: &|found| {
-            format!(
-                "target {} at index {:?} is not a finite number. To leave it out, set it to 0 and \
-                 give it weight 0 in forward_weighted.",
-                found.shown(),
-                found.index
-            )
-        },
+    Ok(check)
+}
+
+/// What to do about a target that is missing.
+const LEAVE_OUT: &str = "To leave it out, set it to 0 and give it weight 0 in forward_weighted.";
+
+/// What a target must be: finite.
+fn finite_target(dtype: DType) -> Required<'static> {
+    let explain = &|found: &Found| {
+        format!(
+            "target {} at index {:?} is not a finite number. {LEAVE_OUT}",
+            found.shown(),
+            found.index
+        )
     };
-    Loss {
-        check: &check,
-        definition,
-        rest: Vec::new(),
-        required: [None, Some(finite)],
-        rows: None,
-        weights: None,
+    finite(dtype, f64::NEG_INFINITY, explain)
+}
+
+/// A number that is finite, and not below the least.
+fn finite(dtype: DType, least: f64, explain: &dyn Fn(&Found) -> String) -> Required<'_> {
+    let largest = largest(wide(dtype).into());
+    Required {
+        rule: Rule::between(least.max(-largest), largest),
+        explain,
     }
-    .evaluate([predictions, targets], call)
 }
 
 /// Suspicions about targets that are numbers.
@@ -114,6 +151,10 @@ fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint>
 /// The maths of this folder's losses, for the tests of [`kernels`](crate::kernels).
 #[cfg(test)]
 pub(crate) mod definitions {
+    pub(crate) use super::gaussian_nll::Gaussian;
+    pub(crate) use super::huber::Huber;
     pub(crate) use super::l1::AbsoluteError;
     pub(crate) use super::mse::SquaredError;
+    pub(crate) use super::poisson_nll::Poisson;
+    pub(crate) use super::smooth_l1::SmoothAbsoluteError;
 }

@@ -2,14 +2,14 @@
 
 use super::check::{Check, dims};
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
-use crate::classification::one_hot_rows;
+use crate::classification::{label_lists, multi_hot_rows, one_hot_rows};
 use crate::error::{LossError, LossErrorKind, or_panic};
 use crate::kernels::portable::{or_nan, shaped};
 use crate::kernels::rule::Rule;
 use crate::loss::{LowerRank, without};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData, activation};
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
 ///
@@ -87,6 +87,61 @@ where
     <Tensor<D> as LowerRank>::ids_from(ids, shape)
 }
 
+/// Multi-hot rows as lists of labels along `class_axis`: the ids of the classes that are true, in order,
+/// and then -1 to the end. This is what [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) takes.
+///
+/// ```
+/// # use burn::tensor::{Bool, Device, Tensor};
+/// # let device = Device::flex();
+/// let rows = Tensor::<2, Bool>::from_data([[true, false, true], [false, false, false]], &device);
+/// let ids = burn_losses::target::label_ids(rows, 1);
+/// assert_eq!(ids.into_data().iter::<i64>().collect::<Vec<_>>(), [0, 2, -1, -1, -1, -1]);
+/// ```
+///
+/// # Panics
+///
+/// When there is no such axis.
+#[track_caller]
+pub fn label_ids<const D: usize>(multi_hot: Tensor<D, Bool>, class_axis: usize) -> Tensor<D, Int> {
+    let device = multi_hot.device().without_autodiff();
+    let check = Check::new("label_ids", &device, false);
+    or_panic(existing_axis::<D>(&check, class_axis));
+    match multi_hot.shape().num_elements() {
+        0 => Tensor::empty(multi_hot.dims(), &device),
+        _ => label_lists(multi_hot.inner(), class_axis),
+    }
+}
+
+/// Lists of labels along `class_axis` as multi-hot rows: a 1 at each class that is in the list, 0
+/// elsewhere. This is what [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss) takes. There are
+/// as many classes as there is room in a list.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let ids = Tensor::<2, Int>::from_data([[2, 0, -1], [-1, -1, -1]], &device);
+/// let rows = burn_losses::target::multi_hot(ids, 1);
+/// rows.into_data().assert_eq(&[[1f32, 0., 1.], [0., 0., 0.]].into(), true);
+/// ```
+///
+/// # Panics
+///
+/// When there is no such axis. When an id is neither a class nor -1, is in its list twice, or comes
+/// after a -1; where values are not read (see [`Checks`](crate::Checks)), the row of such a list is NaN.
+#[track_caller]
+pub fn multi_hot<const D: usize>(label_ids: Tensor<D, Int>, class_axis: usize) -> Tensor<D> {
+    let device = label_ids.device().without_autodiff();
+    let check = Check::new("multi_hot", &device, false);
+    or_panic(existing_axis::<D>(&check, class_axis));
+    match label_ids.shape().num_elements() {
+        0 => Tensor::zeros(label_ids.dims(), (&device, DType::F32)),
+        _ => {
+            let rows = multi_hot_rows(&check, label_ids.inner(), class_axis, DType::F32);
+            or_panic(rows)
+        }
+    }
+}
+
 /// Labels 0 and 1 as the signs -1 and +1.
 ///
 /// ```
@@ -129,7 +184,7 @@ pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
 pub fn labels<const D: usize, T: SignTarget<D>>(signs: T) -> Tensor<D> {
     let shape = signs.shape();
     let signs = one_of(
-        signs.into_signs(FloatDType::F32).cast(FloatDType::F32),
+        signs.flat().signs(FloatDType::F32).cast(FloatDType::F32),
         "labels",
         "sign",
         [-1.0, 1.0],

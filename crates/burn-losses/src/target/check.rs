@@ -231,7 +231,10 @@ impl Check {
 
     // Values: read from the device, where the call waits for that.
 
-    fn data<const D: usize, K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff>(
+    pub(crate) fn data<
+        const D: usize,
+        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
+    >(
         &self,
         tensor: &Tensor<D, K>,
     ) -> Result<TensorData, LossError> {
@@ -255,7 +258,7 @@ impl Check {
     }
 
     /// As [`each`](Self::each), for values that were flattened from a tensor of the given shape.
-    fn each_in<const D: usize>(
+    pub(crate) fn each_in<const D: usize>(
         &self,
         shape: &Shape,
         tensor: &Tensor<D>,
@@ -482,7 +485,7 @@ pub(crate) fn row_sums(
 }
 
 /// The index of the element at a position in row-major order.
-fn unravel(position: usize, shape: &Shape) -> Vec<usize> {
+pub(crate) fn unravel(position: usize, shape: &Shape) -> Vec<usize> {
     let mut index = alloc::vec![0; shape.num_dims()];
     let mut rest = position;
     for axis in (0..shape.num_dims()).rev() {

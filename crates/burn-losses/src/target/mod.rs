@@ -11,6 +11,8 @@
 //! |---|---|---|
 //! | class ids | one-hot rows | [`one_hot`] |
 //! | one-hot rows, or probabilities | class ids | [`class_ids`] |
+//! | lists of labels, padded with -1 | multi-hot rows | [`multi_hot`] |
+//! | multi-hot rows | lists of labels, padded with -1 | [`label_ids`] |
 //! | labels 0 and 1 | signs -1 and +1 | [`signs`] |
 //! | signs -1 and +1 | labels 0 and 1 | [`labels`] |
 //! | logits | log-probabilities | [`log_probs`] |
@@ -21,14 +23,20 @@ mod adapters;
 pub(crate) mod check;
 
 pub use adapters::{
-    Pairs, Triplets, class_ids, labels, log_probs, one_hot, pairs, signs, triplets,
+    Pairs, Triplets, class_ids, label_ids, labels, log_probs, multi_hot, one_hot, pairs, signs,
+    triplets,
 };
 
 use crate::loss::{LowerRank, Unreduced};
-use burn::tensor::{Bool, FloatDType, Int, Shape, Tensor};
+use burn::tensor::{Bool, Int, Shape, Tensor};
 pub(crate) use sealed::{Flat, Readable};
 
 mod sealed {
+    /// Seals what may be a number instead of a tensor.
+    pub trait SealedVariance {}
+    impl SealedVariance for f64 {}
+    impl<const D: usize> SealedVariance for burn::tensor::Tensor<D> {}
+
     use crate::kernels::portable::flat;
     use burn::tensor::{Bool, Device, FloatDType, Int, Shape, Tensor};
 
@@ -64,6 +72,14 @@ mod sealed {
                 Self::Float(values) => values.cast(dtype),
                 Self::Int(values) => values.cast(dtype),
                 Self::Bool(values) => values.cast(dtype),
+            }
+        }
+
+        /// As signs: `true` is +1 and `false` is -1; numbers are signs already.
+        pub fn signs(self, dtype: FloatDType) -> Self {
+            match self {
+                Self::Bool(values) => Self::Float(values.cast(dtype) * 2.0 - 1.0),
+                numbers => numbers,
             }
         }
     }
@@ -176,10 +192,67 @@ pub trait ClassIds<const D: usize>: ClassTarget<D> {}
     note = "targets of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
     note = "integer targets: convert them with `targets.float()`"
 )]
-pub trait RegressionTarget<const D: usize>: Readable {
+pub trait RegressionTarget<const D: usize>: CountTarget<D> {
     #[doc(hidden)]
     fn into_tensor(self) -> Tensor<D>;
 }
+
+/// A target of [`PoissonNllLoss`](crate::PoissonNllLoss) for predictions of rank `D`: what was counted,
+/// as a float or `Int` tensor of the predictions' shape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a target of counts for predictions of rank {D}",
+    label = "the target of this must be a float or Int tensor of rank {D}, one count per prediction",
+    note = "counts of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "labels as Bool: they are no counts; use `BceWithLogitsLoss`"
+)]
+pub trait CountTarget<const D: usize>: Readable {}
+
+/// A predicted variance in the form the loss computes with.
+#[doc(hidden)]
+pub enum Predicted<const D: usize> {
+    Number(f64),
+    /// With length 1 on the last axis where it is for a row; given with that many axes.
+    Tensor {
+        variance: Tensor<D>,
+        given: usize,
+    },
+}
+
+/// The variance for [`GaussianNllLoss`](crate::GaussianNllLoss) beside predictions of rank `D`: a float
+/// tensor with a variance for each prediction, or for each row of them, or one number for all.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a variance for predictions of rank {D}",
+    label = "the variance of this must be a float tensor of rank {D}, or of one rank less, or an f64",
+    note = "a variance for each row: a tensor without the last axis, or with length 1 on it",
+    note = "a variance of Int: convert it with `variance.float()`"
+)]
+pub trait Variance<const D: usize>: sealed::SealedVariance {
+    #[doc(hidden)]
+    fn into_predicted(self) -> Predicted<D>;
+}
+
+/// A target of [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) for logits of rank `D`: an `Int`
+/// tensor of their shape which lists, along the class axis, the ids of a sample's labels, and then -1.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tensor of label ids for logits of rank {D}",
+    label = "the target of this must be an Int tensor of rank {D}: the ids of each sample's labels, then -1 to the end of the row",
+    note = "multi-hot rows: use `MultiLabelSoftMarginLoss`, or convert them with `burn_losses::target::label_ids`",
+    note = "a single class id per sample: use `MultiMarginLoss`"
+)]
+pub trait LabelIds<const D: usize>: Readable {
+    #[doc(hidden)]
+    fn into_label_ids(self) -> Tensor<D, Int>;
+}
+
+/// A target of [`CosineEmbeddingLoss`](crate::CosineEmbeddingLoss) for pairs of vectors in tensors of
+/// rank `D`: a sign for each pair, so a tensor of one rank less, as float or `Int` -1 or +1, or `Bool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tensor of signs for pairs of vectors of rank {D}",
+    label = "the target of this must be one sign for each pair: a float or Int (-1 or +1) or Bool (true is +1) tensor of one rank less",
+    note = "signs of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
+    note = "a single pair, vectors of rank 1: give them a batch axis with `unsqueeze_dim::<2>(0)`"
+)]
+pub trait PairSigns<const D: usize>: Readable {}
 
 /// A target of [`KlDivLoss`](crate::KlDivLoss) for log-probabilities of rank `D`: a float tensor of
 /// their shape, of probabilities or log-probabilities.
@@ -211,12 +284,7 @@ pub trait BinaryTarget<const D: usize>: Readable {}
     note = "labels 0 and 1: convert them with `burn_losses::target::signs`",
     note = "signs of another rank than the input: bring both to one shape with `reshape`"
 )]
-pub trait SignTarget<const D: usize>: Readable + Sized {
-    #[doc(hidden)]
-    fn into_signs(self, _: FloatDType) -> Flat {
-        self.flat()
-    }
-}
+pub trait SignTarget<const D: usize>: Readable {}
 
 /// Weights for [`forward_weighted`](crate::Loss::forward_weighted): a tensor of the shape of the
 /// unreduced loss `U`, or of one weight per sample along axis 0; as floats, or as a mask (`Bool`) of
@@ -234,6 +302,30 @@ impl<const D: usize> RegressionTarget<D> for Tensor<D> {
     }
 }
 
+impl<const D: usize> CountTarget<D> for Tensor<D> {}
+impl<const D: usize> CountTarget<D> for Tensor<D, Int> {}
+
+impl<const D: usize> Variance<D> for f64 {
+    fn into_predicted(self) -> Predicted<D> {
+        Predicted::Number(self)
+    }
+}
+
+impl<const D: usize> Variance<D> for Tensor<D> {
+    fn into_predicted(self) -> Predicted<D> {
+        Predicted::Tensor {
+            variance: self,
+            given: D,
+        }
+    }
+}
+
+impl<const D: usize> LabelIds<D> for Tensor<D, Int> {
+    fn into_label_ids(self) -> Tensor<D, Int> {
+        self.inner()
+    }
+}
+
 impl<const D: usize> DistributionTarget<D> for Tensor<D> {
     fn into_tensor(self) -> Tensor<D> {
         self
@@ -246,11 +338,7 @@ impl<const D: usize> BinaryTarget<D> for Tensor<D, Bool> {}
 
 impl<const D: usize> SignTarget<D> for Tensor<D> {}
 impl<const D: usize> SignTarget<D> for Tensor<D, Int> {}
-impl<const D: usize> SignTarget<D> for Tensor<D, Bool> {
-    fn into_signs(self, dtype: FloatDType) -> Flat {
-        Flat::Float(self.into_flat(dtype) * 2.0 - 1.0)
-    }
-}
+impl<const D: usize> SignTarget<D> for Tensor<D, Bool> {}
 
 impl<const D: usize> SampleWeights<Tensor<D>> for Tensor<D> {}
 impl<const D: usize> SampleWeights<Tensor<D>> for Tensor<D, Bool> {}
@@ -285,6 +373,19 @@ macro_rules! rank_below {
             }
         }
         impl ClassTarget<$rank> for Tensor<$rank> {}
+
+        impl Variance<$rank> for Tensor<$below> {
+            fn into_predicted(self) -> Predicted<$rank> {
+                Predicted::Tensor {
+                    variance: self.unsqueeze_dim($below),
+                    given: $below,
+                }
+            }
+        }
+
+        impl PairSigns<$rank> for Tensor<$below> {}
+        impl PairSigns<$rank> for Tensor<$below, Int> {}
+        impl PairSigns<$rank> for Tensor<$below, Bool> {}
     )*};
 }
 

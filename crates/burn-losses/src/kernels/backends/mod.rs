@@ -8,7 +8,7 @@ mod ndarray;
 use super::definition::Definition;
 use super::host::distance::Triplet;
 use super::host::memory::{self, Memory};
-use super::ops::{AnyTensor, Classes, LossOps, Pointwise, Swept, Wish};
+use super::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BackendTypes};
 
@@ -56,6 +56,24 @@ impl<B: InMemory> LossOps for B {
         gradients: [bool; 3],
     ) -> Swept<FloatTensor<B>, 3> {
         memory::triplet(triplet, inputs, wish, gradients)
+    }
+
+    fn pairs(
+        call: Pairs<AnyTensor<B>>,
+        inputs: [FloatTensor<B>; 2],
+        wish: Wish<FloatTensor<B>>,
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<B>, 2> {
+        memory::pairs(call.map(of_any_kind::<B>), inputs, wish, gradients)
+    }
+
+    fn margins(
+        call: Margins<AnyTensor<B>>,
+        input: FloatTensor<B>,
+        wish: Wish<FloatTensor<B>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<B>, 1> {
+        memory::margins(call.map(of_any_kind::<B>), input, wish, gradient)
     }
 
     fn number(tensor: &FloatTensor<B>) -> Option<f64> {

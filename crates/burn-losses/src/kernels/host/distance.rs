@@ -1,9 +1,14 @@
-//! The sweep of a loss made of distances between rows: the triplet margin.
+//! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::{
     CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weights, tree,
 };
-use crate::kernels::norm::{norm_root, norm_slope, norm_term, share_of_smaller, triplet_margin};
+use crate::kernels::norm::{
+    COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
+    norm_term, share_of_smaller, triplet_margin,
+};
+use crate::kernels::real::Real;
+use crate::kernels::rule::Rule;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -12,16 +17,15 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Triplet {
     pub(crate) margin: f64,
-    pub(crate) p: f64,
-    pub(crate) eps: f64,
     pub(crate) swap: bool,
+    pub(crate) measure: Measure,
 }
 
 /// What is read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reads<'a> {
-    /// Anchor, positive and negative; absent where its gradient overwrites it.
-    pub(crate) inputs: [Option<Source<'a>>; 3],
+pub(crate) struct Reads<'a, const N: usize> {
+    /// The inputs; absent where a gradient overwrites one.
+    pub(crate) inputs: [Option<Source<'a>>; N],
     /// How many rows they have, and of how many components.
     pub(crate) rows: usize,
     pub(crate) length: usize,
@@ -32,7 +36,7 @@ pub(crate) struct Reads<'a> {
 /// Computes the losses of the rows, and the gradients of the three inputs.
 pub(crate) fn sweep<F: Float>(
     triplet: Triplet,
-    reads: &Reads,
+    reads: &Reads<3>,
     losses: Option<Output<F>>,
     gradients: [Option<Output<F>>; 3],
     scale: Scale,
@@ -51,8 +55,15 @@ pub(crate) fn sweep<F: Float>(
             scale,
         },
     );
+    in_order(found, losses)
+}
+
+/// The sum of what was found, whose losses are written in order.
+pub(super) fn in_order<F: Float>(
+    found: Vec<(Found, Vec<F>)>,
+    mut losses: Option<Output<F>>,
+) -> Found {
     let mut total = Found::default();
-    let mut losses = losses;
     for (part, of_part) in found {
         total.add(part);
         if let Some(all) = losses.take() {
@@ -62,6 +73,39 @@ pub(crate) fn sweep<F: Float>(
         }
     }
     total
+}
+
+/// Reads row `at` of a chunk that begins with row `first`, of each input: from where it is, or from
+/// where its gradient will take its place.
+#[inline(always)]
+fn read_rows<F: Float, const N: usize>(
+    sources: &[Option<Source>; N],
+    gradients: &[Option<Output<F>>; N],
+    first: usize,
+    at: usize,
+    rows: &mut [Vec<F>; N],
+) {
+    for ((row, source), gradient) in rows.iter_mut().zip(sources).zip(gradients) {
+        let length = row.len();
+        match (source, gradient) {
+            (Some(source), _) => source.read((first + at) * length, row),
+            (None, Some(gradient)) => {
+                row.copy_from_slice(gradient.input(at * length..(at + 1) * length));
+            }
+            (None, None) => unreachable!("what is overwritten is written"),
+        }
+    }
+}
+
+/// The weight of a row; NaN, and a note of it, where it is not allowed.
+#[inline(always)]
+fn weight_of<F: Float>(samples: Option<Source>, row: usize, invalid: &mut bool) -> F {
+    let Some(samples) = samples else {
+        return F::of(1.0);
+    };
+    let mut weight = [F::default()];
+    *invalid |= !read_weights(samples, row, &mut weight);
+    weight[0]
 }
 
 /// A distance of two vectors, and how it changes with them.
@@ -74,7 +118,7 @@ struct Norm<F> {
 
 struct Sweep<'a> {
     triplet: Triplet,
-    reads: &'a Reads<'a>,
+    reads: &'a Reads<'a, 3>,
     scale: Scale,
 }
 
@@ -84,9 +128,10 @@ impl<F: Float> Work<Chunk<'_, F, 3>, ()> for Sweep<'_> {
     #[inline(always)]
     fn part(&self, (): &mut (), (range, gradients): Chunk<F, 3>) -> (Found, Vec<F>) {
         // With the exponent known to the compiler, a norm is a plain loop.
-        match self.triplet.p {
-            2.0 => self.rows(2.0, range, gradients),
-            p => self.rows(p, range, gradients),
+        match self.triplet.measure {
+            Measure::Norm { p: 2.0, eps } => self.rows(2.0, eps, range, gradients),
+            Measure::Norm { p, eps } => self.rows(p, eps, range, gradients),
+            Measure::Cosine { eps } => self.rows_by_angle(eps, range, gradients),
         }
     }
 }
@@ -96,12 +141,11 @@ impl Sweep<'_> {
     fn rows<F: Float>(
         &self,
         p: f64,
+        eps: f64,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 3],
     ) -> (Found, Vec<F>) {
-        let Triplet {
-            margin, eps, swap, ..
-        } = self.triplet;
+        let Triplet { margin, swap, .. } = self.triplet;
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
         let row = || vec![F::default(); length];
@@ -111,15 +155,7 @@ impl Sweep<'_> {
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let here = at * length..(at + 1) * length;
-            for ((input, source), gradient) in
-                inputs.iter_mut().zip(self.reads.inputs).zip(&gradients)
-            {
-                match (source, gradient) {
-                    (Some(source), _) => source.read((first + at) * length, input),
-                    (None, Some(gradient)) => input.copy_from_slice(gradient.input(here.clone())),
-                    (None, None) => unreachable!("what is overwritten is written"),
-                }
-            }
+            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
             let [anchor, positive, negative] = inputs.each_ref().map(|input| &input[..]);
             let of_positive = distance(anchor, positive, eps, p, &mut to_positive);
             let of_negative = distance(anchor, negative, eps, p, &mut to_negative);
@@ -138,14 +174,7 @@ impl Sweep<'_> {
                 None => (of_negative.value, F::of(1.0)),
             };
             let (loss, slope) = triplet_margin(of_positive.value, nearest, margin);
-            let weight = match self.reads.samples {
-                Some(samples) => {
-                    let mut weight = [F::default()];
-                    invalid |= !read_weights(samples, first + at, &mut weight);
-                    weight[0]
-                }
-                None => F::of(1.0),
-            };
+            let weight: F = weight_of(self.reads.samples, first + at, &mut invalid);
             *loss_of_row = loss.times_or_zero(weight);
             if gradients.iter().all(Option::is_none) {
                 continue;
@@ -190,6 +219,69 @@ impl Sweep<'_> {
             for (gradient, row) in gradients.iter_mut().zip(&inputs) {
                 if let Some(gradient) = gradient {
                     gradient.write(here.start, row);
+                }
+            }
+        }
+        let found = Found {
+            sum: super::sum(&losses, self.scale.losses),
+            invalid,
+        };
+        (found, losses)
+    }
+
+    /// The distance is 1 less the cosine.
+    #[inline(always)]
+    fn rows_by_angle<F: Float>(
+        &self,
+        eps: f64,
+        range: Range<usize>,
+        mut gradients: [Option<Output<F>>; 3],
+    ) -> (Found, Vec<F>) {
+        const PAIRS: [[usize; 2]; 3] = [[0, 1], [0, 2], [1, 2]];
+        let Triplet { margin, swap, .. } = self.triplet;
+        let length = self.reads.length;
+        let (first, rows) = (range.start / length, range.len() / length);
+        let row = || vec![F::default(); length];
+        let mut inputs = [row(), row(), row()];
+        let mut losses = vec![F::default(); rows];
+        let mut invalid = false;
+        let tracked = gradients.iter().any(Option::is_some);
+        for (at, loss_of_row) in losses.iter_mut().enumerate() {
+            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
+            let weight = weight_of(self.reads.samples, first + at, &mut invalid);
+            let rows = inputs.each_ref().map(|row| &row[..]);
+            let angles = Angles::new(rows, Short::AtLeast(eps));
+            let cosines = PAIRS.map(|pair| angles.cosine(pair));
+            let [to_positive, to_negative, between] = cosines.map(|cosine| 1.0 - cosine);
+            let (nearest, share) = match swap {
+                true => (
+                    to_negative.min(between),
+                    share_of_smaller(to_negative, between),
+                ),
+                false => (to_negative, 1.0),
+            };
+            let (loss, slope) = triplet_margin(to_positive, nearest, margin);
+            *loss_of_row = F::of(loss).times_or_zero(weight);
+            if tracked {
+                let slope = slope();
+                let slopes = [-slope, slope * share, slope * (1.0 - share)];
+                let mut combined = [[0.0; 3]; 3];
+                for (pair, (cosine, slope)) in
+                    PAIRS.into_iter().zip(cosines.into_iter().zip(slopes))
+                {
+                    angles.add(pair, cosine, slope, &mut combined);
+                }
+                let scale = RowScale {
+                    weight,
+                    gradient: F::of(self.scale.gradient),
+                    limit: self.scale.limit,
+                    tracked,
+                };
+                combine(&mut inputs, combined, &scale);
+                for (gradient, row) in gradients.iter_mut().zip(&inputs) {
+                    if let Some(gradient) = gradient {
+                        gradient.write(at * length, row);
+                    }
                 }
             }
         }
@@ -282,5 +374,283 @@ impl<F: Float> Norm<F> {
             *difference = *difference / self.scale / self.norm;
         }
         one
+    }
+}
+
+/// What is computed of two rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pair {
+    /// The p-norm of their difference, to which `eps` is added.
+    Norm { p: f64, eps: f64 },
+    /// The cosine of their angle.
+    Cosine { eps: f64 },
+    /// The cosine embedding loss.
+    Embedding { margin: f64 },
+}
+
+/// Computes what is wanted of the pairs of rows, and the gradients of both; `signs` are those of the
+/// embedding loss.
+pub(crate) fn pairs<F: Float>(
+    pair: Pair,
+    reads: &Reads<2>,
+    signs: Option<Source>,
+    losses: Option<Output<F>>,
+    gradients: [Option<Output<F>>; 2],
+    scale: Scale,
+) -> Found {
+    let Reads { rows, length, .. } = *reads;
+    let at_a_time = (CHUNK / length).max(1);
+    let work = PairSweep {
+        pair,
+        reads,
+        signs,
+        scale,
+    };
+    let found = in_chunks(rows * length, at_a_time * length, gradients, &work);
+    in_order(found, losses)
+}
+
+struct PairSweep<'a> {
+    pair: Pair,
+    reads: &'a Reads<'a, 2>,
+    signs: Option<Source<'a>>,
+    scale: Scale,
+}
+
+impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
+    type Result = (Found, Vec<F>);
+
+    #[inline(always)]
+    fn part(&self, (): &mut (), (range, mut gradients): Chunk<F, 2>) -> (Found, Vec<F>) {
+        let length = self.reads.length;
+        let (first, rows) = (range.start / length, range.len() / length);
+        let row = || vec![F::default(); length];
+        let mut inputs = [row(), row()];
+        let mut difference = row();
+        let mut losses = vec![F::default(); rows];
+        let mut invalid = false;
+        let tracked = gradients.iter().any(Option::is_some);
+        for (at, loss_of_row) in losses.iter_mut().enumerate() {
+            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
+            let weight: F = weight_of(self.reads.samples, first + at, &mut invalid);
+            let scale = RowScale {
+                weight,
+                gradient: F::of(self.scale.gradient),
+                limit: self.scale.limit,
+                tracked,
+            };
+            let loss = match self.pair {
+                Pair::Norm { p: 2.0, eps } => {
+                    norm_of_pair(&mut inputs, &mut difference, 2.0, eps, &scale)
+                }
+                Pair::Norm { p, eps } => norm_of_pair(&mut inputs, &mut difference, p, eps, &scale),
+                Pair::Cosine { eps } => {
+                    let same = |cosine| (cosine, 1.0);
+                    cosine_of_pair(&mut inputs, Short::AtLeast(eps), same, &scale)
+                }
+                Pair::Embedding { margin } => {
+                    let mut sign = [0.0];
+                    let signs = self.signs.expect("this loss has signs");
+                    signs.read::<f64>(first + at, &mut sign);
+                    let valid = Rule::SIGN.holds(&sign[0]);
+                    invalid |= !valid;
+                    let embedding = |cosine| {
+                        let (value, slope) = cosine_embedding(cosine, sign[0], margin);
+                        match valid {
+                            true => (value, slope()),
+                            false => (f64::NAN, f64::NAN),
+                        }
+                    };
+                    cosine_of_pair(&mut inputs, COSINE_EMBEDDING, embedding, &scale)
+                }
+            };
+            *loss_of_row = loss.times_or_zero(weight);
+            for (gradient, row) in gradients.iter_mut().zip(&inputs) {
+                if let Some(gradient) = gradient {
+                    gradient.write(at * length, row);
+                }
+            }
+        }
+        let found = Found {
+            sum: super::sum(&losses, self.scale.losses),
+            invalid,
+        };
+        (found, losses)
+    }
+}
+
+/// What the gradients of a row are multiplied by, and how large they may be before.
+struct RowScale<F> {
+    weight: F,
+    gradient: F,
+    limit: f64,
+    tracked: bool,
+}
+
+/// The norm of a difference; the inputs become its gradients.
+#[inline(always)]
+fn norm_of_pair<F: Float>(
+    [a, b]: &mut [Vec<F>; 2],
+    difference: &mut [F],
+    p: f64,
+    eps: f64,
+    scale: &RowScale<F>,
+) -> F {
+    let norm = distance(a, b, eps, p, difference);
+    if scale.tracked {
+        let of_unit = norm.of_unit(difference);
+        let slope = scale.weight * scale.gradient;
+        for ((a, b), &difference) in a.iter_mut().zip(b.iter_mut()).zip(difference.iter()) {
+            *a = direction(difference, of_unit, p, slope);
+            *b = -*a;
+        }
+    }
+    norm.value
+}
+
+/// A function of the cosine, of which `head` gives the value and the derivative; the inputs become its
+/// gradients.
+#[inline(always)]
+fn cosine_of_pair<F: Float>(
+    inputs: &mut [Vec<F>; 2],
+    short: Short,
+    head: impl FnOnce(f64) -> (f64, f64),
+    scale: &RowScale<F>,
+) -> F {
+    let angles = Angles::new(inputs.each_ref().map(|row| &row[..]), short);
+    let cosine = angles.cosine([0, 1]);
+    let (value, slope) = head(cosine);
+    if scale.tracked {
+        let mut gradients = [[0.0; 2]; 2];
+        angles.add([0, 1], cosine, slope, &mut gradients);
+        combine(inputs, gradients, scale);
+    }
+    F::of(value)
+}
+
+/// The angles between vectors.
+///
+/// All is computed in `f64`: the difference of two vectors that are nearly alike has few digits, and the
+/// squares of `f32` numbers cannot leave its range.
+struct Angles<const N: usize> {
+    /// The sums of the products of each two vectors, each over its scale.
+    products: [[f64; N]; N],
+    lengths: [Length<f64>; N],
+    /// What a component is multiplied by to be one of the unit vector.
+    of_unit: [f64; N],
+}
+
+impl<const N: usize> Angles<N> {
+    #[inline(always)]
+    fn new<F: Float>(rows: [&[F]; N], short: Short) -> Self {
+        let mut scales = [1.0; N];
+        let mut products = products(rows, scales);
+        // The root of the product of two of them is taken.
+        let range = 1e-150..1e150;
+        if F::IS_DOUBLE && !(0..N).all(|at| range.contains(&products[at][at])) {
+            scales = rows.map(largest_size);
+            products = self::products(rows, scales);
+        }
+        let norms: [f64; N] = core::array::from_fn(|at| products[at][at].sqrt());
+        let lengths =
+            core::array::from_fn(|at| length((norms[at] * scales[at]).at_most(f64::MAX), short));
+        let of_unit = core::array::from_fn(|at: usize| match norms[at] {
+            0.0 => 0.0,
+            norm => {
+                let lengths: &[Length<f64>; N] = &lengths;
+                lengths[at].share / norm / scales[at]
+            }
+        });
+        Self {
+            products,
+            lengths,
+            of_unit,
+        }
+    }
+
+    /// The cosine of the angle of two, the first before the second.
+    #[inline(always)]
+    fn cosine(&self, [a, b]: [usize; 2]) -> f64 {
+        // One root, so that the cosine of a vector with itself is exactly 1.
+        let squares = self.products[a][a] * self.products[b][b];
+        let share = self.lengths[a].share * self.lengths[b].share;
+        match squares {
+            0.0 => 0.0,
+            squares => self.products[a][b] / squares.sqrt() * share,
+        }
+    }
+
+    /// Adds the gradients of a function of a cosine, given its slope. A gradient is a combination of the
+    /// vectors: these are the factors.
+    #[inline(always)]
+    fn add(&self, [a, b]: [usize; 2], cosine: f64, slope: f64, gradients: &mut [[f64; N]; N]) {
+        let finite = |x: f64| x.at_least(-f64::MAX).at_most(f64::MAX);
+        for (of, other) in [(a, b), (b, a)] {
+            let Length { length, own, .. } = &self.lengths[of];
+            let slope = slope / length;
+            let along = slope * cosine * own * self.of_unit[of];
+            gradients[of][other] = finite(gradients[of][other] + slope * self.of_unit[other]);
+            gradients[of][of] = finite(gradients[of][of] - along);
+        }
+    }
+}
+
+/// Puts the gradients, which are combinations of the rows, in the place of these.
+#[inline(always)]
+fn combine<F: Float, const N: usize>(
+    rows: &mut [Vec<F>; N],
+    gradients: [[f64; N]; N],
+    scale: &RowScale<F>,
+) {
+    let settle = |x: f64| {
+        let x = F::of(x.at_least(-scale.limit).at_most(scale.limit));
+        let x = x.times_or_zero(scale.weight) * scale.gradient;
+        x.at_least(-F::MAX).at_most(F::MAX)
+    };
+    let length = rows[0].len();
+    let rows = rows.each_mut().map(|row| &mut row[..length]);
+    for at in 0..length {
+        let components: [f64; N] = core::array::from_fn(|row| rows[row][at].double());
+        for (row, factors) in gradients.iter().enumerate() {
+            let terms = factors.iter().zip(&components);
+            rows[row][at] = settle(terms.fold(0.0, |sum, (factor, x)| sum + factor * x));
+        }
+    }
+}
+
+/// The sums of the products of each two rows, each over its scale; the lower half is left out.
+#[inline(always)]
+fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f64; N]; N] {
+    let mut lanes = [[[0.0; LANES]; N]; N];
+    let length = rows[0].len();
+    let rows = rows.map(|row| &row[..length]);
+    for start in (0..length).step_by(LANES) {
+        let mut parts = [[0.0; LANES]; N];
+        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
+            for (to, from) in part.iter_mut().zip(&row[start..]) {
+                *to = match F::IS_DOUBLE {
+                    true => from.double() / scale,
+                    false => from.double(),
+                };
+            }
+        }
+        for a in 0..N {
+            for b in a..N {
+                for lane in 0..LANES {
+                    lanes[a][b][lane] += parts[a][lane] * parts[b][lane];
+                }
+            }
+        }
+    }
+    lanes.map(|lanes| lanes.map(|lanes| tree(&lanes)))
+}
+
+/// The size of the largest component, or 1 where all are 0.
+#[inline(always)]
+fn largest_size<F: Float>(row: &[F]) -> f64 {
+    let sizes = row.iter().map(|x| x.double().abs());
+    match sizes.fold(0.0, f64::max) {
+        0.0 => 1.0,
+        size => size,
     }
 }

@@ -2,10 +2,13 @@
 
 use super::classes::{self, Layout, Target};
 use super::distance::{self, Triplet};
+use super::margins;
 use super::{Float, Found, Output, Scale, Source, Unwritten, pointwise};
 use crate::kernels::autodiff::largest;
 use crate::kernels::definition::Definition;
-use crate::kernels::ops::{ClassTarget, Classes, Pointwise, Pull, Swept, Wanted, Wish};
+use crate::kernels::ops::{
+    ClassTarget, Classes, MarginTarget, Margins, Pairs, Pointwise, Pull, Swept, Wanted, Wish,
+};
 use crate::reduction::Reduction;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -144,7 +147,7 @@ impl Plan {
         weight: impl Fn() -> f64,
     ) -> Self {
         let weight = match wish.wanted {
-            Wanted::Parts | Wanted::Reduced(Reduction::Mean) => weight(),
+            Wanted::Parts | Wanted::Reduced(Reduction::Mean) => weight() / wish.terms as f64,
             _ => 0.0,
         };
         let divisor = match wish.wanted {
@@ -253,8 +256,7 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
 
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
-        // Only the first is overwritten: the definition gives its gradient, the other's is the
-        // negative one.
+        // Only the first is overwritten: the others' gradients are made of it, or written after it.
         let wanted = gradients[at];
         at += 1;
         match at {
@@ -264,7 +266,7 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
     });
     let mut losses = each::<F, P>(&wish, count);
     let found = {
-        let mut outputs = [None, None];
+        let mut outputs = [None, None, None];
         let mut operands = [None; K];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (operands[at], outputs[at]) = buffer.split();
@@ -321,13 +323,7 @@ fn classes_in<F: Held, P: Memory>(
     gradient: bool,
 ) -> Swept<P, 1> {
     let dtype = input.dtype();
-    let shape = input.shape();
-    let dims = shape.as_slice();
-    let layout = Layout {
-        outer: dims[..call.axis].iter().product(),
-        classes: dims[call.axis],
-        inner: dims[call.axis + 1..].iter().product(),
-    };
+    let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
     let wish = wish.map(contiguous);
     let target = match call.target {
@@ -375,18 +371,47 @@ pub(crate) fn triplet<P: Memory>(
     gradients: [bool; 3],
 ) -> Swept<P, 3> {
     match inputs[0].dtype() {
-        DType::F64 => triplet_in::<f64, _>(triplet, inputs, wish, gradients),
-        _ => triplet_in::<f32, _>(triplet, inputs, wish, gradients),
+        DType::F64 => {
+            rows_in::<f64, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+                distance::sweep(triplet, reads, losses, outputs, scale)
+            })
+        }
+        _ => rows_in::<f32, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+            distance::sweep(triplet, reads, losses, outputs, scale)
+        }),
     }
 }
 
-#[allow(unsafe_code)]
-fn triplet_in<F: Held, P: Memory>(
-    triplet: Triplet,
-    inputs: [P; 3],
+pub(crate) fn pairs<P: Memory>(
+    call: Pairs<P>,
+    inputs: [P; 2],
     wish: Wish<P>,
-    gradients: [bool; 3],
-) -> Swept<P, 3> {
+    gradients: [bool; 2],
+) -> Swept<P, 2> {
+    let pair = call.pair;
+    let signs = call.signs.map(contiguous);
+    let signs = signs.as_ref().map(read);
+    match inputs[0].dtype() {
+        DType::F64 => {
+            rows_in::<f64, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+                distance::pairs(pair, reads, signs, losses, outputs, scale)
+            })
+        }
+        _ => rows_in::<f32, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+            distance::pairs(pair, reads, signs, losses, outputs, scale)
+        }),
+    }
+}
+
+/// A sweep over rows, one of each input. It writes the loss of each row, if it has room for them, and
+/// the gradients of each row.
+#[allow(unsafe_code)]
+fn rows_in<F: Held, P: Memory, const N: usize>(
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+    sweep: impl FnOnce(&distance::Reads<N>, Option<Output<F>>, [Option<Output<F>>; N], Scale) -> Found,
+) -> Swept<P, N> {
     let dtype = inputs[0].dtype();
     let shape = inputs[0].shape();
     let length = shape[shape.num_dims() - 1];
@@ -402,8 +427,8 @@ fn triplet_in<F: Held, P: Memory>(
         inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
     let mut losses = each::<F, P>(&wish, rows);
     let found = {
-        let mut inputs = [None; 3];
-        let mut outputs = [None, None, None];
+        let mut inputs = [None; N];
+        let mut outputs = [const { None }; N];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (inputs[at], outputs[at]) = buffer.split();
         }
@@ -413,10 +438,71 @@ fn triplet_in<F: Held, P: Memory>(
             length,
             samples,
         };
-        distance::sweep(triplet, &reads, output(&mut losses), outputs, plan.scale)
+        sweep(&reads, output(&mut losses), outputs, plan.scale)
     };
     // SAFETY: a sweep writes the loss and the gradients of each row of a chunk, and all chunks.
     unsafe { plan.finish(found, losses, buffers) }
+}
+
+pub(crate) fn margins<P: Memory>(
+    call: Margins<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    match input.dtype() {
+        DType::F64 => margins_in::<f64, _>(call, input, wish, gradient),
+        _ => margins_in::<f32, _>(call, input, wish, gradient),
+    }
+}
+
+#[allow(unsafe_code)]
+fn margins_in<F: Held, P: Memory>(
+    call: Margins<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    let dtype = input.dtype();
+    let layout = layout(&input.shape(), call.axis);
+    let count = layout.samples();
+    let wish = wish.map(contiguous);
+    let samples = wish.samples.as_ref().map(read);
+    let call = call.map(contiguous);
+    let plan = Plan::new::<F, P>(&wish, dtype, count, || match samples {
+        Some(samples) => super::weight_sum(samples, count),
+        None => count as f64,
+    });
+    let mut buffer = Buffer::<P, F>::new(input, gradient);
+    let mut losses = each::<F, P>(&wish, count);
+    let found = {
+        let (input, gradient) = buffer.split();
+        let (ids, one) = match &call.target {
+            MarginTarget::Class(ids, options) => (ids, Some(options)),
+            MarginTarget::Labels(ids) => (ids, None),
+        };
+        let reads = margins::Reads {
+            input,
+            layout,
+            ids: read(ids),
+            one,
+            samples,
+        };
+        margins::sweep(&reads, output(&mut losses), gradient, plan.scale)
+    };
+    // SAFETY: a sweep writes the loss and the row of the gradient of each sample of a block, and all
+    // blocks.
+    unsafe { plan.finish(found, losses, [buffer]) }
+}
+
+/// How the samples of a tensor with classes along an axis lie in memory.
+fn layout(shape: &Shape, axis: usize) -> Layout {
+    let dims = shape.as_slice();
+    Layout {
+        outer: dims[..axis].iter().product(),
+        classes: dims[axis],
+        inner: dims[axis + 1..].iter().product(),
+    }
 }
 
 /// The number in a tensor of one.

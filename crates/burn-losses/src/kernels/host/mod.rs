@@ -9,6 +9,7 @@
 
 pub(crate) mod classes;
 pub(crate) mod distance;
+pub(crate) mod margins;
 pub(crate) mod memory;
 mod output;
 pub(crate) mod pointwise;

@@ -41,8 +41,8 @@ pub(crate) struct Reads<'a, const K: usize> {
 /// What is written, if wanted.
 pub(crate) struct Writes<'a, F> {
     pub(crate) losses: Option<Output<'a, F>>,
-    /// The gradients of the first and the second operand.
-    pub(crate) gradients: [Option<Output<'a, F>>; 2],
+    /// The gradients of the first operands.
+    pub(crate) gradients: [Option<Output<'a, F>>; 3],
 }
 
 /// The buffers of a thread, which stay in the nearest cache.
@@ -85,15 +85,15 @@ pub(crate) fn sweep<F: Float, D: Definition<K>, const K: usize>(
 ) -> Found {
     let Writes {
         losses,
-        gradients: [first, second],
+        gradients: [first, second, third],
     } = writes;
     let chunk = match reads.rows {
         // A chunk has whole rows.
         Some(Rows { length, inner, .. }) => CHUNK.next_multiple_of(length * inner),
         None => CHUNK,
     };
-    let outputs = [losses, first, second];
-    let found = match outputs[1].is_some() || outputs[2].is_some() {
+    let outputs = [losses, first, second, third];
+    let found = match outputs[1..].iter().any(Option::is_some) {
         true => {
             let sweep = Sweep::<_, K, true> {
                 definition,
@@ -120,18 +120,13 @@ struct Sweep<'a, D, const K: usize, const GRADIENT: bool> {
     scale: Scale,
 }
 
-impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chunk<'_, F, 3>, ()>
+impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chunk<'_, F, 4>, ()>
     for Sweep<'_, D, K, GRADIENT>
 {
     type Result = Found;
 
     #[inline(always)]
-    fn part(&self, (): &mut (), (range, writes): Chunk<F, 3>) -> Found {
-        let Scale {
-            losses: losses_scale,
-            gradient: gradient_scale,
-            limit,
-        } = self.scale;
+    fn part(&self, (): &mut (), (range, writes): Chunk<F, 4>) -> Found {
         let zeros = [F::default(); BLOCK];
         let mut buffers = Buffers {
             operands: [zeros; K],
@@ -139,7 +134,7 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
             slopes: zeros,
             factors: zeros,
         };
-        let [mut all_losses, mut first, mut second] = writes;
+        let [mut all_losses, mut first, mut second, mut third] = writes;
         let invalid_rows = self.invalid_rows(&range, &mut buffers.factors);
         let mut found = Found::default();
         for start in range.clone().step_by(BLOCK) {
@@ -154,41 +149,35 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
                 }
             }
             self.block(length, &mut buffers);
-            buffers.weigh::<GRADIENT>(start, length, self.reads.weights);
-            let slopes = &mut buffers.slopes[..length];
-            if GRADIENT {
-                clamp(slopes, limit);
-            }
-            found.invalid |= self.spoil(length, &mut buffers);
-            if let Some(rows) = &invalid_rows {
-                rows.spoil(start - range.start, &mut buffers.losses[..length]);
-                rows.spoil(start - range.start, &mut buffers.slopes[..length]);
-            }
-            found.invalid |= !buffers.weigh::<GRADIENT>(start, length, self.reads.samples);
-
-            let losses = &mut buffers.losses[..length];
-            let slopes = &mut buffers.slopes[..length];
-            found.sum += sum(losses, losses_scale);
+            found.invalid |= self.settle(&range, start, length, &mut buffers, &invalid_rows);
+            let losses = &buffers.losses[..length];
+            found.sum += sum(losses, self.scale.losses);
             if let Some(all_losses) = &mut all_losses {
                 all_losses.write(at.start, losses);
             }
-            if GRADIENT {
-                if self.reads.samples.is_some() {
-                    clamp(slopes, <F as Float>::MAX);
-                }
-                let scale = F::of(gradient_scale);
+            if !GRADIENT {
+                continue;
+            }
+            let slopes = &mut buffers.slopes[..length];
+            if let Some(first) = &mut first {
+                first.write(at.start, slopes);
+            }
+            if let Some(second) = &mut second {
                 for slope in slopes.iter_mut() {
-                    *slope = *slope * scale;
+                    *slope = -*slope;
                 }
-                if let Some(first) = &mut first {
-                    first.write(at.start, slopes);
+                second.write(at.start, slopes);
+            }
+            if D::THIRD
+                && let Some(third) = &mut third
+            {
+                for (at, slope) in slopes.iter_mut().enumerate() {
+                    let operands = buffers.operands.each_ref().map(|operand| operand[at]);
+                    *slope = self.definition.third(operands);
                 }
-                if let Some(second) = &mut second {
-                    for slope in slopes.iter_mut() {
-                        *slope = -*slope;
-                    }
-                    second.write(at.start, slopes);
-                }
+                // The losses have been added up, so it does not matter that they are settled again.
+                self.settle(&range, start, length, &mut buffers, &invalid_rows);
+                third.write(at.start, &buffers.slopes[..length]);
             }
         }
         found.invalid |= invalid_rows.is_some();
@@ -219,6 +208,40 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
                 }
             }
         }
+    }
+
+    /// Weighs, clamps and scales what was computed, makes it NaN where it is not valid, and says
+    /// whether that is somewhere.
+    #[inline(always)]
+    fn settle<F: Float>(
+        &self,
+        range: &Range<usize>,
+        start: usize,
+        length: usize,
+        buffers: &mut Buffers<F, K>,
+        invalid_rows: &Option<InvalidRows>,
+    ) -> bool {
+        buffers.weigh::<GRADIENT>(start, length, self.reads.weights);
+        if GRADIENT {
+            clamp(&mut buffers.slopes[..length], self.scale.limit);
+        }
+        let mut invalid = self.spoil(length, buffers);
+        if let Some(rows) = invalid_rows {
+            rows.spoil(start - range.start, &mut buffers.losses[..length]);
+            rows.spoil(start - range.start, &mut buffers.slopes[..length]);
+        }
+        invalid |= !buffers.weigh::<GRADIENT>(start, length, self.reads.samples);
+        if GRADIENT {
+            let slopes = &mut buffers.slopes[..length];
+            if self.reads.samples.is_some() {
+                clamp(slopes, <F as Float>::MAX);
+            }
+            let scale = F::of(self.scale.gradient);
+            for slope in slopes {
+                *slope = *slope * scale;
+            }
+        }
+        invalid
     }
 
     /// Makes the elements NaN at which a rule is broken, and says whether there are any.

@@ -2,10 +2,15 @@
 //! number is left out. They are small, so that an interpreter can run them.
 
 use super::classes::{Layout, Target};
-use super::distance::Triplet;
-use super::{BLOCK, Float, Found, Output, Scale, Source, Unwritten, classes, distance, pointwise};
+use super::distance::{Pair, Triplet};
+use super::{
+    BLOCK, Float, Found, Output, Scale, Source, Unwritten, classes, distance, margins, pointwise,
+};
+use crate::kernels::margin::MultiMargin;
+use crate::kernels::norm::Measure;
 use crate::kernels::rule::Rule;
 use crate::regression::definitions::SquaredError;
+use alloc::vec;
 use alloc::vec::Vec;
 
 const PLAIN: Scale = Scale {
@@ -49,7 +54,7 @@ fn pointwise_in_new_memory_and_in_place() {
             };
             let writes = pointwise::Writes {
                 losses: None,
-                gradients: [Some(output), None],
+                gradients: [Some(output), None, None],
             };
             pointwise::sweep(SquaredError, count, &reads, writes, PLAIN)
         };
@@ -114,12 +119,13 @@ fn distances_in_new_memory_and_in_place() {
     let (rows, length) = (5, 19);
     let count = rows * length;
     let inputs = [numbers(count, 4), numbers(count, 5), numbers(count, 6)];
-    for swap in [false, true] {
+    let norm = Measure::Norm { p: 2.0, eps: 1e-6 };
+    let cosine = Measure::Cosine { eps: 1e-8 };
+    for (swap, measure) in [(false, norm), (true, norm), (false, cosine), (true, cosine)] {
         let triplet = Triplet {
             margin: 1.0,
-            p: 2.0,
-            eps: 1e-6,
             swap,
+            measure,
         };
         let sweep = |anchor: Option<Source>, output: Output<f32>| {
             let reads = distance::Reads {
@@ -138,5 +144,85 @@ fn distances_in_new_memory_and_in_place() {
         let (same, _) = in_place(&inputs[0], |output| sweep(None, output));
         assert_eq!(gradient, same);
         assert!(found.sum > 0.0 && gradient.iter().any(|number| *number != 0.0));
+    }
+}
+
+#[test]
+fn pairs_in_new_memory_and_in_place() {
+    let (rows, length) = (7, 19);
+    let count = rows * length;
+    let inputs = [numbers(count, 4), numbers(count, 5)];
+    let signs: Vec<i32> = (0..rows)
+        .map(|at| if at % 2 == 0 { 1 } else { -1 })
+        .collect();
+    let norm = Pair::Norm { p: 2.0, eps: 0.0 };
+    let embedding = Pair::Embedding { margin: -0.5 };
+    for pair in [norm, Pair::Cosine { eps: 1e-8 }, embedding] {
+        let sweep = |first: Option<Source>, output: Output<f32>| {
+            let reads = distance::Reads {
+                inputs: [first, Some(Source::F32(&inputs[1]))],
+                rows,
+                length,
+                samples: None,
+            };
+            let signs = Some(Source::I32(&signs));
+            distance::pairs(pair, &reads, signs, None, [Some(output), None], PLAIN)
+        };
+        let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&inputs[0])), output));
+        let (same, _) = in_place(&inputs[0], |output| sweep(None, output));
+        assert_eq!(gradient, same);
+        assert!(found.sum.is_finite() && gradient.iter().any(|number| *number != 0.0));
+    }
+}
+
+#[test]
+fn margins_in_new_memory_and_in_place() {
+    for (outer, classes, inner) in [(3, 5, 1), (70, 3, 1), (2, 130, 1), (2, 3, 19), (1, 4, 3)] {
+        let layout = Layout {
+            outer,
+            classes,
+            inner,
+        };
+        let count = outer * classes * inner;
+        let x = numbers(count, 3);
+        // Each sample's only label is class 1.
+        let labels: Vec<i32> = (0..count)
+            .map(|at| if at / inner % classes == 0 { 1 } else { -1 })
+            .collect();
+        let ids = vec![1; outer * inner];
+        let square = MultiMargin {
+            margin: 1.0,
+            p: 2,
+            weights: Some(vec![0.5; classes]),
+        };
+        let plain = MultiMargin {
+            p: 1,
+            weights: None,
+            ..square.clone()
+        };
+        let of = |one: Option<&MultiMargin>| {
+            let sweep = |input: Option<Source>, output: Output<f32>| {
+                let reads = margins::Reads {
+                    input,
+                    layout,
+                    ids: Source::I32(if one.is_some() { &ids } else { &labels }),
+                    one,
+                    samples: None,
+                };
+                margins::sweep(&reads, None, Some(output), PLAIN)
+            };
+            let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&x)), output));
+            let (same, _) = in_place(&x, |output| sweep(None, output));
+            assert_eq!(gradient, same);
+            assert!(found.sum > 0.0 && !found.invalid, "{found:?} {layout:?}");
+            let sum: f32 = gradient.iter().sum();
+            assert!(sum.abs() < 1e-4, "a sample's gradient sums to 0, not {sum}");
+            (gradient, found.sum)
+        };
+        of(Some(&square));
+        // A class is a single label.
+        let (one, several) = (of(Some(&plain)), of(None));
+        assert_eq!(one.0, several.0);
+        assert!((one.1 - several.1).abs() < 1e-9);
     }
 }

@@ -3,12 +3,17 @@
 //! The scalars are what a loop over memory will run, and in `f64` the reference for it.
 
 use super::definition::Definition;
-use super::norm::triplet_margin;
+use super::margin::{half_gap, margin_term};
+use super::norm::{COSINE_EMBEDDING, Length, Short, cosine_embedding, length};
 use super::real::Real;
 use super::softmax::{cross_entropy_slope, ln_1p, nll_term};
-use crate::classification::definitions::{Bce, BceWithLogits, Divergence, DivergenceOfLogs};
-use crate::ranking::definitions::{Hinge, Ranking};
-use crate::regression::definitions::{AbsoluteError, SquaredError};
+use crate::classification::definitions::{
+    Bce, BceWithLogits, Divergence, DivergenceOfLogs, Logistic,
+};
+use crate::ranking::definitions::{Hinge, Ranking, TripletHinge};
+use crate::regression::definitions::{
+    AbsoluteError, Gaussian, Huber, Poisson, SmoothAbsoluteError, SquaredError,
+};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
@@ -101,17 +106,51 @@ impl Definition<3> for CrossEntropySlope {
     }
 }
 
+/// The derivative of a definition with respect to its third operand.
 #[derive(Clone, Copy)]
-struct TripletMargin;
+struct Third<F>(F);
 
-impl Definition<2> for TripletMargin {
-    fn at<R: Real>(&self, [positive, negative]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        triplet_margin(positive, negative, 1.0)
+impl<F: Definition<3>> Definition<3> for Third<F> {
+    fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let third = self.0.third(operands);
+        (third.clone(), move || third)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct MarginTerm {
+    p: usize,
+}
+
+impl Definition<2> for MarginTerm {
+    fn at<R: Real>(&self, [class, label]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        margin_term(half_gap(class, label, 1.0), self.p, 0.2)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct CosineEmbedding;
+
+impl Definition<2> for CosineEmbedding {
+    fn at<R: Real>(&self, [cosine, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        cosine_embedding(cosine, sign, 0.25)
+    }
+}
+
+/// The length that counts of a norm, and its share.
+#[derive(Clone, Copy)]
+struct LengthOf(Short);
+
+impl Definition<2> for LengthOf {
+    fn at<R: Real>(&self, [norm, _]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let Length { length, share, own } = length(norm, self.0);
+        (length, move || share + own)
     }
 }
 
 const ANY: &[f64] = &[-1e4, -20.0, -1.5, -0.25, 0.0, 0.25, 1.0, 3.0, 20.0, 1e4];
 const PROBS: &[f64] = &[0.0, 1e-9, 0.25, 0.5, 0.75, 1.0];
+const RATES: &[f64] = &[0.0, 1e-9, 1e-6, 0.25, 1.0, 3.0, 40.0, 1e8];
 const SIGNS: &[f64] = &[-1.0, 1.0];
 const LOG_PROBS: &[f64] = &[f64::NEG_INFINITY, -20.0, -1.0, -0.25, 0.0];
 
@@ -135,7 +174,40 @@ fn scalars_and_tensors_agree() {
         [x, 0.5, y]
     });
     let distances = grid(&[0.0, 0.5, 1.0, 3.0], &[0.0, 0.5, 1.5, 2.0]);
-    compare(TripletMargin, distances, pair);
+    compare(TripletHinge { margin: 1.0 }, distances, pair);
+    for option in [0.0, 0.5, 1e4] {
+        compare(SmoothAbsoluteError { beta: option }, grid(ANY, ANY), pair);
+        compare(Huber { delta: option }, grid(ANY, ANY), pair);
+    }
+    for (log_input, rates) in [(true, ANY), (false, RATES)] {
+        for full in [false, true] {
+            let eps = 1e-8;
+            let definition = Poisson {
+                log_input,
+                full,
+                eps,
+            };
+            compare(definition, grid(rates, RATES), pair);
+        }
+    }
+    let gaussian = Gaussian {
+        eps: 1e-6,
+        full: true,
+    };
+    compare(gaussian, grid(ANY, RATES), |x, v| [x, 0.75, v]);
+    compare(Third(gaussian), grid(ANY, RATES), |x, v| [x, 0.75, v]);
+    compare(Logistic, grid(ANY, SIGNS), pair);
+    for p in [1, 2] {
+        compare(MarginTerm { p }, grid(ANY, ANY), pair);
+    }
+    compare(
+        CosineEmbedding,
+        grid(&[-1.0, -0.5, 0.0, 0.25, 1.0], SIGNS),
+        pair,
+    );
+    for short in [Short::AtLeast(1e-8), COSINE_EMBEDDING] {
+        compare(LengthOf(short), grid(RATES, SIGNS), pair);
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The sweeps against the portable form, on random cases of every layout and type; and what a sweep
 //! promises besides: the same bits for any number of threads, and memory that is not taken.
 
+mod classes;
+mod distances;
+mod pointwise;
+
 use super::portably;
 use crate::kernels::autodiff::largest;
 use crate::prelude::*;
@@ -122,6 +126,11 @@ impl Case {
                 false => self.random.random_range(0.1..3.0),
             })
             .collect()
+    }
+
+    fn signs(&mut self, count: usize) -> Vec<f64> {
+        let mut sign = || if self.chance(0.5) { 1.0 } else { -1.0 };
+        (0..count).map(|_| sign()).collect()
     }
 
     fn reduction(&mut self) -> Reduction {
@@ -283,6 +292,31 @@ where
     })
 }
 
+/// The call of a loss with three inputs.
+fn of_three<A, B, C, L: Evaluate<(A, B, C), Unreduced = Tensor<U>>, const U: usize>(
+    loss: &L,
+    how: How,
+    weights: &Tensor<1>,
+    (a, b, c): (A, B, C),
+) -> core::result::Result<Vec<Tensor<1>>, LossError>
+where
+    Tensor<1>: crate::target::SampleWeights<Tensor<U>>,
+{
+    Ok(match how {
+        How::Reduced => vec![loss.try_forward(a, b, c)?],
+        How::Each => {
+            let each = loss.try_forward_no_reduction(a, b, c)?;
+            let count = each.shape().num_elements();
+            vec![each.reshape([count])]
+        }
+        How::Weighted => vec![loss.try_forward_weighted(a, b, c, weights.clone())?],
+        How::Parts => {
+            let parts = loss.try_forward_parts(a, b, c)?;
+            vec![parts.sum, parts.weight]
+        }
+    })
+}
+
 fn how(case: &mut Case) -> How {
     let all = [How::Reduced, How::Each, How::Weighted, How::Parts];
     *all.choose(&mut case.random).expect("some call")
@@ -296,364 +330,6 @@ fn sample_weights(case: &mut Case, count: usize) -> Tensor<1> {
         weights[at] = -1.0;
     }
     case.tensor(&weights, [count])
-}
-
-#[test]
-fn pointwise_losses_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..3) {
-            0 => pointwise::<1>(&mut case, seed),
-            1 => pointwise::<2>(&mut case, seed),
-            _ => pointwise::<4>(&mut case, seed),
-        }
-    }
-}
-
-fn pointwise<const D: usize>(case: &mut Case, seed: u64)
-where
-    Tensor<1>: crate::target::SampleWeights<Tensor<D>>,
-{
-    let shape = case.shape::<D>();
-    let count: usize = shape.iter().product();
-    let how = how(case);
-    let weights = sample_weights(case, shape[0]);
-    let weights = &weights;
-    let reduction = case.reduction();
-    let wrong = case.chance(0.05);
-    let at = case.random.random_range(0..count);
-    let spoil = |mut numbers: Vec<f64>, by: f64| {
-        if wrong {
-            numbers[at] = by;
-        }
-        numbers
-    };
-    let x = case.input(shape);
-    let class_axis = if D > 1 { 1 } else { 0 };
-    let factors = |case: &mut Case| match case.random.random_range(0..3) {
-        0 => None,
-        1 => Some(case.weights(1)),
-        _ if D > 1 => Some(case.weights(shape[class_axis])),
-        _ => None,
-    };
-    match case.random.random_range(0..7) {
-        0 => {
-            let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
-            let y = case.tensor(&spoil(y, f64::NAN), shape);
-            let loss = L1LossConfig::new().with_reduction(reduction).init();
-            both_ways(case, seed, "l1", 0.0, [x, y], |[x, y]| {
-                of_two(&loss, how, weights, x, y)
-            });
-        }
-        1 => {
-            let y: Vec<f64> = (0..count).map(|_| case.number(false)).collect();
-            let y = case.tensor(&spoil(y, f64::INFINITY), shape);
-            let loss = MseLossConfig::new().with_reduction(reduction).init();
-            both_ways(case, seed, "mse", 0.0, [x, y], |[x, y]| {
-                of_two(&loss, how, weights, x, y)
-            });
-        }
-        kind @ (2 | 3) => {
-            let soft = case.chance(0.5);
-            let label = |case: &mut Case| match soft {
-                true => case.random.random_range(0.0..1.0),
-                false => f64::from(u8::from(case.chance(0.5))),
-            };
-            let y: Vec<f64> = (0..count).map(|_| label(case)).collect();
-            let y = spoil(y, -1.0);
-            let label_smoothing = *[0.0, 0.1].choose(&mut case.random).expect("one of two");
-            let (class_weights, pos_weights) = (factors(case), factors(case));
-            let target = case.tensor(&y, shape);
-            let whole = !soft && !wrong;
-            let ints = case.chance(0.3) && whole;
-            let bools = case.chance(0.3) && whole;
-            if kind == 2 {
-                let loss = BceWithLogitsLossConfig::new()
-                    .with_reduction(reduction)
-                    .with_label_smoothing(label_smoothing)
-                    .with_weights(class_weights)
-                    .with_pos_weights(pos_weights)
-                    .init();
-                if ints {
-                    let target: Tensor<D, Int> = target.int();
-                    both_ways(case, seed, "bce_with_logits of ints", 0.0, [x], |[x]| {
-                        of_two(&loss, how, weights, x, target.clone())
-                    });
-                } else if bools {
-                    let target: Tensor<D, Bool> = target.greater_scalar(0.5);
-                    both_ways(case, seed, "bce_with_logits of bools", 0.0, [x], |[x]| {
-                        of_two(&loss, how, weights, x, target.clone())
-                    });
-                } else {
-                    both_ways(case, seed, "bce_with_logits", 0.0, [x], |[x]| {
-                        of_two(&loss, how, weights, x, target.clone())
-                    });
-                }
-            } else {
-                let probs: Vec<f64> = (0..count)
-                    .map(|_| match case.chance(0.2) {
-                        true => f64::from(u8::from(case.chance(0.5))),
-                        false => case.random.random_range(0.0..1.0),
-                    })
-                    .collect();
-                let mut probs = probs;
-                if case.chance(0.03) {
-                    probs[at] = 1.5;
-                }
-                let x = case.tensor(&probs, shape);
-                let loss = BceLossConfig::new()
-                    .with_reduction(reduction)
-                    .with_label_smoothing(label_smoothing)
-                    .with_weights(class_weights)
-                    .init();
-                both_ways(case, seed, "bce", 0.0, [x], |[x]| {
-                    of_two(&loss, how, weights, x, target.clone())
-                });
-            }
-        }
-        4 => {
-            let y: Vec<f64> = (0..count)
-                .map(|_| if case.chance(0.5) { 1.0 } else { -1.0 })
-                .collect();
-            let y = case.tensor(&spoil(y, 0.0), shape);
-            let loss = HingeEmbeddingLossConfig::new()
-                .with_reduction(reduction)
-                .init();
-            // A like pair of a negative distance has a negative loss, so losses may cancel.
-            let sizes = numbers(x.clone()).into_iter();
-            let size = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
-            both_ways(case, seed, "hinge_embedding", size, [x], |[x]| {
-                of_two(&loss, how, weights, x, y.clone())
-            });
-        }
-        5 => {
-            let y: Vec<f64> = (0..count)
-                .map(|_| if case.chance(0.5) { 1.0 } else { -1.0 })
-                .collect();
-            let y = case.tensor(&spoil(y, 2.0), shape);
-            let second = case.input(shape);
-            let loss = MarginRankingLossConfig::new()
-                .with_margin(0.25)
-                .with_reduction(reduction)
-                .init();
-            both_ways(case, seed, "margin_ranking", 0.0, [x, second], |[a, b]| {
-                let y = y.clone();
-                Ok(match how {
-                    How::Reduced => vec![loss.try_forward(a, b, y)?],
-                    How::Each => {
-                        let each = loss.try_forward_no_reduction(a, b, y)?;
-                        vec![each.reshape([count])]
-                    }
-                    How::Weighted => vec![loss.try_forward_weighted(a, b, y, weights.clone())?],
-                    How::Parts => {
-                        let parts = loss.try_forward_parts(a, b, y)?;
-                        vec![parts.sum, parts.weight]
-                    }
-                })
-            });
-        }
-        _ if D > 1 => {
-            let log_target = case.chance(0.4);
-            let with_axis = case.chance(0.7);
-            let logits = case.input(shape).cast(DType::F64);
-            let y = burn::tensor::activation::log_softmax(logits.clamp(-20.0, 20.0), class_axis);
-            let y = if log_target { y } else { y.exp() };
-            let y = spoil(numbers(y), 1.25);
-            let y = case.tensor(&y, shape);
-            let x = numbers(x.cast(DType::F64).clamp(-50.0, 50.0));
-            let mut x: Vec<f64> = x.iter().map(|x| -x.abs()).collect();
-            if case.chance(0.05) {
-                x[at] = f64::NEG_INFINITY;
-            }
-            if case.chance(0.03) {
-                x[at] = 0.5;
-            }
-            let x = case.tensor(&x, shape);
-            let loss = KlDivLossConfig::new()
-                .with_log_target(log_target)
-                .with_class_axis(with_axis.then_some(class_axis))
-                .with_reduction(reduction)
-                .init();
-            both_ways(case, seed, "kl_div", 0.0, [x], |[x]| {
-                of_two(&loss, how, weights, x, y.clone())
-            });
-        }
-        _ => {}
-    }
-}
-
-#[test]
-fn losses_over_classes_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..2) {
-            0 => over_classes::<2, 1>(&mut case, seed),
-            _ => over_classes::<4, 3>(&mut case, seed),
-        }
-    }
-}
-
-fn over_classes<const D: usize, const BELOW: usize>(case: &mut Case, seed: u64)
-where
-    Tensor<BELOW, Int>: crate::target::ClassIds<D, PerSample = Tensor<BELOW>>,
-    Tensor<D>: crate::target::ClassTarget<D, PerSample = Tensor<BELOW>>,
-    Tensor<1>: crate::target::SampleWeights<Tensor<BELOW>>,
-{
-    let mut shape = case.shape::<D>();
-    let axis = case.random.random_range(1..D);
-    shape[axis] += 1;
-    let classes = shape[axis];
-    let samples: usize = shape.iter().product::<usize>() / classes;
-    let mut below: Vec<usize> = shape.to_vec();
-    below.remove(axis);
-    let how = how(case);
-    let weights = sample_weights(case, shape[0]);
-    let weights = &weights;
-    let class_weights = case.chance(0.4).then(|| case.weights(classes));
-    let ignored = *[None, Some(-1), Some(255), Some(0)]
-        .choose(&mut case.random)
-        .expect("one of some");
-    let label_smoothing = *[0.0, 0.0, 0.1, 1.0].choose(&mut case.random).expect("one");
-    let reduction = case.reduction();
-
-    let mut ids: Vec<i64> = (0..samples)
-        .map(|_| case.random.random_range(0..classes as i64))
-        .collect();
-    if let Some(ignored) = ignored {
-        for id in &mut ids {
-            if case.chance(0.2) {
-                *id = ignored;
-            }
-        }
-    }
-    if case.chance(0.05) {
-        let at = case.random.random_range(0..samples);
-        let odd = [
-            classes as i64,
-            -1,
-            255,
-            i64::from(i32::MIN),
-            i64::from(i32::MAX),
-        ];
-        ids[at] = *odd.choose(&mut case.random).expect("one of some");
-    }
-    let int = *[DType::I64, DType::I32]
-        .choose(&mut case.random)
-        .expect("one of two");
-    let ids = TensorData::new(ids, Shape::from(below)).convert_dtype(int);
-    let ids = Tensor::<BELOW, Int>::from_data(ids, (&case.device, int));
-
-    let x = case.input(shape);
-    match case.random.random_range(0..3) {
-        0 => {
-            let mut config = NllLossConfig::new()
-                .with_weights(class_weights)
-                .with_class_axis(axis)
-                .with_reduction(reduction);
-            config.ignore_indices.extend(ignored);
-            let loss = config.init();
-            let x = numbers(x.cast(DType::F64).clamp(-50.0, 50.0));
-            let mut x: Vec<f64> = x.iter().map(|x| -x.abs()).collect();
-            if case.chance(0.05) {
-                let at = case.random.random_range(0..x.len());
-                x[at] = *[0.5, f64::NEG_INFINITY]
-                    .choose(&mut case.random)
-                    .expect("one");
-            }
-            let x = case.tensor(&x, shape);
-            both_ways(case, seed, "nll", 0.0, [x], |[x]| {
-                of_two(&loss, how, weights, x, ids.clone())
-            });
-        }
-        1 => {
-            let mut config = CrossEntropyLossConfig::new()
-                .with_weights(class_weights)
-                .with_label_smoothing(label_smoothing)
-                .with_class_axis(axis)
-                .with_reduction(reduction);
-            config.ignore_indices.extend(ignored);
-            let loss = config.init();
-            both_ways(
-                case,
-                seed,
-                &format!("cross_entropy axis {axis}"),
-                0.0,
-                [x],
-                |[x]| of_two(&loss, how, weights, x, ids.clone()),
-            );
-        }
-        _ => {
-            let loss = CrossEntropyLossConfig::new()
-                .with_weights(class_weights)
-                .with_label_smoothing(label_smoothing)
-                .with_class_axis(axis)
-                .with_reduction(reduction)
-                .init();
-            let logits = case.input(shape).cast(DType::F64).clamp(-20.0, 20.0);
-            let mut probs = numbers(burn::tensor::activation::softmax(logits, axis));
-            if case.chance(0.05) {
-                let at = case.random.random_range(0..probs.len());
-                probs[at] += *[0.5, -1.5, f64::NAN].choose(&mut case.random).expect("one");
-            }
-            let probs = case.tensor(&probs, shape);
-            both_ways(
-                case,
-                seed,
-                &format!("cross_entropy of probs, axis {axis}"),
-                0.0,
-                [x],
-                |[x]| of_two(&loss, how, weights, x, probs.clone()),
-            );
-        }
-    }
-}
-
-#[test]
-fn distances_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        let shape = case.shape::<3>();
-        let (how, reduction) = (how(&mut case), case.reduction());
-        let weights = sample_weights(&mut case, shape[0]);
-        let anchor = case.input(shape);
-        let positive = match case.chance(0.1) {
-            true => anchor.clone(),
-            false => case.input(shape),
-        };
-        let negative = case.input(shape);
-        let loss = TripletMarginLossConfig::new()
-            .with_p(*[1.0, 2.0, 3.5].choose(&mut case.random).expect("one"))
-            .with_eps(*[0.0, 1e-6].choose(&mut case.random).expect("one"))
-            .with_swap(case.chance(0.5))
-            .with_reduction(reduction)
-            .init();
-        let inputs = [anchor, positive, negative];
-        let sizes = inputs.iter().flat_map(|input| numbers(input.clone()));
-        let largest = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
-        let size = largest * shape[2] as f64;
-        both_ways(
-            &mut case,
-            seed,
-            &format!("{loss:?}"),
-            size,
-            inputs,
-            |[a, p, n]| {
-                Ok(match how {
-                    How::Reduced => vec![loss.try_forward(a, p, n)?],
-                    How::Each => {
-                        let each = loss.try_forward_no_reduction(a, p, n)?;
-                        let count = each.shape().num_elements();
-                        vec![each.reshape([count])]
-                    }
-                    How::Weighted => vec![loss.try_forward_weighted(a, p, n, weights.clone())?],
-                    How::Parts => {
-                        let parts = loss.try_forward_parts(a, p, n)?;
-                        vec![parts.sum, parts.weight]
-                    }
-                })
-            },
-        );
-    }
 }
 
 #[test]
@@ -758,6 +434,7 @@ fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
         wanted: Wanted::Reduced(Reduction::Mean),
         samples: None,
         batch: 3,
+        terms: 1,
     };
     let swept = Flex::classes(call, logits, wish, true);
     let [gradient] = swept.gradients;

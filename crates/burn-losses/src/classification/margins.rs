@@ -1,0 +1,386 @@
+//! Losses over the margins between the classes of a sample: the checks of their targets, and how they
+//! are computed with tensor operations.
+
+use super::classes::SafeIds;
+use crate::error::{LossError, LossErrorKind};
+use crate::kernels::fused::{self, MarginSweep};
+use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
+use crate::kernels::ops::{MarginTarget, Margins, Wanted};
+use crate::kernels::portable::{along_axis, finite, flat, or_nan, untracked};
+use crate::kernels::real::Real;
+use crate::loss::{Call, Evaluation, Graph, Losses, without};
+use crate::target::Readable;
+use crate::target::check::{Check, integers, unravel};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+
+/// The target of such a loss, of a shape that fits the logits.
+pub(super) enum Target<const D: usize> {
+    /// The id of a class, with the class axis kept at length 1, and how it counts.
+    Class(Tensor<D, Int>, MultiMargin),
+    /// The ids of labels, then -1.
+    Labels(Tensor<D, Int>),
+}
+
+/// Evaluates such a loss.
+pub(super) fn evaluate<const D: usize>(
+    check: &Check,
+    axis: usize,
+    logits: Tensor<D>,
+    target: Target<D>,
+    mut call: Call,
+) -> Result<Evaluation, LossError> {
+    let (device, dtype) = (logits.device(), logits.dtype());
+    let shape = without(&logits.shape(), axis);
+    let classes = logits.dims()[axis];
+    if logits.shape().num_elements() == 0 {
+        return Evaluation::empty(check, call, shape, &[&logits]);
+    }
+    let swept = fused::is_there(&device);
+    let weights = call.weights(check, &shape, &device, dtype, swept)?;
+    if !swept {
+        let losses = with_tensors(check, axis, &logits, target)?;
+        return Ok(losses.answer(&call, weights, &shape, dtype));
+    }
+
+    let sweep = MarginSweep {
+        call: Margins {
+            axis,
+            target: match &target {
+                Target::Class(ids, one) => MarginTarget::Class(ids.clone().flat(), one.clone()),
+                Target::Labels(ids) => MarginTarget::Labels(ids.clone().flat()),
+            },
+        },
+        wish: call.wish(&weights, logits.dims()[0]),
+    };
+    let kept = match call.wanted {
+        Wanted::Each => {
+            let mut kept = logits.dims();
+            kept[axis] = 1;
+            kept
+        }
+        _ => [1; D],
+    };
+    let outcome = fused::run([logits], sweep, kept);
+    if outcome.invalid && check.reads() {
+        if let Some(weights) = weights {
+            weights.explain(check)?;
+        }
+        target.valid(check, axis, classes)?;
+        return Err(check.unexplained());
+    }
+    Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+}
+
+impl<const D: usize> Target<D> {
+    /// Whether the values were read, and found valid.
+    fn valid(&self, check: &Check, axis: usize, classes: usize) -> Result<bool, LossError> {
+        match self {
+            Self::Class(ids, _) => check.class_ids(ids, axis, classes, None),
+            Self::Labels(ids) => label_ids(check, ids, axis),
+        }
+    }
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors<const D: usize>(
+    check: &Check,
+    axis: usize,
+    logits: &Tensor<D>,
+    target: Target<D>,
+) -> Result<Losses, LossError> {
+    let shape = logits.dims();
+    let checked = target.valid(check, axis, shape[axis])?;
+    let x = untracked(logits);
+    let (value, slope, valid) = match target {
+        Target::Class(ids, one) => one_class(axis, x, ids, &one),
+        Target::Labels(ids) => {
+            let rows = Rows::new(shape, axis);
+            let (value, slope, valid) = several_labels(rows.lay(x), rows.lay(ids));
+            (
+                rows.column(value),
+                rows.back(slope),
+                rows.column(valid.float()).equal_scalar(1.0),
+            )
+        }
+    };
+    let valid = (!checked).then_some(valid);
+    let mut kept = shape;
+    kept[axis] = 1;
+    let gradient = logits.is_tracked().then(|| {
+        let valid = valid.clone().map(|valid| valid.expand(shape));
+        (
+            logits.clone(),
+            or_nan(finite(slope, logits.dtype()), &valid),
+        )
+    });
+    Ok(Losses {
+        values: flat(or_nan(value, &valid)),
+        weights: None,
+        batch: shape[0],
+        graph: Graph::new(logits, kept, gradient.into_iter()),
+    })
+}
+
+/// Losses with the class axis at length 1, their slopes, and which samples are valid.
+type Terms<const D: usize> = (Tensor<D>, Tensor<D>, Tensor<D, Bool>);
+
+fn one_class<const D: usize>(
+    axis: usize,
+    x: Tensor<D>,
+    ids: Tensor<D, Int>,
+    one: &MultiMargin,
+) -> Terms<D> {
+    let (device, dtype) = (x.device(), x.dtype());
+    let count = x.dims()[axis];
+    let found = SafeIds::new(ids, count, &[]);
+    let hot = found.one_hot(axis, count, &device, dtype);
+    let is_class = hot.equals(1.0);
+    // Not multiplied by the one-hot row: zero times infinity would be NaN.
+    let cold = is_class.clone().bool_not();
+    let label = x.clone().mask_fill(cold, 0.0).sum_dim(axis);
+    let (value, slope) = margin_term(half_gap(x, label, one.margin), one.p, 1.0 / count as f64);
+    let value = value.set(is_class.clone(), 0.0).sum_dim(axis);
+    let slope = slope().set(is_class.clone(), 0.0);
+    let all = slope.clone().sum_dim(axis).expand(slope.dims());
+    let slope = slope.replace(is_class, -all);
+    let Some(weights) = &one.weights else {
+        return (value, slope, found.valid());
+    };
+    let weights = along_axis::<D>(weights, axis, &device, dtype);
+    let factor = (hot * weights).sum_dim(axis);
+    (
+        value.times_or_zero(factor.clone()),
+        slope.times_or_zero(factor),
+        found.valid(),
+    )
+}
+
+/// Samples as rows, with the classes along the last axis, and back.
+struct Rows<const D: usize> {
+    shape: [usize; D],
+    axis: usize,
+}
+
+impl<const D: usize> Rows<D> {
+    fn new(shape: [usize; D], axis: usize) -> Self {
+        Self { shape, axis }
+    }
+
+    fn lay<K>(&self, tensor: Tensor<D, K>) -> Tensor<2, K>
+    where
+        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
+    {
+        let classes = self.shape[self.axis];
+        let rows = self.shape.iter().product::<usize>() / classes;
+        let last = tensor.movedim(self.axis, D - 1);
+        last.reshape([rows, classes])
+    }
+
+    fn back<K>(&self, rows: Tensor<2, K>) -> Tensor<D, K>
+    where
+        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
+    {
+        self.with_last(rows, self.shape[self.axis])
+    }
+
+    /// Rows of one number.
+    fn column(&self, rows: Tensor<2>) -> Tensor<D> {
+        self.with_last(rows, 1)
+    }
+
+    fn with_last<K>(&self, rows: Tensor<2, K>, length: usize) -> Tensor<D, K>
+    where
+        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
+    {
+        let mut last = self.shape[..self.axis].to_vec();
+        last.extend(&self.shape[self.axis + 1..]);
+        last.push(length);
+        let last: [usize; D] = last.try_into().expect("as many axes as before");
+        rows.reshape(last).movedim(D - 1, self.axis)
+    }
+}
+
+/// How many numbers a tensor of all labels against all classes may have at a time.
+const AT_A_TIME: usize = 1 << 22;
+
+/// The slots of rows of label ids, some at a time, so that one-hot rows of all of them fit into memory.
+fn slots(ids: &Tensor<2, Int>) -> impl Iterator<Item = Tensor<2, Int>> + '_ {
+    let [rows, classes] = ids.dims();
+    let width = (AT_A_TIME / (rows * classes)).clamp(1, classes);
+    (0..classes)
+        .step_by(width)
+        .map(move |start| ids.clone().narrow(1, start, width.min(classes - start)))
+}
+
+/// The one-hot row of each id: `[rows, slots]` become `[rows, slots, classes]`. That of an id that is no
+/// class is 0.
+fn hot_slots(ids: Tensor<2, Int>, classes: usize, device: &Device, dtype: DType) -> Tensor<3> {
+    let ids: Tensor<3, Int> = ids.unsqueeze_dim(2);
+    SafeIds::new(ids, classes, &[]).one_hot(2, classes, device, dtype)
+}
+
+/// How often each class is among the labels of a row.
+fn counts(ids: &Tensor<2, Int>, device: &Device, dtype: DType) -> Tensor<2> {
+    let classes = ids.dims()[1];
+    let parts = slots(ids).map(|ids| {
+        let hot = hot_slots(ids, classes, device, dtype);
+        hot.sum_dim(1).squeeze_dim::<2>(1)
+    });
+    let sum = parts.reduce(|sum, part| sum + part);
+    sum.expect("there are classes")
+}
+
+fn several_labels(x: Tensor<2>, ids: Tensor<2, Int>) -> Terms<2> {
+    let (device, dtype) = (x.device(), x.dtype());
+    let [rows, classes] = x.dims();
+    let counts = counts(&ids, &device, dtype);
+    let valid = valid_rows(&ids, &counts);
+    let is_label: Tensor<3, Bool> = counts.above(0.0).unsqueeze_dim(1);
+    let each: Tensor<3> = x.unsqueeze_dim(1);
+    let mut value = Tensor::zeros([rows, 1], (&device, dtype));
+    let mut slopes = Tensor::zeros([rows, classes], (&device, dtype));
+    for ids in slots(&ids) {
+        let hot = hot_slots(ids, classes, &device, dtype);
+        let shape = hot.dims();
+        let is_hot = hot.equals(1.0);
+        let all = each.clone().expand(shape);
+        let label = all
+            .clone()
+            .mask_fill(is_hot.clone().bool_not(), 0.0)
+            .sum_dim(2);
+        let absent = hot.clone().sum_dim(2).equals(0.0).expand(shape);
+        let out = absent.bool_or(is_label.clone().expand(shape));
+        let (terms, slope) = margin_term(half_gap(all, label, 1.0), 1, 1.0 / classes as f64);
+        let terms = terms.set(out.clone(), 0.0).sum_dim(2).sum_dim(1);
+        let slope = slope().set(out, 0.0);
+        let of_labels = hot * slope.clone().sum_dim(2);
+        value = value + terms.squeeze_dim::<2>(2);
+        slopes = slopes + (slope - of_labels).sum_dim(1).squeeze_dim::<2>(1);
+    }
+    (value, slopes, valid)
+}
+
+/// Which rows are lists of labels: each id a class, none twice, and nothing after a -1.
+fn valid_rows(ids: &Tensor<2, Int>, counts: &Tensor<2>) -> Tensor<2, Bool> {
+    let [rows, classes] = ids.dims();
+    let once = counts.clone().lower_equal_scalar(1.0).all_dim(1);
+    let none = Tensor::<2, Int>::full([rows, 1], -1, (&ids.device(), DType::I32));
+    let safe = SafeIds::new(ids.clone(), classes, &[-1]);
+    let class = safe.valid().all_dim(1);
+    let is_label = safe.is_class();
+    let before = Tensor::cat(vec![is_label.clone(), none.equal_scalar(0)], 1);
+    let after = before.narrow(1, 1, classes);
+    let ordered = is_label.bool_or(after.bool_not()).all_dim(1);
+    once.bool_and(class).bool_and(ordered)
+}
+
+/// Checks lists of labels, where values are read; says whether they were.
+fn label_ids<const D: usize>(
+    check: &Check,
+    ids: &Tensor<D, Int>,
+    axis: usize,
+) -> Result<bool, LossError> {
+    if !check.reads() {
+        return Ok(false);
+    }
+    let data = check.data(ids)?;
+    let all: Vec<i128> = integers(&data).collect();
+    let shape = ids.shape();
+    let classes = shape[axis];
+    let inner: usize = shape.as_slice()[axis + 1..].iter().product();
+    for at in 0..all.len() {
+        let id = all[at];
+        if id == -1 {
+            continue;
+        }
+        let slot = at / inner % classes;
+        let mut before = (1..=slot).map(|back| all[at - back * inner]);
+        let is_class = usize::try_from(id).is_ok_and(|id| id < classes);
+        let index = unravel(at, &shape);
+        let message = if !is_class {
+            let hint = match id == classes as i128 && !all.contains(&0) {
+                true => " Are the ids 1-based? Subtract 1.",
+                false => "",
+            };
+            format!(
+                "target {id} at index {index:?} is not a label: the input has {classes} classes \
+                 (valid ids 0..={}, and -1 after the last label of a row).{hint}",
+                classes - 1
+            )
+        } else if slot > 0 && all[at - inner] == -1 {
+            format!(
+                "target {id} at index {index:?} comes after a -1: a row lists its labels first, then \
+                 -1 to the end."
+            )
+        } else if before.any(|other| other == id) {
+            let hint = match all.iter().all(|id| (0..=1).contains(id)) {
+                true => {
+                    "These look like multi-hot rows: use MultiLabelSoftMarginLoss, or convert them \
+                     with `target::label_ids`."
+                }
+                false => "A row lists each label once.",
+            };
+            format!("target {id} at index {index:?} is in its row twice. {hint}")
+        } else {
+            continue;
+        };
+        let kind = LossErrorKind::Value {
+            value: id as f64,
+            index,
+        };
+        return Err(check.error(kind, message));
+    }
+    Ok(true)
+}
+
+/// Class ids, with the class axis at length 1, as lists of a single label; an id that is no class stays
+/// one that is none.
+pub(super) fn single_labels<const D: usize>(
+    ids: Tensor<D, Int>,
+    axis: usize,
+    count: usize,
+) -> Tensor<D, Int> {
+    let device = ids.device();
+    let mut rest = ids.dims();
+    rest[axis] = count - 1;
+    let labels = SafeIds::new(ids, count, &[]).or(count as i64);
+    let none = Tensor::full(rest, -1, (&device, labels.dtype()));
+    Tensor::cat(vec![labels, none], axis)
+}
+
+/// Lists of labels as multi-hot rows of that many classes. Where values are not read, the row of a list
+/// that is not valid is NaN.
+pub(crate) fn multi_hot_rows<const D: usize>(
+    check: &Check,
+    ids: Tensor<D, Int>,
+    axis: usize,
+    dtype: DType,
+) -> Result<Tensor<D>, LossError> {
+    let checked = label_ids(check, &ids, axis)?;
+    let device = ids.device();
+    let rows = Rows::new(ids.dims(), axis);
+    let ids = rows.lay(ids);
+    let counts = counts(&ids, &device, dtype);
+    let shape = counts.dims();
+    let valid = (!checked).then(|| valid_rows(&ids, &counts).expand(shape));
+    Ok(rows.back(or_nan(counts, &valid)))
+}
+
+/// The labels of multi-hot rows as lists: their ids in order, then -1.
+pub(crate) fn label_lists<const D: usize>(rows: Tensor<D, Bool>, axis: usize) -> Tensor<D, Int> {
+    let shape = rows.dims();
+    let device = rows.device();
+    let lay = Rows::new(shape, axis);
+    let hot = lay.lay(rows);
+    let [_, classes] = hot.dims();
+    let none = classes as i64;
+    let ids = Tensor::<1, Int>::arange(0..none, &device).unsqueeze_dim::<2>(0);
+    let ids = ids.expand(hot.dims()).mask_fill(hot.bool_not(), none);
+    // What is no label has the largest id, so it ends up last.
+    let ids = ids.sort(1);
+    let last = ids.clone().equal_scalar(none);
+    lay.back(ids.mask_fill(last, -1))
+}

@@ -1,0 +1,42 @@
+//! The maths of losses over the margins between the classes of a sample.
+
+use super::real::Real;
+use alloc::vec::Vec;
+
+/// How the class of a sample counts in a multi-class margin loss.
+#[derive(Clone, Debug)]
+pub(crate) struct MultiMargin {
+    pub(crate) margin: f64,
+    /// 1 or 2.
+    pub(crate) p: usize,
+    pub(crate) weights: Option<Vec<f64>>,
+}
+
+/// Half of how far a class is from being less than a label by the margin. (Halves, so that the
+/// difference of two numbers is in range.)
+#[inline(always)]
+pub(crate) fn half_gap<R: Real>(class: R, label: R, margin: f64) -> R {
+    (-label.times(0.5)).plus(margin / 2.0) + class.times(0.5)
+}
+
+/// `share max(0, gap)^p` of half a gap, and the derivative with respect to the gap; at the corner it
+/// is 0.
+#[inline(always)]
+pub(crate) fn margin_term<R: Real>(half: R, p: usize, share: f64) -> (R, impl FnOnce() -> R) {
+    let short = half.at_least(0.0);
+    let (value, rising) = match p {
+        1 => (short.clone().times(2.0 * share), None),
+        _ => {
+            let slope = short.clone().times(4.0 * share);
+            (short.clone() * slope.clone(), Some(slope))
+        }
+    };
+    let slope = move || match rising {
+        Some(slope) => slope,
+        None => {
+            let zero = short.clone() - short.clone();
+            zero.set(short.above(0.0), share)
+        }
+    };
+    (value, slope)
+}

@@ -1,0 +1,118 @@
+//! Losses and distances of rows.
+
+use super::*;
+
+#[test]
+fn distances_are_as_the_portable_form() {
+    for seed in 0..cases() as u64 {
+        let mut case = Case::new(seed);
+        let shape = case.shape::<3>();
+        let (how, reduction) = (how(&mut case), case.reduction());
+        let weights = &sample_weights(&mut case, shape[0]);
+        let anchor = case.input(shape);
+        let positive = match case.chance(0.1) {
+            true => anchor.clone(),
+            false => case.input(shape),
+        };
+        let negative = case.input(shape);
+        let loss = TripletMarginLossConfig::new()
+            .with_p(*[1.0, 2.0, 3.5].choose(&mut case.random).expect("one"))
+            .with_eps(*[0.0, 1e-6].choose(&mut case.random).expect("one"))
+            .with_swap(case.chance(0.5))
+            .with_reduction(reduction)
+            .init();
+        let inputs = [anchor, positive, negative];
+        let sizes = inputs.iter().flat_map(|input| numbers(input.clone()));
+        let largest = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
+        let size = largest * shape[2] as f64;
+        both_ways(
+            &mut case,
+            seed,
+            &format!("{loss:?}"),
+            size,
+            inputs,
+            |[a, p, n]| of_three(&loss, how, weights, (a, p, n)),
+        );
+    }
+}
+
+#[test]
+fn pairs_are_as_the_portable_form() {
+    for seed in 0..cases() as u64 {
+        let mut case = Case::new(seed);
+        let shape = case.shape::<3>();
+        let (how, reduction) = (how(&mut case), case.reduction());
+        let weights = &sample_weights(&mut case, shape[0]);
+        let a = case.input(shape);
+        let b = match case.chance(0.1) {
+            true => a.clone(),
+            false => case.input(shape),
+        };
+        let largest = |tensor: &Tensor<3>| {
+            let sizes = numbers(tensor.clone().cast(DType::F64)).into_iter();
+            sizes.fold(0.0, |size: f64, number| size.max(number.abs()))
+        };
+        let eps = *[1e-8, 1e-3].choose(&mut case.random).expect("one");
+        let inputs = [a.clone(), b.clone()];
+        let flat = |each: Tensor<2>| {
+            let count = each.shape().num_elements();
+            Ok(vec![each.reshape([count])])
+        };
+        match case.random.random_range(0..4) {
+            0 => {
+                let p = *[1.0, 2.0, 3.5].choose(&mut case.random).expect("one");
+                let size = largest(&a).max(largest(&b)) * shape[2] as f64;
+                both_ways(
+                    &mut case,
+                    seed,
+                    &format!("distance {p}"),
+                    size,
+                    inputs,
+                    |[a, b]| flat(crate::pairwise_distance(a, b, p, eps)),
+                );
+            }
+            1 => {
+                both_ways(&mut case, seed, "cosine", 1.0, inputs, |[a, b]| {
+                    flat(crate::cosine_similarity(a, b, eps))
+                });
+            }
+            2 => {
+                let mut signs = case.signs(shape[0] * shape[1]);
+                if case.chance(0.05) {
+                    signs[0] = 0.0;
+                }
+                let signs = case.tensor(&signs, [shape[0], shape[1]]);
+                let loss = CosineEmbeddingLossConfig::new()
+                    .with_margin(*[-0.5, 0.3].choose(&mut case.random).expect("one"))
+                    .with_reduction(reduction)
+                    .init();
+                both_ways(
+                    &mut case,
+                    seed,
+                    &format!("{loss:?}"),
+                    1.0,
+                    inputs,
+                    |[a, b]| of_three(&loss, how, weights, (a, b, signs.clone())),
+                );
+            }
+            _ => {
+                let negative = case.input(shape);
+                let loss = TripletMarginWithDistanceLossConfig::new()
+                    .with_distance(Distance::Cosine)
+                    .with_swap(case.chance(0.5))
+                    .with_margin(0.3)
+                    .with_reduction(reduction)
+                    .init();
+                let what = format!("{loss:?}");
+                both_ways(
+                    &mut case,
+                    seed,
+                    &what,
+                    1.0,
+                    [a, b, negative],
+                    |[a, p, n]| of_three(&loss, how, weights, (a, p, n)),
+                );
+            }
+        }
+    }
+}

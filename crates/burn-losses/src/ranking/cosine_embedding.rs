@@ -1,0 +1,264 @@
+//! The loss of the cosine of pairs of embeddings.
+
+use crate::distance::Cosine;
+use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::fused::{self, PairSweep};
+use crate::kernels::host::distance::Pair;
+use crate::kernels::norm::{COSINE_EMBEDDING, cosine_embedding};
+use crate::kernels::ops::Pairs;
+use crate::kernels::portable::{finite, flat, or_nan, shaped, wide};
+use crate::kernels::rule::Rule;
+use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
+use crate::module::loss_module;
+use crate::reduction::Reduction;
+use crate::signs::{no_sign, single_sign};
+use crate::target::check::{Check, dims, hyper_parameter};
+use crate::target::{Flat, PairSigns};
+use alloc::format;
+use alloc::vec::Vec;
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::{Shape, Tensor};
+
+/// Configuration of [`CosineEmbeddingLoss`].
+#[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CosineEmbeddingLossConfig {
+    /// The cosine from which on an unlike pair costs, from -1 to 1; 0 to 0.5 is usual.
+    #[config(default = 0.0)]
+    pub margin: f64,
+    /// How the losses are reduced.
+    #[config(default = "Reduction::Mean")]
+    pub reduction: Reduction,
+}
+
+impl CosineEmbeddingLossConfig {
+    fn validate(&self) -> Result<(), LossError> {
+        hyper_parameter(
+            "CosineEmbeddingLoss",
+            "margin",
+            self.margin,
+            |margin| (-1.0..=1.0).contains(&margin),
+            "between -1 and 1",
+        )
+    }
+}
+
+/// The loss of the angle between pairs of embeddings: alike ones should point the same way.
+///
+/// # Formula
+///
+#[cfg_attr(doc, doc = include_str!("../../docs/shapes/cosine_embedding.html"))]
+/// <details><summary>As plain text</summary>
+///
+/// ```text
+/// cos      = a . b / sqrt((|a|^2 + 1e-12) (|b|^2 + 1e-12))     along the last axis
+/// loss     = 1 - cos                 where y = +1
+///            max(0, cos - margin)    where y = -1
+/// gradient = +-(b / |b| - cos a / |a|) / |a|    with respect to a, and likewise for b
+/// ```
+///
+/// </details>
+///
+/// # Character
+///
+/// For embeddings of which only the direction counts: texts, users and items. Their length neither helps
+/// nor costs, so nothing has to be normalised, but it does scale the gradient: short vectors turn fast,
+/// and a vector of zeros has no direction (its cosine is 0, and its gradient is finite but huge).
+/// Pairs are told apart by angle, so the margin means the same in any number of dimensions. In many
+/// dimensions random vectors have a cosine of about 0: with `margin = 0` unlike pairs are left alone once
+/// they are at a right angle. [`HingeEmbeddingLoss`](crate::HingeEmbeddingLoss) is the same for
+/// distances.
+///
+/// # Target
+///
+/// **A sign for each pair, not for each component: +1 alike, -1 not**, as float or `Int` or as `Bool`,
+/// where `true` is +1. For embeddings `[N, E]` that is `[N]`. The usual mistakes are labels 0 and 1, where
+/// a 0 is an error here that names [`target::signs`](crate::target::signs), and a target of `[N, 1]`,
+/// which does not compile. From the class of each sample [`target::pairs`](crate::target::pairs) makes
+/// pairs with their signs.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::{prelude::*, target};
+///
+/// let device = Device::flex();
+/// let embeddings = Tensor::<2>::from_data([[3., 4.], [6., 8.], [4., -3.]], &device);
+/// // Two samples of class 7, one of class 2: the pairs (0, 1), (0, 2), (1, 2).
+/// let pairs = target::pairs(Tensor::<1, Int>::from_data([7, 7, 2], &device));
+/// let [first, second] = [pairs.first, pairs.second].map(|ids| embeddings.clone().select(0, ids));
+///
+/// let loss = CosineEmbeddingLoss::new(); // margin 0
+/// let value = loss.forward(first.clone(), second.clone(), pairs.signs.clone());
+/// assert!(value.into_scalar::<f32>().abs() < 1e-6); // one direction, and right angles
+///
+/// // The other way round: the first pair costs its cosine, 1, and the others 1 each.
+/// let value = loss.forward(first, second, pairs.signs.neg());
+/// assert!((value.into_scalar::<f32>() - 1.0).abs() < 1e-6);
+/// ```
+///
+/// # Shapes
+///
+/// * first and second: the same shape, of rank 2 to 6, the embedding on the last axis
+/// * targets, and unreduced: that shape without the last axis
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A target other than -1 and +1; it says whether the target looks like labels.
+/// * A target that is tracked by autodiff.
+/// * A float type that the device cannot compute with.
+/// * In `init`: a margin that is not from -1 to 1.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid sign makes the loss and the
+/// gradients of its pair NaN.
+///
+/// # PyTorch
+///
+/// `torch.nn.CosineEmbeddingLoss`, with the same defaults and the same 1e-12. PyTorch takes `[N, E]` and
+/// single vectors `[E]`, any margin, and a target of another value, which then counts as neither. The
+/// mean of an empty batch is NaN there and 0 here.
+#[doc(alias = "cosine similarity")]
+#[doc(alias = "contrastive")]
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct CosineEmbeddingLoss {
+    #[module(skip)]
+    config: CosineEmbeddingLossConfig,
+}
+
+loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig);
+
+impl<const D: usize, T: PairSigns<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for CosineEmbeddingLoss
+where
+    Tensor<D>: LowerRank,
+{
+    type Unreduced = <Tensor<D> as LowerRank>::Lower;
+
+    fn name(&self) -> &'static str {
+        "CosineEmbeddingLoss"
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.config.reduction
+    }
+
+    fn evaluate(
+        &self,
+        (first, second, targets): (Tensor<D>, Tensor<D>, T),
+        mut call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let margin = self.config.margin;
+        let (device, dtype) = (first.device(), first.dtype());
+        let check = Check::new("CosineEmbeddingLoss", &device, call.waiting);
+        check.dtype(&device, dtype)?;
+        check.device("first", &device, "second", &second.device())?;
+        check.device("first", &device, "targets", &targets.device())?;
+        check.untracked("targets", &targets)?;
+        let shape = first.shape();
+        check.same_shape("first", &shape, "second", &second.shape())?;
+        let rows = super::rows(&check, "vectors", &shape)?;
+        if targets.shape() != rows {
+            let message = format!(
+                "targets {} do not fit first {}: give one sign for each pair, {}.",
+                dims(&targets.shape()),
+                dims(&shape),
+                dims(&rows)
+            );
+            return Err(check.error(LossErrorKind::Shape, message));
+        }
+        if shape.num_elements() == 0 {
+            return Evaluation::empty(&check, call, rows, &[&first, &second]);
+        }
+        let swept = fused::is_there(&device);
+        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+        let signs = targets.flat().signs(wide(dtype));
+        if !swept {
+            let losses = with_tensors(&check, margin, [first, second], signs, &rows)?;
+            return Ok(losses.answer(&call, weights, &rows, dtype));
+        }
+        let sweep = PairSweep {
+            call: Pairs {
+                pair: Pair::Embedding { margin },
+                signs: Some(signs.clone()),
+            },
+            wish: call.wish(&weights, shape[0]),
+        };
+        let outcome = fused::run([first, second], sweep, super::kept(&call, shape.dims()));
+        if outcome.invalid && check.reads() {
+            if let Some(weights) = weights {
+                weights.explain(&check)?;
+            }
+            let signs = signs.cast(wide(dtype));
+            check.each_in(&rows, &signs, Rule::SIGN, no_sign)?;
+            return Err(check.unexplained());
+        }
+        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+    }
+
+    fn inspect(&self, (first, second, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {
+        const NAME: &str = "CosineEmbeddingLoss";
+        let mut lints = Vec::from_iter(single_sign(NAME, targets));
+        let zero = |vectors: &Tensor<D>| {
+            let size = vectors.clone().inner().abs();
+            vectors.shape().num_elements() > 0
+                && size
+                    .max_dim(D - 1)
+                    .equal_scalar(0.0)
+                    .any()
+                    .into_scalar::<u8>()
+                    == 1
+        };
+        for (name, vectors) in [("first", &first), ("second", &second)] {
+            if zero(vectors) {
+                lints.push(Lint {
+                    loss: NAME,
+                    rule: "zero-vector",
+                    message: format!(
+                        "{name} has a vector of zeros, which points nowhere: its cosine is 0, and its \
+                         gradient is up to a million times that of a vector of length 1."
+                    ),
+                });
+            }
+        }
+        lints
+    }
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors<const D: usize>(
+    check: &Check,
+    margin: f64,
+    inputs: [Tensor<D>; 2],
+    signs: Flat,
+    rows: &Shape,
+) -> Result<Losses, LossError> {
+    let signs = signs.cast(wide(inputs[0].dtype()));
+    let valid = check.each_in(rows, &signs, Rule::SIGN, no_sign)?;
+    let cosine = Cosine::new([&inputs[0], &inputs[1]], COSINE_EMBEDDING);
+    let kept = cosine.value.dims();
+    let signs = shaped(signs, kept);
+    let valid = valid.map(|valid| valid.reshape(kept));
+    let (value, slope) = cosine_embedding(cosine.value.clone(), signs, margin);
+    let tracked = inputs.iter().any(|input| input.is_tracked());
+    let gradients = tracked.then(|| {
+        let slope = or_nan(slope(), &valid);
+        let gradients = cosine.slopes().map(|of_cosine| of_cosine * slope.clone());
+        inputs
+            .clone()
+            .into_iter()
+            .zip(gradients)
+            .map(|(input, gradient)| {
+                let gradient = finite(gradient, input.dtype());
+                (input, gradient)
+            })
+    });
+    Ok(Losses {
+        values: flat(or_nan(value, &valid)),
+        weights: None,
+        batch: kept[0],
+        graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),
+    })
+}

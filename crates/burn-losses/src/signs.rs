@@ -1,0 +1,68 @@
+//! What the losses over signs share: their rule, and what is suspicious about them.
+
+use crate::error::{Lint, LossError};
+use crate::kernels::definition::Definition;
+use crate::kernels::pointwise::{Loss, Operand, Required};
+use crate::kernels::portable::wide;
+use crate::kernels::rule::Rule;
+use crate::loss::{Call, Evaluation};
+use crate::target::check::{Check, Found, values};
+use crate::target::{Readable, SignTarget};
+use alloc::string::String;
+use alloc::{format, vec};
+use burn::tensor::{FloatDType, Tensor};
+
+/// Evaluates a loss of inputs and signs, whose shapes have been checked.
+pub(crate) fn sweep_signs<const D: usize, const N: usize, const K: usize>(
+    check: &Check,
+    definition: impl Definition<K>,
+    inputs: [Tensor<D>; N],
+    targets: impl SignTarget<D>,
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    let mut required = [const { None }; K];
+    required[K - 1] = Some(Required {
+        rule: Rule::SIGN,
+        explain: &no_sign,
+    });
+    let signs = targets.flat().signs(wide(inputs[0].dtype()));
+    Loss {
+        check,
+        definition,
+        rest: vec![Operand::Flat(signs)],
+        required,
+        rows: None,
+        weights: None,
+    }
+    .evaluate(inputs, call)
+}
+
+/// What to say of a value that is no sign.
+pub(crate) fn no_sign(found: &Found) -> String {
+    let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
+        "These are labels 0 and 1: convert them with `target::signs`."
+    } else {
+        "Labels 0 and 1 become signs by `target::signs`, labels of single samples become pairs by \
+         `target::pairs`."
+    };
+    format!(
+        "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
+        found.shown(),
+        found.index
+    )
+}
+
+/// A suspicion about signs that are all the same.
+pub(crate) fn single_sign(loss: &'static str, targets: impl Readable) -> Option<Lint> {
+    let signs = targets.flat().signs(FloatDType::F32);
+    let signs = values(&signs.cast(FloatDType::F32));
+    let (first, rest) = signs.split_first()?;
+    (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
+        loss,
+        rule: "single-class",
+        message: format!(
+            "all {} targets of the batch are {first}: a batch needs both signs to learn from.",
+            signs.len()
+        ),
+    })
+}
