@@ -131,6 +131,15 @@ mistakes! {
     bce_with_logits_class_ids
     kl_div_class_ids
     mse_targets_of_another_rank
+    poisson_nll_bool_counts
+    poisson_nll_counts_of_another_rank
+    gaussian_nll_int_variance
+    multi_margin_float_ids
+    multi_label_margin_multi_hot
+    multi_label_margin_class_ids
+    multi_label_soft_margin_class_ids
+    soft_margin_signs_of_another_rank
+    cosine_embedding_signs_with_trailing_axis
     triplet_margin_vectors
     hinge_embedding_signs_of_another_rank
     margin_ranking_labels_of_another_rank

@@ -82,7 +82,9 @@ fn weights_per_class() {
         NllLossConfig.with_weights, "weights";
         BceLossConfig.with_weights, "weights";
         BceWithLogitsLossConfig.with_weights, "weights";
-        BceWithLogitsLossConfig.with_pos_weights, "pos_weights"
+        BceWithLogitsLossConfig.with_pos_weights, "pos_weights";
+        MultiMarginLossConfig.with_weights, "weights";
+        MultiLabelSoftMarginLossConfig.with_weights, "weights"
     );
     rejected!(
         CrossEntropyLossConfig.with_weights(Some(vec![]))
@@ -95,6 +97,10 @@ fn weights_per_class() {
             => "Name: weights is empty: leave it at None for no weights.",
         BceWithLogitsLossConfig.with_pos_weights(Some(vec![]))
             => "Name: pos_weights is empty: leave it at None for no weights.",
+        MultiMarginLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
+        MultiLabelSoftMarginLossConfig.with_weights(Some(vec![]))
+            => "Name: weights is empty: leave it at None for no weights.",
     );
 }
 
@@ -133,10 +139,19 @@ fn class_axis() {
             => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
         KlDivLossConfig.with_class_axis(Some(0))
             => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        MultiMarginLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        MultiLabelMarginLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
+        MultiLabelSoftMarginLossConfig.with_class_axis(0)
+            => "Name: class_axis must be at least 1, but is 0: axis 0 is the batch.",
     );
     accepted!(
         CrossEntropyLossConfig.with_class_axis(5),
         KlDivLossConfig.with_class_axis(None),
+        MultiMarginLossConfig.with_class_axis(5),
+        MultiLabelMarginLossConfig.with_class_axis(5),
+        MultiLabelSoftMarginLossConfig.with_class_axis(5),
     );
 }
 
@@ -178,6 +193,116 @@ fn margins_norms_and_eps() {
         TripletMarginLossConfig.with_margin(1e-300),
         TripletMarginLossConfig.with_p(1.0).with_eps(0.0),
     );
+}
+
+#[test]
+fn betas_and_deltas() {
+    rejected!(
+        SmoothL1LossConfig.with_beta(-1.0)
+            => "Name: beta must be finite and at least 0, but is -1.",
+        SmoothL1LossConfig.with_beta(-1e-9)
+            => "Name: beta must be finite and at least 0, but is -0.000000001.",
+        SmoothL1LossConfig.with_beta(NAN)
+            => "Name: beta must be finite and at least 0, but is NaN.",
+        SmoothL1LossConfig.with_beta(INFINITY)
+            => "Name: beta must be finite and at least 0, but is inf.",
+        HuberLossConfig.with_delta(0.0) => "Name: delta must be finite and positive, but is 0.",
+        HuberLossConfig.with_delta(-1.0) => "Name: delta must be finite and positive, but is -1.",
+        HuberLossConfig.with_delta(NAN) => "Name: delta must be finite and positive, but is NaN.",
+        HuberLossConfig.with_delta(INFINITY)
+            => "Name: delta must be finite and positive, but is inf.",
+    );
+    accepted!(
+        SmoothL1LossConfig.with_beta(0.0),
+        SmoothL1LossConfig.with_beta(1e300),
+        HuberLossConfig.with_delta(1e-300),
+        HuberLossConfig.with_delta(1e300),
+    );
+}
+
+#[test]
+fn eps_of_likelihoods() {
+    rejected!(
+        PoissonNllLossConfig.with_eps(-1.0)
+            => "Name: eps must be finite and at least 0, but is -1.",
+        PoissonNllLossConfig.with_eps(NAN)
+            => "Name: eps must be finite and at least 0, but is NaN.",
+        PoissonNllLossConfig.with_eps(INFINITY)
+            => "Name: eps must be finite and at least 0, but is inf.",
+        GaussianNllLossConfig.with_eps(0.0)
+            => "Name: eps must be finite and positive, but is 0.",
+        GaussianNllLossConfig.with_eps(-0.5)
+            => "Name: eps must be finite and positive, but is -0.5.",
+        GaussianNllLossConfig.with_eps(NAN)
+            => "Name: eps must be finite and positive, but is NaN.",
+        GaussianNllLossConfig.with_eps(INFINITY)
+            => "Name: eps must be finite and positive, but is inf.",
+    );
+    accepted!(
+        PoissonNllLossConfig.with_eps(0.0),
+        GaussianNllLossConfig.with_eps(1e-300),
+    );
+}
+
+#[test]
+fn powers_and_margins_of_classes() {
+    rejected!(
+        MultiMarginLossConfig.with_p(3) => "Name: p must be 1 or 2, but is 3.",
+        MultiMarginLossConfig.with_p(0) => "Name: p must be 1 or 2, but is 0.",
+        MultiMarginLossConfig.with_margin(INFINITY) => "Name: margin must be finite, but is inf.",
+        MultiMarginLossConfig.with_margin(-INFINITY)
+            => "Name: margin must be finite, but is -inf.",
+        MultiMarginLossConfig.with_margin(NAN) => "Name: margin must be finite, but is NaN.",
+    );
+    accepted!(
+        MultiMarginLossConfig.with_p(2).with_margin(-1.0),
+        MultiMarginLossConfig.with_margin(0.0),
+    );
+}
+
+#[test]
+fn margins_and_norms_of_embeddings() {
+    rejected!(
+        CosineEmbeddingLossConfig.with_margin(2.0)
+            => "Name: margin must be between -1 and 1, but is 2.",
+        CosineEmbeddingLossConfig.with_margin(-1.25)
+            => "Name: margin must be between -1 and 1, but is -1.25.",
+        CosineEmbeddingLossConfig.with_margin(NAN)
+            => "Name: margin must be between -1 and 1, but is NaN.",
+        CosineEmbeddingLossConfig.with_margin(-INFINITY)
+            => "Name: margin must be between -1 and 1, but is -inf.",
+        TripletMarginWithDistanceLossConfig.with_margin(0.0)
+            => "Name: margin must be finite and positive, but is 0.",
+        TripletMarginWithDistanceLossConfig.with_margin(-1.0)
+            => "Name: margin must be finite and positive, but is -1.",
+        TripletMarginWithDistanceLossConfig.with_margin(NAN)
+            => "Name: margin must be finite and positive, but is NaN.",
+        TripletMarginWithDistanceLossConfig.with_margin(INFINITY)
+            => "Name: margin must be finite and positive, but is inf.",
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Lp(0.5))
+            => "Name: p must be finite and at least 1, but is 0.5.",
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Lp(NAN))
+            => "Name: p must be finite and at least 1, but is NaN.",
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Lp(INFINITY))
+            => "Name: p must be finite and at least 1, but is inf.",
+    );
+    accepted!(
+        CosineEmbeddingLossConfig.with_margin(1.0),
+        CosineEmbeddingLossConfig.with_margin(-1.0),
+        TripletMarginWithDistanceLossConfig.with_margin(1e-300),
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Lp(1.0)),
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Cosine),
+    );
+}
+
+/// A distance function of one's own has a margin too.
+#[test]
+fn a_margin_beside_a_function() {
+    let config = TripletMarginWithDistanceLossConfig::new().with_margin(-0.5);
+    let text = "TripletMarginWithDistanceLoss: margin must be finite and positive, but is -0.5.";
+    let init = || drop(config.init_with(|a: Tensor<2>, _: Tensor<2>| -> Tensor<1> { a.sum() }));
+    let panic = catch_unwind(AssertUnwindSafe(init)).expect_err(text);
+    assert_eq!(panic.downcast_ref::<String>().unwrap(), text);
 }
 
 #[test]
@@ -237,6 +362,28 @@ fn defaults_are_the_documented_ones() {
         };
         KlDivLoss, KlDivLossConfig {
             log_target: false, class_axis: Some(1), reduction: Reduction::BatchMean
+        };
+        SmoothL1Loss, SmoothL1LossConfig { beta: 1.0, reduction: Reduction::Mean };
+        HuberLoss, HuberLossConfig { delta: 1.0, reduction: Reduction::Mean };
+        PoissonNllLoss, PoissonNllLossConfig {
+            log_input: true, full: false, eps: 1e-8, reduction: Reduction::Mean
+        };
+        GaussianNllLoss, GaussianNllLossConfig {
+            full: false, eps: 1e-6, reduction: Reduction::Mean
+        };
+        SoftMarginLoss, SoftMarginLossConfig { reduction: Reduction::Mean };
+        MultiMarginLoss, MultiMarginLossConfig {
+            p: 1, margin: 1.0, weights: none, class_axis: 1, reduction: Reduction::Mean
+        };
+        MultiLabelMarginLoss, MultiLabelMarginLossConfig {
+            class_axis: 1, reduction: Reduction::Mean
+        };
+        MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig {
+            weights: none, class_axis: 1, reduction: Reduction::Mean
+        };
+        CosineEmbeddingLoss, CosineEmbeddingLossConfig { margin: 0.0, reduction: Reduction::Mean };
+        TripletMarginWithDistanceLoss, TripletMarginWithDistanceLossConfig {
+            distance: Distance::Euclidean, margin: 1.0, swap: false, reduction: Reduction::Mean
         };
     );
     assert_eq!(Reduction::default(), Reduction::Mean);
@@ -332,6 +479,32 @@ fn every_configuration_survives_json() {
             .with_swap(true)
             .with_reduction(sum);
         KlDivLossConfig.with_log_target(true).with_class_axis(None).with_reduction(Reduction::Mean);
+        SmoothL1LossConfig.with_beta(0.3).with_reduction(sum);
+        HuberLossConfig.with_delta(1e-5).with_reduction(Reduction::BatchMean);
+        PoissonNllLossConfig
+            .with_log_input(false)
+            .with_full(true)
+            .with_eps(1.0 / 3.0)
+            .with_reduction(sum);
+        GaussianNllLossConfig.with_full(true).with_eps(1e-9).with_reduction(sum);
+        SoftMarginLossConfig.with_reduction(sum);
+        MultiMarginLossConfig
+            .with_p(2)
+            .with_margin(-0.3)
+            .with_weights(Some(vec![0.1, 2.0]))
+            .with_class_axis(2)
+            .with_reduction(sum);
+        MultiLabelMarginLossConfig.with_class_axis(2).with_reduction(sum);
+        MultiLabelSoftMarginLossConfig
+            .with_weights(Some(vec![0.7, 1.0 / 3.0]))
+            .with_class_axis(2)
+            .with_reduction(sum);
+        CosineEmbeddingLossConfig.with_margin(-0.7).with_reduction(sum);
+        TripletMarginWithDistanceLossConfig
+            .with_distance(Distance::Lp(3.5))
+            .with_margin(0.2)
+            .with_swap(true)
+            .with_reduction(sum);
     );
 }
 
@@ -354,6 +527,103 @@ fn the_reduction_is_written_by_name() {
     for name in ["`mean`", "`Mean`", "`Sum`", "`BatchMean`"] {
         assert!(misspelt.to_string().contains(name), "{misspelt}");
     }
+}
+
+#[test]
+fn the_distance_is_written_by_name() {
+    for (distance, json) in [
+        (Distance::Euclidean, r#""Euclidean""#),
+        (Distance::Lp(1.0), r#"{"Lp":1.0}"#),
+        (Distance::Cosine, r#""Cosine""#),
+    ] {
+        assert_eq!(serde_json::to_string(&distance).unwrap(), json);
+        let config = TripletMarginWithDistanceLossConfig::new().with_distance(distance);
+        assert_round_trip(&config);
+        let file = format!(r#"{{ "distance": {json} }}"#);
+        assert_eq!(read(&file), Ok(config));
+    }
+    let config = read::<TripletMarginWithDistanceLossConfig>(r#"{ "distance": "euclidean" }"#);
+    let misspelt = config.unwrap_err();
+    for name in ["`euclidean`", "`Euclidean`", "`Lp`", "`Cosine`"] {
+        assert!(misspelt.contains(name), "{misspelt}");
+    }
+}
+
+/// A configuration of which only some options are given.
+fn read<C: Config + Default>(file: &str) -> Result<C, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(file);
+    burn_losses::partial_config(&mut deserializer).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_file_in_part_is_laid_over_the_defaults() {
+    macro_rules! reads {
+        ($($config:ident $(.$with:ident($value:expr))* = $file:literal;)+) => {$(
+            let expected = $config::new()$(.$with($value))*;
+            assert_eq!(read::<$config>($file), Ok(expected), "{}", $file);
+            assert_eq!(read::<$config>("{}"), Ok($config::new()));
+        )+};
+    }
+    reads!(
+        SmoothL1LossConfig.with_beta(0.0) = r#"{ "beta": 0 }"#;
+        HuberLossConfig.with_delta(2.5) = r#"{ "delta": 2.5 }"#;
+        PoissonNllLossConfig.with_log_input(false) = r#"{ "log_input": false }"#;
+        PoissonNllLossConfig.with_full(true).with_eps(1e-6) = r#"{ "eps": 1e-6, "full": true }"#;
+        GaussianNllLossConfig.with_full(true) = r#"{ "full": true }"#;
+        SoftMarginLossConfig.with_reduction(Reduction::Sum) = r#"{ "reduction": "Sum" }"#;
+        MultiMarginLossConfig.with_p(2).with_weights(Some(vec![1.0, 2.5]))
+            = r#"{ "weights": [1, 2.5], "p": 2 }"#;
+        MultiLabelMarginLossConfig.with_class_axis(2) = r#"{ "class_axis": 2 }"#;
+        MultiLabelSoftMarginLossConfig.with_class_axis(2)
+            = r#"{ "class_axis": 2, "weights": null }"#;
+        CosineEmbeddingLossConfig.with_margin(0.5) = r#"{ "margin": 0.5 }"#;
+        TripletMarginWithDistanceLossConfig.with_distance(Distance::Lp(1.0)).with_swap(true)
+            = r#"{ "swap": true, "distance": { "Lp": 1 } }"#;
+    );
+}
+
+#[test]
+fn a_wrong_option_of_a_file_is_told_with_the_right_ones() {
+    macro_rules! tells {
+        ($($config:ident, $file:literal => $text:literal;)+) => {$(
+            let name = stringify!($config).strip_suffix("Config").unwrap();
+            let found = read::<$config>($file).unwrap_err();
+            let text = $text.replace("Name", name);
+            assert!(found.starts_with(&text), "{}:\n found {found}\nwanted {text}", $file);
+        )+};
+    }
+    tells!(
+        SmoothL1LossConfig, r#"{ "bta": 0.5 }"#
+            => "Name has no option `bta`: it has `beta`, `reduction`";
+        SmoothL1LossConfig, r#"{ "delta": 0.5 }"#
+            => "Name has no option `delta`: it has `beta`, `reduction`";
+        HuberLossConfig, r#"{ "beta": 0.5 }"#
+            => "Name has no option `beta`: it has `delta`, `reduction`";
+        PoissonNllLossConfig, r#"{ "log": true }"#
+            => "Name has no option `log`: it has `eps`, `full`, `log_input`, `reduction`";
+        GaussianNllLossConfig, r#"{ "variance": 1 }"#
+            => "Name has no option `variance`: it has `eps`, `full`, `reduction`";
+        SoftMarginLossConfig, r#"{ "margin": 1 }"#
+            => "Name has no option `margin`: it has `reduction`";
+        MultiMarginLossConfig, r#"{ "weight": [1, 2] }"#
+            => "Name has no option `weight`: it has `class_axis`, `margin`, `p`, `reduction`, \
+                `weights`";
+        MultiLabelMarginLossConfig, r#"{ "margin": 1 }"#
+            => "Name has no option `margin`: it has `class_axis`, `reduction`";
+        MultiLabelSoftMarginLossConfig, r#"{ "pos_weights": [1, 2] }"#
+            => "Name has no option `pos_weights`: it has `class_axis`, `reduction`, `weights`";
+        CosineEmbeddingLossConfig, r#"{ "margn": 0.5 }"#
+            => "Name has no option `margn`: it has `margin`, `reduction`";
+        TripletMarginWithDistanceLossConfig, r#"{ "p": 2 }"#
+            => "Name has no option `p`: it has `distance`, `margin`, `reduction`, `swap`";
+
+        PoissonNllLossConfig, r#"{ "full": 1 }"#
+            => "option `full` of Name: invalid type: integer `1`, expected a boolean";
+        MultiMarginLossConfig, r#"{ "p": 1.5 }"#
+            => "option `p` of Name: invalid type: floating point `1.5`, expected usize";
+        MultiMarginLossConfig, r#"{ "p": 1, "p": 2 }"#
+            => "option `p` is given twice";
+    );
 }
 
 // How a loss is shown.
@@ -416,6 +686,59 @@ fn a_loss_is_shown_with_its_options() {
         (
             KlDivLoss::new().to_string(),
             "KlDivLoss { log_target: false, class_axis: Some(1), reduction: BatchMean }",
+        ),
+        (
+            SmoothL1Loss::new().to_string(),
+            "SmoothL1Loss { beta: 1.0, reduction: Mean }",
+        ),
+        (
+            HuberLossConfig::new().with_delta(0.5).init().to_string(),
+            "HuberLoss { delta: 0.5, reduction: Mean }",
+        ),
+        (
+            PoissonNllLoss::new().to_string(),
+            "PoissonNllLoss { log_input: true, full: false, eps: 1e-8, reduction: Mean }",
+        ),
+        (
+            GaussianNllLoss::new().to_string(),
+            "GaussianNllLoss { full: false, eps: 1e-6, reduction: Mean }",
+        ),
+        (
+            SoftMarginLoss::new().to_string(),
+            "SoftMarginLoss { reduction: Mean }",
+        ),
+        (
+            MultiMarginLossConfig::new()
+                .with_weights(Some(vec![0.5, 2.0]))
+                .init()
+                .to_string(),
+            "MultiMarginLoss { p: 1, margin: 1.0, weights: Some([0.5, 2.0]), class_axis: 1, \
+             reduction: Mean }",
+        ),
+        (
+            MultiLabelMarginLoss::new().to_string(),
+            "MultiLabelMarginLoss { class_axis: 1, reduction: Mean }",
+        ),
+        (
+            MultiLabelSoftMarginLoss::new().to_string(),
+            "MultiLabelSoftMarginLoss { weights: None, class_axis: 1, reduction: Mean }",
+        ),
+        (
+            CosineEmbeddingLoss::new().to_string(),
+            "CosineEmbeddingLoss { margin: 0.0, reduction: Mean }",
+        ),
+        (
+            TripletMarginWithDistanceLoss::new().to_string(),
+            "TripletMarginWithDistanceLoss { distance: Euclidean, margin: 1.0, swap: false, \
+             reduction: Mean }",
+        ),
+        (
+            TripletMarginWithDistanceLossConfig::new()
+                .with_distance(Distance::Lp(1.5))
+                .init()
+                .to_string(),
+            "TripletMarginWithDistanceLoss { distance: Lp(1.5), margin: 1.0, swap: false, \
+             reduction: Mean }",
         ),
     ];
     for (found, expected) in shown {
@@ -502,6 +825,20 @@ fn a_loss_has_no_parameters() {
     assert_no_parameters(MarginRankingLoss::new());
     assert_no_parameters(TripletMarginLoss::new());
     assert_no_parameters(KlDivLoss::new());
+    assert_no_parameters(SmoothL1Loss::new());
+    assert_no_parameters(HuberLoss::new());
+    assert_no_parameters(PoissonNllLoss::new());
+    assert_no_parameters(GaussianNllLoss::new());
+    assert_no_parameters(SoftMarginLoss::new());
+    assert_no_parameters(
+        MultiMarginLossConfig::new()
+            .with_weights(Some(vec![1.0, 2.0]))
+            .init(),
+    );
+    assert_no_parameters(MultiLabelMarginLoss::new());
+    assert_no_parameters(MultiLabelSoftMarginLoss::new());
+    assert_no_parameters(CosineEmbeddingLoss::new());
+    assert_no_parameters(TripletMarginWithDistanceLoss::new());
     assert_eq!(model(&Device::flex()).num_params(), 9);
 }
 

@@ -17,6 +17,9 @@ const LOGITS: [f64; 12] = [
 const IDS: [i64; 4] = [2, 0, 1, 1];
 const WEIGHTS: [f64; 4] = [0.5, 0.0, 2.0, 1.0];
 
+/// The loss of elements alone, whose classes the family has on axis 1.
+const WITHOUT_AXIS: &str = "soft_margin";
+
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::BatchMean];
 
 fn ids<const D: usize>(on: &TestDevice, ids: &[i64], shape: [usize; D]) -> Tensor<D, Int> {
@@ -58,6 +61,10 @@ fn with_reduction(config: &ClassificationLossConfig, reduction: Reduction) -> Cl
         C::BceWithLogits(config) => config.with_reduction(reduction).into(),
         C::Bce(config) => config.with_reduction(reduction).into(),
         C::KlDiv(config) => config.with_reduction(reduction).into(),
+        C::MultiMargin(config) => config.with_reduction(reduction).into(),
+        C::SoftMargin(config) => config.with_reduction(reduction).into(),
+        C::MultiLabelMargin(config) => config.with_reduction(reduction).into(),
+        C::MultiLabelSoftMargin(config) => config.with_reduction(reduction).into(),
         other => panic!("{} is not tested", other.name()),
     };
     config.init()
@@ -123,6 +130,44 @@ fn members() -> Vec<Member> {
                 call(loss, target::log_probs(x, 1), rows(ids), weights)
             },
         },
+        Member {
+            config: MultiMarginLossConfig::new()
+                .with_margin(0.5)
+                .with_weights(class_weights())
+                .into(),
+            alone: |x, ids, weights, reduction| {
+                let config = MultiMarginLossConfig::new()
+                    .with_margin(0.5)
+                    .with_weights(Some(vec![0.5, 2.0, 1.5]));
+                call(config.with_reduction(reduction).init(), x, ids, weights)
+            },
+        },
+        Member {
+            config: SoftMarginLossConfig::new().into(),
+            alone: |x, ids, weights, reduction| {
+                let loss = SoftMarginLossConfig::new().with_reduction(reduction).init();
+                call(loss, x, target::signs(rows(ids)), weights)
+            },
+        },
+        Member {
+            config: MultiLabelMarginLossConfig::new().into(),
+            alone: |x, ids, weights, reduction| {
+                let config = MultiLabelMarginLossConfig::new();
+                let label = target::label_ids(rows(ids).greater_scalar(0.5), 1);
+                call(config.with_reduction(reduction).init(), x, label, weights)
+            },
+        },
+        Member {
+            config: MultiLabelSoftMarginLossConfig::new()
+                .with_weights(class_weights())
+                .into(),
+            alone: |x, ids, weights, reduction| {
+                let config =
+                    MultiLabelSoftMarginLossConfig::new().with_weights(Some(vec![0.5, 2.0, 1.5]));
+                let loss = config.with_reduction(reduction).init();
+                call(loss, x, rows(ids), weights)
+            },
+        },
     ]
 }
 
@@ -135,7 +180,10 @@ fn every_member_is_tested() {
             "no test for {name}"
         );
     }
-    assert_eq!(RegressionLossConfig::NAMES, ["l1", "mse"]);
+    assert_eq!(
+        RegressionLossConfig::NAMES,
+        ["l1", "mse", "smooth_l1", "huber", "poisson_nll"]
+    );
 }
 
 #[test]
@@ -206,16 +254,18 @@ fn the_class_axis_and_ignored_ids_reach_the_loss() {
         let targets = || ids(&on, &IDS, [1, 4]);
         let flat = || (on.tensor(&LOGITS, [4, 3], F32), ids(&on, &IDS, [4]));
         let of = |name: &str, axis: &str| {
-            let file =
-                format!(r#"{{ "loss": "{name}", "class_axis": {axis}, "reduction": "Sum" }}"#);
+            let file = format!(r#"{{ "loss": "{name}", {axis} "reduction": "Sum" }}"#);
             ClassificationLossConfig::load_binary(file.as_bytes())
                 .unwrap()
                 .init()
         };
         for name in ClassificationLossConfig::NAMES {
-            let each: Tensor<2> = of(name, "2").forward_no_reduction(x(), targets());
+            let each: Tensor<2> = match *name {
+                WITHOUT_AXIS => of(name, "").forward_no_reduction(x().swap_dims(1, 2), targets()),
+                _ => of(name, r#""class_axis": 2,"#).forward_no_reduction(x(), targets()),
+            };
             let (x, ids) = flat();
-            let expected: Tensor<1> = of(name, "1").forward_no_reduction(x, ids);
+            let expected: Tensor<1> = of(name, "").forward_no_reduction(x, ids);
             assert_close(name, &numbers(&each), &numbers(&expected), 1e-6);
         }
         let file = br#"{ "loss": "nll", "ignore_indices": [1] }"#;
@@ -273,18 +323,17 @@ fn the_mean_of_large_terms_does_not_overflow() {
     for on in devices() {
         let rows = || on.tensor(&[2e38; 6], [2, 3], F32);
         let targets = ids(&on, &[0, 1], [2]);
-        let loss = "bce_with_logits"
-            .parse::<ClassificationLossConfig>()
-            .unwrap()
-            .init();
-        let found = loss.forward(rows(), targets.clone());
         let alone = BceWithLogitsLoss::new().forward(rows(), rows().zeros_like());
-        assert_close(
-            on.name,
-            &numbers(&found),
-            &[numbers(&alone)[0] * 2.0 / 3.0],
-            1e-5,
-        );
+        for name in ["bce_with_logits", "soft_margin", "multi_label_soft_margin"] {
+            let loss = name.parse::<ClassificationLossConfig>().unwrap().init();
+            let found = loss.forward(rows(), targets.clone());
+            assert_close(
+                &format!("{name} on {}", on.name),
+                &numbers(&found),
+                &[numbers(&alone)[0] * 2.0 / 3.0],
+                1e-5,
+            );
+        }
     }
 }
 
@@ -314,6 +363,26 @@ fn a_wrong_call_is_an_error_of_the_loss() {
             (
                 "kl_div",
                 "KlDivLoss",
+                "make it any class and give it weight 0",
+            ),
+            (
+                "multi_margin",
+                "MultiMarginLoss",
+                "make it any class and give it weight 0",
+            ),
+            (
+                "soft_margin",
+                "SoftMarginLoss",
+                "make it any class and give it weight 0",
+            ),
+            (
+                "multi_label_margin",
+                "MultiLabelMarginLoss",
+                "make it any class and give it weight 0",
+            ),
+            (
+                "multi_label_soft_margin",
+                "MultiLabelSoftMarginLoss",
                 "make it any class and give it weight 0",
             ),
         ] {
@@ -358,17 +427,19 @@ fn a_wrong_call_is_an_error_of_the_loss() {
             assert_eq!(error.kind, LossErrorKind::Shape);
             said(error, "", "BceWithLogitsLoss");
 
-            let file = format!(r#"{{ "loss": "{name}", "class_axis": 2 }}"#);
-            let config = ClassificationLossConfig::load_binary(file.as_bytes()).unwrap();
-            let error = config
-                .init()
-                .try_forward(logits(), ids(&on, &IDS, [4]))
-                .unwrap_err();
-            said(
-                error,
-                "class_axis 2 is not an axis of the input [4, 3]",
-                "the last one is 1",
-            );
+            if name != WITHOUT_AXIS {
+                let file = format!(r#"{{ "loss": "{name}", "class_axis": 2 }}"#);
+                let config = ClassificationLossConfig::load_binary(file.as_bytes()).unwrap();
+                let error = config
+                    .init()
+                    .try_forward(logits(), ids(&on, &IDS, [4]))
+                    .unwrap_err();
+                said(
+                    error,
+                    "class_axis 2 is not an axis of the input [4, 3]",
+                    "the last one is 1",
+                );
+            }
 
             let weights = on.tensor(&[1.0, 2.0], [2], F32);
             let error = of(name).try_forward_weighted(logits(), ids(&on, &IDS, [4]), weights);
@@ -403,6 +474,10 @@ fn a_bad_option_is_an_error_of_the_loss() {
         (
             r#"{ "loss": "cross_entropy", "label_smoothing": 2 }"#,
             "CrossEntropyLoss: label_smoothing must be between 0 and 1, but is 2.",
+        ),
+        (
+            r#"{ "loss": "multi_margin", "p": 3 }"#,
+            "MultiMarginLoss: p must be 1 or 2, but is 3.",
         ),
     ] {
         let config = ClassificationLossConfig::load_binary(file.as_bytes()).unwrap();
@@ -442,8 +517,13 @@ fn suspicions_are_about_logits_and_ids() {
             let softmax = activation::softmax(logits(), 1);
             assert_eq!(rules(softmax, &IDS), ["probabilities-as-logits"]);
             // Outputs of a sigmoid are legal logits of a softmax.
-            let binary = member.config.name().starts_with("bce");
-            let expected: &[&str] = if binary {
+            let binary = [
+                "bce_with_logits",
+                "bce",
+                "soft_margin",
+                "multi_label_soft_margin",
+            ];
+            let expected: &[&str] = if binary.contains(&member.config.name()) {
                 &["probabilities-as-logits"]
             } else {
                 &[]
@@ -475,6 +555,12 @@ fn a_regression_member_gives_what_its_loss_gives() {
         let family = RegressionLossConfig::from(l1.clone()).init();
         both(family, &|x, y| l1.init().forward(x, y));
         both(MseLoss::new().into(), &|x, y| MseLoss::new().forward(x, y));
+        let smooth_l1 = SmoothL1LossConfig::new().with_beta(0.5).init();
+        both(smooth_l1.clone().into(), &|x, y| smooth_l1.forward(x, y));
+        let huber = HuberLossConfig::new().with_delta(0.5).init();
+        both(huber.clone().into(), &|x, y| huber.forward(x, y));
+        let poisson = PoissonNllLossConfig::new().with_full(true).init();
+        both(poisson.clone().into(), &|x, y| poisson.forward(x, y));
     }
 }
 
@@ -501,7 +587,8 @@ fn a_file_is_laid_over_the_defaults() {
 
 #[test]
 fn a_wrong_file_says_what_there_is() {
-    let losses = "`cross_entropy`, `nll`, `bce_with_logits`, `bce`, `kl_div`";
+    let losses = "`cross_entropy`, `nll`, `bce_with_logits`, `bce`, `kl_div`, `multi_margin`, \
+                  `soft_margin`, `multi_label_margin`, `multi_label_soft_margin`";
     let smoothing = "`class_axis`, `ignore_indices`, `label_smoothing`, `reduction`, `weights`";
     for (file, text) in [
         (
@@ -554,7 +641,10 @@ fn a_wrong_file_says_what_there_is() {
         assert!(found.contains(&text), "{file}:\n found {found}\nwanted {text}");
     }
     let error = "hubert".parse::<RegressionLossConfig>().unwrap_err();
-    assert_eq!(error, "there is no loss `hubert` here, only `l1`, `mse`");
+    assert_eq!(
+        error,
+        "there is no loss `hubert` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`"
+    );
 }
 
 #[test]
@@ -573,6 +663,9 @@ fn a_saved_configuration_loads_to_the_same_loss() {
     for config in [
         L1LossConfig::new().into(),
         RegressionLossConfig::from(MseLossConfig::new().with_reduction(Reduction::Sum)),
+        SmoothL1LossConfig::new().with_beta(0.5).into(),
+        HuberLossConfig::new().with_delta(0.5).into(),
+        PoissonNllLossConfig::new().with_log_input(false).into(),
     ] {
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(

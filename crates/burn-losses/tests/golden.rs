@@ -14,6 +14,8 @@ struct Case {
     name: String,
     config: String,
     inputs: Vec<Array>,
+    /// The variance, where it is not an input.
+    number: Option<f64>,
     kind: String,
     target: Array,
     sample_weights: Option<Vec<f64>>,
@@ -74,6 +76,7 @@ fn cases(json: &str) -> Vec<Case> {
                 .iter()
                 .map(Array::read)
                 .collect(),
+            number: case["number"].as_f64(),
             kind: case["target"]["kind"].as_str().unwrap().into(),
             target: Array::read(&case["target"]),
             sample_weights: case["sample_weights"]
@@ -186,6 +189,27 @@ impl Case {
         })
     }
 
+    /// As [`pair`](Self::pair), of three arguments: the first input and these.
+    fn triple<const D: usize, const K: usize, T: Clone, L>(
+        &self,
+        loss: &L,
+        inputs: &[Tensor<D>],
+        second: Tensor<D>,
+        third: T,
+    ) -> Outcome
+    where
+        L: TripleLoss<Tensor<D>, Tensor<D>, T, Unreduced = Tensor<K>>,
+        Tensor<K>: burn_losses::target::SampleWeights<Tensor<K>>,
+    {
+        let first = inputs[0].clone();
+        let each = loss.forward_no_reduction(first.clone(), second.clone(), third.clone());
+        let weights = self.weights(&each);
+        self.outcome(inputs, each, || match weights {
+            Some(weights) => loss.forward_weighted(first, second, third, weights),
+            None => loss.forward(first, second, third),
+        })
+    }
+
     fn weights<const K: usize>(&self, like: &Tensor<K>) -> Option<Tensor<K>> {
         let weights = self.sample_weights.clone()?;
         let data = TensorData::new(weights, like.dims()).convert_dtype(like.dtype());
@@ -285,15 +309,104 @@ macro_rules! regression {
 
 regression!(l1, "l1", L1LossConfig);
 regression!(mse, "mse", MseLossConfig);
+regression!(smooth_l1, "smooth_l1", SmoothL1LossConfig);
+regression!(huber, "huber", HuberLossConfig);
 
 #[test]
-fn nll() {
-    run("nll", include_str!("golden/nll.json"), |case, on, dtype| {
-        with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
-            let loss = case.config::<NllLossConfig>().init();
-            case.pair::<D, K, _, _>(&loss, &case.inputs(on, dtype), case.ints::<K>(on))
-        })
-    });
+fn poisson_nll() {
+    run(
+        "poisson_nll",
+        include_str!("golden/poisson_nll.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [1 2 3 4], D, K => {
+                let loss = case.config::<PoissonNllLossConfig>().init();
+                let inputs = case.inputs(on, dtype);
+                match case.kind.as_str() {
+                    "int" => case.pair::<D, D, _, _>(&loss, &inputs, case.ints::<D>(on)),
+                    _ => case.pair::<D, D, _, _>(&loss, &inputs, case.floats::<D>(on, dtype)),
+                }
+            })
+        },
+    );
+}
+
+#[test]
+fn gaussian_nll() {
+    run(
+        "gaussian_nll",
+        include_str!("golden/gaussian_nll.json"),
+        |case, on, dtype| {
+            let rank = case.inputs[0].shape.len();
+            if let Some(number) = case.number {
+                return with_rank!(rank, [1 2 3 4], D, K => {
+                    gaussian::<D, _>(case, on, dtype, |_| number)
+                });
+            }
+            if case.inputs[1].shape.len() == rank {
+                return with_rank!(rank, [1 2 3 4], D, K => {
+                    gaussian::<D, _>(case, on, dtype, |inputs| inputs[1].clone())
+                });
+            }
+            with_rank!(rank, [2 3 4], D, K => {
+                gaussian::<D, _>(case, on, dtype, |inputs| inputs[1].clone().squeeze_dim::<K>(K))
+            })
+        },
+    );
+}
+
+/// `variance` makes the third argument of the inputs. A variance without the last axis is there with
+/// length 1 on it.
+fn gaussian<const D: usize, V>(
+    case: &Case,
+    on: &TestDevice,
+    dtype: DType,
+    variance: impl FnOnce(&[Tensor<D>]) -> V,
+) -> Outcome
+where
+    V: Clone + burn_losses::target::Variance<D>,
+{
+    let loss = case.config::<GaussianNllLossConfig>().init();
+    let targets = on.tracked(&case.target.data, case.target.dims::<D>(), dtype);
+    let mut inputs: Vec<Tensor<D>> = Vec::new();
+    for input in &case.inputs {
+        let mut dims = [1; D];
+        dims[..input.shape.len()].copy_from_slice(&input.shape);
+        inputs.push(on.tracked(&input.data, dims, dtype));
+    }
+    let variance = variance(&inputs);
+    inputs.push(targets.clone());
+    case.triple::<D, D, _, _>(&loss, &inputs, targets, variance)
+}
+
+macro_rules! class_ids {
+    ($test:ident, $file:literal, $config:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
+                    let loss = case.config::<$config>().init();
+                    case.pair::<D, K, _, _>(&loss, &case.inputs(on, dtype), case.ints::<K>(on))
+                })
+            });
+        }
+    };
+}
+
+class_ids!(nll, "nll", NllLossConfig);
+class_ids!(multi_margin, "multi_margin", MultiMarginLossConfig);
+
+#[test]
+fn multi_label_margin() {
+    run(
+        "multi_label_margin",
+        include_str!("golden/multi_label_margin.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
+                let loss = case.config::<MultiLabelMarginLossConfig>().init();
+                case.pair::<D, K, _, _>(&loss, &case.inputs(on, dtype), case.ints::<D>(on))
+            })
+        },
+    );
 }
 
 #[test]
@@ -314,18 +427,19 @@ fn cross_entropy() {
     );
 }
 
+/// A target of labels or signs, of the shape of the input; the losses are of rank `$each`.
 macro_rules! elementwise {
-    ($test:ident, $file:literal, $config:ident) => {
+    ($test:ident, $file:literal, $config:ident, $ranks:tt, $each:ident) => {
         #[test]
         fn $test() {
             run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
-                with_rank!(case.inputs[0].shape.len(), [1 2 3 4 5], D, K => {
+                with_rank!(case.inputs[0].shape.len(), $ranks, D, K => {
                     let loss = case.config::<$config>().init();
                     let inputs = case.inputs::<D>(on, dtype);
                     match case.kind.as_str() {
-                        "int" => case.pair::<D, D, _, _>(&loss, &inputs, case.ints::<D>(on)),
-                        "bool" => case.pair::<D, D, _, _>(&loss, &inputs, case.bools::<D>(on)),
-                        _ => case.pair::<D, D, _, _>(&loss, &inputs, case.floats::<D>(on, dtype)),
+                        "int" => case.pair::<D, $each, _, _>(&loss, &inputs, case.ints::<D>(on)),
+                        "bool" => case.pair::<D, $each, _, _>(&loss, &inputs, case.bools::<D>(on)),
+                        _ => case.pair::<D, $each, _, _>(&loss, &inputs, case.floats::<D>(on, dtype)),
                     }
                 })
             });
@@ -333,9 +447,17 @@ macro_rules! elementwise {
     };
 }
 
-elementwise!(bce, "bce", BceLossConfig);
-elementwise!(bce_with_logits, "bce_with_logits", BceWithLogitsLossConfig);
-elementwise!(hinge_embedding, "hinge_embedding", HingeEmbeddingLossConfig);
+elementwise!(bce, "bce", BceLossConfig, [1 2 3 4 5], D);
+elementwise!(bce_with_logits, "bce_with_logits", BceWithLogitsLossConfig, [1 2 3 4 5], D);
+elementwise!(hinge_embedding, "hinge_embedding", HingeEmbeddingLossConfig, [1 2 3 4 5], D);
+elementwise!(soft_margin, "soft_margin", SoftMarginLossConfig, [1 2 3 4 5], D);
+elementwise!(
+    multi_label_soft_margin,
+    "multi_label_soft_margin",
+    MultiLabelSoftMarginLossConfig,
+    [2 3 4 5],
+    K
+);
 
 #[test]
 fn kl_div() {
@@ -351,55 +473,49 @@ fn kl_div() {
     );
 }
 
-#[test]
-fn margin_ranking() {
-    run(
-        "margin_ranking",
-        include_str!("golden/margin_ranking.json"),
-        |case, on, dtype| {
-            with_rank!(case.inputs[0].shape.len(), [1 2 3 4 5], D, K => {
-                let inputs = case.inputs::<D>(on, dtype);
-                match case.kind.as_str() {
-                    "int" => ranked(case, &inputs, case.ints::<D>(on)),
-                    "bool" => ranked(case, &inputs, case.bools::<D>(on)),
-                    _ => ranked(case, &inputs, case.floats::<D>(on, dtype)),
-                }
-            })
-        },
-    );
-}
-
-fn ranked<const D: usize, T>(case: &Case, inputs: &[Tensor<D>], target: T) -> Outcome
-where
-    T: Clone + burn_losses::target::SignTarget<D>,
-{
-    let loss = case.config::<MarginRankingLossConfig>().init();
-    let (first, second) = (inputs[0].clone(), inputs[1].clone());
-    let each = loss.forward_no_reduction(first.clone(), second.clone(), target.clone());
-    let weights = case.weights(&each);
-    case.outcome(inputs, each, || match weights {
-        Some(weights) => loss.forward_weighted(first, second, target, weights),
-        None => loss.forward(first, second, target),
-    })
-}
-
-#[test]
-fn triplet_margin() {
-    run(
-        "triplet_margin",
-        include_str!("golden/triplet_margin.json"),
-        |case, on, dtype| {
-            with_rank!(case.inputs[0].shape.len(), [2 3 4], D, K => {
-                let loss = case.config::<TripletMarginLossConfig>().init();
-                let inputs = case.inputs::<D>(on, dtype);
-                let [a, p, n] = [0, 1, 2].map(|at: usize| inputs[at].clone());
-                let each: Tensor<K> = loss.forward_no_reduction(a.clone(), p.clone(), n.clone());
-                let weights = case.weights(&each);
-                case.outcome(&inputs, each, || match weights {
-                    Some(weights) => loss.forward_weighted(a, p, n, weights),
-                    None => loss.forward(a, p, n),
+/// Two inputs and a target of signs, of rank `$signs`, as are the losses.
+macro_rules! signed_pairs {
+    ($test:ident, $file:literal, $config:ident, $ranks:tt, $signs:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), $ranks, D, K => {
+                    let loss = case.config::<$config>().init();
+                    let inputs = case.inputs::<D>(on, dtype);
+                    let second = inputs[1].clone();
+                    match case.kind.as_str() {
+                        "int" => case.triple::<D, $signs, _, _>(&loss, &inputs, second, case.ints::<$signs>(on)),
+                        "bool" => case.triple::<D, $signs, _, _>(&loss, &inputs, second, case.bools::<$signs>(on)),
+                        _ => case.triple::<D, $signs, _, _>(&loss, &inputs, second, case.floats::<$signs>(on, dtype)),
+                    }
                 })
-            })
-        },
-    );
+            });
+        }
+    };
 }
+
+signed_pairs!(margin_ranking, "margin_ranking", MarginRankingLossConfig, [1 2 3 4 5], D);
+signed_pairs!(cosine_embedding, "cosine_embedding", CosineEmbeddingLossConfig, [2 3 4], K);
+
+macro_rules! triplets {
+    ($test:ident, $file:literal, $config:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), [2 3 4], D, K => {
+                    let loss = case.config::<$config>().init();
+                    let inputs = case.inputs::<D>(on, dtype);
+                    let [positive, negative] = [1, 2].map(|at: usize| inputs[at].clone());
+                    case.triple::<D, K, _, _>(&loss, &inputs, positive, negative)
+                })
+            });
+        }
+    };
+}
+
+triplets!(triplet_margin, "triplet_margin", TripletMarginLossConfig);
+triplets!(
+    triplet_margin_with_distance,
+    "triplet_margin_with_distance",
+    TripletMarginWithDistanceLossConfig
+);

@@ -43,8 +43,7 @@ impl Rejected<'_> {
             assert_eq!(format!("{:?}", error.kind), format!("{kind:?}"), "{what}");
             assert_eq!(format!("{}: {}", error.loss, error.message), text);
         }
-        let reads = cfg!(debug_assertions) || on.name != "wgpu";
-        if reads || !matches!(kind, LossErrorKind::Value { .. }) {
+        if reads(on) || !matches!(kind, LossErrorKind::Value { .. }) {
             for forward in self.forwards {
                 assert_eq!(panic_text(forward), text, "on {}", on.name);
             }
@@ -55,6 +54,11 @@ impl Rejected<'_> {
         assert_eq!(lint.rule, "invalid", "{what}");
         assert_eq!(format!("{}: {}", lint.loss, lint.message), text);
     }
+}
+
+/// Whether calls that are not ready to wait for the device read values too.
+fn reads(on: &TestDevice) -> bool {
+    cfg!(debug_assertions) || on.name != "wgpu"
 }
 
 fn panic_text(call: impl FnOnce()) -> String {
@@ -148,11 +152,28 @@ macro_rules! rejects_weights {
         let error = tried.err().unwrap_or_else(|| panic!("not rejected on {}: {text}", $on.name));
         assert_eq!(error.to_string(), text, "on {}", $on.name);
         assert_eq!(format!("{:?}", error.kind), format!("{kind:?}"), "on {}: {text}", $on.name);
-        if cfg!(debug_assertions) || $on.name != "wgpu" {
+        if reads(&$on) {
             let forward = || drop(loss.forward_weighted($($input.clone()),+, weights.clone()));
             assert_eq!(panic_text(forward), text, "on {}", $on.name);
         }
     }};
+}
+
+/// A table of losses, the names of two inputs that do not go together, and all inputs; what is said
+/// of them is made of the names.
+macro_rules! all_reject {
+    ($on:expr, $kind:expr, $said:expr, {
+        $($loss:ident, $input:literal, $other:literal, $inputs:tt;)+
+    }) => {$(
+        let (loss, text) = ($loss::new(), $said(stringify!($loss), $input, $other));
+        all_reject!($on, $kind, loss, text, $inputs);
+    )+};
+    ($on:expr, $kind:expr, $loss:ident, $text:ident, ($x:expr, $t:expr)) => {
+        rejects($on, &$loss, $x, $t, $kind, &$text)
+    };
+    ($on:expr, $kind:expr, $loss:ident, $text:ident, ($a:expr, $b:expr, $c:expr)) => {
+        rejects_three($on, &$loss, ($a, $b, $c), $kind, &$text)
+    };
 }
 
 // Data.
@@ -236,8 +257,25 @@ const WRONG_IDS: [(i64, &str); 5] = [
     ),
 ];
 
+/// What is said by a loss that ignores no ids.
+fn without_ignoring(text: &str) -> String {
+    let (said, _) = text.split_once("To skip a value").expect(text);
+    format!(
+        "{said}To leave a sample out, make it any class and give it weight 0 in forward_weighted."
+    )
+}
+
 #[test]
 fn ids_that_are_no_classes() {
+    let margins = [
+        MultiMarginLoss::new(),
+        MultiMarginLossConfig::new()
+            .with_p(2)
+            .with_margin(-0.5)
+            .with_weights(Some(vec![1.0, 0.0, 2.0]))
+            .with_reduction(Reduction::Sum)
+            .init(),
+    ];
     for on in devices() {
         for (id, text) in WRONG_IDS {
             let targets = ids(&on, &[0, 2, id, 1], [4]);
@@ -256,7 +294,36 @@ fn ids_that_are_no_classes() {
                 &text_of_cross_entropy,
             );
             let loss = NllLoss::new();
-            rejects(&on, &loss, log_probs(&on), targets, kind(), &text_of_nll);
+            rejects(
+                &on,
+                &loss,
+                log_probs(&on),
+                targets.clone(),
+                kind(),
+                &text_of_nll,
+            );
+            let said = format!("MultiMarginLoss: {}", without_ignoring(text));
+            for loss in &margins {
+                rejects(&on, loss, logits(&on), targets.clone(), kind(), &said);
+            }
+        }
+    }
+}
+
+/// The message of a loss that ignores no ids says how to leave a sample out; that must work.
+#[test]
+fn a_sample_made_any_class_does_not_count() {
+    let loss = MultiMarginLoss::new();
+    for on in devices() {
+        let kept = logits(&on).inner().select(0, ids(&on, &[0, 1, 3], [3]));
+        let expected = loss.forward(kept, ids(&on, &[0, 2, 1], [3]));
+        assert!(numbers(&expected)[0] > 0.0);
+        for class in 0..3 {
+            let targets = ids(&on, &[0, 2, class, 1], [4]);
+            let weights = floats(&on, &[1.0, 1.0, 0.0, 1.0], [4]);
+            let found = loss.try_forward_weighted(logits(&on), targets, weights);
+            let found = numbers(&found.unwrap());
+            assert_close(on.name, &found, &numbers(&expected), 1e-6);
         }
     }
 }
@@ -315,10 +382,13 @@ fn ids_that_start_at_1() {
             &on,
             &NllLoss::new(),
             log_probs(&on),
-            targets,
+            targets.clone(),
             value(3.0, [2]),
             text,
         );
+        let said = without_ignoring(text).replace("NllLoss", "MultiMarginLoss");
+        let loss = MultiMarginLoss::new();
+        rejects(&on, &loss, logits(&on), targets, value(3.0, [2]), &said);
     }
 }
 
@@ -329,22 +399,31 @@ fn the_index_of_an_id_among_many_has_no_class_axis() {
             .with_class_axis(class_axis)
             .init()
     };
+    let margin = |class_axis| {
+        MultiMarginLossConfig::new()
+            .with_class_axis(class_axis)
+            .init()
+    };
     let text = "CrossEntropyLoss: target 255 at index [1, 2] is not a class id: the input has 4 \
                 classes (valid ids 0..=3). To skip a value, set with_ignore_index(255).";
+    let said = without_ignoring(text).replace("CrossEntropyLoss", "MultiMarginLoss");
     for on in devices() {
+        let kind = || value(255.0, [1, 2]);
         let numbers: Vec<f64> = (0..24).map(|n| f64::from(n % 7) / 4.0).collect();
         let targets = ids(&on, &[0, 1, 2, 3, 0, 255], [2, 3]);
         let sequence = on.tracked(&numbers, [2, 3, 4], F32);
         rejects(
             &on,
             &loss(2),
-            sequence,
+            sequence.clone(),
             targets.clone(),
-            value(255.0, [1, 2]),
+            kind(),
             text,
         );
+        rejects(&on, &margin(2), sequence, targets.clone(), kind(), &said);
         let image = on.tracked(&numbers, [2, 4, 3], F32);
-        rejects(&on, &loss(1), image, targets, value(255.0, [1, 2]), text);
+        rejects(&on, &loss(1), image.clone(), targets.clone(), kind(), text);
+        rejects(&on, &margin(1), image, targets, kind(), &said);
     }
 }
 
@@ -386,16 +465,19 @@ fn ids_of_every_integer_type() {
         for (id, text) in WRONG_IDS {
             for dtype in int_types(&on, &[id]) {
                 let targets = ids_of(&on, &[0, 2, id, 1], [4], dtype);
-                let text = format!("CrossEntropyLoss: {text}");
-                let kind = value(id as f64, [2]);
+                let said = format!("CrossEntropyLoss: {text}");
+                let kind = || value(id as f64, [2]);
                 rejects(
                     &on,
                     &CrossEntropyLoss::new(),
                     logits(&on),
-                    targets,
-                    kind,
-                    &text,
+                    targets.clone(),
+                    kind(),
+                    &said,
                 );
+                let said = format!("MultiMarginLoss: {}", without_ignoring(text));
+                let loss = MultiMarginLoss::new();
+                rejects(&on, &loss, logits(&on), targets, kind(), &said);
                 tried.push((on.name, dtype));
             }
         }
@@ -415,8 +497,11 @@ fn an_id_beyond_32_bits_is_not_wrapped() {
     for on in devices() {
         for dtype in int_types(&on, &[id]) {
             let targets = ids_of(&on, &[0, 2, 0, id], [4], dtype);
-            let (loss, kind) = (CrossEntropyLoss::new(), value(4294967297.0, [3]));
-            rejects(&on, &loss, logits(&on), targets.clone(), kind, text);
+            let (loss, kind) = (CrossEntropyLoss::new(), || value(4294967297.0, [3]));
+            rejects(&on, &loss, logits(&on), targets.clone(), kind(), text);
+            let said = without_ignoring(text).replace("CrossEntropyLoss", "MultiMarginLoss");
+            let loss = MultiMarginLoss::new();
+            rejects(&on, &loss, logits(&on), targets.clone(), kind(), &said);
             assert_left_out(&on, &ignoring, logits(&on), targets, &[0, 1, 2]);
         }
     }
@@ -473,11 +558,18 @@ fn an_id_beyond_i64() {
         }
         let data = TensorData::new(vec![0, u64::MAX, 2, 1], [4]);
         let targets = Tensor::<1, Int>::from_data(data, (&on.device, DType::U64));
-        // As an `i64` it would be -1.
-        for ignored in [vec![], vec![-1]] {
+        let cross_entropy = |ignored: Vec<i64>| {
             let config = CrossEntropyLossConfig::new().with_ignore_indices(ignored);
-            let tried = || config.init().try_forward(logits(&on), targets.clone());
-            let tried = catch_unwind(AssertUnwindSafe(tried));
+            config.init().try_forward(logits(&on), targets.clone())
+        };
+        let calls: [&dyn Fn() -> Result<Tensor<1>, LossError>; 3] = [
+            &|| cross_entropy(vec![]),
+            // As an `i64` it would be -1.
+            &|| cross_entropy(vec![-1]),
+            &|| MultiMarginLoss::new().try_forward(logits(&on), targets.clone()),
+        ];
+        for call in calls {
+            let tried = catch_unwind(AssertUnwindSafe(call));
             let error = tried.unwrap_or_else(|_| panic!("try_forward panics on {}", on.name));
             let error = error.expect_err(on.name);
             assert_eq!(error.kind, value(u64::MAX as f64, [1]), "on {}", on.name);
@@ -568,6 +660,7 @@ fn a_single_class() {
     let text_of_nll = "NllLoss: log_probs [4, 1] has 1 class along axis 1, so the loss is always \
                        0. For one yes-or-no output per sample use BceWithLogitsLoss; for NllLoss \
                        with two classes let the model give 2 outputs and the target be class ids.";
+    let text_of_margin = text.replace("CrossEntropyLoss", "MultiMarginLoss");
     for on in devices() {
         let output = on.tracked(&[-0.5, 2.0, 0.25, -3.0], [4, 1], F32);
         let labels = floats(&on, &[0.0, 1.0, 1.0, 0.0], [4, 1]);
@@ -579,10 +672,17 @@ fn a_single_class() {
             &on,
             &NllLoss::new(),
             output.clone() - 4.0,
-            zeros,
+            zeros.clone(),
             Shape,
             text_of_nll,
         );
+        let loss = MultiMarginLoss::new();
+        rejects(&on, &loss, output.clone(), zeros, Shape, &text_of_margin);
+        let lists = ids(&on, &[0, -1, 0, -1], [4, 1]);
+        let loss = MultiLabelMarginLoss::new();
+        let said = "MultiLabelMarginLoss: logits [4, 1] has 1 class along axis 1, so the loss is \
+                    always 0.";
+        rejects(&on, &loss, output.clone(), lists, Shape, said);
         // What the message says works.
         let fixed = BceWithLogitsLoss::new().try_forward(output, labels);
         assert!(numbers(&fixed.unwrap())[0] > 0.1);
@@ -600,6 +700,8 @@ fn no_class_at_all() {
                 CrossEntropyLoss::new().try_forward(output(), targets()),
                 CrossEntropyLoss::new().try_forward(output(), output()),
                 NllLoss::new().try_forward(output(), targets()),
+                MultiMarginLoss::new().try_forward(output(), targets()),
+                MultiLabelMarginLoss::new().try_forward(output(), ids(&on, &[], [2, 0])),
             ]
         };
         let tried = catch_unwind(AssertUnwindSafe(tried));
@@ -628,9 +730,15 @@ fn samples_without_elements() {
         assert_zero!(
             L1Loss(empty(), nothing());
             MseLoss(empty(), nothing());
+            SmoothL1Loss(empty(), nothing());
+            HuberLoss(empty(), nothing());
+            PoissonNllLoss(empty(), nothing());
+            GaussianNllLoss(empty(), nothing(), nothing());
             BceLoss(empty(), nothing());
             BceWithLogitsLoss(empty(), nothing());
             KlDivLoss(empty(), nothing());
+            SoftMarginLoss(empty(), nothing());
+            MultiLabelSoftMarginLoss(empty(), nothing());
             HingeEmbeddingLoss(empty(), nothing());
             MarginRankingLoss(empty(), nothing(), nothing())
         );
@@ -910,6 +1018,44 @@ fn labels_that_are_none() {
     }
 }
 
+/// What is wrong with a vector, as it is for the only row of a batch.
+fn in_a_row(kind: &LossErrorKind, text: &str) -> (LossErrorKind, String) {
+    let LossErrorKind::Value { value, index } = kind else {
+        panic!("{kind:?} has no index")
+    };
+    let (value, index) = (*value, [&[0][..], index.as_slice()].concat());
+    let text = text.replace("at index [", "at index [0, ");
+    (LossErrorKind::Value { value, index }, text)
+}
+
+#[test]
+fn rows_of_labels_that_are_none() {
+    let losses = [
+        MultiLabelSoftMarginLoss::new(),
+        MultiLabelSoftMarginLossConfig::new()
+            .with_weights(Some(vec![2.0, 0.0, 1.0]))
+            .init(),
+    ];
+    for on in devices() {
+        let logits = || on.tracked(&[0.5, -3.0, 2.0], [1, 3], F32);
+        for loss in &losses {
+            for (labels, kind, text) in wrong_labels().iter().chain(&wrong_float_labels()) {
+                let (kind, text) = in_a_row(kind, text);
+                let said = format!("MultiLabelSoftMarginLoss: {text}");
+                let targets = floats(&on, labels, [1, 3]);
+                rejects(&on, loss, logits(), targets, kind, &said);
+            }
+            for (labels, kind, text) in wrong_labels() {
+                let (kind, text) = in_a_row(&kind, text);
+                let said = format!("MultiLabelSoftMarginLoss: {text}");
+                let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+                let targets = ids(&on, &labels, [1, 3]);
+                rejects(&on, loss, logits(), targets, kind, &said);
+            }
+        }
+    }
+}
+
 #[test]
 fn signs_given_as_labels_are_converted_by_the_function_of_the_message() {
     for on in devices() {
@@ -964,30 +1110,30 @@ fn signs_that_are_none() {
     for on in devices() {
         let first = || on.tracked(&[0.5, 0.25, 2.0], [3], F32);
         let second = || on.tracked(&[1.5, 0.0, 2.5], [3], F32);
+        let vectors = || on.tracked(&LOGITS[..6], [3, 2], F32);
+        let others = || on.tracked(&LOGITS[6..], [3, 2], F32);
+        macro_rules! rejected_by_all {
+            ($targets:expr, $kind:expr, $text:expr) => {{
+                let (targets, kind) = (|| $targets.clone(), || $kind.clone());
+                let said = |loss: &str| format!("{loss}: {}", $text);
+                let (loss, text) = (HingeEmbeddingLoss::new(), said("HingeEmbeddingLoss"));
+                rejects(&on, &loss, first(), targets(), kind(), &text);
+                let (loss, text) = (SoftMarginLoss::new(), said("SoftMarginLoss"));
+                rejects(&on, &loss, first(), targets(), kind(), &text);
+                let (loss, text) = (MarginRankingLoss::new(), said("MarginRankingLoss"));
+                rejects_three(&on, &loss, (first(), second(), targets()), kind(), &text);
+                let (loss, text) = (CosineEmbeddingLoss::new(), said("CosineEmbeddingLoss"));
+                rejects_three(&on, &loss, (vectors(), others(), targets()), kind(), &text);
+            }};
+        }
         for (signs, kind, text) in wrong_signs().iter().chain(&wrong_float_signs()) {
             let targets = floats(&on, signs, [3]);
-            let said = format!("HingeEmbeddingLoss: {text}");
-            let loss = HingeEmbeddingLoss::new();
-            rejects(&on, &loss, first(), targets.clone(), kind.clone(), &said);
-            let said = format!("MarginRankingLoss: {text}");
-            let loss = MarginRankingLoss::new();
-            rejects_three(
-                &on,
-                &loss,
-                (first(), second(), targets),
-                kind.clone(),
-                &said,
-            );
+            rejected_by_all!(targets, kind, text);
         }
         for (signs, kind, text) in wrong_signs() {
             let signs: Vec<i64> = signs.iter().map(|&sign| sign as i64).collect();
             let targets = ids(&on, &signs, [3]);
-            let said = format!("HingeEmbeddingLoss: {text}");
-            let loss = HingeEmbeddingLoss::new();
-            rejects(&on, &loss, first(), targets.clone(), kind.clone(), &said);
-            let said = format!("MarginRankingLoss: {text}");
-            let loss = MarginRankingLoss::new();
-            rejects_three(&on, &loss, (first(), second(), targets), kind, &said);
+            rejected_by_all!(targets, kind, text);
         }
     }
 }
@@ -1000,6 +1146,260 @@ fn labels_given_as_signs_are_converted_by_the_function_of_the_message() {
         let signs = target::signs(ids(&on, &[0, 1, 1], [3]));
         let found = loss.try_forward_no_reduction(distances, signs).unwrap();
         assert_eq!(numbers(&found), [0.5, 0.25, 2.0]);
+
+        let logits = || on.tracked(&[0.5, -3.0, 2.0], [3], F32);
+        let loss = SoftMarginLoss::new();
+        let signs = target::signs(ids(&on, &[0, 1, 1], [3]));
+        let found = loss.try_forward(logits(), signs).unwrap();
+        let expected = loss.forward(logits(), mask(&on, &[false, true, true], [3]));
+        assert_eq!(numbers(&found), numbers(&expected));
+    }
+}
+
+// Lists of labels.
+
+/// Two samples of five classes: lists of labels that are none, the entry told, and what is said.
+fn wrong_lists() -> Vec<([[i64; 5]; 2], LossErrorKind, &'static str)> {
+    vec![
+        (
+            [[3, 7, -1, -1, -1], [0, 1, 2, -1, -1]],
+            value(7.0, [0, 1]),
+            "target 7 at index [0, 1] is not a label: the input has 5 classes (valid ids 0..=4, \
+             and -1 after the last label of a row).",
+        ),
+        (
+            [[0, -1, -1, -1, -1], [2, 5, -1, -1, -1]],
+            value(5.0, [1, 1]),
+            "target 5 at index [1, 1] is not a label: the input has 5 classes (valid ids 0..=4, \
+             and -1 after the last label of a row).",
+        ),
+        (
+            [[1, 3, -1, -1, -1], [5, 2, -1, -1, -1]],
+            value(5.0, [1, 0]),
+            "target 5 at index [1, 0] is not a label: the input has 5 classes (valid ids 0..=4, \
+             and -1 after the last label of a row). Are the ids 1-based? Subtract 1.",
+        ),
+        (
+            [[4, -1, -1, -1, -1], [2, -2, -1, -1, -1]],
+            value(-2.0, [1, 1]),
+            "target -2 at index [1, 1] is not a label: the input has 5 classes (valid ids 0..=4, \
+             and -1 after the last label of a row).",
+        ),
+        (
+            [[0, -100, -100, -100, -100], [1, 2, -100, -100, -100]],
+            value(-100.0, [0, 1]),
+            "target -100 at index [0, 1] is not a label: the input has 5 classes (valid ids \
+             0..=4, and -1 after the last label of a row).",
+        ),
+        (
+            [[0, 1, 2, 3, 4], [i32::MAX as i64, -1, -1, -1, -1]],
+            value(2147483647.0, [1, 0]),
+            "target 2147483647 at index [1, 0] is not a label: the input has 5 classes (valid ids \
+             0..=4, and -1 after the last label of a row).",
+        ),
+        // Labels behind the end of the list.
+        (
+            [[0, 1, -1, -1, -1], [1, -1, 2, -1, -1]],
+            value(2.0, [1, 2]),
+            "target 2 at index [1, 2] comes after a -1: a row lists its labels first, then -1 to \
+             the end.",
+        ),
+        (
+            [[-1, -1, -1, -1, 0], [1, -1, -1, -1, -1]],
+            value(0.0, [0, 4]),
+            "target 0 at index [0, 4] comes after a -1: a row lists its labels first, then -1 to \
+             the end.",
+        ),
+        // A list padded with its first label.
+        (
+            [[0, 2, -1, -1, -1], [3, 1, 3, 3, 3]],
+            value(3.0, [1, 2]),
+            "target 3 at index [1, 2] is in its row twice. A row lists each label once.",
+        ),
+        // Rows of labels 0 and 1.
+        (
+            [[0, 1, 1, 0, 0], [1, 0, 0, 0, 1]],
+            value(1.0, [0, 2]),
+            "target 1 at index [0, 2] is in its row twice. These look like multi-hot rows: use \
+             MultiLabelSoftMarginLoss, or convert them with `target::label_ids`.",
+        ),
+    ]
+}
+
+/// Neither the loss nor what makes rows of them takes them.
+#[test]
+fn lists_that_are_none() {
+    let loss = MultiLabelMarginLoss::new();
+    for on in devices() {
+        for (lists, kind, text) in wrong_lists() {
+            let output = on.tracked(&LOGITS[..10], [2, 5], F32);
+            let targets = ids(&on, &lists.concat(), [2, 5]);
+            let said = format!("MultiLabelMarginLoss: {text}");
+            rejects(&on, &loss, output, targets.clone(), kind, &said);
+            if reads(&on) {
+                let (said, file) = panic_of(|| drop(target::multi_hot(targets, 1)));
+                assert_eq!(said, format!("multi_hot: {text}"), "on {}", on.name);
+                assert!(file.ends_with("targets.rs"), "{file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_along_another_class_axis() {
+    let text = "MultiLabelMarginLoss: target 2 at index [1, 1, 2] is in its row twice. A row lists \
+                each label once.";
+    for on in devices() {
+        // [N, T, C] = [2, 2, 3]: the last place of the second sample has a label twice.
+        let lists = [0, -1, -1, 2, 1, -1, 1, -1, -1, 2, 0, 2];
+        let targets = ids(&on, &lists, [2, 2, 3]);
+        let output = on.tracked(&LOGITS, [2, 2, 3], F32);
+        let loss = MultiLabelMarginLossConfig::new().with_class_axis(2).init();
+        rejects(
+            &on,
+            &loss,
+            output.clone(),
+            targets.clone(),
+            value(2.0, [1, 1, 2]),
+            text,
+        );
+
+        let text = text.replace("[1, 1, 2]", "[1, 2, 1]");
+        let (output, targets) = (output.swap_dims(1, 2), targets.swap_dims(1, 2));
+        let loss = MultiLabelMarginLoss::new();
+        rejects(&on, &loss, output, targets, value(2.0, [1, 2, 1]), &text);
+    }
+}
+
+#[test]
+fn lists_of_every_integer_type() {
+    let loss = MultiLabelMarginLoss::new();
+    let text = |id: i128, at: usize| {
+        format!(
+            "MultiLabelMarginLoss: target {id} at index [0, {at}] is not a label: the input has 5 \
+             classes (valid ids 0..=4, and -1 after the last label of a row)."
+        )
+    };
+    for on in devices() {
+        let output = || on.tracked(&LOGITS[..5], [1, 5], F32);
+        for dtype in int_types(&on, &[9]) {
+            // The longest list there is needs no -1, so that types without a sign hold it.
+            let targets = ids_of(&on, &[4, 3, 2, 1, 9], [1, 5], dtype);
+            let kind = value(9.0, [0, 4]);
+            rejects(&on, &loss, output(), targets, kind, &text(9, 4));
+        }
+        // In 32 bits these would be class 1 and the end of the list.
+        for id in [(1 << 32) + 1, (1 << 32) - 1] {
+            for dtype in int_types(&on, &[id, -1]) {
+                let targets = ids_of(&on, &[0, id, -1, -1, -1], [1, 5], dtype);
+                let kind = value(id as f64, [0, 1]);
+                rejects(&on, &loss, output(), targets, kind, &text(id.into(), 1));
+            }
+        }
+        // And this one would be the end of the list in 64.
+        if on.device.supports_dtype(DType::U64) {
+            let data = TensorData::new(vec![0, 1, 2, 3, u64::MAX], [1, 5]);
+            let targets = Tensor::<2, Int>::from_data(data, (&on.device, DType::U64));
+            let kind = value(u64::MAX as f64, [0, 4]);
+            rejects(
+                &on,
+                &loss,
+                output(),
+                targets,
+                kind,
+                &text(u64::MAX.into(), 4),
+            );
+        }
+    }
+}
+
+/// Lists padded with -1 where a label is asked for each class.
+#[test]
+fn lists_given_as_labels() {
+    let text = "MultiLabelSoftMarginLoss: target 2 at index [0, 0] is not a label: it must be 0, 1 \
+                or between. Lists of labels padded with -1 belong to MultiLabelMarginLoss, or \
+                convert them with `target::multi_hot`.";
+    let loss = MultiLabelSoftMarginLoss::new();
+    for on in devices() {
+        let output = || on.tracked(&LOGITS[..6], [2, 3], F32);
+        let lists = || ids(&on, &[2, -1, -1, 0, 1, -1], [2, 3]);
+        let kind = || value(2.0, [0, 0]);
+        rejects(&on, &loss, output(), lists(), kind(), text);
+        rejects(&on, &loss, output(), lists().float(), kind(), text);
+
+        // What the message says works.
+        let rows = mask(&on, &[false, false, true, true, true, false], [2, 3]);
+        let expected = loss.forward(output(), rows);
+        let found = loss.try_forward(output(), target::multi_hot(lists(), 1));
+        assert_eq!(numbers(&found.unwrap()), numbers(&expected));
+        assert!(
+            MultiLabelMarginLoss::new()
+                .try_forward(output(), lists())
+                .is_ok()
+        );
+    }
+}
+
+#[test]
+fn rows_given_as_lists_are_converted_by_the_function_of_the_message() {
+    let loss = MultiLabelMarginLoss::new();
+    for on in devices() {
+        let output = || on.tracked(&LOGITS[..10], [2, 5], F32);
+        let rows = ids(&on, &[0, 1, 1, 0, 0, 1, 0, 0, 0, 1], [2, 5]);
+        let lists = ids(&on, &[1, 2, -1, -1, -1, 0, 4, -1, -1, -1], [2, 5]);
+        let expected = loss.forward(output(), lists);
+        let found = loss.try_forward(output(), target::label_ids(rows.bool(), 1));
+        assert_eq!(numbers(&found.unwrap()), numbers(&expected));
+    }
+}
+
+fn integers<const D: usize>(ids: &Tensor<D, Int>) -> Vec<i64> {
+    ids.clone().into_data().iter::<i64>().collect()
+}
+
+#[test]
+fn rows_of_labels_become_lists_and_back() {
+    // No label, one, some, all.
+    let rows = [
+        [false, false, false],
+        [false, true, false],
+        [true, false, true],
+        [true, true, true],
+    ];
+    let lists: Vec<i64> = [[-1, -1, -1], [1, -1, -1], [0, 2, -1], [0, 1, 2]].concat();
+    for on in devices() {
+        let rows = mask(&on, &rows.concat(), [4, 3]);
+        let found = target::label_ids(rows.clone(), 1);
+        assert_eq!(integers(&found), lists, "on {}", on.name);
+        let back: Tensor<2> = target::multi_hot(found, 1);
+        assert_eq!(numbers(&back), numbers(&rows.clone().float()));
+
+        // Along each axis of a tensor of rank 3.
+        let rows: Tensor<3, Bool> = rows.reshape([2, 2, 3]);
+        for axis in 0..3 {
+            let rows = rows.clone().swap_dims(axis, 2);
+            let found = target::label_ids(rows.clone(), axis);
+            assert_eq!(found.dims(), rows.dims());
+            let what = format!("axis {axis} on {}", on.name);
+            let turned = found.clone().swap_dims(axis, 2);
+            assert_eq!(integers(&turned), lists, "{what}");
+            let back = target::multi_hot(found, axis);
+            assert_eq!(numbers(&back), numbers(&rows.float()), "{what}");
+        }
+
+        // Whatever the order of a list.
+        let found = target::multi_hot(ids(&on, &[2, 0, -1, 2, 1, 0], [2, 3]), 1);
+        assert_eq!(numbers(&found), [1.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+
+        // Nothing becomes nothing.
+        let nothing = target::label_ids(mask(&on, &[], [0, 3]), 1);
+        assert_eq!(nothing.dims(), [0, 3]);
+        assert_eq!(target::multi_hot(nothing, 1).dims(), [0, 3]);
+
+        let text = panic_text(|| drop(target::label_ids(mask(&on, &[true; 3], [1, 3]), 2)));
+        assert_eq!(text, "label_ids: class_axis 2 is not an axis of rank 2.");
+        let text = panic_text(|| drop(target::multi_hot(ids(&on, &[0, 1, 2], [1, 3]), 2)));
+        assert_eq!(text, "multi_hot: class_axis 2 is not an axis of rank 2.");
     }
 }
 
@@ -1175,17 +1575,18 @@ fn regression_targets_that_are_not_finite() {
                 "target {shown} at index [1, 0] is not a finite number. To leave it out, set it to \
                  0 and give it weight 0 in forward_weighted."
             );
-            let (said, kind) = (format!("L1Loss: {text}"), value(wrong, [1, 0]));
-            rejects(
-                &on,
-                &L1Loss::new(),
-                output.clone(),
-                targets.clone(),
-                kind.clone(),
-                &said,
-            );
-            let said = format!("MseLoss: {text}");
-            rejects(&on, &MseLoss::new(), output, targets, kind, &said);
+            let kind = || value(wrong, [1, 0]);
+            macro_rules! rejected_by {
+                ($($loss:ident)+) => {$(
+                    let said = format!("{}: {text}", stringify!($loss));
+                    let inputs = (output.clone(), targets.clone());
+                    rejects(&on, &$loss::new(), inputs.0, inputs.1, kind(), &said);
+                )+};
+            }
+            rejected_by!(L1Loss MseLoss SmoothL1Loss HuberLoss);
+            let said = format!("GaussianNllLoss: {text}");
+            let loss = GaussianNllLoss::new();
+            rejects_three(&on, &loss, (output, targets, 0.5), kind(), &said);
         }
         // What the message says works.
         let output = on.tracked(&[0.5, -3.0, 2.0, 1.0], [2, 2], F32);
@@ -1196,7 +1597,255 @@ fn regression_targets_that_are_not_finite() {
     }
 }
 
+/// A sentence for those below 0, and one for those that are no numbers.
+#[test]
+fn counts_that_are_none() {
+    let below = "Counts are not standardised; for targets of any sign use MseLoss, L1Loss or \
+                 HuberLoss.";
+    let missing = "To leave it out, set it to 0 and give it weight 0 in forward_weighted.";
+    let text = |count: f64, hint: &str| {
+        format!(
+            "PoissonNllLoss: target {count} at index [1] is not a count: it must be finite and at \
+             least 0. {hint}"
+        )
+    };
+    for loss in [
+        PoissonNllLoss::new(),
+        PoissonNllLossConfig::new()
+            .with_log_input(false)
+            .with_full(true)
+            .init(),
+    ] {
+        for on in devices() {
+            let output = || on.tracked(&[0.5, 3.0, 2.0], [3], F32);
+            for (wrong, hint) in [
+                (-1.0, below),
+                (-0.25, below),
+                (NAN, missing),
+                (INFINITY, missing),
+                (-INFINITY, missing),
+            ] {
+                let targets = floats(&on, &[2.0, wrong, 0.0], [3]);
+                let kind = value(wrong, [1]);
+                rejects(&on, &loss, output(), targets, kind, &text(wrong, hint));
+            }
+            let targets = ids(&on, &[2, -1, 0], [3]);
+            let kind = value(-1.0, [1]);
+            rejects(&on, &loss, output(), targets, kind, &text(-1.0, below));
+
+            // What the message says works.
+            let targets = floats(&on, &[2.0, 0.0, 0.0], [3]);
+            let weights = floats(&on, &[1.0, 0.0, 1.0], [3]);
+            let found = loss.try_forward_weighted(output(), targets, weights);
+            let at = ids(&on, &[0, 2], [2]);
+            let expected = loss.forward(output().inner().select(0, at), ids(&on, &[2, 0], [2]));
+            let found = numbers(&found.unwrap());
+            assert_close(on.name, &found, &numbers(&expected), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn predictions_that_are_no_rates() {
+    let rates = PoissonNllLossConfig::new().with_log_input(false);
+    for on in devices() {
+        let targets = || floats(&on, &[1.0, 0.0, 3.0], [3]);
+        for wrong in [-0.5, -1e-30, -INFINITY] {
+            let output = on.tracked(&[0.5, wrong, 2.0], [3], F32);
+            let text = format!(
+                "PoissonNllLoss: prediction {} at index [1] is not a rate: with log_input = false \
+                 it must be at least 0. Let the model end in softplus or exp, or keep log_input = \
+                 true and let it predict the logarithm of the rate.",
+                wrong as f32
+            );
+            let kind = value(f64::from(wrong as f32), [1]);
+            rejects(&on, &rates.init(), output, targets(), kind, &text);
+        }
+        // What the message says works, either way.
+        let output = || on.tracked(&[0.5, -0.5, 2.0], [3], F32);
+        let found = PoissonNllLoss::new()
+            .try_forward(output(), targets())
+            .unwrap();
+        let loss = rates.clone().with_eps(0.0).init();
+        let expected = loss.try_forward(output().exp(), targets()).unwrap();
+        assert_close(on.name, &numbers(&found), &numbers(&expected), 1e-5);
+        // A rate of 0 is one.
+        let output = on.tracked(&[0.5, 0.0, 2.0], [3], F32);
+        assert!(rates.init().try_forward(output, targets()).is_ok());
+    }
+}
+
+#[test]
+fn variances_that_are_none() {
+    let loss = GaussianNllLoss::new();
+    let text = |shown: &str| {
+        format!(
+            "GaussianNllLoss: variance {shown} is negative. Let the model's output for it end in \
+             softplus or exp."
+        )
+    };
+    for on in devices() {
+        let output = || on.tracked(&[0.5, -3.0, 2.0, 1.0], [2, 2], F32);
+        let targets = || floats(&on, &[1.0, 0.0, 0.5, 2.0], [2, 2]);
+        macro_rules! rejected {
+            ($variance:expr, $kind:expr, $text:expr) => {
+                rejects_three(&on, &loss, (output(), targets(), $variance), $kind, &$text)
+            };
+        }
+        let per_element = [1.0, 0.5, -0.5, 2.0];
+        let kind = || value(-0.5, [1, 0]);
+        let at = "-0.5 at index [1, 0]";
+        rejected!(floats(&on, &per_element, [2, 2]), kind(), text(at));
+        rejected!(on.tracked(&per_element, [2, 2], F32), kind(), text(at));
+        let column = floats(&on, &[0.0, -0.5], [2, 1]);
+        rejected!(column, kind(), text(at));
+        let per_row = floats(&on, &[0.0, -0.5], [2]);
+        rejected!(per_row, value(-0.5, [1]), text("-0.5 at index [1]"));
+        let per_row = floats(&on, &[-INFINITY, 1.0], [2]);
+        rejected!(per_row, value(-INFINITY, [0]), text("-inf at index [0]"));
+
+        for number in [-1.0, -1e-9, NAN, INFINITY] {
+            let said = format!(
+                "GaussianNllLoss: variance must be finite and at least 0, but is {number}."
+            );
+            rejected!(number, value(number, []), said);
+        }
+        // What the message says works; so does 0, which counts as eps.
+        let variance = on.tracked(&per_element, [2, 2], F32).exp();
+        let found = loss.try_forward(output(), targets(), variance).unwrap();
+        assert!(numbers(&found)[0].is_finite(), "on {}", on.name);
+        let found = loss.try_forward(output(), targets(), 0.0).unwrap();
+        let expected = loss.forward(output(), targets(), loss.config().eps);
+        assert_eq!(numbers(&found), numbers(&expected), "on {}", on.name);
+    }
+}
+
 // Shapes.
+
+#[test]
+fn variances_of_another_shape() {
+    let loss = GaussianNllLoss::new();
+    for on in devices() {
+        macro_rules! rejected {
+            ($predictions:expr, $($variance:expr),+ => $fits:literal) => {$({
+                let (shape, wrong) = ($predictions, $variance);
+                let (count, given): (usize, usize) =
+                    (shape.iter().product(), wrong.iter().product());
+                let output = on.tracked(&vec![0.5; count], shape, F32);
+                let targets = floats(&on, &vec![1.0; count], shape);
+                let variance = floats(&on, &vec![1.0; given], wrong);
+                let text = format!(
+                    "GaussianNllLoss: variance {wrong:?} does not fit predictions {shape:?}: give \
+                     {}, or a number.",
+                    $fits
+                );
+                rejects_three(&on, &loss, (output, targets, variance), Shape, &text);
+            })+};
+        }
+        rejected!(
+            [4, 5], [3], [5], [4, 4], [3, 5], [1, 5], [5, 4], [5, 1], [1, 1]
+                => "one for each element [4, 5], one for each row [4] or [4, 1]"
+        );
+        rejected!(
+            [10, 2, 3], [10, 2, 2], [10, 3], [10, 1], [2, 10], [10, 1, 3], [10, 1, 1], [1, 2, 1]
+                => "one for each element [10, 2, 3], one for each row [10, 2] or [10, 2, 1]"
+        );
+
+        // What the message says works, and is the same where the numbers are.
+        let output = || on.tracked(&LOGITS, [2, 3, 2], F32);
+        let targets = || floats(&on, &[0.5; 12], [2, 3, 2]);
+        let expected = numbers(&loss.forward(output(), targets(), 0.25));
+        let found = [
+            loss.try_forward(output(), targets(), floats(&on, &[0.25; 12], [2, 3, 2])),
+            loss.try_forward(output(), targets(), floats(&on, &[0.25; 6], [2, 3, 1])),
+            loss.try_forward(output(), targets(), floats(&on, &[0.25; 6], [2, 3])),
+        ];
+        for found in found {
+            assert_close(on.name, &numbers(&found.unwrap()), &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn signs_of_another_number_than_the_pairs() {
+    let loss = CosineEmbeddingLoss::new();
+    for on in devices() {
+        let vectors = || on.tracked(&[0.5; 32], [4, 8], F32);
+        let text = |found: usize| {
+            format!(
+                "CosineEmbeddingLoss: targets [{found}] do not fit first [4, 8]: give one sign for \
+                 each pair, [4]."
+            )
+        };
+        let five = floats(&on, &[1.0; 5], [5]);
+        rejects_three(&on, &loss, (vectors(), vectors(), five), Shape, &text(5));
+        let one = ids(&on, &[-1], [1]);
+        rejects_three(&on, &loss, (vectors(), vectors(), one), Shape, &text(1));
+        let eight = mask(&on, &[true; 8], [8]);
+        rejects_three(&on, &loss, (vectors(), vectors(), eight), Shape, &text(8));
+
+        let vectors = || on.tracked(&LOGITS, [2, 3, 2], F32);
+        let turned = ids(&on, &[1; 6], [3, 2]);
+        rejects_three(
+            &on,
+            &loss,
+            (vectors(), vectors(), turned),
+            Shape,
+            "CosineEmbeddingLoss: targets [3, 2] do not fit first [2, 3, 2]: give one sign for \
+             each pair, [2, 3].",
+        );
+    }
+}
+
+#[test]
+fn vectors_without_components() {
+    for on in devices() {
+        let vectors = || on.tracked(&[], [4, 0], F32);
+        let signs = ids(&on, &[1, -1, 1, -1], [4]);
+        let text = "CosineEmbeddingLoss: the vectors [4, 0] have no components.";
+        let loss = CosineEmbeddingLoss::new();
+        rejects_three(&on, &loss, (vectors(), vectors(), signs), Shape, text);
+
+        let three = || (vectors(), vectors(), vectors());
+        let text = "the embeddings [4, 0] have no components.";
+        let said = format!("TripletMarginLoss: {text}");
+        rejects_three(&on, &TripletMarginLoss::new(), three(), Shape, &said);
+        let said = format!("TripletMarginWithDistanceLoss: {text}");
+        for distance in [Distance::Euclidean, Distance::Lp(3.0), Distance::Cosine] {
+            let loss = TripletMarginWithDistanceLossConfig::new()
+                .with_distance(distance)
+                .init();
+            rejects_three(&on, &loss, three(), Shape, &said);
+        }
+    }
+}
+
+/// A distance function that gives one too many, for two of the three tensors.
+#[test]
+fn distances_of_another_number_than_the_rows() {
+    for on in devices() {
+        for (wrong, names) in [
+            ([1.0, 2.0], "anchor and positive"),
+            ([1.0, 3.0], "anchor and negative"),
+            ([2.0, 3.0], "positive and negative"),
+        ] {
+            let distance = move |a: Tensor<2>, b: Tensor<2>| -> Tensor<1> {
+                let given = [numbers(&a)[0], numbers(&b)[0]];
+                let count = if given == wrong { 4 } else { 3 };
+                Tensor::zeros([count], &a.device())
+            };
+            let loss = TripletMarginWithDistanceLossConfig::new()
+                .with_swap(true)
+                .init_with(distance);
+            let text = format!(
+                "TripletMarginWithDistanceLoss: the distance function gave [4] for {names}, but \
+                 must give one distance for each row, [3]."
+            );
+            let all = |number: f64| on.tracked(&[number; 6], [3, 2], F32);
+            rejects_three(&on, &loss, (all(1.0), all(2.0), all(3.0)), Shape, &text);
+        }
+    }
+}
 
 #[test]
 fn sequences_with_the_class_axis_last() {
@@ -1221,6 +1870,12 @@ fn sequences_with_the_class_axis_last() {
             Shape,
             &text,
         );
+
+        let text = text
+            .replace("NllLoss", "MultiMarginLoss")
+            .replace("log_probs", "logits");
+        let loss = MultiMarginLoss::new();
+        rejects(&on, &loss, output.clone(), targets.clone(), Shape, &text);
 
         // What the message says works, and is the same as moving the axis.
         let loss = CrossEntropyLossConfig::new().with_class_axis(2).init();
@@ -1260,6 +1915,15 @@ fn class_targets_of_another_shape() {
             Shape,
             "NllLoss: log_probs [4, 3] with class axis 1 (3 classes) needs class ids of shape [4], \
              but targets have [5]. The batch sizes differ: 4 and 5.",
+        );
+        rejects(
+            &on,
+            &MultiMarginLoss::new(),
+            logits(&on),
+            ids(&on, &[0, 1, 2], [3]),
+            Shape,
+            "MultiMarginLoss: logits [4, 3] with class axis 1 (3 classes) needs class ids of shape \
+             [4], but targets have [3]. The batch sizes differ: 4 and 3.",
         );
         rejects(
             &on,
@@ -1314,89 +1978,32 @@ fn rejects_shapes(on: &TestDevice, shape: [usize; 2], other: [usize; 2], text: &
         let text = text.replace("INPUT", input).replace("TARGET", target);
         format!("{loss}: {text}")
     };
-    let text = said("L1Loss", "predictions", "targets");
-    rejects(on, &L1Loss::new(), tracked(1.0), targets(0.5), Shape, &text);
-    let text = said("MseLoss", "predictions", "targets");
-    rejects(
-        on,
-        &MseLoss::new(),
-        tracked(1.0),
-        targets(0.5),
-        Shape,
-        &text,
-    );
-    let text = said("BceLoss", "probs", "targets");
-    rejects(
-        on,
-        &BceLoss::new(),
-        tracked(0.5),
-        targets(1.0),
-        Shape,
-        &text,
-    );
-    let text = said("BceWithLogitsLoss", "logits", "targets");
-    rejects(
-        on,
-        &BceWithLogitsLoss::new(),
-        tracked(0.5),
-        targets(1.0),
-        Shape,
-        &text,
-    );
-    let text = said("KlDivLoss", "log_probs", "targets");
-    rejects(
-        on,
-        &KlDivLoss::new(),
-        tracked(-1.0),
-        targets(1.0),
-        Shape,
-        &text,
-    );
-    let text = said("HingeEmbeddingLoss", "distances", "targets");
-    rejects(
-        on,
-        &HingeEmbeddingLoss::new(),
-        tracked(0.5),
-        targets(1.0),
-        Shape,
-        &text,
-    );
-
-    let loss = MarginRankingLoss::new();
-    let text = said("MarginRankingLoss", "first", "targets");
-    rejects_three(
-        on,
-        &loss,
-        (tracked(0.5), tracked(0.25), targets(1.0)),
-        Shape,
-        &text,
-    );
-    let text = said("MarginRankingLoss", "first", "second");
-    rejects_three(
-        on,
-        &loss,
-        (tracked(0.5), targets(0.25), targets(1.0)),
-        Shape,
-        &text,
-    );
-
-    let loss = TripletMarginLoss::new();
-    let text = said("TripletMarginLoss", "anchor", "positive");
-    rejects_three(
-        on,
-        &loss,
-        (tracked(0.5), targets(0.25), tracked(1.0)),
-        Shape,
-        &text,
-    );
-    let text = said("TripletMarginLoss", "anchor", "negative");
-    rejects_three(
-        on,
-        &loss,
-        (tracked(0.5), tracked(0.25), targets(1.0)),
-        Shape,
-        &text,
-    );
+    let labels = || ids(on, &vec![0; count(other)], other);
+    all_reject!(on, Shape, said, {
+        L1Loss, "predictions", "targets", (tracked(1.0), targets(0.5));
+        MseLoss, "predictions", "targets", (tracked(1.0), targets(0.5));
+        SmoothL1Loss, "predictions", "targets", (tracked(1.0), targets(0.5));
+        HuberLoss, "predictions", "targets", (tracked(1.0), targets(0.5));
+        PoissonNllLoss, "predictions", "targets", (tracked(1.0), targets(0.5));
+        GaussianNllLoss, "predictions", "targets", (tracked(1.0), targets(0.5), 1.0);
+        BceLoss, "probs", "targets", (tracked(0.5), targets(1.0));
+        BceWithLogitsLoss, "logits", "targets", (tracked(0.5), targets(1.0));
+        KlDivLoss, "log_probs", "targets", (tracked(-1.0), targets(1.0));
+        SoftMarginLoss, "logits", "targets", (tracked(0.5), targets(1.0));
+        MultiLabelMarginLoss, "logits", "targets", (tracked(0.5), labels());
+        MultiLabelSoftMarginLoss, "logits", "targets", (tracked(0.5), targets(1.0));
+        HingeEmbeddingLoss, "distances", "targets", (tracked(0.5), targets(1.0));
+        MarginRankingLoss, "first", "targets", (tracked(0.5), tracked(0.25), targets(1.0));
+        MarginRankingLoss, "first", "second", (tracked(0.5), targets(0.25), targets(1.0));
+        TripletMarginLoss, "anchor", "positive", (tracked(0.5), targets(0.25), tracked(1.0));
+        TripletMarginLoss, "anchor", "negative", (tracked(0.5), tracked(0.25), targets(1.0));
+        TripletMarginWithDistanceLoss, "anchor", "positive",
+            (tracked(0.5), targets(0.25), tracked(1.0));
+        TripletMarginWithDistanceLoss, "anchor", "negative",
+            (tracked(0.5), tracked(0.25), targets(1.0));
+        CosineEmbeddingLoss, "first", "second",
+            (tracked(0.5), targets(0.25), ids(on, &vec![1; shape[0]], [shape[0]]));
+    });
 }
 
 #[test]
@@ -1429,6 +2036,13 @@ fn batches_of_different_size() {
             "INPUT [3, 2] and TARGET [3, 1] must have the same shape; nothing is broadcast. Each \
              element of INPUT needs its own element of TARGET.",
         );
+        rejects_shapes(
+            &on,
+            [4, 8],
+            [4, 7],
+            "INPUT [4, 8] and TARGET [4, 7] must have the same shape; nothing is broadcast. Each \
+             element of INPUT needs its own element of TARGET.",
+        );
     }
 }
 
@@ -1442,12 +2056,24 @@ fn a_class_axis_that_the_input_does_not_have() {
         rejects(&on, &loss, logits(&on), targets.clone(), Shape, &said);
         let loss = NllLossConfig::new().with_class_axis(2).init();
         let said = format!("NllLoss: {text}");
-        rejects(&on, &loss, log_probs(&on), targets, Shape, &said);
+        rejects(&on, &loss, log_probs(&on), targets.clone(), Shape, &said);
+        let loss = MultiMarginLossConfig::new().with_class_axis(2).init();
+        let said = format!("MultiMarginLoss: {text}");
+        rejects(&on, &loss, logits(&on), targets, Shape, &said);
+        let lists = ids(&on, &[0, -1, -1].repeat(4), [4, 3]);
+        let loss = MultiLabelMarginLossConfig::new().with_class_axis(2).init();
+        let said = format!("MultiLabelMarginLoss: {text}");
+        rejects(&on, &loss, logits(&on), lists, Shape, &said);
 
         let labels = floats(&on, &[1.0, 0.0, 0.0].repeat(4), [4, 3]);
         let loss = KlDivLossConfig::new().with_class_axis(Some(2)).init();
         let said = format!("KlDivLoss: {text}");
         rejects(&on, &loss, log_probs(&on), labels.clone(), Shape, &said);
+        let loss = MultiLabelSoftMarginLossConfig::new()
+            .with_class_axis(2)
+            .init();
+        let said = format!("MultiLabelSoftMarginLoss: {text}");
+        rejects(&on, &loss, logits(&on), labels.clone(), Shape, &said);
         let loss = BceWithLogitsLossConfig::new()
             .with_pos_weights(Some(vec![1.0, 2.0, 3.0]))
             .with_class_axis(2)
@@ -1498,12 +2124,23 @@ fn the_wrong_number_of_class_weights() {
         rejects(&on, &loss, logits(&on), probs.clone(), Shape, text);
         let loss = NllLossConfig::new().with_weights(Some(vec![1.0])).init();
         let text = "NllLoss: weights has 1 entries, but needs 3: one per class.";
-        rejects(&on, &loss, log_probs(&on), targets, Shape, text);
+        rejects(&on, &loss, log_probs(&on), targets.clone(), Shape, text);
+        let loss = MultiMarginLossConfig::new()
+            .with_weights(four.clone())
+            .init();
+        let text = "MultiMarginLoss: weights has 4 entries, but needs 3: one per class.";
+        rejects(&on, &loss, logits(&on), targets, Shape, text);
 
         let inner = || floats(&on, &[0.5; 12], [4, 3]);
         let loss = BceLossConfig::new().with_weights(two.clone()).init();
         let text = "BceLoss: weights has 2 entries, but needs 1 for all, or 3: one per class.";
         rejects(&on, &loss, inner(), probs.clone(), Shape, text);
+        let loss = MultiLabelSoftMarginLossConfig::new()
+            .with_weights(four.clone())
+            .init();
+        let text = "MultiLabelSoftMarginLoss: weights has 4 entries, but needs 1 for all, or 3: \
+                    one per class.";
+        rejects(&on, &loss, logits(&on), probs.clone(), Shape, text);
         let loss = BceWithLogitsLossConfig::new().with_weights(four).init();
         let text =
             "BceWithLogitsLoss: weights has 4 entries, but needs 1 for all, or 3: one per class.";
@@ -1570,6 +2207,20 @@ fn sample_weights_of_another_shape() {
             Shape,
             text
         );
+        let text = text.replace("TripletMarginLoss", "TripletMarginWithDistanceLoss");
+        for distance in [Distance::Euclidean, Distance::Lp(3.0), Distance::Cosine] {
+            let loss = TripletMarginWithDistanceLossConfig::new()
+                .with_distance(distance)
+                .init();
+            rejects_weights!(
+                on,
+                loss,
+                (embeddings, embeddings, embeddings),
+                weights,
+                Shape,
+                &text
+            );
+        }
     }
 }
 
@@ -1590,6 +2241,21 @@ fn sample_weights_that_are_none() {
             let said = format!("TripletMarginLoss: {text}");
             let loss = TripletMarginLoss::new();
             rejects_weights!(on, loss, (output, output, output), weights, kind(), &said);
+
+            let labels = mask(&on, &[true, false, true].repeat(4), [4, 3]);
+            let lists = ids(&on, &[0, 2, -1].repeat(4), [4, 3]);
+            let signs = ids(&on, &[1, -1, 1, -1], [4]);
+            macro_rules! rejected_by {
+                ($loss:ident, $inputs:tt) => {
+                    let said = format!("{}: {text}", stringify!($loss));
+                    rejects_weights!(on, $loss::new(), $inputs, weights, kind(), &said);
+                };
+            }
+            rejected_by!(MultiMarginLoss, (output, targets));
+            rejected_by!(MultiLabelMarginLoss, (output, lists));
+            rejected_by!(MultiLabelSoftMarginLoss, (output, labels));
+            rejected_by!(CosineEmbeddingLoss, (output, output, signs));
+            rejected_by!(TripletMarginWithDistanceLoss, (output, output, output));
         }
     }
 }
@@ -1635,92 +2301,35 @@ fn tensors_on_different_devices() {
     let here = |value: f64| floats(flex, &[value; 4], [2, 2]);
     let there = |value: f64| floats(ndarray, &[value; 4], [2, 2]);
 
-    let text = said("L1Loss", "predictions", "targets");
-    rejects(flex, &L1Loss::new(), here(1.0), there(0.5), Device, &text);
-    let text = said("MseLoss", "predictions", "targets");
-    rejects(flex, &MseLoss::new(), here(1.0), there(0.5), Device, &text);
-    let text = said("NllLoss", "log_probs", "targets");
-    let targets = ids(ndarray, &[0, 1], [2]);
-    rejects(
-        flex,
-        &NllLoss::new(),
-        here(-1.0),
-        targets.clone(),
-        Device,
-        &text,
-    );
-    let text = said("CrossEntropyLoss", "logits", "targets");
-    rejects(
-        flex,
-        &CrossEntropyLoss::new(),
-        here(1.0),
-        targets,
-        Device,
-        &text,
-    );
-    rejects(
-        flex,
-        &CrossEntropyLoss::new(),
-        here(1.0),
-        there(0.5),
-        Device,
-        &text,
-    );
-    let text = said("BceLoss", "probs", "targets");
-    rejects(flex, &BceLoss::new(), here(0.5), there(1.0), Device, &text);
-    let text = said("BceWithLogitsLoss", "logits", "targets");
-    rejects(
-        flex,
-        &BceWithLogitsLoss::new(),
-        here(0.5),
-        there(1.0),
-        Device,
-        &text,
-    );
-    let text = said("KlDivLoss", "log_probs", "targets");
-    rejects(
-        flex,
-        &KlDivLoss::new(),
-        here(-1.0),
-        there(0.5),
-        Device,
-        &text,
-    );
-    let text = said("HingeEmbeddingLoss", "distances", "targets");
-    rejects(
-        flex,
-        &HingeEmbeddingLoss::new(),
-        here(0.5),
-        there(1.0),
-        Device,
-        &text,
-    );
-    let text = said("MarginRankingLoss", "first", "second");
-    let loss = MarginRankingLoss::new();
-    rejects_three(
-        flex,
-        &loss,
-        (here(1.0), there(1.0), here(1.0)),
-        Device,
-        &text,
-    );
-    let text = said("MarginRankingLoss", "first", "targets");
-    rejects_three(
-        flex,
-        &loss,
-        (here(1.0), here(1.0), there(1.0)),
-        Device,
-        &text,
-    );
-    let text = said("TripletMarginLoss", "anchor", "negative");
-    let loss = TripletMarginLoss::new();
-    rejects_three(
-        flex,
-        &loss,
-        (here(1.0), here(2.0), there(1.0)),
-        Device,
-        &text,
-    );
+    let classes = || ids(ndarray, &[0, 1], [2]);
+    let lists = || ids(ndarray, &[0, 1, 1, -1], [2, 2]);
+    let pairs = || ids(ndarray, &[1, -1], [2]);
+    all_reject!(flex, Device, said, {
+        L1Loss, "predictions", "targets", (here(1.0), there(0.5));
+        MseLoss, "predictions", "targets", (here(1.0), there(0.5));
+        SmoothL1Loss, "predictions", "targets", (here(1.0), there(0.5));
+        HuberLoss, "predictions", "targets", (here(1.0), there(0.5));
+        PoissonNllLoss, "predictions", "targets", (here(1.0), there(0.5));
+        GaussianNllLoss, "predictions", "targets", (here(1.0), there(0.5), 1.0);
+        GaussianNllLoss, "predictions", "variance", (here(1.0), here(0.5), there(1.0));
+        NllLoss, "log_probs", "targets", (here(-1.0), classes());
+        CrossEntropyLoss, "logits", "targets", (here(1.0), classes());
+        CrossEntropyLoss, "logits", "targets", (here(1.0), there(0.5));
+        BceLoss, "probs", "targets", (here(0.5), there(1.0));
+        BceWithLogitsLoss, "logits", "targets", (here(0.5), there(1.0));
+        KlDivLoss, "log_probs", "targets", (here(-1.0), there(0.5));
+        MultiMarginLoss, "logits", "targets", (here(1.0), classes());
+        SoftMarginLoss, "logits", "targets", (here(1.0), there(1.0));
+        MultiLabelMarginLoss, "logits", "targets", (here(1.0), lists());
+        MultiLabelSoftMarginLoss, "logits", "targets", (here(0.5), there(1.0));
+        HingeEmbeddingLoss, "distances", "targets", (here(0.5), there(1.0));
+        MarginRankingLoss, "first", "second", (here(1.0), there(1.0), here(1.0));
+        MarginRankingLoss, "first", "targets", (here(1.0), here(1.0), there(1.0));
+        TripletMarginLoss, "anchor", "negative", (here(1.0), here(2.0), there(1.0));
+        TripletMarginWithDistanceLoss, "anchor", "negative", (here(1.0), here(2.0), there(1.0));
+        CosineEmbeddingLoss, "first", "second", (here(1.0), there(1.0), pairs());
+        CosineEmbeddingLoss, "first", "targets", (here(1.0), here(1.0), pairs());
+    });
     let text = said("MseLoss", "the loss", "weights");
     let inputs = (here(1.0), here(0.5));
     rejects_weights!(
@@ -1782,11 +2391,21 @@ fn tracked_targets_without_a_gradient() {
         of!(KlDivLoss, (output()), one_hot(), rejects());
         of!(BceLoss, (probs()), one_hot(), rejects());
         of!(BceWithLogitsLoss, (output()), one_hot(), rejects());
+        of!(PoissonNllLoss, (output()), ones(), rejects());
+        of!(SoftMarginLoss, (output()), ones(), rejects());
+        of!(MultiLabelSoftMarginLoss, (output()), one_hot(), rejects());
         of!(HingeEmbeddingLoss, (probs()), ones(), rejects());
         of!(
             MarginRankingLoss,
             (output(), probs()),
             ones(),
+            rejects_three(tuple)
+        );
+        let one = || on.tracked(&[1.0], [1], F32);
+        of!(
+            CosineEmbeddingLoss,
+            (output(), probs()),
+            one(),
             rejects_three(tuple)
         );
         // Nor has it for an output that is not tracked itself.
@@ -1846,12 +2465,69 @@ fn tracked_regression_targets_have_a_gradient() {
         let of_predictions = numbers(&predictions.grad(&gradients).unwrap());
         assert_close(on.name, &of_predictions, &[2.0, -6.0, 0.0, 1.0], 1e-6);
 
+        let sum = Reduction::Sum;
+        let smooth = SmoothL1LossConfig::new().with_reduction(sum).init();
+        let gradients = smooth
+            .forward(predictions.clone(), targets.clone())
+            .backward();
+        let of_targets = numbers(&targets.grad(&gradients).unwrap());
+        assert_close(on.name, &of_targets, &[-1.0, 1.0, 0.0, -0.5], 1e-6);
+        let huber = HuberLossConfig::new().with_delta(2.0).with_reduction(sum);
+        let gradients = huber
+            .init()
+            .forward(predictions.clone(), targets.clone())
+            .backward();
+        let of_targets = numbers(&targets.grad(&gradients).unwrap());
+        assert_close(on.name, &of_targets, &[-1.0, 2.0, 0.0, -0.5], 1e-6);
+
         // Predictions that are not tracked do not hide the gradient of the targets.
         let gradients = loss
             .forward(predictions.inner(), targets.clone())
             .backward();
         let of_targets = numbers(&targets.grad(&gradients).unwrap());
         assert_close(on.name, &of_targets, &[-2.0, 6.0, 0.0, -1.0], 1e-6);
+    }
+}
+
+/// Each of the three inputs that is tracked gets its gradient; below eps the variance's is that at
+/// eps.
+#[test]
+fn targets_and_variances_have_a_gradient() {
+    let loss = GaussianNllLossConfig::new()
+        .with_eps(0.5)
+        .with_reduction(Reduction::Sum)
+        .init();
+    for on in devices() {
+        let predictions = on.tracked(&[1.0, -2.0, 0.5, 3.0], [2, 2], F32);
+        let targets = on.tracked(&[0.0, 1.0, 0.5, 2.5], [2, 2], F32);
+        for (variance, of_variance, of_prediction) in [
+            (2.0, [0.125, -0.875, 0.25, 0.21875], [0.5, -1.5, 0.0, 0.25]),
+            (0.25, [-1.0, -17.0, 1.0, 0.5], [2.0, -6.0, 0.0, 1.0]),
+        ] {
+            let variance = on.tracked(&[variance; 4], [2, 2], F32);
+            let check = |predictions: Tensor<2>, targets: Tensor<2>, variance: Tensor<2>| {
+                let inputs = [predictions, targets, variance];
+                let [p, t, v] = inputs.each_ref().map(Tensor::clone);
+                let gradients = loss.forward(p, t, v).backward();
+                let of_target = of_prediction.map(|slope| -slope);
+                let expected = [of_prediction, of_target, of_variance];
+                for (input, expected) in inputs.iter().zip(expected) {
+                    if input.is_tracked() {
+                        let found = numbers(&input.grad(&gradients).unwrap());
+                        assert_close(on.name, &found, &expected, 1e-6);
+                    }
+                }
+            };
+            let (p, t, v) = (
+                || predictions.clone(),
+                || targets.clone(),
+                || variance.clone(),
+            );
+            check(p(), t(), v());
+            check(p(), t().inner(), v().inner());
+            check(p().inner(), t(), v().inner());
+            check(p().inner(), t().inner(), v());
+        }
     }
 }
 
@@ -1914,9 +2590,7 @@ fn suspects<X: Clone, T: Clone>(
 ) {
     let lints = loss.lint(&output, &targets);
     assert_said(on, &lints, said);
-    let value = loss.try_forward(output, targets);
-    let value = value.unwrap_or_else(|error| panic!("on {}: {error}", on.name));
-    assert!(numbers(&value)[0].is_finite(), "on {}: {said:?}", on.name);
+    assert_accepted(on, loss.try_forward(output, targets), said);
 }
 
 fn suspects_three<A: Clone, B: Clone, C: Clone>(
@@ -1927,7 +2601,23 @@ fn suspects_three<A: Clone, B: Clone, C: Clone>(
 ) {
     let lints = loss.lint(&a, &b, &c);
     assert_said(on, &lints, said);
-    let value = loss.try_forward(a, b, c);
+    assert_accepted(on, loss.try_forward(a, b, c), said);
+}
+
+/// Asserts that a call is accepted, and which rules find it suspicious, in whatever words.
+macro_rules! suspects_by_rule {
+    ($on:expr, $loss:expr, ($($input:expr),+), $rules:expr) => {{
+        let (on, loss): (&TestDevice, _) = (&$on, &$loss);
+        let rules: &[&str] = &$rules;
+        let lints = loss.lint($(&$input),+);
+        let found: Vec<&str> = lints.iter().map(|lint| lint.rule).collect();
+        assert_eq!(found, rules, "on {}: {lints:?}", on.name);
+        assert_formed(&lints);
+        assert_accepted(on, loss.try_forward($(Clone::clone(&$input)),+), rules);
+    }};
+}
+
+fn assert_accepted(on: &TestDevice, value: Result<Tensor<1>, LossError>, said: &[&str]) {
     let value = value.unwrap_or_else(|error| panic!("on {}: {error}", on.name));
     assert!(numbers(&value)[0].is_finite(), "on {}: {said:?}", on.name);
 }
@@ -1935,6 +2625,10 @@ fn suspects_three<A: Clone, B: Clone, C: Clone>(
 fn assert_said(on: &TestDevice, lints: &[Lint], said: &[&str]) {
     let found: Vec<String> = lints.iter().map(Lint::to_string).collect();
     assert_eq!(found, said, "on {}", on.name);
+    assert_formed(lints);
+}
+
+fn assert_formed(lints: &[Lint]) {
     for lint in lints {
         assert!(lint.to_string().ends_with(&format!(" [{}]", lint.rule)));
         assert!(lint.to_string().starts_with(&format!("{}: ", lint.loss)));
@@ -1957,6 +2651,21 @@ fn a_softmax_before_cross_entropy() {
         let targets = ids(&on, &[0, 1, 2, 0], [2, 2]);
         let loss = CrossEntropyLossConfig::new().with_class_axis(2).init();
         suspects(&on, &loss, probs, targets, &[text]);
+    }
+}
+
+#[test]
+fn probabilities_where_margins_are_asked_for() {
+    let rules = ["probabilities-as-logits"];
+    for on in devices() {
+        let probs = burn::tensor::activation::softmax(logits(&on), 1);
+        let targets = ids(&on, &[0, 1, 2, 0], [4]);
+        suspects_by_rule!(on, MultiMarginLoss::new(), (probs, targets), rules);
+
+        let probs = burn::tensor::activation::sigmoid(logits(&on));
+        let labels = mask(&on, &[true, false, true, true].repeat(3), [4, 3]);
+        suspects_by_rule!(on, SoftMarginLoss::new(), (probs, labels), rules);
+        suspects_by_rule!(on, MultiLabelSoftMarginLoss::new(), (probs, labels), rules);
     }
 }
 
@@ -2034,7 +2743,19 @@ fn a_batch_of_a_single_class() {
             &[&said],
         );
         let said = format!("NllLoss: {text}");
-        suspects(&on, &NllLoss::new(), log_probs(&on), targets, &[&said]);
+        suspects(
+            &on,
+            &NllLoss::new(),
+            log_probs(&on),
+            targets.clone(),
+            &[&said],
+        );
+        let rules = ["single-class"];
+        suspects_by_rule!(on, MultiMarginLoss::new(), (logits(&on), targets), rules);
+
+        let labels = mask(&on, &[true; 12], [4, 3]);
+        let loss = MultiLabelSoftMarginLoss::new();
+        suspects_by_rule!(on, loss, (logits(&on), labels), rules);
 
         let text = "all 4 targets of the batch are 1: are they sorted, or constant by mistake? \
                     [single-class]";
@@ -2063,6 +2784,10 @@ fn a_batch_of_a_single_class() {
             targets.clone(),
             &[&said],
         );
+        suspects_by_rule!(on, SoftMarginLoss::new(), (output, targets), rules);
+        let (first, second) = (logits(&on), logits(&on) + 1.0);
+        let loss = CosineEmbeddingLoss::new();
+        suspects_by_rule!(on, loss, (first, second, targets), rules);
         let said = format!("MarginRankingLoss: {text}");
         suspects_three(
             &on,
@@ -2079,34 +2804,118 @@ fn constant_regression_targets() {
                 [constant-target]";
     for on in devices() {
         let targets = floats(&on, &[0.5; 12], [4, 3]);
-        let said = format!("L1Loss: {text}");
-        suspects(&on, &L1Loss::new(), logits(&on), targets.clone(), &[&said]);
-        let said = format!("MseLoss: {text}");
-        suspects(&on, &MseLoss::new(), logits(&on), targets, &[&said]);
+        macro_rules! suspected_by {
+            ($($loss:ident)+) => {$(
+                let said = format!("{}: {text}", stringify!($loss));
+                suspects(&on, &$loss::new(), logits(&on), targets.clone(), &[&said]);
+            )+};
+        }
+        suspected_by!(L1Loss MseLoss SmoothL1Loss HuberLoss);
+        let said = format!("GaussianNllLoss: {text}");
+        let inputs = (logits(&on), targets, 1.0);
+        suspects_three(&on, &GaussianNllLoss::new(), inputs, &[&said]);
+
+        let text = "PoissonNllLoss: all 12 targets of the batch are 2: there is nothing to learn \
+                    from it. [constant-target]";
+        let loss = PoissonNllLoss::new();
+        let targets = ids(&on, &[2; 12], [4, 3]);
+        suspects(&on, &loss, logits(&on), targets.clone(), &[text]);
+        suspects(&on, &loss, logits(&on), targets.float(), &[text]);
+    }
+}
+
+#[test]
+fn counts_that_are_not_whole() {
+    let loss = PoissonNllLoss::new();
+    for on in devices() {
+        let output = on.tracked(&LOGITS[..4], [4], F32);
+        let counts = floats(&on, &[0.0, 3.0, 1.5, 2.0], [4]);
+        suspects_by_rule!(on, loss, (output, counts), ["not-whole"]);
+        let counts = floats(&on, &[0.0, 3.0, 1.0, 2.0], [4]);
+        suspects_by_rule!(on, loss, (output, counts), []);
+        let constant = floats(&on, &[0.5; 4], [4]);
+        let lints = loss.lint(&output, &constant);
+        let mut rules: Vec<_> = lints.iter().map(|lint| lint.rule).collect();
+        rules.sort_unstable();
+        assert_eq!(rules, ["constant-target", "not-whole"], "on {}", on.name);
+    }
+}
+
+#[test]
+fn variances_below_eps() {
+    let loss = GaussianNllLoss::new();
+    let rules = ["variance-below-eps"];
+    for on in devices() {
+        let output = logits(&on);
+        let targets = floats(&on, &LOGITS.map(|logit| logit + 0.5), [4, 3]);
+        let all = floats(&on, &[1e-7; 12], [4, 3]);
+        suspects_by_rule!(on, loss, (output, targets, all), rules);
+        let per_row = floats(&on, &[1e-7, 0.0, 0.0, 1e-6], [4]);
+        suspects_by_rule!(on, loss, (output, targets, per_row), rules);
+        suspects_by_rule!(on, loss, (output, targets, 1e-7_f64), rules);
+        // Some may well be.
+        let some = floats(&on, &[1e-7, 0.5, 0.0, 1.0], [4]);
+        suspects_by_rule!(on, loss, (output, targets, some), []);
+    }
+}
+
+#[test]
+fn lists_without_labels() {
+    let loss = MultiLabelMarginLoss::new();
+    for on in devices() {
+        let output = logits(&on);
+        let lists = ids(&on, &[-1; 12], [4, 3]);
+        suspects_by_rule!(on, loss, (output, lists), ["no-labels"]);
+        let mut some = [-1; 12];
+        some[9] = 2;
+        let lists = ids(&on, &some, [4, 3]);
+        suspects_by_rule!(on, loss, (output, lists), []);
+    }
+}
+
+#[test]
+fn vectors_of_zeros() {
+    let loss = CosineEmbeddingLoss::new();
+    for on in devices() {
+        let vectors = logits(&on);
+        let mut some = LOGITS;
+        some[3..6].fill(0.0);
+        let with_zeros = on.tracked(&some, [4, 3], F32);
+        let signs = ids(&on, &[1, 1, -1, -1], [4]);
+        suspects_by_rule!(on, loss, (with_zeros, vectors, signs), ["zero-vector"]);
+        suspects_by_rule!(on, loss, (vectors, with_zeros, signs), ["zero-vector"]);
     }
 }
 
 #[test]
 fn triplets_of_the_same_tensor() {
-    let negative = "TripletMarginLoss: positive and negative are the same tensor: every triplet \
-                    costs the margin, and nothing can be learned. [positive-is-negative]";
-    let positive = "TripletMarginLoss: anchor and positive are the same tensor: the positive \
-                    should be another sample like the anchor. [anchor-is-positive]";
-    let loss = TripletMarginLoss::new();
+    let negative = "positive and negative are the same tensor: every triplet costs the margin, and \
+                    nothing can be learned. [positive-is-negative]";
+    let positive = "anchor and positive are the same tensor: the positive should be another sample \
+                    like the anchor. [anchor-is-positive]";
     for on in devices() {
         let a = logits(&on);
         let b = || a.clone() + 1.0;
         let c = || a.clone() - 2.0;
-        suspects_three(&on, &loss, (a.clone(), b(), b()), &[negative]);
-        suspects_three(&on, &loss, (a.clone(), a.clone(), c()), &[positive]);
-        suspects_three(
-            &on,
-            &loss,
-            (a.clone(), a.clone(), a.clone()),
-            &[negative, positive],
-        );
-        suspects_three(&on, &loss, (a.clone(), b(), a.clone()), &[]);
-        suspects_three(&on, &loss, (a.clone(), b(), c()), &[]);
+        macro_rules! suspected_by {
+            ($($loss:ident)+) => {$({
+                let said = |text: &str| format!("{}: {text}", stringify!($loss));
+                let (negative, positive) = (said(negative), said(positive));
+                let (negative, positive) = (negative.as_str(), positive.as_str());
+                let loss = $loss::new();
+                suspects_three(&on, &loss, (a.clone(), b(), b()), &[negative]);
+                suspects_three(&on, &loss, (a.clone(), a.clone(), c()), &[positive]);
+                suspects_three(
+                    &on,
+                    &loss,
+                    (a.clone(), a.clone(), a.clone()),
+                    &[negative, positive],
+                );
+                suspects_three(&on, &loss, (a.clone(), b(), a.clone()), &[]);
+                suspects_three(&on, &loss, (a.clone(), b(), c()), &[]);
+            })+};
+        }
+        suspected_by!(TripletMarginLoss TripletMarginWithDistanceLoss);
     }
 }
 
@@ -2124,6 +2933,13 @@ fn a_clean_batch_is_not_suspected() {
         suspects(&on, &NllLoss::new(), log_probs(&on), targets.clone(), &[]);
         let given = target::log_probs(logits(&on), 1);
         suspects(&on, &NllLoss::new(), given, targets.clone(), &[]);
+        suspects(
+            &on,
+            &MultiMarginLoss::new(),
+            logits(&on),
+            targets.clone(),
+            &[],
+        );
         let rows = target::one_hot(targets, 3, 1);
         suspects(
             &on,
@@ -2149,7 +2965,19 @@ fn a_clean_batch_is_not_suspected() {
         );
         suspects(&on, &MseLoss::new(), logits(&on), rows.clone(), &[]);
         suspects(&on, &L1Loss::new(), logits(&on), rows.clone(), &[]);
+        suspects(&on, &SmoothL1Loss::new(), logits(&on), rows.clone(), &[]);
+        suspects(&on, &HuberLoss::new(), logits(&on), rows.clone(), &[]);
+        suspects(&on, &PoissonNllLoss::new(), logits(&on), rows.clone(), &[]);
+        let inputs = (logits(&on), rows.clone(), 0.5);
+        suspects_three(&on, &GaussianNllLoss::new(), inputs, &[]);
+        let loss = MultiLabelSoftMarginLoss::new();
+        suspects(&on, &loss, logits(&on), rows.clone(), &[]);
+        let lists = target::label_ids(rows.clone().bool(), 1);
+        suspects(&on, &MultiLabelMarginLoss::new(), logits(&on), lists, &[]);
+        let inputs = (logits(&on), rows.clone(), ids(&on, &[1, -1, -1, 1], [4]));
+        suspects_three(&on, &CosineEmbeddingLoss::new(), inputs, &[]);
         let signs: Tensor<2> = target::signs(rows.clone());
+        suspects(&on, &SoftMarginLoss::new(), logits(&on), signs.clone(), &[]);
         suspects(
             &on,
             &HingeEmbeddingLoss::new(),

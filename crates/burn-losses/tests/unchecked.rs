@@ -181,6 +181,29 @@ fn invalid_ids() {
             loss.forward_no_reduction(log_probs, targets)
         });
     }
+
+    for config in margins() {
+        let loss = config.init();
+        let what = loss.to_string();
+        assert_contained(
+            &what,
+            &some_rows(IDS.len(), 3),
+            &WRONG,
+            |on, logits, which| {
+                let targets = ints(on, &pick(&IDS, which), [which.len()]);
+                loss.forward_no_reduction(logits, targets)
+            },
+        );
+    }
+}
+
+fn margins() -> [MultiMarginLossConfig; 3] {
+    [
+        MultiMarginLossConfig::new(),
+        MultiMarginLossConfig::new().with_p(2).with_margin(0.5),
+        // A weight of 0 does not hide what is invalid.
+        MultiMarginLossConfig::new().with_weights(Some(vec![0.5, 0.0, 2.0])),
+    ]
 }
 
 /// Also where the ids become rows of labels first, among which a row of zeros would be valid.
@@ -247,6 +270,27 @@ fn invalid_ids_along_another_class_axis() {
         let log_probs: Tensor<3> = log_probs.reshape([which.len() / 2, 2, 3]);
         flat(nll.forward_no_reduction(log_probs.swap_dims(1, 2), paired(on, which)))
     });
+    let last = MultiMarginLossConfig::new().with_class_axis(2).init();
+    assert_contained("margins, axis 2", &rows, &WRONG, |on, logits, which| {
+        let logits: Tensor<3> = logits.reshape([which.len() / 2, 2, 3]);
+        flat(last.forward_no_reduction(logits, paired(on, which)))
+    });
+    let middle = MultiMarginLoss::new();
+    assert_contained("margins, axis 1", &rows, &WRONG, |on, logits, which| {
+        let logits: Tensor<3> = logits.reshape([which.len() / 2, 2, 3]);
+        flat(middle.forward_no_reduction(logits.swap_dims(1, 2), paired(on, which)))
+    });
+}
+
+/// Asserts that the samples in `invalid` are NaN, loss and gradient, and no number of any other is.
+fn assert_nan(what: &str, found: &Samples, invalid: &[usize]) {
+    let rows = found.losses.iter().zip(&found.gradients).enumerate();
+    for (at, (loss, gradient)) in rows {
+        let nan = invalid.contains(&at);
+        for number in loss.iter().chain(gradient) {
+            assert_eq!(number.is_nan(), nan, "{what}: sample {at} of {found:?}");
+        }
+    }
 }
 
 /// Ids beyond 32 bits: narrowed without a check, the first would be class 1 and the second class 0.
@@ -264,21 +308,20 @@ fn invalid_ids_of_64_bits() {
             eprintln!("SKIPPED on {}: it has no i64", on.name);
             continue;
         }
+        let invalid = [1, 2, 4, 5, 6];
+        let all = || wide(&on, &[0, 1, 2, 3, 4, 5, 6, 7]);
         for config in [
             CrossEntropyLossConfig::new(),
             CrossEntropyLossConfig::new().with_ignore_index(1000),
         ] {
             let loss = config.init();
-            let call = |_: &TestDevice, logits| {
-                loss.forward_no_reduction(logits, wide(&on, &[0, 1, 2, 3, 4, 5, 6, 7]))
-            };
-            let found = samples(&on, &rows, &call, None);
-            for (at, row) in found.gradients.iter().enumerate() {
-                let invalid = [1, 2, 4, 5, 6].contains(&at);
-                assert_eq!(found.losses[at][0].is_nan(), invalid, "{at} on {}", on.name);
-                let nan = |number: &f64| number.is_nan() == invalid;
-                assert!(row.iter().all(nan), "{at} on {}", on.name);
-            }
+            let call = |_: &TestDevice, logits: Tensor<2>| loss.forward_no_reduction(logits, all());
+            assert_nan(on.name, &samples(&on, &rows, &call, None), &invalid);
+        }
+        for config in margins() {
+            let loss = config.init();
+            let call = |_: &TestDevice, logits: Tensor<2>| loss.forward_no_reduction(logits, all());
+            assert_nan(on.name, &samples(&on, &rows, &call, None), &invalid);
         }
     }
 }
@@ -296,9 +339,19 @@ fn an_invalid_id_beyond_i64() {
         let data = TensorData::new(vec![0, u64::MAX, 1 << 32], [3]);
         let targets = Tensor::<1, Int>::from_data(data, (&on.device, DType::U64));
         let call = |_: &TestDevice, logits| loss.forward_no_reduction(logits, targets.clone());
-        let found = samples(&on, &some_rows(3, 3), &call, None);
-        let nan: Vec<bool> = found.losses.iter().map(|loss| loss[0].is_nan()).collect();
-        assert_eq!(nan, [false, true, true], "on {}", on.name);
+        assert_nan(
+            on.name,
+            &samples(&on, &some_rows(3, 3), &call, None),
+            &[1, 2],
+        );
+        let loss = MultiMarginLoss::new();
+        let call =
+            |_: &TestDevice, logits: Tensor<2>| loss.forward_no_reduction(logits, targets.clone());
+        assert_nan(
+            on.name,
+            &samples(&on, &some_rows(3, 3), &call, None),
+            &[1, 2],
+        );
     }
 }
 
@@ -317,16 +370,17 @@ fn invalid_ids_of_8_bits() {
             }
             let data = TensorData::new(ids.to_vec(), [5]).convert_dtype(dtype);
             let targets = Tensor::<1, Int>::from_data(data, (&on.device, dtype));
+            let what = format!("{dtype:?} on {}", on.name);
             let loss = CrossEntropyLoss::new();
-            let call = |_: &TestDevice, logits| loss.forward_no_reduction(logits, targets.clone());
-            let found = samples(&on, &rows, &call, None);
-            let nan: Vec<bool> = found.losses.iter().map(|loss| loss[0].is_nan()).collect();
-            assert_eq!(
-                nan,
-                [false, true, true, false, true],
-                "{dtype:?} on {}",
-                on.name
-            );
+            let call = |_: &TestDevice, logits: Tensor<2>| {
+                loss.forward_no_reduction(logits, targets.clone())
+            };
+            assert_nan(&what, &samples(&on, &rows, &call, None), &[1, 2, 4]);
+            let loss = MultiMarginLoss::new();
+            let call = |_: &TestDevice, logits: Tensor<2>| {
+                loss.forward_no_reduction(logits, targets.clone())
+            };
+            assert_nan(&what, &samples(&on, &rows, &call, None), &[1, 2, 4]);
         }
     }
 }
@@ -380,6 +434,118 @@ fn an_invalid_id_shows_where_nothing_else_counts() {
             assert_shows(&on, &ignoring, [-1, 7, -1]);
             let weighted = config.with_weights(Some(vec![1.0, 2.0, 0.0])).init();
             assert_shows(&on, &weighted, [2, 2, 7]);
+        }
+    }
+}
+
+// Lists of labels.
+
+/// Lists of labels of which those at 1, 2, 3, 5, 7, 8, 9 and 10 are none; there are 4 classes.
+const LISTS: [[i64; 4]; 12] = [
+    [0, 2, -1, -1],
+    // No class, at the end of a list and in it.
+    [3, 4, -1, -1],
+    [-2, 1, -1, -1],
+    // A label behind the end of its list.
+    [1, -1, 2, -1],
+    [3, -1, -1, -1],
+    [-1, 0, -1, -1],
+    [2, 0, 3, 1],
+    // A label twice: a row of labels 0 and 1, and a list padded with its label.
+    [0, 1, 1, 0],
+    [3, 3, 3, 3],
+    [i32::MAX as i64, -1, -1, -1],
+    [0, i32::MIN as i64, -1, -1],
+    [-1, -1, -1, -1],
+];
+const NO_LISTS: [usize; 8] = [1, 2, 3, 5, 7, 8, 9, 10];
+
+#[test]
+fn invalid_lists_of_labels() {
+    let _guard = unchecked();
+    let rows = some_rows(LISTS.len(), 4);
+    let lists = |on: &TestDevice, which: &[usize]| {
+        ints(on, &pick(&LISTS, which).concat(), [which.len(), 4])
+    };
+    let loss = MultiLabelMarginLoss::new();
+    assert_contained("lists", &rows, &NO_LISTS, |on, logits, which| {
+        loss.forward_no_reduction(logits, lists(on, which))
+    });
+    // As rows of labels, among which a row of zeros would be valid.
+    let of_rows = MultiLabelSoftMarginLoss::new();
+    assert_contained("multi_hot", &rows, &NO_LISTS, |on, logits, which| {
+        of_rows.forward_no_reduction(logits, target::multi_hot(lists(on, which), 1))
+    });
+
+    // Samples are [N, T], two of them in each row of the batch, with the classes last or between.
+    let last = MultiLabelMarginLossConfig::new().with_class_axis(2).init();
+    assert_contained("axis 2", &rows, &NO_LISTS, |on, logits, which| {
+        let shape = [which.len() / 2, 2, 4];
+        let lists: Tensor<3, Int> = lists(on, which).reshape(shape);
+        let logits: Tensor<3> = logits.reshape(shape);
+        flat(last.forward_no_reduction(logits, lists))
+    });
+    assert_contained("axis 1", &rows, &NO_LISTS, |on, logits, which| {
+        let shape = [which.len() / 2, 2, 4];
+        let lists: Tensor<3, Int> = lists(on, which).reshape(shape);
+        let logits: Tensor<3> = logits.reshape(shape);
+        flat(loss.forward_no_reduction(logits.swap_dims(1, 2), lists.swap_dims(1, 2)))
+    });
+}
+
+/// Numbers beyond 32 bits: narrowed without a check, each would be a label or the end of the list.
+#[test]
+fn invalid_lists_of_64_bits() {
+    let _guard = unchecked();
+    let lists = [
+        [1, 0, -1, -1],
+        [(1 << 32) + 1, 0, -1, -1],
+        [1, (1 << 32) - 1, -1, -1],
+        [1 << 32, -1, -1, -1],
+        [i64::MAX, -1, -1, -1],
+        [2, i64::MIN, -1, -1],
+        [i64::MIN + 1, -1, -1, -1],
+        [2, -1, -1, -1],
+    ];
+    let loss = MultiLabelMarginLoss::new();
+    for on in devices() {
+        if !on.device.supports_dtype(DType::I64) {
+            eprintln!("SKIPPED on {}: it has no i64", on.name);
+            continue;
+        }
+        let data = TensorData::new(lists.concat(), [8, 4]);
+        let targets = Tensor::<2, Int>::from_data(data, (&on.device, DType::I64));
+        let call =
+            |_: &TestDevice, logits: Tensor<2>| loss.forward_no_reduction(logits, targets.clone());
+        let found = samples(&on, &some_rows(8, 4), &call, None);
+        assert_nan(on.name, &found, &[1, 2, 3, 4, 5, 6]);
+    }
+}
+
+/// Types without a sign have no -1, so that each list is of all labels; as a number with a sign the
+/// largest would be the -1 after the last label.
+#[test]
+fn invalid_lists_without_a_sign() {
+    let _guard = unchecked();
+    let loss = MultiLabelMarginLoss::new();
+    for on in devices() {
+        for (dtype, largest) in [
+            (DType::U8, u64::from(u8::MAX)),
+            (DType::U32, u64::from(u32::MAX)),
+            (DType::U64, u64::MAX),
+        ] {
+            if !on.device.supports_dtype(dtype) {
+                eprintln!("SKIPPED on {}: it has no {dtype:?}", on.name);
+                continue;
+            }
+            let lists = [[0, 1, 2], [0, 1, largest], [2, 0, 1], [3, 0, 1]].concat();
+            let data = TensorData::new(lists, [4, 3]).convert_dtype(dtype);
+            let targets = Tensor::<2, Int>::from_data(data, (&on.device, dtype));
+            let call = |_: &TestDevice, logits: Tensor<2>| {
+                loss.forward_no_reduction(logits, targets.clone())
+            };
+            let found = samples(&on, &some_rows(4, 3), &call, None);
+            assert_nan(&format!("{dtype:?} on {}", on.name), &found, &[1, 3]);
         }
     }
 }
@@ -542,6 +708,72 @@ fn invalid_labels() {
     );
 }
 
+/// The loss is one for all labels of a sample: a single one that is none makes it NaN.
+#[test]
+fn invalid_rows_of_labels() {
+    let _guard = unchecked();
+    let labels = [
+        [0.0, 1.0, 1.0],
+        [2.0, 2.0, 2.0],
+        [-1.0, 1.5, -2.0],
+        [0.25, 0.5, 1.0],
+        [NAN, NAN, NAN],
+        [INFINITY, NAN, -INFINITY],
+        [0.0, 0.0, 0.0],
+        [-0.25, -INFINITY, 255.0],
+    ];
+    let single = [
+        [0.0, 2.0, 1.0],
+        [0.0, 1.0, 1.0],
+        [1.0, 1.0, NAN],
+        [-1.0, 0.5, 0.25],
+        [0.5, 0.0, 1.0],
+    ];
+    let invalid = [1, 2, 4, 5, 7];
+    let rows = some_rows(labels.len(), 3);
+    let of = |on: &TestDevice, which: &[usize]| {
+        on.tensor(&pick(&labels, which).concat(), [which.len(), 3], F32)
+    };
+    for config in [
+        MultiLabelSoftMarginLossConfig::new(),
+        // A weight of 0 does not hide what is invalid.
+        MultiLabelSoftMarginLossConfig::new().with_weights(Some(vec![2.0, 0.0, 0.5])),
+    ] {
+        let loss = config.init();
+        let what = loss.to_string();
+        assert_contained(&what, &rows, &invalid, |on, logits, which| {
+            loss.forward_no_reduction(logits, of(on, which))
+        });
+        assert_contained(&what, &rows, &invalid, |on, logits, which| {
+            let (logits, targets) = (logits.unsqueeze_dim::<3>(2), of(on, which));
+            flat(loss.forward_no_reduction(logits, targets.unsqueeze_dim::<3>(2)))
+        });
+        for on in devices() {
+            let targets = on.tensor(&single.concat(), [5, 3], F32);
+            let call = |_: &TestDevice, x: Tensor<2>| loss.forward_no_reduction(x, targets.clone());
+            let found = samples(&on, &rows[..5], &call, None);
+            for (at, labels) in single.iter().enumerate() {
+                let what = format!("{what} on {}, sample {at}: {found:?}", on.name);
+                let nan = [0, 2, 3].contains(&at);
+                assert_eq!(found.losses[at][0].is_nan(), nan, "{what}");
+                for (label, slope) in labels.iter().zip(&found.gradients[at]) {
+                    match (0.0..=1.0).contains(label) {
+                        true => assert!(nan || !slope.is_nan(), "{what}"),
+                        false => assert!(slope.is_nan(), "{what}"),
+                    }
+                }
+            }
+        }
+    }
+
+    let labels: [[i64; 3]; 5] = [[0, 1, 1], [2, -1, 3], [1, 1, 1], [-1; 3], [7, -100, 255]];
+    let loss = MultiLabelSoftMarginLoss::new();
+    assert_contained("Int labels", &rows[..5], &[1, 3, 4], |on, logits, which| {
+        let targets = ints(on, &pick(&labels, which).concat(), [which.len(), 3]);
+        loss.forward_no_reduction(logits, targets)
+    });
+}
+
 #[test]
 fn invalid_signs() {
     let _guard = unchecked();
@@ -564,10 +796,43 @@ fn invalid_signs() {
         flat(ranking.forward_no_reduction(other, x, of(on, which)))
     });
 
+    let soft = SoftMarginLoss::new();
+    assert_contained("soft margin", &rows, &invalid, |on, x, which| {
+        flat(soft.forward_no_reduction(x, of(on, which)))
+    });
+    // The target of a whole vector.
+    let vectors = some_rows(signs.len(), 3);
+    let per_pair =
+        |on: &TestDevice, which: &[usize]| on.tensor(&pick(&signs, which), [which.len()], F32);
+    let other = |on: &TestDevice, which: &[usize]| {
+        let rows: Vec<_> = which.iter().map(|&at| [1.0, 0.5, at as f64]).collect();
+        on.tensor(&rows.concat(), [which.len(), 3], F32)
+    };
+    let cosine = CosineEmbeddingLossConfig::new().with_margin(-0.5).init();
+    assert_contained("first vector", &vectors, &invalid, |on, x, which| {
+        cosine.forward_no_reduction(x, other(on, which), per_pair(on, which))
+    });
+    assert_contained("second vector", &vectors, &invalid, |on, x, which| {
+        cosine.forward_no_reduction(other(on, which), x, per_pair(on, which))
+    });
+    assert_contained("vectors of rank 3", &vectors, &invalid, |on, x, which| {
+        let [x, other] = [x, other(on, which)].map(|rows| rows.unsqueeze_dim::<3>(0));
+        let signs = per_pair(on, which).unsqueeze_dim::<2>(0);
+        flat(cosine.forward_no_reduction(x, other, signs))
+    });
+
     let signs = [1, 0, -1, 2, -2, 1, 255, -100, -1];
     assert_contained("Int signs", &rows, &invalid, |on, x, which| {
         let targets = ints(on, &pick(&signs, which), [which.len(), 1]);
         flat(hinge.forward_no_reduction(x, targets))
+    });
+    assert_contained("Int signs of logits", &rows, &invalid, |on, x, which| {
+        let targets = ints(on, &pick(&signs, which), [which.len(), 1]);
+        flat(soft.forward_no_reduction(x, targets))
+    });
+    assert_contained("Int signs of pairs", &vectors, &invalid, |on, x, which| {
+        let targets = ints(on, &pick(&signs, which), [which.len()]);
+        cosine.forward_no_reduction(x, other(on, which), targets)
     });
     assert_contained("Int signs of scores", &rows, &invalid, |on, x, which| {
         let other = on.tensor(&vec![0.5; which.len()], [which.len(), 1], F32);
@@ -590,6 +855,97 @@ fn regression_targets_that_are_not_finite() {
     assert_contained("MSE", &rows, &[1, 3, 4], |on, x, which| {
         flat(mse.forward_no_reduction(x, of(on, which)))
     });
+    for (beta, delta) in [(1.0, 1.0), (0.0, 0.25), (1e-30, 1e30)] {
+        let smooth = SmoothL1LossConfig::new().with_beta(beta).init();
+        assert_contained(&smooth.to_string(), &rows, &[1, 3, 4], |on, x, which| {
+            flat(smooth.forward_no_reduction(x, of(on, which)))
+        });
+        let huber = HuberLossConfig::new().with_delta(delta).init();
+        assert_contained(&huber.to_string(), &rows, &[1, 3, 4], |on, x, which| {
+            flat(huber.forward_no_reduction(x, of(on, which)))
+        });
+    }
+    let gaussian = GaussianNllLossConfig::new().with_full(true).init();
+    assert_contained("Gaussian", &rows, &[1, 3, 4], |on, x, which| {
+        flat(gaussian.forward_no_reduction(x, of(on, which), 0.5))
+    });
+    // Nor is the gradient of the variance a number where the target is none.
+    let variances: Vec<_> = (1..7).map(|n| vec![f64::from(n) / 5.0]).collect();
+    assert_contained("variance", &variances, &[1, 3, 4], |on, x, which| {
+        let predictions = x.clone().inner().zeros_like();
+        flat(gaussian.forward_no_reduction(predictions, of(on, which), x))
+    });
+}
+
+#[test]
+fn invalid_variances() {
+    let _guard = unchecked();
+    let variances = [0.5, -0.5, 2.0, NAN, 0.0, -INFINITY, 0.125, -1e-30];
+    let invalid = [1, 3, 5, 7];
+    // Below eps a variance counts as eps; so would a negative one.
+    let loss = GaussianNllLossConfig::new().with_eps(0.25).init();
+    let targets = |on: &TestDevice, shape: [usize; 2]| {
+        let count = shape[0] * shape[1];
+        on.tensor(&vec![0.8; count], shape, F32)
+    };
+    let per_element = |on: &TestDevice, which: &[usize]| {
+        on.tensor(&pick(&variances, which), [which.len(), 1], F32)
+    };
+    let rows = some_rows(variances.len(), 1);
+    assert_contained("for each element", &rows, &invalid, |on, x, which| {
+        let targets = targets(on, x.dims());
+        flat(loss.forward_no_reduction(x, targets, per_element(on, which)))
+    });
+    let rows = some_rows(variances.len(), 3);
+    assert_contained("for each row", &rows, &invalid, |on, x, which| {
+        let targets = targets(on, x.dims());
+        let variance = on.tensor(&pick(&variances, which), [which.len()], F32);
+        flat(loss.forward_no_reduction(x, targets, variance))
+    });
+    assert_contained("in a column", &rows, &invalid, |on, x, which| {
+        let targets = targets(on, x.dims());
+        flat(loss.forward_no_reduction(x, targets, per_element(on, which)))
+    });
+
+    // Its own gradient: one for each element, or for a whole row.
+    let own: Vec<_> = variances.iter().map(|&variance| vec![variance]).collect();
+    for width in [1, 3] {
+        let what = format!("the variance of {width}");
+        assert_contained(&what, &own, &invalid, |on, x, which| {
+            let predictions = pick(&some_rows(variances.len(), width), which).concat();
+            let predictions = on.tensor(&predictions, [which.len(), width], F32);
+            let targets = targets(on, predictions.dims());
+            flat(loss.forward_no_reduction(predictions, targets, x))
+        });
+    }
+}
+
+#[test]
+fn invalid_counts() {
+    let _guard = unchecked();
+    let counts = [1.0, NAN, 0.0, -1.0, INFINITY, 3.0, -INFINITY, 2.5, -0.25];
+    let invalid = [1, 3, 4, 6, 8];
+    let whole = [1, -1, 0, 7, -100, i64::from(i32::MIN), 2, 0, -2];
+    let no_counts = [1, 4, 5, 8];
+    let rates: Vec<_> = (1..10).map(|n| vec![f64::from(n) / 4.0]).collect();
+    let plain = PoissonNllLossConfig::new;
+    for (config, rows) in [
+        (plain(), some_rows(counts.len(), 1)),
+        (plain().with_full(true), some_rows(counts.len(), 1)),
+        (plain().with_log_input(false), rates.clone()),
+        (plain().with_log_input(false).with_full(true), rates),
+    ] {
+        let loss = config.init();
+        let what = loss.to_string();
+        assert_contained(&what, &rows, &invalid, |on, x, which| {
+            let targets = on.tensor(&pick(&counts, which), [which.len(), 1], F32);
+            flat(loss.forward_no_reduction(x, targets))
+        });
+        assert_contained(&what, &rows, &no_counts, |on, x, which| {
+            let targets = ints(on, &pick(&whole, which), [which.len(), 1]);
+            flat(loss.forward_no_reduction(x, targets))
+        });
+    }
 }
 
 // Inputs that a loss is not defined for.
@@ -626,6 +982,23 @@ fn logits_in_place_of_probabilities() {
         let loss = BceLoss::new();
         assert_contained("BCE", &inputs, &[1, 3, 5, 6], |on, x, which| {
             let targets = on.tensor(&vec![label; which.len()], [which.len(), 1], F32);
+            flat(loss.forward_no_reduction(x, targets))
+        });
+    }
+}
+
+#[test]
+fn numbers_that_are_no_rates() {
+    let _guard = unchecked();
+    let rates = [0.5, -0.5, 2.0, -1e-30, 0.0, -INFINITY, 1.0].map(|x| vec![x]);
+    let counts = [1.0, 0.0, 3.0, 0.0, 0.0, 1.0, 0.0];
+    for full in [false, true] {
+        let loss = PoissonNllLossConfig::new()
+            .with_log_input(false)
+            .with_full(full)
+            .init();
+        assert_contained("Poisson", &rates, &[1, 3, 5], |on, x, which| {
+            let targets = on.tensor(&pick(&counts, which), [which.len(), 1], F32);
             flat(loss.forward_no_reduction(x, targets))
         });
     }
@@ -709,6 +1082,30 @@ fn shapes_devices_and_options_are_checked_all_the_same() {
             kind(ignoring.try_forward(logits(), probs)),
             LossErrorKind::Config
         );
+        let gaussian = GaussianNllLoss::new();
+        let three = on.tensor(&[0.5; 3], [3], F32);
+        assert_eq!(
+            kind(gaussian.try_forward(logits(), logits(), three)),
+            LossErrorKind::Shape
+        );
+        // A number is not on the device.
+        assert_eq!(
+            kind(gaussian.try_forward(logits(), logits(), -0.5)),
+            LossErrorKind::Value {
+                value: -0.5,
+                index: vec![]
+            }
+        );
+        let signs = ints(&on, &[1; 3], [3]);
+        assert_eq!(
+            kind(CosineEmbeddingLoss::new().try_forward(logits(), logits(), signs)),
+            LossErrorKind::Shape
+        );
+        let lists = ints(&on, &[-1; 8], [4, 2]);
+        assert_eq!(
+            kind(MultiLabelMarginLoss::new().try_forward(logits(), lists)),
+            LossErrorKind::Shape
+        );
     }
     assert!(
         TripletMarginLossConfig::new()
@@ -770,6 +1167,9 @@ fn valid_calls_equal_the_checked_ones() {
     }
     let classes = |on: &TestDevice| ints(on, &[0, 2, -100, 1, 2], [5]);
     let ranked = |on: &TestDevice| -> Tensor<2> { target::signs(ones(on)) };
+    let known = |on: &TestDevice| ints(on, &[0, 2, 1, 1, 2], [5]);
+    let lists = |on: &TestDevice| target::label_ids(ones(on).bool(), 1);
+    let pairs = |on: &TestDevice| ints(on, &[1, -1, -1, 1, -1], [5]);
     let cross_entropy = CrossEntropyLossConfig::new()
         .with_weights(Some(vec![0.5, 0.0, 2.0]))
         .with_label_smoothing(0.1);
@@ -780,9 +1180,29 @@ fn valid_calls_equal_the_checked_ones() {
         .with_pos_weights(Some(vec![1.0, 2.0, 3.0]))
         .init();
     let log_target = KlDivLossConfig::new().with_log_target(true).init();
+    let rates = PoissonNllLossConfig::new()
+        .with_log_input(false)
+        .with_full(true)
+        .init();
+    let margin = MultiMarginLossConfig::new()
+        .with_p(2)
+        .with_weights(Some(vec![0.5, 0.0, 2.0]))
+        .init();
     let calls = [
         call(|on, x| L1Loss::new().forward(x, rows(on))),
         call(|on, x| MseLoss::new().forward(x, rows(on))),
+        call(|on, x| SmoothL1Loss::new().forward(x, rows(on))),
+        call(|on, x| HuberLoss::new().forward(x, rows(on))),
+        call(|on, x| PoissonNllLoss::new().forward(x, ones(on))),
+        call(move |on, x| rates.forward(x.exp(), rows(on))),
+        call(|on, x| GaussianNllLoss::new().forward(x, rows(on), 0.5)),
+        call(|on, x| GaussianNllLoss::new().forward(rows(on), rows(on) * 2.0, x.exp())),
+        call(move |on, x| margin.forward(x, known(on))),
+        call(move |on, x| SoftMarginLoss::new().forward(x, ranked(on))),
+        call(move |on, x| MultiLabelMarginLoss::new().forward(x, lists(on))),
+        call(|on, x| MultiLabelSoftMarginLoss::new().forward(x, rows(on))),
+        call(move |on, x| CosineEmbeddingLoss::new().forward(x, rows(on), pairs(on))),
+        call(|on, x| TripletMarginWithDistanceLoss::new().forward(x.clone(), x * 2.0, rows(on))),
         call(move |on, x| ignoring.forward(x, classes(on))),
         call(move |on, x| cross_entropy.forward(x, rows(on))),
         call(move |on, x| nll.forward(target::log_probs(x, 1), classes(on))),

@@ -3,7 +3,7 @@
 use crate::common::{TestDevice, assert_close, devices, numbers};
 use crate::harness::*;
 use crate::table::{Args, Array, Batch, Layout, Place, Variant, Weights};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
 
 /// Weights of samples, among them 0 and more than 1.
@@ -432,7 +432,7 @@ fn strided_results_of_operations_are_trained_through() {
 /// What sequence models do: `[batch, time, class]` is turned to `[batch, class, time]`.
 #[test]
 fn turned_axes_of_rank_3_are_trained_through() {
-    use burn_losses::target::log_probs;
+    use burn_losses::target::{label_ids, log_probs};
     type Case = fn([Tensor<3>; 3]) -> Tensor<1>;
     fn probs(tensor: Tensor<3>) -> Tensor<3> {
         burn::tensor::activation::softmax(tensor.inner(), 1)
@@ -440,16 +440,25 @@ fn turned_axes_of_rank_3_are_trained_through() {
     fn labels(tensor: Tensor<3>) -> Tensor<3> {
         burn::tensor::activation::sigmoid(tensor.inner())
     }
-    let cases: [(&str, Case); 12] = [
+    fn ids(tensor: Tensor<3>) -> Tensor<2, Int> {
+        tensor.inner().argmax(1).squeeze_dim(1)
+    }
+    let cases: [(&str, Case); 22] = [
         ("L1", |[x, y, _]| L1Loss::new().forward(x, y)),
         ("MSE", |[x, y, _]| MseLoss::new().forward(x, y)),
+        ("smooth L1", |[x, y, _]| SmoothL1Loss::new().forward(x, y)),
+        ("Huber", |[x, y, _]| HuberLoss::new().forward(x, y)),
+        ("Poisson", |[x, y, _]| {
+            PoissonNllLoss::new().forward(x, y.inner().abs())
+        }),
+        ("Gaussian", |[x, y, z]| {
+            GaussianNllLoss::new().forward(x, y, z.exp())
+        }),
         ("NLL", |[x, y, _]| {
-            let ids = y.inner().argmax(1).squeeze_dim::<2>(1);
-            NllLoss::new().forward(log_probs(x, 1), ids)
+            NllLoss::new().forward(log_probs(x, 1), ids(y))
         }),
         ("cross-entropy of ids", |[x, y, _]| {
-            let ids = y.inner().argmax(1).squeeze_dim::<2>(1);
-            CrossEntropyLoss::new().forward(x, ids)
+            CrossEntropyLoss::new().forward(x, ids(y))
         }),
         ("cross-entropy of probabilities", |[x, y, _]| {
             CrossEntropyLoss::new().forward(x, probs(y))
@@ -463,6 +472,19 @@ fn turned_axes_of_rank_3_are_trained_through() {
         ("BCE with bool labels", |[x, y, _]| {
             BceWithLogitsLoss::new().forward(x, y.inner().greater_scalar(0.0))
         }),
+        ("soft margin", |[x, y, _]| {
+            SoftMarginLoss::new().forward(x, y.inner().sign())
+        }),
+        ("multi-margin", |[x, y, _]| {
+            MultiMarginLoss::new().forward(x, ids(y))
+        }),
+        ("multi-label margin", |[x, y, _]| {
+            let ids = label_ids(y.inner().greater_scalar(0.0), 1);
+            MultiLabelMarginLoss::new().forward(x, ids)
+        }),
+        ("multi-label soft margin", |[x, y, _]| {
+            MultiLabelSoftMarginLoss::new().forward(x, labels(y))
+        }),
         ("hinge embedding", |[x, y, _]| {
             HingeEmbeddingLoss::new().forward(x, y.inner().sign())
         }),
@@ -471,6 +493,13 @@ fn turned_axes_of_rank_3_are_trained_through() {
         }),
         ("triplet margin", |[x, y, z]| {
             TripletMarginLoss::new().forward(x, y, z)
+        }),
+        ("cosine embedding", |[x, y, z]| {
+            let signs = z.inner().mean_dim(2).squeeze_dim::<2>(2).sign();
+            CosineEmbeddingLoss::new().forward(x, y, signs)
+        }),
+        ("triplet margin with a distance", |[x, y, z]| {
+            TripletMarginWithDistanceLoss::new().forward(x, y, z)
         }),
         ("KL divergence", |[x, y, _]| {
             KlDivLoss::new().forward(log_probs(x, 1), probs(y))
@@ -585,12 +614,7 @@ fn an_empty_batch_can_be_weighted() {
 fn samples_of_no_numbers_cost_nothing() {
     let _turn = alone();
     run_everywhere(OnGpu::First, |variant, on| {
-        // Losses of elements alone: where a sample has one loss, its columns are classes or an
-        // embedding, and there must be some.
-        let elementwise = variant.least_columns == 1 && variant.loss != "TripletMarginLoss";
-        let fixed =
-            variant.reshapes || variant.name.contains("weights") || variant.name == "rank 1";
-        if !elementwise || fixed {
+        if variant.least_columns > 0 || variant.reshapes {
             return;
         }
         let args = variant.batch(18, 3, 0).on(on, DType::F32);

@@ -5,6 +5,7 @@
 
 use crate::common::{TestDevice, assert_close, devices, numbers};
 use crate::harness::*;
+use crate::unchecked::unchecked;
 use burn::nn::loss as burn_nn;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
@@ -14,6 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs ours on each device, asserting, and then Burn's, printing.
 fn compare(what: &str, ours: impl Fn(&TestDevice), burns: impl Fn(&TestDevice) -> String) {
     let _turn = beside_others();
+    run_compared(what, ours, burns);
+}
+
+/// As [`compare`], for who has a turn already.
+fn run_compared(what: &str, ours: impl Fn(&TestDevice), burns: impl Fn(&TestDevice) -> String) {
     let cases = devices().into_iter().map(|on| (on.name.to_string(), on));
     each_case(cases, |on| {
         ours(&on);
@@ -89,6 +95,13 @@ fn cosine_of_a_zero_vector() {
             let value = cosine_similarity(zero.clone(), other, 1e-8);
             assert_eq!(numbers(&value), [0.0]);
             assert_close("gradient", &gradient(&value, &zero), &[0.6e8, 0.8e8], 1e-5);
+
+            let [zero, other] = inputs(on);
+            let value =
+                CosineEmbeddingLoss::new().forward(zero.clone(), other, ints(on, &[1], [1]));
+            assert_eq!(numbers(&value), [1.0]);
+            let expected = [-0.6e6, -0.8e6];
+            assert_close("gradient", &gradient(&value, &zero), &expected, 1e-5);
         },
         |on| {
             let [zero, other] = inputs(on);
@@ -180,6 +193,124 @@ fn mse_of_a_column_against_a_row() {
             let loss = burn_nn::MseLoss::new();
             let value = loss.forward(column, row, burn_nn::Reduction::Mean);
             format!("{:?}", numbers(&value))
+        },
+    );
+}
+
+#[test]
+fn huber_of_delta_0() {
+    compare(
+        "Huber loss of errors 0.5 and 3, delta 0",
+        |_| {
+            let config = HuberLossConfig::new().with_delta(0.0);
+            let error = config.try_init().unwrap_err();
+            assert_eq!(error.kind, LossErrorKind::Config);
+            assert_eq!(
+                error.to_string(),
+                "HuberLoss: delta must be finite and positive, but is 0."
+            );
+        },
+        |on| {
+            let predictions = on.tracked(&[0.5, 3.0], [2], DType::F32);
+            let targets = on.tensor(&[0.0, 0.0], [2], DType::F32);
+            let loss = burn_nn::HuberLossConfig::new(0.0).init();
+            let value = loss.forward(predictions.clone(), targets, burn_nn::Reduction::Mean);
+            format!(
+                "{:?}, gradient {:?}",
+                numbers(&value),
+                gradient(&value, &predictions)
+            )
+        },
+    );
+}
+
+#[test]
+fn gaussian_nll_of_a_variance_below_eps() {
+    let inputs =
+        |on: &TestDevice| [[0.5], [0.0], [1e-9]].map(|value| on.tracked(&value, [1], DType::F32));
+    compare(
+        "Gaussian NLL, error 0.5, variance 1e-9",
+        |on| {
+            let [predictions, targets, variance] = inputs(on);
+            let value = GaussianNllLoss::new().forward(predictions, targets, variance.clone());
+            let eps = 1e-6;
+            let expected = 0.5 * (1.0 / eps - 0.25 / (eps * eps));
+            assert_close("gradient", &gradient(&value, &variance), &[expected], 1e-5);
+        },
+        |on| {
+            let [predictions, targets, variance] = inputs(on);
+            let loss = burn_nn::GaussianNLLLossConfig::new().init();
+            let reduction = burn_nn::Reduction::Mean;
+            let value = loss.forward(predictions, targets, variance.clone(), reduction);
+            format!("gradient {:?}", gradient(&value, &variance))
+        },
+    );
+}
+
+/// Reading a value means waiting for the device. Where nothing is to be read, a count that is none
+/// goes unseen, and its loss is NaN.
+#[test]
+fn poisson_nll_of_a_call_that_is_not_to_wait() {
+    let _turn = alone();
+    let inputs = |on: &TestDevice| {
+        let log_rates = on.tensor(&[0.5, 1.0], [2], DType::F32);
+        (log_rates, on.tensor(&[2.0, -1.0], [2], DType::F32))
+    };
+    run_compared(
+        "Poisson NLL, count -1, nothing read",
+        |on| {
+            let (log_rates, counts) = inputs(on);
+            let loss = PoissonNllLoss::new();
+            let each = unchecked(|| loss.forward_no_reduction(log_rates, counts));
+            let each = numbers(&each);
+            assert_close("valid", &each[..1], &[0.5_f64.exp() - 1.0], 1e-5);
+            assert!(each[1].is_nan(), "{each:?}");
+        },
+        |on| {
+            let (log_rates, counts) = inputs(on);
+            let loss = burn_nn::PoissonNllLossConfig::new().init();
+            let each = loss.forward_no_reduction(log_rates, counts);
+            format!("{:?}", numbers(&each))
+        },
+    );
+}
+
+#[test]
+fn multi_margin_of_a_small_violation() {
+    // The score of the other class is above the target's less the margin by 2^-13, exactly.
+    let above = 2.0_f64.powi(-13);
+    let logits = |on: &TestDevice| on.tracked(&[1.0, above], [1, 2], DType::F32);
+    compare(
+        "multi-margin, p = 2, violated by 2^-13",
+        |on| {
+            for weight in [1.0, 0.25] {
+                let logits = logits(on);
+                let loss = MultiMarginLossConfig::new()
+                    .with_p(2)
+                    .with_weights(Some(vec![weight, 1.0]))
+                    .init();
+                let value = loss.forward(logits.clone(), ints(on, &[0], [1]));
+                let expected = weight * above * above / 2.0;
+                assert_close("value", &numbers(&value), &[expected], 1e-6);
+                let slope = weight * above;
+                assert_close(
+                    "gradient",
+                    &gradient(&value, &logits),
+                    &[-slope, slope],
+                    1e-6,
+                );
+            }
+        },
+        |on| {
+            let logits = logits(on);
+            let loss = burn_nn::MultiMarginLossConfig::new().with_p(2).init();
+            let reduction = burn_nn::Reduction::Mean;
+            let value = loss.forward(logits.clone(), ints(on, &[0], [1]), reduction);
+            format!(
+                "{:?}, gradient {:?}; it has no weights",
+                numbers(&value),
+                gradient(&value, &logits)
+            )
         },
     );
 }

@@ -53,27 +53,67 @@ fn ids<const R: usize>(ids: [i64; R]) -> Option<(Kind, Array)> {
     Some((Kind::Int, Array::of(ids.map(|id| [id as f64]))))
 }
 
+fn label_ids<const R: usize, const C: usize>(ids: [[i64; C]; R]) -> Option<(Kind, Array)> {
+    let ids = ids.map(|row| row.map(|id| id as f64));
+    Some((Kind::Int, Array::of(ids)))
+}
+
 /// The catalogue for a type whose largest number is `max`.
 fn catalogue(max: f64) -> Vec<Hard> {
     let plain = ClassOptions::default;
     let l1 = || regression("rank 2", |r| L1LossConfig::new().with_reduction(r).init());
     let mse = || regression("rank 2", |r| MseLossConfig::new().with_reduction(r).init());
+    let smooth_l1 = |beta: f64| {
+        let config = SmoothL1LossConfig::new().with_beta(beta);
+        regression("", move |r| config.clone().with_reduction(r).init())
+    };
+    let huber = |delta: f64| {
+        let config = HuberLossConfig::new().with_delta(delta);
+        regression("", move |r| config.clone().with_reduction(r).init())
+    };
+    let poisson = |config: PoissonNllLossConfig| poisson_nll("", Kind::Float, config);
+    let log_rates = PoissonNllLossConfig::new;
+    let rates = |eps| {
+        let config = PoissonNllLossConfig::new().with_log_input(false);
+        config.with_eps(eps)
+    };
+    let gaussian = || gaussian_nll("", Variances::Elements, GaussianNllLossConfig::new());
     let bce = || bce("soft labels", Kind::Float, BinaryOptions::default());
     let logits = || bce_with_logits("soft labels", Kind::Float, BinaryOptions::default());
+    let soft_margin = || soft_margin("float signs", Kind::Float);
+    let multi_margin = |p, margin| {
+        let config = MultiMarginLossConfig::new().with_p(p).with_margin(margin);
+        multi_margin("ids", false, config)
+    };
+    let labels = || multi_label_margin("label ids");
+    let soft_labels = || multi_label_soft_margin("soft labels", Kind::Float, false);
     let hinge = || hinge_embedding("float signs", Kind::Float, 1.0);
     let ranking = |margin| margin_ranking("float signs", Kind::Float, margin);
     let triplet = |p: f64, eps: f64| {
         let config = TripletMarginLossConfig::new().with_p(p).with_eps(eps);
         triplet_margin("", config)
     };
+    let cosine = |margin| cosine_embedding("float signs", Kind::Float, margin);
+    let distant = |distance| {
+        let config = TripletMarginWithDistanceLossConfig::new().with_distance(distance);
+        triplet_margin_with_distance("", config)
+    };
     let kl = || kl_div("probabilities", KlDivLossConfig::new());
     let kl_log = || kl_div("log", KlDivLossConfig::new().with_log_target(true));
     let ln2 = std::f64::consts::LN_2;
     // What BCE's logarithm of 0 counts for, and PyTorch's least denominator of its gradient.
     let (least_ln, least_variance) = (100.0, f64::from(1e-12_f32));
+    // A power of 2 whose square overflows f32: what is computed of it is exact.
+    let huge = 2.0_f64.powi(100);
+    // What PyTorch adds to the squared lengths of embeddings.
+    let least_square = f64::from(1e-12_f32);
     // exp(-20), and ln(1 + exp(-20)).
     let (tiny, ln_tiny) = ((-20.0_f64).exp(), (-20.0_f64).exp().ln_1p());
     let tiny_slope = tiny / (1.0 + tiny);
+    let third = 1.0 / 3.0;
+    // What the full Poisson loss has more.
+    let stirling =
+        |count: f64| count * count.ln() - count + 0.5 * (2.0 * std::f64::consts::PI * count).ln();
 
     let mut all = vec![
         Case {
@@ -125,6 +165,158 @@ fn catalogue(max: f64) -> Vec<Hard> {
             gradients: [[[2e-30, 1.5 * max]], [[-2e-30, -1.5 * max]]],
         }
         .of(mse(), "squares beyond the type on both sides"),
+        Case {
+            inputs: [[[0.0, 1.0, max, -max]], [[0.0, 1.0, max, -max]]],
+            target: None,
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]; 2],
+        }
+        .of(smooth_l1(1.0), "predictions that are the targets, smoothly"),
+        Case {
+            inputs: [[[0.0, 1.0, max, -max]], [[0.0, 1.0, max, -max]]],
+            target: None,
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]; 2],
+        }
+        .of(smooth_l1(0.0), "predictions that are the targets, beta 0"),
+        Case {
+            inputs: [[[max, -max]], [[-max, max]]],
+            target: None,
+            each: vec![2.0 * max; 2],
+            gradients: [[[1.0, -1.0]], [[-1.0, 1.0]]],
+        }
+        .of(smooth_l1(1.0), "the largest differences, smoothly"),
+        Case {
+            inputs: [[[max], [max], [max]], [[0.0]; 3]],
+            target: None,
+            each: vec![max; 3],
+            gradients: [[[1.0]; 3], [[-1.0]; 3]],
+        }
+        .of(
+            smooth_l1(1.0),
+            "a sum that overflows, of a mean that does not, smoothly",
+        ),
+        Case {
+            inputs: [[[0.5, -0.5, 0.25, 1e-30]], [[0.0; 4]]],
+            target: None,
+            each: vec![0.25, 0.25, 0.0625, 1e-60],
+            gradients: [[[1.0, -1.0, 0.5, 2e-30]], [[-1.0, 1.0, -0.5, -2e-30]]],
+        }
+        .of(smooth_l1(0.5), "errors at the corner and tiny ones"),
+        Case {
+            inputs: [[[5e-31, 1.0]], [[0.0; 2]]],
+            target: None,
+            each: vec![1.25e-31, 1.0],
+            gradients: [[[0.5, 1.0]], [[-0.5, -1.0]]],
+        }
+        .of(smooth_l1(1e-30), "a tiny beta"),
+        Case {
+            inputs: [[[0.0, 1.0, max, -max]], [[0.0, 1.0, max, -max]]],
+            target: None,
+            each: vec![0.0; 4],
+            gradients: [[[0.0; 4]]; 2],
+        }
+        .of(huber(1.0), "predictions that are the targets, Huber"),
+        Case {
+            inputs: [[[max, -max]], [[-max, max]]],
+            target: None,
+            each: vec![2.0 * max; 2],
+            gradients: [[[1.0, -1.0]], [[-1.0, 1.0]]],
+        }
+        .of(huber(1.0), "the largest differences, Huber"),
+        Case {
+            inputs: [[[2.0, -2.0, 3.0, 1e-30]], [[0.0; 4]]],
+            target: None,
+            each: vec![2.0, 2.0, 4.0, 5e-61],
+            gradients: [[[2.0, -2.0, 2.0, 1e-30]], [[-2.0, 2.0, -2.0, -1e-30]]],
+        }
+        .of(huber(2.0), "errors at the corner and tiny ones, Huber"),
+        Case {
+            inputs: [[[3.0, -2.0]], [[0.0; 2]]],
+            target: None,
+            each: vec![4.5, 2.0],
+            gradients: [[[3.0, -2.0]], [[-3.0, 2.0]]],
+        }
+        .of(huber(1e300), "a delta beyond f32"),
+        Case {
+            inputs: [[[max, max, -max, -max, 100.0]]],
+            target: floats([[0.0, 2.0, 0.0, 2.0, 3.0]]),
+            each: vec![INF, INF, 0.0, 2.0 * max, 100_f64.exp() - 300.0],
+            gradients: [[[INF, INF, 0.0, -2.0, 100_f64.exp() - 3.0]]],
+        }
+        .of(poisson(log_rates()), "the largest and least log-rates"),
+        Case {
+            inputs: [[[0.0, 0.0, 0.0, 0.0]]],
+            target: floats([[0.0, 1.0, 2.0, max]]),
+            each: vec![1.0, 1.0, 1.0 + stirling(2.0), INF],
+            gradients: [[[1.0, 0.0, -1.0, -max]]],
+        }
+        .of(
+            poisson(log_rates().with_full(true)),
+            "counts of 0 and the largest, full",
+        ),
+        Case {
+            inputs: [[[0.0, 0.0, max, 1e-30]]],
+            target: floats([[0.0, 1.0, 0.0, 0.0]]),
+            each: vec![0.0, -(1e-8_f64.ln()), max, 1e-30],
+            gradients: [[[1.0, 1.0 - 1e8, 1.0, 1.0]]],
+        }
+        .of(poisson(rates(1e-8)), "rates of 0 and the largest"),
+        Case {
+            inputs: [[[0.0, max]]],
+            target: floats([[0.0, 0.0]]),
+            each: vec![0.0, max],
+            gradients: [[[1.0, 1.0]]],
+        }
+        .of(poisson(rates(0.0)), "a rate of 0 without eps"),
+        Case {
+            inputs: [[[max, 1e30]]],
+            target: floats([[max, max]]),
+            each: vec![-INF; 2],
+            gradients: [[[0.0, 1.0 - max / 1e30]]],
+        }
+        .of(poisson(rates(1e-8)), "the largest counts of rates"),
+        Case {
+            inputs: [[[0.0, 1.0, 0.0]], [[0.0, 0.0, 1e-30]], [[0.0, 0.0, 1e-30]]],
+            target: None,
+            each: vec![
+                0.5 * 1e-6_f64.ln(),
+                0.5 * (1e-6_f64.ln() + 1e6),
+                0.5 * 1e-6_f64.ln(),
+            ],
+            gradients: [
+                [[0.0, 1e6, -1e-24]],
+                [[0.0, -1e6, 1e-24]],
+                [[0.5e6, 0.5e6 - 0.5e12, 0.5e6]],
+            ],
+        }
+        .of(gaussian(), "variances below eps"),
+        Case {
+            inputs: [[[0.0, max, max]], [[0.0, 0.0, -max]], [[max; 3]]],
+            target: None,
+            each: vec![
+                0.5 * max.ln(),
+                0.5 * max.ln() + 0.5 * max,
+                0.5 * max.ln() + 2.0 * max,
+            ],
+            gradients: [
+                [[0.0, 1.0, 2.0]],
+                [[0.0, -1.0, -2.0]],
+                [[0.5 / max, -0.5, -2.0]],
+            ],
+        }
+        .of(gaussian(), "the largest differences and variances"),
+        Case {
+            inputs: [[[max, -max]], [[-max, max]], [[1.0; 2]]],
+            target: None,
+            each: vec![INF; 2],
+            gradients: [
+                [[2.0 * max, -2.0 * max]],
+                [[-2.0 * max, 2.0 * max]],
+                [[-INF; 2]],
+            ],
+        }
+        .of(gaussian(), "the largest differences of variance 1"),
         Case {
             inputs: [[[-INF, -0.5, -INF], [-0.25, -INF, -max]]],
             target: ids([1, 0]),
@@ -318,6 +510,136 @@ fn catalogue(max: f64) -> Vec<Hard> {
             "-inf at a weight of 0",
         ),
         Case {
+            inputs: [[[1e4, -1e4, 1e4, -1e4]]],
+            target: floats([[1.0, -1.0, -1.0, 1.0]]),
+            each: vec![0.0, 0.0, 1e4, 1e4],
+            gradients: [[[0.0, 0.0, 1.0, -1.0]]],
+        }
+        .of(soft_margin(), "signs of +-10000"),
+        Case {
+            inputs: [[[max, -max, max, -max]]],
+            target: floats([[1.0, -1.0, -1.0, 1.0]]),
+            each: vec![0.0, 0.0, max, max],
+            gradients: [[[0.0, 0.0, 1.0, -1.0]]],
+        }
+        .of(soft_margin(), "the largest logits and signs"),
+        Case {
+            inputs: [[[-INF, -INF, 0.0]]],
+            target: floats([[-1.0, 1.0, 1.0]]),
+            each: vec![0.0, INF, ln2],
+            gradients: [[[0.0, -1.0, -0.5]]],
+        }
+        .of(soft_margin(), "logits of -inf and signs"),
+        Case {
+            inputs: [[[20.0, -20.0]]],
+            target: floats([[1.0, -1.0]]),
+            each: vec![ln_tiny, ln_tiny],
+            gradients: [[[-tiny_slope, tiny_slope]]],
+        }
+        .of(soft_margin(), "a saturated sign keeps its tiny loss"),
+        Case {
+            inputs: [[[-max, max, max], [max, -max, -max]]],
+            target: ids([0, 0]),
+            each: vec![4.0 / 3.0 * max, 0.0],
+            gradients: [[[-2.0 * third, third, third], [0.0; 3]]],
+        }
+        .of(multi_margin(1, 1.0), "the largest scores of classes"),
+        Case {
+            inputs: [[[0.0, max.sqrt() * 0.9], [0.0, max]]],
+            target: ids([0, 0]),
+            each: vec![(1.0 + max.sqrt() * 0.9).powi(2) / 2.0, INF],
+            gradients: [[
+                [-1.0 - max.sqrt() * 0.9, 1.0 + max.sqrt() * 0.9],
+                [-max, max],
+            ]],
+        }
+        .of(multi_margin(2, 1.0), "the largest squares of classes"),
+        Case {
+            inputs: [[[5.0, 5.0], [1.0, 0.0], [0.0, 1e-30]]],
+            target: ids([0, 0, 0]),
+            each: vec![0.5, 0.0, 0.5],
+            gradients: [[[-0.5, 0.5], [0.0; 2], [-0.5, 0.5]]],
+        }
+        .of(multi_margin(1, 1.0), "equal scores of classes"),
+        Case {
+            inputs: [[[5.0, 5.0], [0.0, 1e-30]]],
+            target: ids([0, 0]),
+            each: vec![0.0, 0.5e-30],
+            gradients: [[[0.0; 2], [-0.5, 0.5]]],
+        }
+        .of(multi_margin(1, 0.0), "equal scores of classes, no margin"),
+        Case {
+            inputs: [[[-INF, 0.0, 0.0], [-INF, 0.0, 0.0]]],
+            target: ids([1, 0]),
+            each: vec![third, INF],
+            gradients: [[[0.0, -third, third], [-2.0 * third, third, third]]],
+        }
+        .of(multi_margin(1, 1.0), "scores of -inf"),
+        Case {
+            inputs: [[[1.0, 2.0], [3.0, 4.0], [max, -max]]],
+            target: label_ids([[-1, -1], [0, 1], [1, 0]]),
+            each: vec![0.0; 3],
+            gradients: [[[0.0; 2]; 3]],
+        }
+        .of(labels(), "no labels, and all of them"),
+        Case {
+            inputs: [[[-max, max, max], [max, -max, -max], [0.0; 3]]],
+            target: label_ids([[0, -1, -1], [0, -1, -1], [2, 0, -1]]),
+            each: vec![4.0 / 3.0 * max, 0.0, 2.0 * third],
+            gradients: [[
+                [-2.0 * third, third, third],
+                [0.0; 3],
+                [-third, 2.0 * third, -third],
+            ]],
+        }
+        .of(labels(), "the largest scores of labels, and equal ones"),
+        Case {
+            inputs: [[[-INF, 0.0, 0.0], [-INF, 0.0, 0.0], [1.0, 0.0, 0.0]]],
+            target: label_ids([[1, -1, -1], [0, -1, -1], [0, -1, -1]]),
+            each: vec![third, INF, 0.0],
+            gradients: [[[0.0, -third, third], [-2.0 * third, third, third], [0.0; 3]]],
+        }
+        .of(labels(), "scores of -inf, and at the corner"),
+        Case {
+            inputs: [[[1e4, -1e4, 1e4, -1e4]]],
+            target: floats([[1.0, 0.0, 0.0, 1.0]]),
+            each: vec![5e3],
+            gradients: [[[0.0, 0.0, 0.25, -0.25]]],
+        }
+        .of(soft_labels(), "logits of labels of +-10000"),
+        Case {
+            inputs: [[[max, -max, max, -max]]],
+            target: floats([[1.0, 0.0, 0.0, 1.0]]),
+            each: vec![max / 2.0],
+            gradients: [[[0.0, 0.0, 0.25, -0.25]]],
+        }
+        .of(soft_labels(), "the largest logits of labels"),
+        Case {
+            inputs: [[[-INF, 0.0], [-INF, 0.0]]],
+            target: floats([[0.0, 1.0], [1.0, 1.0]]),
+            each: vec![ln2 / 2.0, INF],
+            gradients: [[[0.0, -0.25], [-0.5, -0.25]]],
+        }
+        .of(soft_labels(), "logits of labels of -inf"),
+        Case {
+            inputs: [[[20.0, -20.0]]],
+            target: floats([[1.0, 0.0]]),
+            each: vec![ln_tiny],
+            gradients: [[[-tiny_slope / 2.0, tiny_slope / 2.0]]],
+        }
+        .of(soft_labels(), "saturated labels keep their tiny loss"),
+        Case {
+            // The weights of the columns are 1.5, 1, 0.5, 0.
+            inputs: [[[-INF, max, -max, -INF]]],
+            target: Some((Kind::Bool, Array::of([[0.0, 1.0, 0.0, 1.0]]))),
+            each: vec![0.0],
+            gradients: [[[0.0; 4]]],
+        }
+        .of(
+            multi_label_soft_margin("weights", Kind::Bool, true),
+            "-inf at a label of weight 0",
+        ),
+        Case {
             inputs: [[[0.0, 0.0, max, max, -max, -max, 1.0]]],
             target: floats([[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, -1.0]]),
             each: vec![0.0, 1.0, max, 0.0, -max, max, 0.0],
@@ -371,6 +693,122 @@ fn catalogue(max: f64) -> Vec<Hard> {
             gradients: [[[0.0; 2]], [[-1.0, 0.0]], [[1.0, 0.0]]],
         }
         .of(triplet(2.0, 0.0), "the largest components"),
+        Case {
+            inputs: [
+                [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
+                [[3.0, 4.0], [0.0, 0.0], [3.0, 4.0]],
+            ],
+            target: floats([[1.0], [1.0], [-1.0]]),
+            each: vec![1.0, 1.0, 0.0],
+            gradients: [
+                [
+                    [-0.6 / least_square.sqrt(), -0.8 / least_square.sqrt()],
+                    [0.0; 2],
+                    [0.0; 2],
+                ],
+                [[0.0; 2]; 3],
+            ],
+        }
+        .of(cosine(0.0), "zero vectors"),
+        Case {
+            inputs: [
+                [[huge, 0.0], [huge, 0.0], [huge, 0.0], [huge, 0.0]],
+                [[0.0, huge], [huge, 0.0], [huge, 0.0], [-huge, 0.0]],
+            ],
+            target: floats([[1.0], [1.0], [-1.0], [1.0]]),
+            each: vec![1.0, 0.0, 1.0, 2.0],
+            gradients: [
+                [[0.0, -1.0 / huge], [0.0; 2], [0.0; 2], [0.0; 2]],
+                [[-1.0 / huge, 0.0], [0.0; 2], [0.0; 2], [0.0; 2]],
+            ],
+        }
+        .of(cosine(0.0), "cosines of squares that overflow"),
+        Case {
+            inputs: [
+                [[max, 0.0], [max, 0.0], [1.0, 0.0]],
+                [[0.0, -max], [-max, 0.0], [0.0, 1.0]],
+            ],
+            target: floats([[1.0], [-1.0], [-1.0]]),
+            each: vec![1.0, 0.0, 0.0],
+            gradients: [
+                [[0.0, 1.0 / max], [0.0; 2], [0.0; 2]],
+                [[-1.0 / max, 0.0], [0.0; 2], [0.0; 2]],
+            ],
+        }
+        .of(cosine(0.0), "cosines of the largest, and at the corner"),
+        Case {
+            inputs: [[[1e-30, 0.0]], [[1e-30, 0.0]]],
+            target: floats([[1.0]]),
+            each: vec![1.0],
+            gradients: [[[-1e-30 / least_square, 0.0]]; 2],
+        }
+        .of(cosine(0.0), "tiny vectors"),
+        Case {
+            inputs: [[[1.0, 2.0]]; 3],
+            target: None,
+            each: vec![1.0],
+            gradients: [[[0.0; 2]], [[-(0.5_f64.sqrt()); 2]], [[0.5_f64.sqrt(); 2]]],
+        }
+        .of(distant(Distance::Euclidean), "identical vectors, Euclidean"),
+        Case {
+            inputs: [[[1.0, 2.0]]; 3],
+            target: None,
+            each: vec![1.0],
+            gradients: [[[0.0; 2]], [[-1.0; 2]], [[1.0; 2]]],
+        }
+        .of(distant(Distance::Lp(1.0)), "identical vectors, p = 1"),
+        Case {
+            inputs: [[[2.0, 0.0], [0.0, 0.0]]; 3],
+            target: None,
+            each: vec![1.0; 2],
+            gradients: [[[0.0; 2]; 2]; 3],
+        }
+        .of(
+            distant(Distance::Cosine),
+            "identical and zero vectors, cosine",
+        ),
+        Case {
+            // The slope of the cosine is the other direction over eps.
+            inputs: [[[0.0, 0.0]], [[3.0, 4.0]], [[0.0, 0.0]]],
+            target: None,
+            each: vec![1.0],
+            gradients: [[[-0.6e8, -0.8e8]], [[0.0; 2]], [[0.0; 2]]],
+        }
+        .of(distant(Distance::Cosine), "an anchor of zeros, cosine"),
+        Case {
+            inputs: [[[1e30, 0.0]], [[0.0, 1e30]], [[1e30, 1e30]]],
+            target: None,
+            each: vec![1e30 * (2.0_f64.sqrt() - 1.0)],
+            gradients: [
+                [[0.5_f64.sqrt(), -(0.5_f64.sqrt()) + 1.0]],
+                [[-(0.5_f64.sqrt()), 0.5_f64.sqrt()]],
+                [[1e-36, -1.0]],
+            ],
+        }
+        .of(
+            distant(Distance::Euclidean),
+            "components whose squares overflow, Euclidean",
+        ),
+        Case {
+            inputs: [[[1e30, 0.0]], [[0.0, 1e30]], [[-1e30, 0.0]]],
+            target: None,
+            each: vec![0.0],
+            gradients: [[[0.0; 2]]; 3],
+        }
+        .of(
+            distant(Distance::Cosine),
+            "components whose squares overflow, at the corner",
+        ),
+        Case {
+            inputs: [[[max, 0.0]], [[-max, 0.0]], [[-max, 0.0]]],
+            target: None,
+            each: vec![1.0],
+            gradients: [[[0.0; 2]], [[-1.0, 0.0]], [[1.0, 0.0]]],
+        }
+        .of(
+            distant(Distance::Euclidean),
+            "the largest components, Euclidean",
+        ),
         Case {
             inputs: [[[-INF, 0.0, -1.0], [0.0, -INF, -max]]],
             target: floats([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]),

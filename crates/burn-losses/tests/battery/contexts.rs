@@ -2,9 +2,7 @@
 
 use crate::common::{TestDevice, assert_close, devices, numbers};
 use crate::harness::*;
-use crate::table::{
-    BinaryOptions, ClassOptions, Kind, Place, Variant, bce, cross_entropy, hinge_embedding, nll,
-};
+use crate::table::*;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
 
@@ -60,7 +58,7 @@ fn the_targets_context_does_not_matter() {
                 let leaves = args.inputs.clone();
                 // An operation before the loss, which checkpointing may recompute.
                 let args = args.map_inputs(|input| input * 2.0 * 0.5);
-                let weights = crate::table::Weights::PerSample(Tensor::ones([4], &target));
+                let weights = Weights::PerSample(Tensor::ones([4], &target));
                 let value = variant.value(Reduction::Mean, args.clone()) * 0.5
                     + variant.weighted(Reduction::Mean, args, weights) * 0.5;
                 let found = outcome_of(value, &leaves);
@@ -124,7 +122,7 @@ fn with_int_types(variant: impl Fn() -> Variant, check: impl Fn(&Variant, &TestD
     each_case(cases, |(on, int)| check(&variant(), &on, int));
 }
 
-fn ids_of(int: DType, batch: &crate::table::Batch, on: &TestDevice) -> crate::table::Args {
+fn ids_of(int: DType, batch: &Batch, on: &TestDevice) -> Args {
     let place = Place {
         int: Some(int),
         ..Place::new(on, DType::F32)
@@ -132,46 +130,63 @@ fn ids_of(int: DType, batch: &crate::table::Batch, on: &TestDevice) -> crate::ta
     batch.at(&place, &place)
 }
 
-#[test]
-fn class_ids_are_of_any_int_type() {
-    for make in [cross_entropy, nll] {
-        with_int_types(
-            || make("ids", ClassOptions::default()),
-            |variant, on, int| {
-                let batch = variant.batch(33, 6, 5);
-                let found = outcome(variant, Reduction::Mean, ids_of(int, &batch, on).tracked());
-                let expected = exact(variant, Reduction::Mean, &batch);
-                assert_same("ids", &found, &expected, 1e-5);
-            },
-        );
+/// Checks variants with every integer type for their target. The types without a sign have no -1:
+/// for them the target is changed first.
+fn same_in_all_int_types(seed: u64, variants: &[fn() -> Variant], unsigned: fn(&mut Array)) {
+    for variant in variants {
+        with_int_types(variant, |variant, on, int| {
+            let mut batch = variant.batch(seed, 6, 5);
+            if matches!(int, DType::U8 | DType::U16 | DType::U32 | DType::U64) {
+                let (_, target) = batch.target.as_mut().expect("a target");
+                unsigned(target);
+            }
+            let found = outcome(variant, Reduction::Mean, ids_of(int, &batch, on).tracked());
+            let expected = exact(variant, Reduction::Mean, &batch);
+            assert_same(&variant.name, &found, &expected, 1e-5);
+        });
     }
 }
 
 #[test]
-fn labels_and_signs_are_of_any_int_type() {
-    with_int_types(
-        || bce("labels", Kind::Int, BinaryOptions::default()),
-        |variant, on, int| {
-            let batch = variant.batch(34, 6, 5);
-            let found = outcome(variant, Reduction::Mean, ids_of(int, &batch, on).tracked());
-            let expected = exact(variant, Reduction::Mean, &batch);
-            assert_same("labels", &found, &expected, 1e-5);
-        },
-    );
-    with_int_types(
-        || hinge_embedding("signs", Kind::Int, 1.0),
-        |variant, on, int| {
-            let mut batch = variant.batch(35, 6, 5);
-            if matches!(int, DType::U8 | DType::U16 | DType::U32 | DType::U64) {
-                // There is no -1 in these.
-                let (_, signs) = batch.target.as_mut().expect("signs");
-                signs.data.fill(1.0);
-            }
-            let found = outcome(variant, Reduction::Mean, ids_of(int, &batch, on).tracked());
-            let expected = exact(variant, Reduction::Mean, &batch);
-            assert_same("signs", &found, &expected, 1e-5);
-        },
-    );
+fn class_ids_are_of_any_int_type() {
+    let variants: [fn() -> Variant; 3] = [
+        || cross_entropy("cross-entropy", plain()),
+        || nll("NLL", plain()),
+        || multi_margin("multi-margin", false, MultiMarginLossConfig::new()),
+    ];
+    same_in_all_int_types(33, &variants, |_| ());
+}
+
+#[test]
+fn labels_and_counts_are_of_any_int_type() {
+    let variants: [fn() -> Variant; 3] = [
+        || bce("BCE", Kind::Int, BinaryOptions::default()),
+        || multi_label_soft_margin("multi-label soft margin", Kind::Int, false),
+        || poisson_nll("Poisson", Kind::Int, PoissonNllLossConfig::new()),
+    ];
+    same_in_all_int_types(34, &variants, |_| ());
+}
+
+#[test]
+fn signs_are_of_any_int_type() {
+    let variants: [fn() -> Variant; 3] = [
+        || hinge_embedding("hinge embedding", Kind::Int, 1.0),
+        || soft_margin("soft margin", Kind::Int),
+        || cosine_embedding("cosine embedding", Kind::Int, 0.0),
+    ];
+    same_in_all_int_types(35, &variants, |signs| signs.data.fill(1.0));
+}
+
+#[test]
+fn label_ids_are_of_any_int_type() {
+    let variant: fn() -> Variant = || multi_label_margin("label ids");
+    same_in_all_int_types(38, &[variant], |ids| {
+        // A row that ends without a -1 lists all classes.
+        let columns = ids.columns;
+        for (at, id) in ids.data.iter_mut().enumerate() {
+            *id = (at % columns) as f64;
+        }
+    });
 }
 
 /// An ignored id that the type of the ids cannot hold matches nothing. Wrapped around it would be
@@ -218,18 +233,21 @@ fn plain() -> ClassOptions {
 /// More classes than the type of the ids can count.
 #[test]
 fn there_may_be_more_classes_than_the_int_type_holds() {
-    with_int_types(
-        || cross_entropy("ids", plain()),
-        |variant, on, int| {
+    let variants: [fn() -> Variant; 2] = [
+        || cross_entropy("cross-entropy", plain()),
+        || multi_margin("multi-margin", false, MultiMarginLossConfig::new()),
+    ];
+    for variant in variants {
+        with_int_types(variant, |variant, on, int| {
             let mut batch = variant.batch(37, 4, 300);
             let (_, ids) = batch.target.as_mut().expect("ids");
             let largest = if int == DType::I8 { 127.0 } else { 255.0 };
             ids.data = vec![0.0, 43.0, 44.0, largest];
             let found = outcome(variant, Reduction::Sum, ids_of(int, &batch, on).tracked());
             let expected = exact(variant, Reduction::Sum, &batch);
-            assert_same("300 classes", &found, &expected, 1e-5);
-        },
-    );
+            assert_same(&variant.name, &found, &expected, 1e-5);
+        });
+    }
 }
 
 /// An id that is no class is an error, also where narrowing it would make it one.
@@ -258,16 +276,28 @@ fn an_id_out_of_range_is_never_narrowed_into_range() {
         .collect::<Vec<_>>()
     });
     each_case(cases, |(on, int, id)| {
-        let logits = on.tensor(&[0.5; 6], [2, 3], DType::F32);
+        let logits = || on.tensor(&[0.5; 6], [2, 3], DType::F32);
         let ids = TensorData::new(vec![1, id], [2]);
         let ids = Tensor::<1, Int>::from_data(ids, (&on.device, int));
-        let error = CrossEntropyLoss::new()
-            .try_forward(logits, ids)
-            .unwrap_err();
-        let kind = burn_losses::LossErrorKind::Value {
-            value: id as f64,
-            index: vec![1],
-        };
-        assert_eq!(error.kind, kind, "{error}");
+        let lists = TensorData::new(vec![1, 0, 2, id, 0, 1], [2, 3]);
+        let lists = Tensor::<2, Int>::from_data(lists, (&on.device, int));
+        let mut tried = vec![
+            (
+                CrossEntropyLoss::new().try_forward(logits(), ids.clone()),
+                vec![1],
+            ),
+            (MultiMarginLoss::new().try_forward(logits(), ids), vec![1]),
+        ];
+        // Among label ids -1 is the end of the list.
+        if id != -1 {
+            let found = MultiLabelMarginLoss::new().try_forward(logits(), lists);
+            tried.push((found, vec![1, 0]));
+        }
+        for (tried, index) in tried {
+            let error = tried.unwrap_err();
+            let value = id as f64;
+            let kind = burn_losses::LossErrorKind::Value { value, index };
+            assert_eq!(error.kind, kind, "{error}");
+        }
     });
 }

@@ -333,6 +333,39 @@ fn ids_become_one_hot_rows_and_back() {
 }
 
 #[test]
+fn multi_hot_rows_become_label_ids_and_back() {
+    on_each_device(|on| {
+        let rows = [
+            [1.0, 0.0, 1.0],
+            [0.0, 0.0, 0.0],
+            [1.0, 1.0, 1.0],
+            [0.0, 1.0, 0.0],
+        ];
+        let labels = [[0, 2, -1], [-1, -1, -1], [0, 1, 2], [1, -1, -1]];
+        let marked = Place::new(on, DType::F32).bools(&Array::of(rows));
+        let found = target::label_ids(marked.clone(), 1);
+        assert_eq!(ints(found.clone()), labels.concat());
+        assert_eq!(numbers(&target::multi_hot(found, 1)), rows.concat());
+
+        // Two places in each of two samples, and the classes on either axis.
+        let marked = marked.reshape([2, 2, 3]);
+        let found = target::label_ids(marked.clone(), 2);
+        assert_eq!(ints(found.clone()), labels.concat());
+        assert_eq!(numbers(&target::multi_hot(found, 2)), rows.concat());
+        let found = target::label_ids(marked.swap_dims(1, 2), 1);
+        assert_eq!(found.dims(), [2, 3, 2]);
+        assert_eq!(ints(found.clone().swap_dims(1, 2)), labels.concat());
+        let back = target::multi_hot(found, 1).swap_dims(1, 2);
+        assert_eq!(numbers(&back), rows.concat());
+
+        // The order of the labels says nothing.
+        let labels = Tensor::<2, Int>::from_data([[2, 0, -1], [1, 2, 0]], &on.device);
+        let expected = [1.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+        assert_eq!(numbers(&target::multi_hot(labels, 1)), expected);
+    });
+}
+
+#[test]
 fn labels_become_signs_and_back() {
     on_each_device(|on| {
         let labels = [0.0, 1.0, 1.0, 0.0];
@@ -362,6 +395,10 @@ fn nothing_is_converted_to_nothing() {
         assert_eq!(target::log_probs(empty([0, 3]), 1).dims(), [0, 3]);
         let found: Tensor<1, Int> = target::class_ids(empty([0, 3]), 1);
         assert_eq!(found.dims(), [0]);
+        let marked = Place::new(on, DType::F32).bools(&Array::new(0, 3, || 0.0));
+        let found = target::label_ids(marked, 1);
+        assert_eq!(found.dims(), [0, 3]);
+        assert_eq!(target::multi_hot(found, 1).dims(), [0, 3]);
     });
 }
 
@@ -370,11 +407,12 @@ fn what_cannot_be_converted_is_said() {
     let device = Device::flex();
     let ids = || Tensor::<1, Int>::from_data([0], &device);
     let rows = || Tensor::<2>::zeros([1, 3], &device);
+    let labels = || Tensor::<2, Int>::zeros([1, 3], &device);
     let said = |call: &dyn Fn()| {
         let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a wrong call passes");
         text(&*panic)
     };
-    let calls: [(&dyn Fn(), &str); 5] = [
+    let calls: [(&dyn Fn(), &str); 7] = [
         (
             &|| drop(target::one_hot::<2, _>(ids(), 0, 1)),
             "one_hot: classes is 0: there is no class for an id to be.",
@@ -394,6 +432,14 @@ fn what_cannot_be_converted_is_said() {
         (
             &|| drop(target::log_probs(rows(), 2)),
             "log_probs: class_axis 2 is not an axis of rank 2.",
+        ),
+        (
+            &|| drop(target::label_ids(rows().greater_scalar(0.0), 2)),
+            "label_ids: class_axis 2 is not an axis of rank 2.",
+        ),
+        (
+            &|| drop(target::multi_hot(labels(), 2)),
+            "multi_hot: class_axis 2 is not an axis of rank 2.",
         ),
     ];
     for (call, expected) in calls {
@@ -483,6 +529,127 @@ fn each_way_to_say_the_same_gives_the_same() {
             BceLoss::new().forward(probs, labels.clone())
         });
         assert_same("BCE of probabilities", &of_probs, &with_logits, 1e-5);
+        let same = [
+            (
+                "soft margin of signs",
+                of_logits(&logits, |logits| {
+                    SoftMarginLoss::new().forward(logits, target::signs(labels.clone()))
+                }),
+            ),
+            (
+                "multi-label soft margin",
+                of_logits(&logits, |logits| {
+                    MultiLabelSoftMarginLoss::new().forward(logits, labels.clone())
+                }),
+            ),
+        ];
+        for (what, found) in same {
+            assert_same(what, &found, &with_logits, 1e-6);
+        }
+    });
+}
+
+#[test]
+fn each_way_to_write_a_margin_gives_the_same() {
+    on_each_device(|on| {
+        let rows = [
+            [0.5, -1.0, 2.0, 1.5],
+            [1.0, 0.0, 0.25, -2.0],
+            [0.0, 30.0, 0.0, -0.5],
+        ];
+        let logits = on.tensor(&rows.concat(), [3, 4], DType::F32);
+        let classes = ids(on, &[3, 0, 2]);
+        let of_classes = of_logits(&logits, |logits| {
+            MultiMarginLoss::new().forward(logits, classes.clone())
+        });
+        let of_labels = of_logits(&logits, |logits| {
+            let rows: Tensor<2> = target::one_hot(classes.clone(), 4, 1);
+            let labels = target::label_ids(rows.greater_scalar(0.5), 1);
+            MultiLabelMarginLoss::new().forward(logits, labels)
+        });
+        assert_same("a single label", &of_labels, &of_classes, 1e-6);
+    });
+}
+
+/// Asserts that two functions of a random pair are the same.
+fn assert_alike(
+    what: &str,
+    on: &TestDevice,
+    one: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
+    other: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
+) {
+    let batch = random_pair(53);
+    let found = gradients(&batch, on, DType::F32, one);
+    let expected = gradients(&batch, on, DType::F32, other);
+    assert_same(what, &found, &expected, 1e-5);
+}
+
+#[test]
+fn each_way_to_write_an_error_gives_the_same() {
+    on_each_device(|on| {
+        let beta = 0.5;
+        let smooth_l1 = SmoothL1LossConfig::new().with_beta(beta).init();
+        let huber = HuberLossConfig::new().with_delta(beta).init();
+        assert_alike(
+            "Huber",
+            on,
+            |x, y| huber.forward(x, y),
+            |x, y| smooth_l1.forward(x, y) * beta,
+        );
+        let gaussian = GaussianNllLoss::new();
+        assert_alike(
+            "Gaussian of variance 1",
+            on,
+            |x, y| gaussian.forward(x, y, 1.0),
+            |x, y| MseLoss::new().forward(x, y) * 0.5,
+        );
+    });
+}
+
+#[test]
+fn each_way_to_write_a_distance_gives_the_same() {
+    type Written = fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
+    let cosine: Written = |a, b| cosine_similarity(a, b, 1e-8).neg() + 1.0;
+    let ways = || -> [(Distance, Written); 3] {
+        [
+            (Distance::Euclidean, |a, b| {
+                pairwise_distance(a, b, 2.0, 1e-6)
+            }),
+            (Distance::Lp(3.0), |a, b| pairwise_distance(a, b, 3.0, 1e-6)),
+            (Distance::Cosine, cosine),
+        ]
+    };
+    on_each_device(|on| {
+        let signs = Tensor::<1>::ones([4], &on.device);
+        let embedding = CosineEmbeddingLoss::new();
+        assert_alike(
+            "cosine embedding",
+            on,
+            |a, b| embedding.forward_no_reduction(a, b, signs.clone()),
+            cosine,
+        );
+
+        let negative = Place::new(on, DType::F32).floats(&random_pair(54).inputs[0]);
+        let config = TripletMarginWithDistanceLossConfig::new;
+        for (distance, written) in ways() {
+            let what = format!("{distance:?}");
+            let named = config().with_distance(distance).init();
+            let given = config().init_with(written);
+            assert_alike(
+                &what,
+                on,
+                |a, b| given.forward(a, b, negative.clone()),
+                |a, b| named.forward(a, b, negative.clone()),
+            );
+        }
+        let named = config().init();
+        let plain = TripletMarginLoss::new();
+        assert_alike(
+            "the Euclidean distance",
+            on,
+            |a, b| named.forward(a, b, negative.clone()),
+            |a, b| plain.forward(a, b, negative.clone()),
+        );
     });
 }
 

@@ -35,7 +35,7 @@ struct Options {
 }
 
 /// The families, each made of random options.
-const FAMILIES: [fn(&Options) -> Variant; 10] = [
+const FAMILIES: [fn(&Options) -> Variant; 19] = [
     |options| match options.other {
         true => regression_4("L1", |r| L1LossConfig::new().with_reduction(r).init()),
         false => regression("L1", |r| L1LossConfig::new().with_reduction(r).init()),
@@ -75,6 +75,84 @@ const FAMILIES: [fn(&Options) -> Variant; 10] = [
             "KL divergence",
             config.with_class_axis(options.weights.then_some(1)),
         )
+    },
+    |options| {
+        let config = SmoothL1LossConfig::new().with_beta(options.eps);
+        let make = move |r| config.clone().with_reduction(r).init();
+        match options.other {
+            true => regression_4("smooth L1", make),
+            false => regression("smooth L1", make),
+        }
+    },
+    |options| {
+        let config = HuberLossConfig::new().with_delta(options.margin);
+        regression("Huber", move |r| config.clone().with_reduction(r).init())
+    },
+    |options| {
+        let config = PoissonNllLossConfig::new()
+            .with_log_input(options.other)
+            .with_full(options.weights)
+            .with_eps(options.eps);
+        let kind = match options.kind {
+            Kind::Bool => Kind::Float,
+            kind => kind,
+        };
+        poisson_nll("Poisson", kind, config)
+    },
+    |options| {
+        let config = GaussianNllLossConfig::new().with_full(options.weights);
+        match (options.axes, options.kind) {
+            (Some(Axes::ClassLast), _) => gaussian_nll_3("Gaussian, rank 3", config),
+            (Some(Axes::ClassSecond), _) => {
+                let variance = Variances::Number(options.margin);
+                gaussian_nll("Gaussian of a known variance", variance, config)
+            }
+            (None, Kind::Float) => gaussian_nll("Gaussian", Variances::Elements, config),
+            (None, Kind::Int) => gaussian_nll("Gaussian of rows", Variances::Rows, config),
+            (None, Kind::Bool) => gaussian_nll("Gaussian of columns", Variances::Columns, config),
+        }
+    },
+    |options| soft_margin("soft margin", options.kind),
+    |options| {
+        let config = MultiMarginLossConfig::new()
+            .with_p(if options.other { 2 } else { 1 })
+            .with_margin(options.margin);
+        match options.axes {
+            Some(axes) => multi_margin_spatial("multi-margin", axes, options.weights, config),
+            None => multi_margin("multi-margin", options.weights, config),
+        }
+    },
+    |options| match (options.other, options.axes) {
+        (true, Some(axes)) => multi_label_margin_spatial("multi-label margin", axes),
+        (true, None) => multi_label_margin("multi-label margin"),
+        (false, Some(axes)) => {
+            multi_label_soft_margin_spatial("multi-label soft margin", axes, options.weights)
+        }
+        (false, None) => {
+            multi_label_soft_margin("multi-label soft margin", options.kind, options.weights)
+        }
+    },
+    |options| {
+        // From -1 to 1.
+        let margin = options.smoothing * 2.0 - 1.0;
+        match options.axes {
+            Some(_) => cosine_embedding_3("cosine embedding, rank 3", margin),
+            None => cosine_embedding("cosine embedding", options.kind, margin),
+        }
+    },
+    |options| {
+        let config = TripletMarginWithDistanceLossConfig::new()
+            .with_distance(match options.kind {
+                Kind::Float => Distance::Euclidean,
+                Kind::Int => Distance::Lp(options.p),
+                Kind::Bool => Distance::Cosine,
+            })
+            .with_margin(options.margin)
+            .with_swap(options.other);
+        match options.axes {
+            Some(_) => triplet_margin_with_distance_3("distances, rank 3", config),
+            None => triplet_margin_with_distance("distances", config),
+        }
     },
 ];
 

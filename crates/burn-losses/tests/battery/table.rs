@@ -8,6 +8,7 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, kind::Basic};
 use burn_losses::prelude::*;
 use burn_losses::target::SampleWeights;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use std::marker::PhantomData;
 
@@ -34,7 +35,19 @@ pub fn table() -> Vec<Row> {
     };
     let l1 = |reduction| L1LossConfig::new().with_reduction(reduction).init();
     let mse = |reduction| MseLossConfig::new().with_reduction(reduction).init();
+    let smooth_l1 = |beta| {
+        let config = SmoothL1LossConfig::new().with_beta(beta);
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let huber = |delta| {
+        let config = HuberLossConfig::new().with_delta(delta);
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let poisson = PoissonNllLossConfig::new;
+    let gaussian = GaussianNllLossConfig::new;
+    let margins = MultiMarginLossConfig::new;
     let triplet = TripletMarginLossConfig::new;
+    let distant = |distance| TripletMarginWithDistanceLossConfig::new().with_distance(distance);
     vec![
         row(
             "L1Loss",
@@ -50,6 +63,57 @@ pub fn table() -> Vec<Row> {
                 regression("rank 2", mse),
                 regression_1("rank 1", mse),
                 regression_4("rank 4", mse),
+            ],
+        ),
+        row(
+            "SmoothL1Loss",
+            [
+                regression("rank 2", smooth_l1(1.0)),
+                regression("beta 0", smooth_l1(0.0)),
+                regression_1("rank 1, beta 0.5", smooth_l1(0.5)),
+                regression_4("rank 4, beta 2", smooth_l1(2.0)),
+            ],
+        ),
+        row(
+            "HuberLoss",
+            [
+                regression("rank 2", huber(1.0)),
+                regression_1("rank 1, delta 0.5", huber(0.5)),
+                regression_4("rank 4, delta 2", huber(2.0)),
+            ],
+        ),
+        row(
+            "PoissonNllLoss",
+            [
+                poisson_nll("float counts", Kind::Float, poisson()),
+                poisson_nll("int counts, full", Kind::Int, poisson().with_full(true)),
+                poisson_nll(
+                    "float counts of rates, full, eps 0",
+                    Kind::Float,
+                    poisson()
+                        .with_log_input(false)
+                        .with_full(true)
+                        .with_eps(0.0),
+                ),
+                poisson_nll(
+                    "int counts of rates, eps 0.1",
+                    Kind::Int,
+                    poisson().with_log_input(false).with_eps(0.1),
+                ),
+            ],
+        ),
+        row(
+            "GaussianNllLoss",
+            [
+                gaussian_nll("variances of elements", Variances::Elements, gaussian()),
+                gaussian_nll(
+                    "variances of rows, full",
+                    Variances::Rows,
+                    gaussian().with_full(true),
+                ),
+                gaussian_nll("variances of rows [N, 1]", Variances::Columns, gaussian()),
+                gaussian_nll("a number", Variances::Number(0.7), gaussian()),
+                gaussian_nll_3("variances of rows, rank 3", gaussian()),
             ],
         ),
         row(
@@ -101,6 +165,47 @@ pub fn table() -> Vec<Row> {
             ],
         ),
         row(
+            "SoftMarginLoss",
+            [
+                soft_margin("float signs", Kind::Float),
+                soft_margin("int signs", Kind::Int),
+                soft_margin("bool signs", Kind::Bool),
+            ],
+        ),
+        row(
+            "MultiMarginLoss",
+            [
+                multi_margin("p = 1", false, margins()),
+                multi_margin("p = 2", false, margins().with_p(2)),
+                multi_margin("margin 0.5, weights", true, margins().with_margin(0.5)),
+                multi_margin_spatial(
+                    "[N, C, 2], p = 2, weights",
+                    Axes::ClassSecond,
+                    true,
+                    margins().with_p(2),
+                ),
+                multi_margin_spatial("[N, 2, C]", Axes::ClassLast, false, margins()),
+            ],
+        ),
+        row(
+            "MultiLabelMarginLoss",
+            [
+                multi_label_margin("label ids"),
+                multi_label_margin_spatial("[N, C, 2]", Axes::ClassSecond),
+                multi_label_margin_spatial("[N, 2, C]", Axes::ClassLast),
+            ],
+        ),
+        row(
+            "MultiLabelSoftMarginLoss",
+            [
+                multi_label_soft_margin("soft labels", Kind::Float, false),
+                multi_label_soft_margin("int labels", Kind::Int, false),
+                multi_label_soft_margin("bool labels, weights", Kind::Bool, true),
+                multi_label_soft_margin_spatial("[N, C, 2], weights", Axes::ClassSecond, true),
+                multi_label_soft_margin_spatial("[N, 2, C]", Axes::ClassLast, false),
+            ],
+        ),
+        row(
             "HingeEmbeddingLoss",
             [
                 hinge_embedding("float signs", Kind::Float, 1.0),
@@ -127,6 +232,40 @@ pub fn table() -> Vec<Row> {
             ],
         ),
         row(
+            "CosineEmbeddingLoss",
+            [
+                cosine_embedding("float signs", Kind::Float, 0.0),
+                cosine_embedding("int signs, margin 0.3", Kind::Int, 0.3),
+                cosine_embedding("bool signs, margin -0.5", Kind::Bool, -0.5),
+                cosine_embedding_3("int signs, rank 3", 0.1),
+            ],
+        ),
+        row(
+            "TripletMarginWithDistanceLoss",
+            [
+                triplet_margin_with_distance("Euclidean", distant(Distance::Euclidean)),
+                triplet_margin_with_distance("p = 1", distant(Distance::Lp(1.0))),
+                triplet_margin_with_distance("cosine", distant(Distance::Cosine)),
+                triplet_margin_with_distance(
+                    "Euclidean, swap",
+                    distant(Distance::Euclidean)
+                        .with_swap(true)
+                        .with_margin(3.0),
+                ),
+                triplet_margin_with_distance_3(
+                    "cosine, swap, rank 3",
+                    distant(Distance::Cosine).with_swap(true),
+                ),
+                triplets("mean square, a closure", |reduction| {
+                    TripletMarginWithDistanceLossConfig::new()
+                        .with_reduction(reduction)
+                        .init_with(|a: Tensor<2>, b: Tensor<2>| {
+                            (a - b).square().mean_dim(1).squeeze_dim::<1>(1)
+                        })
+                }),
+            ],
+        ),
+        row(
             "KlDivLoss",
             [
                 kl_div("probabilities", KlDivLossConfig::new()),
@@ -145,6 +284,18 @@ pub fn table() -> Vec<Row> {
             [
                 regression("l1", move |reduction| RegressionLoss::from(l1(reduction))),
                 regression("mse", move |reduction| RegressionLoss::from(mse(reduction))),
+                regression("smooth_l1", {
+                    let loss = smooth_l1(0.5);
+                    move |reduction| RegressionLoss::from(loss(reduction))
+                }),
+                regression("huber", {
+                    let loss = huber(0.5);
+                    move |reduction| RegressionLoss::from(loss(reduction))
+                }),
+                of_counts("poisson_nll", Kind::Float, true, |reduction, _| {
+                    let config = PoissonNllLossConfig::new().with_reduction(reduction);
+                    RegressionLoss::from(config.init())
+                }),
             ],
         ),
         row("ClassificationLoss", classification_family()),
@@ -185,7 +336,7 @@ impl Axes {
         }
     }
 
-    fn lay(self, tensor: Tensor<2>) -> Tensor<3> {
+    fn lay<K: Basic>(self, tensor: Tensor<2, K>) -> Tensor<3, K> {
         let [rows, columns] = tensor.dims();
         let classes = columns / PLACES;
         tensor.reshape(match self {
@@ -193,10 +344,36 @@ impl Axes {
             Self::ClassLast => [rows, PLACES, classes],
         })
     }
+
+    /// The row of each sample, as [`lay`](Self::lay) wants it, from a row for each of its places.
+    fn join(self, places: Array) -> Array {
+        let row = |data: &[f64]| {
+            let of_sample = Array {
+                rows: PLACES,
+                columns: places.columns,
+                data: data.to_vec(),
+            };
+            match self {
+                Self::ClassSecond => of_sample.transposed().data,
+                Self::ClassLast => of_sample.data,
+            }
+        };
+        let columns = PLACES * places.columns;
+        Array {
+            rows: places.rows / PLACES,
+            columns,
+            data: places.data.chunks(columns).flat_map(row).collect(),
+        }
+    }
 }
 
-/// The places of a sample that each get a class, in the variants of rank 3.
+/// The places of a sample that each get a class, or have a vector, in the variants of rank 3.
 const PLACES: usize = 2;
+
+/// A vector at each place.
+fn vectors(tensor: Tensor<2>) -> Tensor<3> {
+    Axes::ClassLast.lay(tensor)
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BinaryOptions {
@@ -239,13 +416,18 @@ where
     L: Call<(Tensor<1>, Tensor<1>), 1>,
 {
     let column = |rng: &mut StdRng, rows, _| two_arrays(rng, rows, 1);
-    let flat = |tensor: Tensor<2>| tensor.squeeze_dim::<1>(1);
     variant(
         name,
         column,
         move |reduction, _| make(reduction),
-        move |mut args| (flat(args.input()), flat(args.input())),
+        |mut args| (flat(args.input()), flat(args.input())),
     )
+    .at_least(1)
+}
+
+/// A column as a tensor of rank 1.
+fn flat(column: Tensor<2>) -> Tensor<1> {
+    column.squeeze_dim(1)
 }
 
 pub fn regression_4<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
@@ -261,6 +443,86 @@ where
         two_arrays,
         move |reduction, _| make(reduction),
         move |mut args| (deep(args.input()), deep(args.input())),
+    )
+    .reshaping()
+}
+
+/// A loss of counts and their rates, or the logarithms of the rates.
+pub fn of_counts<L>(
+    name: &str,
+    kind: Kind,
+    log_input: bool,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        move |rng, rows, columns| counted(rng, rows, columns, kind, log_input),
+        make,
+        |mut args| (args.input(), args.floats()),
+    )
+}
+
+/// The counts are of floats or ints.
+pub fn poisson_nll(name: &str, kind: Kind, config: PoissonNllLossConfig) -> Variant {
+    let log_input = config.log_input;
+    let make = move |reduction, _| config.clone().with_reduction(reduction).init();
+    match kind {
+        Kind::Int => variant(
+            name,
+            move |rng, rows, columns| counted(rng, rows, columns, kind, log_input),
+            make,
+            |mut args| (args.input(), args.ints()),
+        ),
+        _ => of_counts(name, kind, log_input, make),
+    }
+}
+
+/// What has a variance of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Variances {
+    Elements,
+    /// One for each row, of rank 1.
+    Rows,
+    /// The same, of rank 2.
+    Columns,
+    /// Nothing: it is known.
+    Number(f64),
+}
+
+pub fn gaussian_nll(name: &str, variances: Variances, config: GaussianNllLossConfig) -> Variant {
+    let make = move |reduction, _| config.clone().with_reduction(reduction).init();
+    let of_rows = |rng: &mut StdRng, rows, columns| spread(rng, rows, columns, 1);
+    match variances {
+        Variances::Elements => variant(
+            name,
+            |rng, rows, columns| spread(rng, rows, columns, columns),
+            make,
+            |mut args| (args.input(), args.input(), args.input()),
+        ),
+        Variances::Rows => variant(name, of_rows, make, |mut args| {
+            (args.input(), args.input(), flat(args.input()))
+        })
+        .at_least(1),
+        Variances::Columns => variant(name, of_rows, make, |mut args| {
+            (args.input(), args.input(), args.input())
+        })
+        .at_least(1),
+        Variances::Number(variance) => variant(name, two_arrays, make, move |mut args| {
+            (args.input(), args.input(), variance)
+        }),
+    }
+}
+
+/// The same with a variance for each of the rows of a sample.
+pub fn gaussian_nll_3(name: &str, config: GaussianNllLossConfig) -> Variant {
+    variant(
+        name,
+        |rng, rows, columns| spread(rng, rows, PLACES * columns, PLACES),
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (vectors(args.input()), vectors(args.input()), args.input()),
     )
     .reshaping()
 }
@@ -286,7 +548,7 @@ pub fn nll(name: &str, options: ClassOptions) -> Variant {
         },
         |mut args| (args.input(), args.ids()),
     )
-    .for_classes()
+    .at_least(2)
 }
 
 pub fn nll_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
@@ -306,7 +568,7 @@ pub fn nll_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
         },
         move |mut args| (axes.lay(args.input()), args.ints()),
     )
-    .for_classes()
+    .at_least(2)
     .reshaping()
 }
 
@@ -335,7 +597,7 @@ where
         make,
         |mut args| (args.input(), args.ids()),
     )
-    .for_classes()
+    .at_least(2)
 }
 
 /// The same, with several places in a sample.
@@ -357,7 +619,7 @@ where
         move |reduction, columns| make(reduction, columns / PLACES),
         move |mut args| (axes.lay(args.input()), args.ints()),
     )
-    .for_classes()
+    .at_least(2)
     .reshaping()
 }
 
@@ -383,7 +645,7 @@ pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
         },
         |mut args| (args.input(), args.floats()),
     )
-    .for_classes()
+    .at_least(2)
 }
 
 pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
@@ -426,6 +688,26 @@ fn classification_family() -> Vec<Variant> {
             let config = KlDivLossConfig::new().with_log_target(true);
             family(config.with_reduction(reduction).init().into())
         }),
+        of_logits("multi_margin", vec![], move |reduction, classes| {
+            let config = MultiMarginLossConfig::new().with_p(2);
+            let config = config.with_weights(Some(class_weights(classes)));
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("soft_margin", vec![], move |reduction, _| {
+            let config = SoftMarginLossConfig::new();
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("multi_label_margin", vec![], move |reduction, _| {
+            let config = MultiLabelMarginLossConfig::new();
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("multi_label_soft_margin", vec![], {
+            move |reduction, classes| {
+                let config = MultiLabelSoftMarginLossConfig::new();
+                let config = config.with_weights(Some(class_weights(classes)));
+                family(config.with_reduction(reduction).init().into())
+            }
+        }),
         of_logits_spatial("bce_with_logits, [N, C, 2]", Axes::ClassSecond, vec![], {
             move |reduction, _| {
                 let config = BceWithLogitsLossConfig::new();
@@ -438,25 +720,37 @@ fn classification_family() -> Vec<Variant> {
                 family(config.with_reduction(reduction).init().into())
             }
         }),
+        of_logits_spatial("soft_margin, [N, C, 2]", Axes::ClassSecond, vec![], {
+            move |reduction, _| {
+                let config = SoftMarginLossConfig::new();
+                family(config.with_reduction(reduction).init().into())
+            }
+        }),
+        of_logits_spatial("multi_label_margin, [N, 2, C]", Axes::ClassLast, vec![], {
+            move |reduction, _| {
+                let config = MultiLabelMarginLossConfig::new().with_class_axis(2);
+                family(config.with_reduction(reduction).init().into())
+            }
+        }),
     ]
 }
 
 /// Stamps the variants whose target is of any of several kinds: the call is the same for each, its
-/// type is not.
+/// type is not. What follows the inputs is done to the target.
 macro_rules! of_kind {
-    ($name:expr, $kind:expr, $sample:expr, $make:expr, [$($input:ident),*]) => {
+    ($name:expr, $kind:expr, $sample:expr, $make:expr, [$($input:ident),*] $($change:tt)*) => {
         match $kind {
             Kind::Float => variant($name, $sample, $make, |mut args: Args| {
                 $(let $input = args.input();)*
-                ($($input,)* args.floats())
+                ($($input,)* args.floats() $($change)*)
             }),
             Kind::Int => variant($name, $sample, $make, |mut args: Args| {
                 $(let $input = args.input();)*
-                ($($input,)* args.ints())
+                ($($input,)* args.ints() $($change)*)
             }),
             Kind::Bool => variant($name, $sample, $make, |mut args: Args| {
                 $(let $input = args.input();)*
-                ($($input,)* args.bools())
+                ($($input,)* args.bools() $($change)*)
             }),
         }
     };
@@ -474,7 +768,7 @@ pub fn bce(name: &str, kind: Kind, options: BinaryOptions) -> Variant {
             .with_reduction(reduction)
             .init()
     };
-    of_kind!(name, kind, sample, make, [probs])
+    of_kind!(name, kind, sample, make, [probs]).at_least(usize::from(options.weights))
 }
 
 pub fn bce_with_logits(name: &str, kind: Kind, options: BinaryOptions) -> Variant {
@@ -490,7 +784,115 @@ pub fn bce_with_logits(name: &str, kind: Kind, options: BinaryOptions) -> Varian
             .with_reduction(reduction)
             .init()
     };
+    let weights = options.weights || options.pos_weights;
+    of_kind!(name, kind, sample, make, [logits]).at_least(usize::from(weights))
+}
+
+pub fn soft_margin(name: &str, kind: Kind) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![normal(rng, rows, columns)],
+        target: Some((kind, signs(rng, rows, columns, kind))),
+    };
+    let make = |reduction, _| SoftMarginLossConfig::new().with_reduction(reduction).init();
     of_kind!(name, kind, sample, make, [logits])
+}
+
+pub fn multi_margin(name: &str, weights: bool, config: MultiMarginLossConfig) -> Variant {
+    of_logits(name, vec![], move |reduction, classes| {
+        let weights = weights.then(|| class_weights(classes));
+        let config = config.clone().with_weights(weights);
+        config.with_reduction(reduction).init()
+    })
+}
+
+pub fn multi_margin_spatial(
+    name: &str,
+    axes: Axes,
+    weights: bool,
+    config: MultiMarginLossConfig,
+) -> Variant {
+    of_logits_spatial(name, axes, vec![], move |reduction, classes| {
+        let weights = weights.then(|| class_weights(classes));
+        let config = config.clone().with_weights(weights);
+        config
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+pub fn multi_label_margin(name: &str) -> Variant {
+    variant(
+        name,
+        |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, classes)],
+            target: Some((Kind::Int, label_ids(rng, rows, classes))),
+        },
+        |reduction, _| {
+            MultiLabelMarginLossConfig::new()
+                .with_reduction(reduction)
+                .init()
+        },
+        |mut args| (args.input(), args.ints()),
+    )
+    .at_least(2)
+}
+
+pub fn multi_label_margin_spatial(name: &str, axes: Axes) -> Variant {
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, PLACES * classes)],
+            target: Some((Kind::Int, axes.join(label_ids(rng, rows * PLACES, classes)))),
+        },
+        move |reduction, _| {
+            MultiLabelMarginLossConfig::new()
+                .with_class_axis(axes.class())
+                .with_reduction(reduction)
+                .init()
+        },
+        move |mut args| (axes.lay(args.input()), axes.lay(args.ints())),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
+fn multi_label_soft_margin_config(weights: bool, classes: usize) -> MultiLabelSoftMarginLossConfig {
+    MultiLabelSoftMarginLossConfig::new().with_weights(weights.then(|| class_weights(classes)))
+}
+
+pub fn multi_label_soft_margin(name: &str, kind: Kind, weights: bool) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![normal(rng, rows, columns)],
+        target: Some((kind, labels(rng, rows, columns, kind))),
+    };
+    let make = move |reduction, classes| {
+        let config = multi_label_soft_margin_config(weights, classes);
+        config.with_reduction(reduction).init()
+    };
+    of_kind!(name, kind, sample, make, [logits]).at_least(2)
+}
+
+pub fn multi_label_soft_margin_spatial(name: &str, axes: Axes, weights: bool) -> Variant {
+    variant(
+        name,
+        |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, PLACES * classes)],
+            target: Some((
+                Kind::Float,
+                labels(rng, rows, PLACES * classes, Kind::Float),
+            )),
+        },
+        move |reduction, columns| {
+            multi_label_soft_margin_config(weights, columns / PLACES)
+                .with_class_axis(axes.class())
+                .with_reduction(reduction)
+                .init()
+        },
+        move |mut args| (axes.lay(args.input()), axes.lay(args.floats())),
+    )
+    .at_least(2)
+    .reshaping()
 }
 
 pub fn hinge_embedding(name: &str, kind: Kind, margin: f64) -> Variant {
@@ -521,27 +923,118 @@ pub fn margin_ranking(name: &str, kind: Kind, margin: f64) -> Variant {
     of_kind!(name, kind, sample, make, [first, second])
 }
 
-pub fn triplet_margin(name: &str, config: TripletMarginLossConfig) -> Variant {
+pub fn cosine_embedding(name: &str, kind: Kind, margin: f64) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        target: Some((kind, signs(rng, rows, 1, kind))),
+        ..two_arrays(rng, rows, columns)
+    };
+    let make = move |reduction, _| {
+        CosineEmbeddingLossConfig::new()
+            .with_margin(margin)
+            .with_reduction(reduction)
+            .init()
+    };
+    of_kind!(
+        name,
+        kind,
+        sample,
+        make,
+        [first, second].squeeze_dim::<1>(1)
+    )
+    .at_least(2)
+}
+
+pub fn cosine_embedding_3(name: &str, margin: f64) -> Variant {
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            target: Some((Kind::Int, signs(rng, rows, PLACES, Kind::Int))),
+            ..two_arrays(rng, rows, PLACES * columns)
+        },
+        move |reduction, _| {
+            CosineEmbeddingLossConfig::new()
+                .with_margin(margin)
+                .with_reduction(reduction)
+                .init()
+        },
+        |mut args| (vectors(args.input()), vectors(args.input()), args.ints()),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
+/// A loss of an anchor, a positive and a negative.
+pub fn triplets<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>, Tensor<2>), 1>,
+{
     variant(
         name,
         three_arrays,
-        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        move |reduction, _| make(reduction),
         |mut args| (args.input(), args.input(), args.input()),
     )
+    .at_least(1)
 }
 
-pub fn triplet_margin_3(name: &str, config: TripletMarginLossConfig) -> Variant {
-    let deep = |tensor: Tensor<2>| {
-        let [rows, columns] = tensor.dims();
-        tensor.reshape([rows, PLACES, columns / PLACES])
-    };
+/// The same, with several places in a sample.
+pub fn triplets_3<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<3>, Tensor<3>, Tensor<3>), 2>,
+{
     variant(
         name,
         |rng, rows, columns| three_arrays(rng, rows, PLACES * columns),
-        move |reduction, _| config.clone().with_reduction(reduction).init(),
-        move |mut args| (deep(args.input()), deep(args.input()), deep(args.input())),
+        move |reduction, _| make(reduction),
+        |mut args| {
+            let [anchor, positive] = [vectors(args.input()), vectors(args.input())];
+            (anchor, positive, vectors(args.input()))
+        },
     )
+    .at_least(1)
     .reshaping()
+}
+
+pub fn triplet_margin(name: &str, config: TripletMarginLossConfig) -> Variant {
+    triplets(name, move |reduction| {
+        config.clone().with_reduction(reduction).init()
+    })
+}
+
+pub fn triplet_margin_3(name: &str, config: TripletMarginLossConfig) -> Variant {
+    triplets_3(name, move |reduction| {
+        config.clone().with_reduction(reduction).init()
+    })
+}
+
+pub fn triplet_margin_with_distance(
+    name: &str,
+    config: TripletMarginWithDistanceLossConfig,
+) -> Variant {
+    let least = components(&config.distance);
+    triplets(name, move |reduction| {
+        config.clone().with_reduction(reduction).init()
+    })
+    .at_least(least)
+}
+
+pub fn triplet_margin_with_distance_3(
+    name: &str,
+    config: TripletMarginWithDistanceLossConfig,
+) -> Variant {
+    let least = components(&config.distance);
+    triplets_3(name, move |reduction| {
+        config.clone().with_reduction(reduction).init()
+    })
+    .at_least(least)
+}
+
+/// The fewest components of vectors that can be any distance apart.
+fn components(distance: &Distance) -> usize {
+    match distance {
+        Distance::Cosine => 2,
+        _ => 1,
+    }
 }
 
 pub fn kl_div(name: &str, config: KlDivLossConfig) -> Variant {
@@ -651,9 +1144,25 @@ fn two_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
 }
 
 fn three_arrays(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
-    let Batch { mut inputs, target } = two_arrays(rng, rows, columns);
-    inputs.push(normal(rng, rows, columns));
-    Batch { inputs, target }
+    two_arrays(rng, rows, columns).and(normal(rng, rows, columns))
+}
+
+/// Predictions, targets, and so many variances a row.
+fn spread(rng: &mut StdRng, rows: usize, columns: usize, variances: usize) -> Batch {
+    two_arrays(rng, rows, columns).and(uniform(rng, rows, variances, 0.1, 2.0))
+}
+
+/// Counts, and their rates or the logarithms of them.
+fn counted(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind, log_input: bool) -> Batch {
+    let rates = match log_input {
+        true => normal(rng, rows, columns),
+        false => uniform(rng, rows, columns, 0.1, 3.0),
+    };
+    let counts = Array::new(rows, columns, || f64::from(rng.random_range(0..6)));
+    Batch {
+        inputs: vec![rates],
+        target: Some((kind, counts)),
+    }
 }
 
 fn log_probs(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
@@ -672,6 +1181,18 @@ fn ids(rng: &mut StdRng, rows: usize, places: usize, classes: usize, ignored: &[
         _ if rng.random_bool(0.7) => rng.random_range(0..classes) as f64,
         _ => ignored[rng.random_range(0..ignored.len())] as f64,
     })
+}
+
+/// Rows that list labels: the ids of some of the classes in any order, then -1. Some list none.
+fn label_ids(rng: &mut StdRng, rows: usize, classes: usize) -> Array {
+    let mut array = Array::new(rows, classes, || -1.0);
+    let mut ids: Vec<f64> = (0..classes).map(|id| id as f64).collect();
+    for row in array.data.chunks_mut(classes.max(1)) {
+        ids.shuffle(rng);
+        let count = rng.random_range(0..=classes);
+        row[..count].copy_from_slice(&ids[..count]);
+    }
+    array
 }
 
 fn labels(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind) -> Array {
@@ -782,6 +1303,12 @@ impl Place {
 }
 
 impl Batch {
+    /// The batch with another input.
+    fn and(mut self, input: Array) -> Self {
+        self.inputs.push(input);
+        self
+    }
+
     /// The samples with these numbers, in this order.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -911,7 +1438,8 @@ type Sample = Box<dyn Fn(&mut StdRng, usize, usize) -> Batch + Send + Sync>;
 pub struct Variant {
     pub loss: &'static str,
     pub name: String,
-    /// The fewest columns that make sense: 2 where they are classes.
+    /// The fewest columns that make sense: 2 where they are classes or have a direction, 1 where
+    /// they are a vector or have a weight or a variance, and none where each is by itself.
     pub least_columns: usize,
     /// Whether the arguments are of another rank than the batch, and so reshaped first.
     pub reshapes: bool,
@@ -953,9 +1481,9 @@ impl Variant {
         }
     }
 
-    fn for_classes(self) -> Self {
+    fn at_least(self, columns: usize) -> Self {
         Self {
-            least_columns: 2,
+            least_columns: columns,
             ..self
         }
     }
@@ -976,7 +1504,7 @@ where
     Variant {
         loss: "",
         name: name.into(),
-        least_columns: 1,
+        least_columns: 0,
         reshapes: false,
         sample: Box::new(sample),
         calls: Box::new(Of {
@@ -1152,7 +1680,7 @@ fn each_exported_loss_has_a_row() {
     exported.sort();
     let mut rows: Vec<String> = table().iter().map(|row| row.loss.to_string()).collect();
     rows.sort();
-    assert!(exported.len() >= 10, "only {exported:?} were found");
+    assert!(exported.len() >= 22, "only {exported:?} were found");
     assert_eq!(
         rows, exported,
         "each loss that the crate exports needs a row in the table"

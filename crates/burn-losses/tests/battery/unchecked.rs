@@ -9,8 +9,8 @@ use burn_losses::prelude::*;
 use burn_losses::{Checks, set_checks};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Runs `body` without value checks.
-fn unchecked<T>(body: impl FnOnce() -> T) -> T {
+/// Runs `body` without value checks. The whole process is without them, so it runs alone.
+pub fn unchecked<T>(body: impl FnOnce() -> T) -> T {
     set_checks(Checks::Never);
     let outcome = catch_unwind(AssertUnwindSafe(body));
     set_checks(Checks::Auto);
@@ -42,7 +42,7 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
         ignored: vec![-100],
         ..plain()
     };
-    let l1 = |reduction| L1LossConfig::new().with_reduction(reduction).init();
+    let poisson = PoissonNllLossConfig::new;
     let kl = KlDivLossConfig::new;
     vec![
         (cross_entropy("ids", plain()), &[4.0, -1.0, -100.0, 1e6]),
@@ -73,6 +73,28 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             &[-1.0, 2.0],
         ),
         (
+            multi_label_soft_margin("soft labels", Kind::Float, false),
+            &[-1.0, 1.5, f64::NAN],
+        ),
+        (
+            multi_label_soft_margin("int labels", Kind::Int, false),
+            &[-1.0, 2.0],
+        ),
+        (
+            multi_margin("ids", false, MultiMarginLossConfig::new()),
+            &[4.0, -1.0, -100.0],
+        ),
+        (multi_label_margin("label ids"), &[4.0, -2.0]),
+        (
+            multi_label_margin_spatial("label ids [N, C, 2]", Axes::ClassSecond),
+            &[4.0, -2.0],
+        ),
+        (
+            soft_margin("float signs", Kind::Float),
+            &[0.0, 0.5, f64::NAN],
+        ),
+        (soft_margin("int signs", Kind::Int), &[0.0, 2.0]),
+        (
             hinge_embedding("float signs", Kind::Float, 1.0),
             &[0.0, 0.5, f64::NAN],
         ),
@@ -82,12 +104,40 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             &[0.0, 0.5, f64::NAN],
         ),
         (margin_ranking("int signs", Kind::Int, 1.0), &[0.0, -2.0]),
+        (
+            cosine_embedding("float signs", Kind::Float, 0.0),
+            &[0.0, 0.5, f64::NAN],
+        ),
+        (cosine_embedding("int signs", Kind::Int, 0.0), &[0.0, -2.0]),
+        (
+            poisson_nll("float counts", Kind::Float, poisson()),
+            &[-1.0, f64::NAN, f64::INFINITY],
+        ),
+        (poisson_nll("int counts", Kind::Int, poisson()), &[-1.0]),
         (kl_div("probabilities", kl()), &[-0.5, 2.0, f64::NAN]),
         (
             kl_div("log-probabilities", kl().with_log_target(true)),
             &[0.5, f64::NAN],
         ),
-        (regression("L1", l1), &[f64::NAN, f64::INFINITY]),
+    ]
+}
+
+/// The same for inputs: those that a target is among, and those that not every number is valid for.
+fn invalid_inputs() -> Vec<(Variant, usize, &'static [f64])> {
+    let l1 = |reduction| L1LossConfig::new().with_reduction(reduction).init();
+    let smooth_l1 = |reduction| SmoothL1LossConfig::new().with_reduction(reduction).init();
+    let huber = |reduction| HuberLossConfig::new().with_reduction(reduction).init();
+    let rates = PoissonNllLossConfig::new().with_log_input(false);
+    let gaussian = |variances| gaussian_nll("Gaussian", variances, GaussianNllLossConfig::new());
+    let infinite: &'static [f64] = &[f64::NAN, f64::INFINITY];
+    vec![
+        (regression("L1", l1), 1, infinite),
+        (regression("smooth L1", smooth_l1), 1, infinite),
+        (regression("Huber", huber), 1, infinite),
+        (gaussian(Variances::Elements), 1, infinite),
+        (gaussian(Variances::Elements), 2, &[-0.5]),
+        (gaussian(Variances::Rows), 2, &[-0.5]),
+        (poisson_nll("rates", Kind::Float, rates), 0, &[-0.5]),
     ]
 }
 
@@ -96,32 +146,39 @@ fn an_invalid_target_is_nan_for_its_sample_alone() {
     let _turn = alone();
     let devices = crate::common::devices();
     let cases = devices.iter().flat_map(|on| {
-        invalid().into_iter().flat_map(move |(variant, values)| {
-            let variant = std::rc::Rc::new(variant);
-            values.iter().map(move |&value| {
-                let name = format!("{value} for {} on {}", variant.name, on.name);
-                (name, (variant.clone(), value, on))
+        let targets = invalid().into_iter();
+        let targets = targets.map(|(variant, values)| (variant, None, values));
+        let inputs = invalid_inputs().into_iter();
+        let inputs = inputs.map(|(variant, input, values)| (variant, Some(input), values));
+        targets
+            .chain(inputs)
+            .flat_map(move |(variant, input, values)| {
+                let variant = std::rc::Rc::new(variant);
+                values.iter().map(move |&value| {
+                    let name = format!("{value} for {} on {}", variant.name, on.name);
+                    (name, (variant.clone(), input, value, on))
+                })
             })
-        })
     });
     let cases: Vec<_> = cases.collect();
-    each_case(cases, |(variant, value, on)| {
-        unchecked(|| one_sample_is_nan(&variant, value, on));
+    each_case(cases, |(variant, input, value, on)| {
+        unchecked(|| one_sample_is_nan(&variant, input, value, on));
     });
 }
 
-fn one_sample_is_nan(variant: &Variant, value: f64, on: &TestDevice) {
+/// With a value of an input, or else of the target, that is invalid.
+fn one_sample_is_nan(variant: &Variant, input: Option<usize>, value: f64, on: &TestDevice) {
     const BAD: usize = 1;
     let rows = 4;
     let good = variant.batch(61, rows, 4);
     let mut bad = good.clone();
-    // A regression's target is its second input.
-    let target = match &mut bad.target {
-        Some((_, target)) => target,
-        None => &mut bad.inputs[1],
+    let array = match (input, &mut bad.target) {
+        (Some(input), _) => &mut bad.inputs[input],
+        (None, Some((_, target))) => target,
+        (None, None) => panic!("there is no target"),
     };
-    let at = BAD * target.columns;
-    target.data[at] = value;
+    let at = BAD * array.columns;
+    array.data[at] = value;
 
     let run = |batch: &Batch| {
         let args = batch.on(on, DType::F32).tracked();

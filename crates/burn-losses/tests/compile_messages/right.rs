@@ -38,6 +38,30 @@ pub fn embedded(a: Tensor<2>, p: Tensor<2>, n: Tensor<2>, mask: Tensor<1, Bool>)
     TripletMarginLoss::new().forward_weighted(a, p, n, mask)
 }
 
+/// The fixes that the messages give for counts and variances.
+pub fn spread(x: Tensor<2>, mask: Tensor<2, Bool>, column: Tensor<1, Int>) -> [Tensor<1>; 4] {
+    let (poisson, gaussian) = (PoissonNllLoss::new(), GaussianNllLoss::new());
+    let variance = mask.clone().int();
+    [
+        BceWithLogitsLoss::new().forward(x.clone(), mask),
+        poisson.forward(x.clone(), column.clone().unsqueeze_dim::<2>(1)),
+        gaussian.forward(x.clone(), x.clone(), variance.float()),
+        gaussian.forward(x.clone(), x, column.float()),
+    ]
+}
+
+/// Those for lists of labels and for signs.
+pub fn listed(logits: Tensor<2>, rows: Tensor<2>, column: Tensor<2, Int>) -> [Tensor<1>; 4] {
+    let lists = target::label_ids(rows.clone().bool(), 1);
+    let ids = column.squeeze_dim::<1>(1);
+    [
+        MultiLabelMarginLoss::new().forward(logits.clone(), lists.clone()),
+        MultiLabelSoftMarginLoss::new().forward(logits.clone(), target::multi_hot(lists, 1)),
+        MultiMarginLoss::new().forward(logits.clone(), ids.clone()),
+        CosineEmbeddingLoss::new().forward(logits, rows, ids),
+    ]
+}
+
 pub fn generic<T: target::ClassTarget<2>>(logits: Tensor<2>, targets: T) -> Tensor<1> {
     CrossEntropyLoss::new().forward(logits, targets)
 }
