@@ -19,11 +19,15 @@ use rand::rngs::StdRng;
 /// It learns from four fifths of 1797 images of 8 by 8 pixels (included) and is tested on the rest.
 /// The model gives logits, the target is class ids; what a loss wants instead is put in between:
 ///
-///   cross_entropy     logits; ids
-///   nll               log-softmax of the logits; ids
-///   bce_with_logits   logits; one-hot rows, each digit a question of its own, yes or no
-///   bce               sigmoid of the logits; one-hot rows
-///   kl_div            log-softmax of the logits; one-hot rows, as the distribution to match
+///   cross_entropy            logits; ids
+///   nll                      log-softmax of the logits; ids
+///   bce_with_logits          logits; one-hot rows, each digit a question of its own, yes or no
+///   bce                      sigmoid of the logits; one-hot rows
+///   kl_div                   log-softmax of the logits; one-hot rows, as the distribution to match
+///   multi_margin             logits; ids
+///   soft_margin              logits; one-hot rows as signs, +1 for the digit and -1 for any other
+///   multi_label_margin       logits; rows that list labels, here the id alone, and then -1
+///   multi_label_soft_margin  logits; one-hot rows
 ///
 /// One seed gives the same weights and the same batches on every backend.
 #[derive(Parser)]

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use burn::config::{Config, ConfigError};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser};
+use serde::de::value::{self, MapDeserializer};
 
 use crate::Error;
 use crate::backend::Backend;
@@ -74,6 +75,12 @@ where
     C: FromStr<Err = String> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
+/// A loss with default options, as a file that holds only its name under `loss` would give it.
+pub fn named<C: Config>(name: &str) -> Result<C, String> {
+    let options = MapDeserializer::<_, value::Error>::new([("loss", name)].into_iter());
+    C::deserialize(options).map_err(|error| error.to_string())
 }
 
 /// For `--config`: a loss with its options, from a file.

@@ -20,9 +20,13 @@ pub fn draw(path: &Path, title: &str, score_name: &str, epochs: &[Epoch]) -> Res
         let x = || Axis::new("epoch", 1.0..epochs.len().max(2) as f64);
 
         let losses = train.iter().chain(&held_out).copied();
-        let greatest = losses.clone().fold(f64::MIN_POSITIVE, f64::max);
-        let least = losses.fold(0.0, f64::min);
-        let y = Axis::new("loss", least..greatest * 1.05);
+        let y = if losses.clone().all(|loss| loss >= 0.0) {
+            let greatest = losses.fold(f64::MIN_POSITIVE, f64::max);
+            Axis::new("loss", 0.0..greatest * 1.05)
+        } else {
+            // The logarithm of a likelihood: 0 is no loss to compare with.
+            Axis::around("loss", losses)
+        };
         let mut axes = chart::panel(&left, x(), y, &[("training", BLUE), ("held out", ORANGE)])?;
         curve(&mut axes, &train, BLUE)?;
         curve(&mut axes, &held_out, ORANGE)?;

@@ -69,6 +69,11 @@ impl Scale {
         value * self.deviation[0] + self.mean[0]
     }
 
+    /// The mean of the first column.
+    pub fn mean(&self) -> f32 {
+        self.mean[0]
+    }
+
     /// The deviation of the first column.
     pub fn deviation(&self) -> f32 {
         self.deviation[0]
@@ -95,6 +100,15 @@ pub fn median(values: impl Iterator<Item = f32>) -> f32 {
     }
 }
 
+/// The number around which the errors cancel out where none counts for more than the limit: the
+/// median if that is 0, the mean if it is large; 0 of nothing.
+pub fn huber_mean(values: impl Iterator<Item = f32> + Clone, limit: f32) -> f32 {
+    (0..100).fold(median(values.clone()), |middle, _| {
+        let errors = values.clone().map(|value| value - middle);
+        middle + mean(errors.map(|error| error.clamp(-limit, limit)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +127,10 @@ mod tests {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
         assert_eq!(median([3.0, 1.0, 2.0, 9.0].into_iter()), 2.5);
         assert_eq!(mean([1.0, 2.0, 6.0].into_iter()), 3.0);
+
+        let between = |limit| huber_mean([0.0, 0.0, 0.0, 9.0].into_iter(), limit);
+        assert_eq!([0.0, 99.0].map(between), [0.0, 2.25]);
+        // Three errors of -1/3, and one that counts for 1.
+        assert!((between(1.0) - 1.0 / 3.0).abs() < 1e-6);
     }
 }

@@ -13,7 +13,7 @@ use common::{Error, digits, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::embedding::{Digits, EmbeddingLoss};
+use crate::embedding::{Digits, EmbeddingLoss, Space};
 use crate::loss::RankingLossConfig;
 use crate::scoring::Wines;
 
@@ -26,12 +26,20 @@ mod scoring;
 ///
 /// What is learned, and how a loss gets its target, is up to the loss:
 ///
-///   triplet_margin    digits as points in the plane, from triplets: an image, another one of the
-///                     same digit, one of another digit. The roles are the target
-///   hinge_embedding   the same, from the distances of pairs. Target: +1 for the same digit, else -1
-///   margin_ranking    a score for each wine, from pairs of wines. Target: +1 where the first is the
-///                     better one, -1 where the second is. Its margin is 1 here: at the default
-///                     of 0, equal scores cost nothing
+///   triplet_margin
+///       digits as points in the plane, from triplets: an image, another one of the same digit, one
+///       of another digit. The roles are the target
+///   triplet_margin_with_distance
+///       the same, with the distance of its options; where that is Cosine, on a sphere
+///   hinge_embedding
+///       digits in the plane, from the distances of pairs. Target: +1 for the same digit, else -1
+///   cosine_embedding
+///       digits on a sphere, from pairs and the same target. Its margin is 0.5 here: at the default
+///       of 0, ten digits have no room there
+///   margin_ranking
+///       a score for each wine, from pairs of wines. Target: +1 where the first is the better one,
+///       -1 where the second is. Its margin is 1 here: at the default of 0, equal scores cost
+///       nothing
 ///
 /// Four fifths of the samples (included) are trained on, the rest is to test with. One seed gives
 /// the same weights and the same batches on every backend.
@@ -43,7 +51,7 @@ struct Cli {
     loss: RankingLossConfig,
 
     /// A JSON file with the loss and its options, in place of --loss. What it leaves out has the
-    /// library's default, so for margin ranking name a margin
+    /// library's default, so for margin_ranking and cosine_embedding name a margin
     #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<RankingLossConfig>)]
     config: Option<RankingLossConfig>,
 
@@ -67,37 +75,51 @@ fn run(cli: &Cli) -> Result<(), Error> {
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
     let device = flags.backend.device()?;
     let mut rng = StdRng::seed_from_u64(flags.seed);
-    match loss {
-        RankingLossConfig::TripletMargin(config) => {
-            let loss_of_model = EmbeddingLoss::TripletMargin(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
+    let (loss_of_model, space) = match loss {
+        RankingLossConfig::TripletMargin(config) => (
+            EmbeddingLoss::TripletMargin(config.try_init()?),
+            Space::Plane,
+        ),
+        RankingLossConfig::TripletMarginWithDistance(config) => {
+            let space = match config.distance {
+                Distance::Cosine => Space::Sphere,
+                _ => Space::Plane,
+            };
+            let loss_of_model = EmbeddingLoss::TripletMarginWithDistance(config.try_init()?);
+            (loss_of_model, space)
         }
-        RankingLossConfig::HingeEmbedding(config) => {
-            let loss_of_model = EmbeddingLoss::HingeEmbedding(config.try_init()?);
-            embed(loss.name(), &loss_of_model, flags, &device, &mut rng)
-        }
+        RankingLossConfig::HingeEmbedding(config) => (
+            EmbeddingLoss::HingeEmbedding(config.try_init()?),
+            Space::Plane,
+        ),
+        RankingLossConfig::CosineEmbedding(config) => (
+            EmbeddingLoss::CosineEmbedding(config.try_init()?),
+            Space::Sphere,
+        ),
         RankingLossConfig::MarginRanking(config) => {
-            score(loss.name(), &config.try_init()?, flags, &device, &mut rng)
+            return score(loss.name(), &config.try_init()?, flags, &device, &mut rng);
         }
-    }
+    };
+    embed(loss.name(), &loss_of_model, space, flags, &device, &mut rng)
 }
 
 /// Trains places for digits.
 fn embed(
     name: &str,
     loss: &EmbeddingLoss,
+    space: Space,
     flags: &Flags,
     device: &Device,
     rng: &mut StdRng,
 ) -> Result<(), Error> {
     let task = Digits(digits::split(digits::load()?, rng));
-    let title = format!("Handwritten digits in the plane, trained with {name}");
-    let new = |device: &Device| embedding::Model::new(loss, device);
+    let title = format!("Handwritten digits {}, trained with {name}", space.name());
+    let new = |device: &Device| embedding::Model::new(loss, space, device);
     let model = training::run(&task, new, &title, "average precision", flags, device, rng)?;
 
     let places = task.places(&model, device);
     let path = flags.output.join("embedding.svg");
-    embedding::draw(&path, &title, &places)?;
+    embedding::draw(&path, &title, space, &places)?;
     println!("wrote {}", path.display());
 
     let found = retrieval::mean_average_precision(&places);

@@ -56,8 +56,19 @@ pub struct Patients {
     pub train: Vec<Patient>,
     /// To test with.
     pub held_out: Vec<Patient>,
+    /// The scale of the targets.
+    pub progression: Scale,
     measurements: Scale,
-    progression: Scale,
+}
+
+/// Patients as tensors.
+pub struct Batch {
+    /// The scaled measurements `[N, FEATURES]`.
+    pub measurements: Tensor<2>,
+    /// The scaled targets `[N, 1]`.
+    pub scaled: Tensor<2>,
+    /// The targets as they are `[N, 1]`: they may pass for counts.
+    pub counts: Tensor<2>,
 }
 
 impl Patients {
@@ -76,28 +87,32 @@ impl Patients {
         Self {
             train,
             held_out,
-            measurements,
             progression,
+            measurements,
         }
     }
 
-    /// The scaled measurements `[N, FEATURES]` and the scaled targets `[N, 1]`.
+    /// The measurements and the targets of some patients.
     pub fn tensors<'a>(
         &self,
         patients: impl Iterator<Item = &'a Patient>,
         device: &Device,
-    ) -> (Tensor<2>, Tensor<2>) {
-        let (mut measurements, mut targets) = (Vec::new(), Vec::new());
+    ) -> Batch {
+        let (mut measurements, mut scaled, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for patient in patients {
             measurements.extend(self.measurements.apply(&patient.measurements));
-            targets.extend(self.progression.apply(&[patient.progression]));
+            scaled.extend(self.progression.apply(&[patient.progression]));
+            counts.push(patient.progression);
         }
-        let count = targets.len();
-        let measurements = TensorData::new(measurements, [count, FEATURES]);
-        (
-            Tensor::from_data(measurements, device),
-            Tensor::from_data(TensorData::new(targets, [count, 1]), device),
-        )
+        let rows = counts.len();
+        let tensor = |values: Vec<f32>, columns| {
+            Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+        };
+        Batch {
+            measurements: tensor(measurements, FEATURES),
+            scaled: tensor(scaled, 1),
+            counts: tensor(counts, 1),
+        }
     }
 
     /// Scaled predictions `[N, 1]` in the unit of the targets.

@@ -1,4 +1,6 @@
-//! What the training program and the demonstration of outliers share: the patients and the model.
+//! What the training program and the demonstration of outliers share: the patients, the losses and
+//! the model.
 
 pub mod data;
+pub mod loss;
 pub mod model;

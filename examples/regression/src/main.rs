@@ -5,31 +5,39 @@
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use burn_losses::prelude::*;
 use clap::Parser;
-use common::chart::{self, Axis, BLUE, GREY};
+use common::chart::{self, Axis, BLUE, GREY, ORANGE};
 use common::cli::{self, Defaults, Flags};
 use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regression::data::{self, Patients};
+use regression::loss::LossConfig;
 use regression::model::{Answers, Model, best_constant};
 
 /// Trains a small model to predict the progression of diabetes, with the loss of your choice.
 ///
 /// It learns from ten measurements of four fifths of 442 patients (included) and is tested on the
-/// rest. Input of every loss: the predictions of a linear last layer. Target: the true values, in
-/// the same shape. One seed gives the same weights and the same batches on every backend.
+/// rest. The last layer of the model is linear. What a loss gets of its output, and of the true
+/// values, which are whole numbers from 25 to 346:
+///
+///   l1, mse, smooth_l1, huber  the output; the values in standard deviations from their mean
+///   poisson_nll                the output as the logarithm of the rate, or with "log_input": false
+///                              its softplus as the rate; the values as they are, as counts
+///   gaussian_nll               the output, and the softplus of a second one as the variance; the
+///                              values in standard deviations from their mean
+///
+/// One seed gives the same weights and the same batches on every backend.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, verbatim_doc_comment)]
 struct Cli {
     /// The loss to train with
-    #[arg(long, default_value = "mse", value_parser = cli::loss::<RegressionLossConfig>(RegressionLossConfig::NAMES))]
-    loss: RegressionLossConfig,
+    #[arg(long, default_value = "mse", value_parser = cli::loss::<LossConfig>(LossConfig::NAMES))]
+    loss: LossConfig,
 
     /// A JSON file with the loss and its options, in place of --loss
-    #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<RegressionLossConfig>)]
-    config: Option<RegressionLossConfig>,
+    #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<LossConfig>)]
+    config: Option<LossConfig>,
 
     /// The share of the training targets to corrupt, from 0 to 1: they are shifted by 5 standard
     /// deviations
@@ -54,13 +62,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
-    loss.try_init()?;
+    let loss_of_model = loss.try_init()?;
 
     let device = flags.backend.device()?;
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let patients = Patients::split(data::load()?, cli.corrupt, &mut rng);
     let title = format!("Progression of diabetes, trained with {}", loss.name());
-    let new = |device: &Device| Model::new(loss, device);
+    let new = |device: &Device| Model::new(&loss_of_model, device);
     let model = training::run(
         &patients,
         new,
@@ -88,22 +96,41 @@ fn run(cli: &Cli) -> Result<(), Error> {
     )
 }
 
-/// Draws the predicted values against the true ones.
+/// Draws the predicted values against the true ones, with the predicted deviations if any.
 fn draw(path: &std::path::Path, title: &str, answers: &Answers) -> Result<(), Error> {
     chart::picture(path, (720, 720), title, |body| {
         let points = || {
             let pairs = answers.pairs.iter();
             pairs.map(|&(truth, said)| (f64::from(truth), f64::from(said)))
         };
-        let values = || points().flat_map(|(truth, said)| [truth, said]);
+        let deviations = answers.deviations.iter().flatten();
+        let bars: Vec<_> = points()
+            .zip(deviations)
+            .map(|((truth, said), &deviation)| {
+                let deviation = f64::from(deviation);
+                [(truth, said - deviation), (truth, said + deviation)]
+            })
+            .collect();
+        let values = || {
+            let ends = bars.iter().flatten();
+            points()
+                .chain(ends.copied())
+                .flat_map(|(truth, said)| [truth, said])
+        };
         let (x, y) = (
             Axis::around("true progression", values()),
             Axis::around("predicted progression", values()),
         );
         let (least, largest) = (x.range.start, x.range.end);
-        let legend = [("held-out patient", BLUE), ("perfect", GREY)];
+        let mut legend = vec![("held-out patient", BLUE), ("perfect", GREY)];
+        if !bars.is_empty() {
+            legend.push(("standard deviation", ORANGE));
+        }
         let mut axes = chart::panel(body, x, y, &legend)?;
         chart::line(&mut axes, [(least, least), (largest, largest)], GREY)?;
+        for bar in bars {
+            chart::line(&mut axes, bar, ORANGE)?;
+        }
         chart::dots(&mut axes, points(), 4, BLUE)
     })
 }

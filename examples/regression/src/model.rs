@@ -1,50 +1,90 @@
 //! The model, with its loss as a field, and how it is trained and judged.
 
 use burn::module::Module;
+use burn::tensor::activation::softplus;
 use burn::tensor::{Device, Tensor};
 use burn_losses::Lint;
 use burn_losses::prelude::*;
 use common::mlp::Mlp;
-use common::tabular::{mean, median};
+use common::tabular::{huber_mean, mean, median};
 use common::training::{Samples, Task};
 
-use crate::data::{FEATURES, Patients};
+use crate::data::{Batch, FEATURES, Patients};
+use crate::loss::{LossConfig, ModelLoss};
 
 const HIDDEN: usize = 32;
 
-/// A regression model with one hidden layer.
+/// A regression model with one hidden layer and a linear last one.
 ///
-/// Whichever loss of the family it is, the last layer is linear and the target is the true value:
-/// the loss can be swapped without a change to the model.
+/// What its outputs mean is up to the loss. Most take them for scaled values: these losses can be
+/// swapped without a change to the model. The Poisson loss takes rates and the Gaussian one variances
+/// too, so something is put in between.
 #[derive(Module, Debug)]
 pub struct Model {
     network: Mlp,
-    loss: RegressionLoss,
+    loss: ModelLoss,
 }
 
 impl Model {
     /// A model with random weights.
-    pub fn new(loss: &RegressionLossConfig, device: &Device) -> Self {
+    pub fn new(loss: &ModelLoss, device: &Device) -> Self {
         Self {
-            network: Mlp::new([FEATURES, HIDDEN, 1], device),
-            loss: loss.init(),
+            network: Mlp::new([FEATURES, HIDDEN, outputs(loss)], device),
+            loss: loss.clone(),
         }
     }
 
-    /// The predictions `[N, 1]` for measurements `[N, FEATURES]`.
-    pub fn forward(&self, measurements: Tensor<2>) -> Tensor<2> {
+    /// The outputs for measurements `[N, FEATURES]`.
+    fn forward(&self, measurements: Tensor<2>) -> Tensor<2> {
         self.network.forward(measurements)
     }
 }
 
+/// How many outputs the model has.
+fn outputs(loss: &ModelLoss) -> usize {
+    match loss {
+        ModelLoss::Scaled(_) | ModelLoss::PoissonNll(_) => 1,
+        ModelLoss::GaussianNll(_) => 2,
+    }
+}
+
+/// For the Gaussian loss: the means `[N, 1]` and the variances `[N, 1]`, both scaled.
+fn mean_and_variance(outputs: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let [mean, variance] = [0, 1].map(|at| outputs.clone().narrow(1, at, 1));
+    (mean, softplus(variance, 1.0))
+}
+
+impl Patients {
+    /// For the Poisson loss: the logarithms of the rates `[N, 1]`, or the rates. They are in the unit
+    /// of the targets, and start about the mean of those.
+    fn rates(&self, loss: &PoissonNllLoss, outputs: Tensor<2>) -> Tensor<2> {
+        let mean = self.progression.mean();
+        match loss.config().log_input {
+            true => outputs + mean.ln(),
+            false => softplus(outputs, 1.0) * mean,
+        }
+    }
+
+    fn loss_of(&self, loss: &ModelLoss, outputs: Tensor<2>, batch: Batch) -> Tensor<1> {
+        match loss {
+            ModelLoss::Scaled(loss) => loss.forward(outputs, batch.scaled),
+            ModelLoss::PoissonNll(loss) => loss.forward(self.rates(loss, outputs), batch.counts),
+            ModelLoss::GaussianNll(loss) => {
+                let (mean, variance) = mean_and_variance(outputs);
+                loss.forward(mean, batch.scaled, variance)
+            }
+        }
+    }
+}
+
 impl Samples for Patients {
-    type Batch = (Tensor<2>, Tensor<2>);
+    type Batch = Batch;
 
     fn count(&self) -> usize {
         self.train.len()
     }
 
-    fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch {
+    fn batch(&self, indices: &[usize], device: &Device) -> Batch {
         self.tensors(indices.iter().map(|&index| &self.train[index]), device)
     }
 }
@@ -57,19 +97,28 @@ impl Task for Patients {
         self
     }
 
-    fn loss(&self, model: &Model, (measurements, targets): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
-        model.loss.forward(model.forward(measurements), targets)
+    fn loss(&self, model: &Model, batch: Batch) -> Tensor<1> {
+        let outputs = model.forward(batch.measurements.clone());
+        self.loss_of(&model.loss, outputs, batch)
     }
 
-    fn lint(&self, model: &Model, (measurements, targets): (Tensor<2>, Tensor<2>)) -> Vec<Lint> {
-        model.loss.lint(&model.forward(measurements), &targets)
+    fn lint(&self, model: &Model, batch: Batch) -> Vec<Lint> {
+        let outputs = model.forward(batch.measurements);
+        match &model.loss {
+            ModelLoss::Scaled(loss) => loss.lint(&outputs, &batch.scaled),
+            ModelLoss::PoissonNll(loss) => loss.lint(&self.rates(loss, outputs), &batch.counts),
+            ModelLoss::GaussianNll(loss) => {
+                let (mean, variance) = mean_and_variance(outputs);
+                loss.lint(&mean, &batch.scaled, &variance)
+            }
+        }
     }
 
     fn held_out(&self, model: &Model, device: &Device) -> (f64, f64) {
-        let (measurements, targets) = self.tensors(self.held_out.iter(), device);
-        let predictions = model.forward(measurements);
-        let explained = Answers::of(self, predictions.clone()).explained();
-        let loss = model.loss.forward(predictions, targets);
+        let batch = self.tensors(self.held_out.iter(), device);
+        let outputs = model.forward(batch.measurements.clone());
+        let explained = Answers::of(self, &model.loss, outputs.clone()).explained();
+        let loss = self.loss_of(&model.loss, outputs, batch);
         (loss.into_scalar(), explained)
     }
 }
@@ -78,21 +127,40 @@ impl Task for Patients {
 pub struct Answers {
     /// The true value and the predicted one.
     pub pairs: Vec<(f32, f32)>,
+    /// The standard deviation of each prediction, if the model predicts it.
+    pub deviations: Option<Vec<f32>>,
 }
 
 impl Answers {
     /// The model's answers.
     pub fn new(patients: &Patients, model: &Model, device: &Device) -> Self {
-        let (measurements, _) = patients.tensors(patients.held_out.iter(), device);
-        Self::of(patients, model.forward(measurements))
+        let batch = patients.tensors(patients.held_out.iter(), device);
+        Self::of(patients, &model.loss, model.forward(batch.measurements))
     }
 
-    /// The answers that scaled predictions for the held-out patients are.
-    fn of(patients: &Patients, predictions: Tensor<2>) -> Self {
-        let predictions = patients.progressions(predictions);
+    /// The answers that a model's outputs for the held-out patients are.
+    fn of(patients: &Patients, loss: &ModelLoss, outputs: Tensor<2>) -> Self {
+        let numbers = |values: Tensor<2>| values.into_data().iter::<f32>().collect::<Vec<_>>();
+        let (predictions, deviations) = match loss {
+            ModelLoss::Scaled(_) => (patients.progressions(outputs), None),
+            ModelLoss::PoissonNll(loss) => {
+                let rates = patients.rates(loss, outputs);
+                let rates = match loss.config().log_input {
+                    true => rates.exp(),
+                    false => rates,
+                };
+                (numbers(rates), None)
+            }
+            ModelLoss::GaussianNll(_) => {
+                let (mean, variance) = mean_and_variance(outputs);
+                let deviations = variance.sqrt() * patients.progression.deviation();
+                (patients.progressions(mean), Some(numbers(deviations)))
+            }
+        };
         let truth = patients.held_out.iter().map(|patient| patient.progression);
         Self {
             pairs: truth.zip(predictions).collect(),
+            deviations,
         }
     }
 
@@ -101,6 +169,7 @@ impl Answers {
         let truth = patients.held_out.iter().map(|patient| patient.progression);
         Self {
             pairs: truth.map(|truth| (truth, number)).collect(),
+            deviations: None,
         }
     }
 
@@ -124,10 +193,46 @@ impl Answers {
 
 /// The best constant answer in the sense of a loss, learned from the training targets: what a model
 /// must beat to have learned anything from the measurements.
-pub fn best_constant(loss: &RegressionLossConfig, patients: &Patients) -> (&'static str, f32) {
+pub fn best_constant(loss: &LossConfig, patients: &Patients) -> (&'static str, f32) {
     let targets = patients.train.iter().map(|patient| patient.progression);
+    // The loss has scaled targets, these are not.
+    let unscaled = |limit: f64| limit as f32 * patients.progression.deviation();
     match loss {
-        RegressionLossConfig::L1(_) => ("median", median(targets)),
-        _ => ("mean", mean(targets)),
+        LossConfig::L1(_) => ("median", median(targets)),
+        LossConfig::SmoothL1(config) => ("Huber mean", huber_mean(targets, unscaled(config.beta))),
+        LossConfig::Huber(config) => ("Huber mean", huber_mean(targets, unscaled(config.delta))),
+        LossConfig::Mse(_) | LossConfig::PoissonNll(_) | LossConfig::GaussianNll(_) => {
+            ("mean", mean(targets))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    #[test]
+    fn outputs_are_read_as_their_loss_takes_them() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let patients = Patients::split(data::load().unwrap(), 0.0, &mut rng);
+        let middle = patients.progression.mean();
+        let check = |config: LossConfig, expected: f32| {
+            let loss = config.try_init().unwrap();
+            let shape = [patients.held_out.len(), outputs(&loss)];
+            let answers = Answers::of(&patients, &loss, Tensor::zeros(shape, &Device::flex()));
+            assert_eq!(answers.pairs.len(), patients.held_out.len());
+            for (_, said) in answers.pairs {
+                assert!((said - expected).abs() < 0.01, "{config:?}: {said}");
+            }
+        };
+        for name in LossConfig::NAMES {
+            check(name.parse().unwrap(), middle);
+        }
+        let of_rates = PoissonNllLossConfig::new().with_log_input(false);
+        // The softplus of 0.
+        check(LossConfig::PoissonNll(of_rates), middle * 2f32.ln());
     }
 }

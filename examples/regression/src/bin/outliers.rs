@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use burn_losses::prelude::*;
 use clap::Parser;
 use common::chart::{self, Axis, BLUE, GREY, ORANGE, RGBColor};
 use common::cli::{self, Defaults, Flags};
@@ -17,6 +16,7 @@ use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regression::data::{self, Patient, Patients};
+use regression::loss::{LossConfig, ModelLoss};
 use regression::model::{Answers, Model};
 
 /// Compares L1 and MSE where a part of the training targets is shifted by 5 standard deviations.
@@ -73,7 +73,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
     println!("loss  corrupted  seed:{columns}   median");
     let mut all = Vec::new();
     for (name, color) in LOSSES {
-        let loss = name.parse()?;
+        let loss = name.parse::<LossConfig>()?.try_init()?;
         for share in SHARES {
             let answers = seeds
                 .clone()
@@ -113,7 +113,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
 
 /// What a model trained with a loss and a share of wrong targets says of the held-out patients.
 fn train(
-    loss: &RegressionLossConfig,
+    loss: &ModelLoss,
     all_patients: &[Patient],
     share: u8,
     seed: u64,
