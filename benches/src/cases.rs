@@ -37,9 +37,15 @@ pub(crate) const CANDLE: &str = "candle";
 const POINTWISE: &[&str] = &[
     "l1",
     "mse",
+    "smooth_l1",
+    "huber",
+    "poisson_nll",
+    "gaussian_nll",
     "bce",
     "bce_with_logits",
     "kl_div",
+    "soft_margin",
+    "multi_label_soft_margin",
     "hinge_embedding",
     "margin_ranking",
 ];
@@ -55,7 +61,15 @@ pub(crate) fn cases() -> Vec<Case> {
         add(loss, &[4096, 1000]);
     }
     add("nll", &[4096, 1000]);
-    add("triplet_margin", &[16384, 256]);
+    add("multi_margin", &[4096, 1000]);
+    add("multi_label_margin", &[4096, 100]);
+    for loss in [
+        "triplet_margin",
+        "cosine_embedding",
+        "triplet_margin_with_distance",
+    ] {
+        add(loss, &[16384, 256]);
+    }
     for shape in [
         &[4096, 1000][..],
         &[512, 32000],
@@ -88,9 +102,10 @@ impl Case {
         let elements = self.elements();
         let samples = elements / self.shape[1];
         let (read, inputs) = match self.loss {
-            "margin_ranking" => (3 * elements, 2),
-            "triplet_margin" => (3 * elements, 3),
-            "cross_entropy" | "nll" => (elements + samples, 1),
+            "margin_ranking" | "gaussian_nll" => (3 * elements, 2),
+            "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 3),
+            "cosine_embedding" => (2 * elements + samples, 2),
+            "cross_entropy" | "nll" | "multi_margin" => (elements + samples, 1),
             _ => (2 * elements, 1),
         };
         let written = if backward { inputs * elements } else { 0 };
@@ -101,7 +116,14 @@ impl Case {
     pub(crate) fn transcendental(&self) -> bool {
         matches!(
             self.loss,
-            "bce" | "bce_with_logits" | "kl_div" | "cross_entropy"
+            "poisson_nll"
+                | "gaussian_nll"
+                | "bce"
+                | "bce_with_logits"
+                | "kl_div"
+                | "cross_entropy"
+                | "soft_margin"
+                | "multi_label_soft_margin"
         )
     }
 
@@ -109,44 +131,65 @@ impl Case {
     pub(crate) fn contestants(&self, device: &Device) -> Vec<Contestant> {
         let shape = &self.shape;
         match self.loss {
-            "l1" => {
+            "l1" => with_target(
+                normal(shape, device),
+                normal(shape, device),
+                |x, y| L1Loss::new().forward(x, y),
+                |x, y| burn_nn::LpLossConfig::l1().forward(x, y, burn_nn::Reduction::Mean),
+            ),
+            "mse" => with_target(
+                normal(shape, device),
+                normal(shape, device),
+                |x, y| MseLoss::new().forward(x, y),
+                |x, y| burn_nn::MseLoss::new().forward(x, y, burn_nn::Reduction::Mean),
+            ),
+            "smooth_l1" => with_target(
+                normal(shape, device),
+                normal(shape, device),
+                |x, y| SmoothL1Loss::new().forward(x, y),
+                |x, y| {
+                    let loss = burn_nn::SmoothL1LossConfig::new().init();
+                    loss.forward_with_reduction(x, y, burn_nn::Reduction::Mean)
+                },
+            ),
+            "huber" => with_target(
+                normal(shape, device),
+                normal(shape, device),
+                |x, y| HuberLoss::new().forward(x, y),
+                |x, y| {
+                    let loss = burn_nn::HuberLossConfig::new(1.0).init();
+                    loss.forward(x, y, burn_nn::Reduction::Mean)
+                },
+            ),
+            "poisson_nll" => with_target(
+                normal(shape, device),
+                (normal(shape, device).abs() * 3.0).floor(),
+                |x, y| PoissonNllLoss::new().forward(x, y),
+                |x, y| {
+                    let loss = burn_nn::PoissonNllLossConfig::new().init();
+                    loss.forward(x, y, burn_nn::Reduction::Mean)
+                },
+            ),
+            "gaussian_nll" => {
                 let (x, y) = (normal(shape, device), normal(shape, device));
+                let variance = normal(shape, device).exp();
                 let targets = y.clone();
                 everybody(
-                    [x],
-                    move |[x]| L1Loss::new().forward(x, y.clone()),
-                    move |[x]| {
-                        let loss = burn_nn::LpLossConfig::l1();
-                        loss.forward(x, targets.clone(), burn_nn::Reduction::Mean)
-                    },
-                )
-            }
-            "mse" => {
-                let (x, y) = (normal(shape, device), normal(shape, device));
-                let targets = y.clone();
-                everybody(
-                    [x],
-                    move |[x]| MseLoss::new().forward(x, y.clone()),
-                    move |[x]| {
-                        let loss = burn_nn::MseLoss::new();
-                        loss.forward(x, targets.clone(), burn_nn::Reduction::Mean)
+                    [x, variance],
+                    move |[x, variance]| GaussianNllLoss::new().forward(x, y.clone(), variance),
+                    move |[x, variance]| {
+                        let loss = burn_nn::GaussianNLLLossConfig::new().init();
+                        loss.forward(x, targets.clone(), variance, burn_nn::Reduction::Mean)
                     },
                 )
             }
             // Burn has no loss of this name; its users gather.
-            "nll" => {
-                let x = target::log_probs(normal(shape, device), 1);
-                let ids = ids(shape, device);
-                let targets = ids.clone();
-                everybody(
-                    [x],
-                    move |[x]| NllLoss::new().forward(x, ids.clone()),
-                    move |[x]| {
-                        let column = targets.clone().unsqueeze_dim::<2>(1);
-                        x.gather(1, column).mean().neg()
-                    },
-                )
-            }
+            "nll" => with_target(
+                target::log_probs(normal(shape, device), 1),
+                ids(shape, device),
+                |x, ids| NllLoss::new().forward(x, ids),
+                |x, ids| x.gather(1, ids.unsqueeze_dim::<2>(1)).mean().neg(),
+            ),
             "cross_entropy" if shape.len() == 4 => {
                 let sizes: [usize; 4] = shape.as_slice().try_into().expect("four sizes");
                 let x = random(sizes, device);
@@ -165,67 +208,76 @@ impl Case {
                 )
             }
             "cross_entropy" => {
-                let (x, ids) = (normal(shape, device), ids(shape, device));
-                let targets = ids.clone();
                 let loss = burn_nn::CrossEntropyLoss::new(None, device);
-                everybody(
-                    [x],
-                    move |[x]| CrossEntropyLoss::new().forward(x, ids.clone()),
-                    move |[x]| loss.forward(x, targets.clone()),
+                with_target(
+                    normal(shape, device),
+                    ids(shape, device),
+                    |x, ids| CrossEntropyLoss::new().forward(x, ids),
+                    move |x, ids| loss.forward(x, ids),
                 )
             }
-            "bce" => {
-                let x = activation::sigmoid(normal(shape, device));
-                let y = labels(shape, device);
-                let targets = y.clone().int();
-                let loss = burn_nn::BinaryCrossEntropyLossConfig::new().init(device);
-                everybody(
-                    [x],
-                    move |[x]| BceLoss::new().forward(x, y.clone()),
-                    move |[x]| loss.forward(x, targets.clone()),
-                )
+            "bce" => with_labels(
+                activation::sigmoid(normal(shape, device)),
+                labels(shape, device),
+                |x, y| BceLoss::new().forward(x, y),
+                burn_bce(device, false),
+            ),
+            "bce_with_logits" => with_labels(
+                normal(shape, device),
+                labels(shape, device),
+                |x, y| BceWithLogitsLoss::new().forward(x, y),
+                burn_bce(device, true),
+            ),
+            "kl_div" => with_target(
+                target::log_probs(normal(shape, device), 1),
+                activation::softmax(normal(shape, device), 1),
+                |x, y| KlDivLoss::new().forward(x, y),
+                |x, y| {
+                    let loss = burn_nn::KLDivLossConfig::new().init();
+                    loss.forward(x, y, burn_nn::Reduction::BatchMean)
+                },
+            ),
+            "multi_margin" => with_target(
+                normal(shape, device),
+                ids(shape, device),
+                |x, ids| MultiMarginLoss::new().forward(x, ids),
+                |x, ids| {
+                    let loss = burn_nn::MultiMarginLossConfig::new().init();
+                    loss.forward(x, ids, burn_nn::Reduction::Mean)
+                },
+            ),
+            "soft_margin" => with_target(
+                normal(shape, device),
+                signs(shape, device),
+                |x, y| SoftMarginLoss::new().forward(x, y),
+                |x, y| burn_nn::SoftMarginLoss::new().forward(x, y, burn_nn::Reduction::Mean),
+            ),
+            // Burn has nothing like it.
+            "multi_label_margin" => {
+                let (x, ids) = (normal(shape, device), label_ids(shape, device));
+                us([x], move |[x]| {
+                    MultiLabelMarginLoss::new().forward(x, ids.clone())
+                })
             }
-            "bce_with_logits" => {
-                let (x, y) = (normal(shape, device), labels(shape, device));
-                let targets = y.clone().int();
-                let loss = burn_nn::BinaryCrossEntropyLossConfig::new()
-                    .with_logits(true)
-                    .init(device);
-                everybody(
-                    [x],
-                    move |[x]| BceWithLogitsLoss::new().forward(x, y.clone()),
-                    move |[x]| loss.forward(x, targets.clone()),
-                )
-            }
-            "kl_div" => {
-                let x = target::log_probs(normal(shape, device), 1);
-                let y = activation::softmax(normal(shape, device), 1);
-                let targets = y.clone();
-                everybody(
-                    [x],
-                    move |[x]| KlDivLoss::new().forward(x, y.clone()),
-                    move |[x]| {
-                        let loss = burn_nn::KLDivLossConfig::new().init();
-                        loss.forward(x, targets.clone(), burn_nn::Reduction::BatchMean)
-                    },
-                )
-            }
-            "hinge_embedding" => {
-                let x = normal(shape, device).abs();
-                let y = labels(shape, device) * 2.0 - 1.0;
-                let targets = y.clone();
-                everybody(
-                    [x],
-                    move |[x]| HingeEmbeddingLoss::new().forward(x, y.clone()),
-                    move |[x]| {
-                        let loss = burn_nn::HingeEmbeddingLossConfig::new().init();
-                        loss.forward(x, targets.clone(), burn_nn::Reduction::Mean)
-                    },
-                )
-            }
+            // Burn has no loss of this name; without weights its mean is that of the binary one.
+            "multi_label_soft_margin" => with_labels(
+                normal(shape, device),
+                labels(shape, device),
+                |x, y| MultiLabelSoftMarginLoss::new().forward(x, y),
+                burn_bce(device, true),
+            ),
+            "hinge_embedding" => with_target(
+                normal(shape, device).abs(),
+                signs(shape, device),
+                |x, y| HingeEmbeddingLoss::new().forward(x, y),
+                |x, y| {
+                    let loss = burn_nn::HingeEmbeddingLossConfig::new().init();
+                    loss.forward(x, y, burn_nn::Reduction::Mean)
+                },
+            ),
             "margin_ranking" => {
                 let (a, b) = (normal(shape, device), normal(shape, device));
-                let y = labels(shape, device) * 2.0 - 1.0;
+                let y = signs(shape, device);
                 let targets = y.clone();
                 everybody(
                     [a, b],
@@ -239,10 +291,25 @@ impl Case {
             "triplet_margin" => everybody(
                 [0; 3].map(|_| normal(shape, device)),
                 |[a, p, n]| TripletMarginLoss::new().forward(a, p, n),
-                |[a, p, n]| {
-                    let loss = burn_nn::TripletMarginLossConfig::new().init();
-                    loss.forward(a, p, n, burn_nn::Reduction::Mean)
-                },
+                burn_triplet_margin,
+            ),
+            "cosine_embedding" => {
+                let y = signs(&[shape[0], 1], device).squeeze_dim::<1>(1).int();
+                let targets = y.clone();
+                everybody(
+                    [0; 2].map(|_| normal(shape, device)),
+                    move |[a, b]| CosineEmbeddingLoss::new().forward(a, b, y.clone()),
+                    move |[a, b]| {
+                        let loss = burn_nn::CosineEmbeddingLoss::new();
+                        loss.forward(a, b, targets.clone())
+                    },
+                )
+            }
+            // Burn has no loss of this name; with the Euclidean distance it is its triplet margin.
+            "triplet_margin_with_distance" => everybody(
+                [0; 3].map(|_| normal(shape, device)),
+                |[a, p, n]| TripletMarginWithDistanceLoss::new().forward(a, p, n),
+                burn_triplet_margin,
             ),
             loss => unreachable!("{loss} is not among the cases"),
         }
@@ -261,6 +328,10 @@ fn labels(shape: &[usize], device: &Device) -> Tensor<2> {
     normal(shape, device).greater_scalar(0.0).float()
 }
 
+fn signs(shape: &[usize], device: &Device) -> Tensor<2> {
+    labels(shape, device) * 2.0 - 1.0
+}
+
 fn ids(shape: &[usize], device: &Device) -> Tensor<1, Int> {
     let classes = shape[1] as i64;
     let ids: Vec<i64> = (0..shape[0] as i64)
@@ -269,11 +340,78 @@ fn ids(shape: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(ids.as_slice(), device)
 }
 
+/// Three labels for each row, then -1 to the end.
+fn label_ids(shape: &[usize], device: &Device) -> Tensor<2, Int> {
+    let classes = shape[1] as i64;
+    let row = |row: i64| {
+        (0..classes).map(move |at| match at {
+            0..3 => (row * 7919 + at) % classes,
+            _ => -1,
+        })
+    };
+    let ids: Vec<i64> = (0..shape[0] as i64).flat_map(row).collect();
+    Tensor::<1, Int>::from_data(ids.as_slice(), device).reshape([shape[0], shape[1]])
+}
+
+fn burn_bce(device: &Device, logits: bool) -> burn_nn::BinaryCrossEntropyLoss {
+    let config = burn_nn::BinaryCrossEntropyLossConfig::new();
+    config.with_logits(logits).init(device)
+}
+
+fn burn_triplet_margin([anchor, positive, negative]: [Tensor<2>; 3]) -> Tensor<1> {
+    let loss = burn_nn::TripletMarginLossConfig::new().init();
+    loss.forward(anchor, positive, negative, burn_nn::Reduction::Mean)
+}
+
+/// Everybody on one input and one target.
+fn with_target<T: Clone + 'static>(
+    x: Tensor<2>,
+    y: T,
+    ours: impl Fn(Tensor<2>, T) -> Tensor<1> + Clone + 'static,
+    theirs: impl Fn(Tensor<2>, T) -> Tensor<1> + Clone + 'static,
+) -> Vec<Contestant> {
+    let targets = y.clone();
+    everybody(
+        [x],
+        move |[x]| ours(x, y.clone()),
+        move |[x]| theirs(x, targets.clone()),
+    )
+}
+
+/// Everybody on one input and labels 0 and 1, which Burn wants as integers.
+fn with_labels(
+    x: Tensor<2>,
+    y: Tensor<2>,
+    ours: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Clone + 'static,
+    theirs: burn_nn::BinaryCrossEntropyLoss,
+) -> Vec<Contestant> {
+    let targets = y.clone().int();
+    everybody(
+        [x],
+        move |[x]| ours(x, y.clone()),
+        move |[x]| theirs.forward(x, targets.clone()),
+    )
+}
+
 /// Ours, in place, without checks, and Burn's, on the same inputs.
 fn everybody<const D: usize, const N: usize>(
     inputs: [Tensor<D>; N],
     ours: impl Fn([Tensor<D>; N]) -> Tensor<1> + Clone + 'static,
     theirs: impl Fn([Tensor<D>; N]) -> Tensor<1> + Clone + 'static,
+) -> Vec<Contestant> {
+    let mut all = us(inputs.clone(), ours);
+    all.push(Contestant {
+        name: BURN,
+        prepare: shared(inputs, theirs),
+        checks: Checks::Auto,
+    });
+    all
+}
+
+/// Ours, in place and without checks.
+fn us<const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    ours: impl Fn([Tensor<D>; N]) -> Tensor<1> + Clone + 'static,
 ) -> Vec<Contestant> {
     let contestant = |name, prepare, checks| Contestant {
         name,
@@ -283,8 +421,7 @@ fn everybody<const D: usize, const N: usize>(
     vec![
         contestant(OURS, shared(inputs.clone(), ours.clone()), Checks::Auto),
         contestant(IN_PLACE, moved(inputs.clone(), ours.clone()), Checks::Auto),
-        contestant(UNCHECKED, shared(inputs.clone(), ours), Checks::Never),
-        contestant(BURN, shared(inputs, theirs), Checks::Auto),
+        contestant(UNCHECKED, shared(inputs, ours), Checks::Never),
     ]
 }
 
@@ -356,6 +493,7 @@ pub(crate) fn candle(case: &Case) -> candle_core::Result<Option<Contestant>> {
     type Forward = fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>;
     let (x, y, forward): (Tensor, Tensor, Forward) = match case.loss {
         "mse" => (random()?, random()?, loss::mse),
+        "huber" => (random()?, random()?, |x, y| loss::huber(x, y, 1.0)),
         "cross_entropy" => (random()?, ids, loss::cross_entropy),
         "nll" => (ops::log_softmax(&random()?, 1)?, ids, loss::nll),
         "bce_with_logits" => (
