@@ -326,6 +326,7 @@ struct Apart<const D: usize> {
     between: Between<D>,
 }
 
+#[allow(clippy::large_enum_variant)] // There are two or three of them in a call.
 enum Between<const D: usize> {
     Norm(Norm<D>),
     Cosine(Cosine<D>),

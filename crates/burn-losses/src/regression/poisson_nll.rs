@@ -146,20 +146,18 @@ pub struct PoissonNllLoss {
 
 loss_module!(PoissonNllLoss, PoissonNllLossConfig);
 
-/// `rate - y ln(rate)`, and what `full` adds.
+/// `rate - y ln(rate)`, and what `full` adds. Both options are part of the type: then a loop over the
+/// loss has no logarithm where it needs none.
 #[derive(Clone, Copy)]
-pub(crate) struct Poisson {
-    pub(crate) log_input: bool,
-    pub(crate) full: bool,
+pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
     pub(crate) eps: f64,
 }
 
-impl Definition<2> for Poisson {
+impl<const LOG_INPUT: bool, const FULL: bool> Definition<2> for Poisson<LOG_INPUT, FULL> {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let log_input = self.log_input;
         let least = x.least_normal();
-        let (rate, log_rate, shifted) = match log_input {
+        let (rate, log_rate, shifted) = match LOG_INPUT {
             true => (x.clone().exp(), x.clone(), x),
             false => {
                 let shifted = x.clone().plus(self.eps).at_least(least);
@@ -167,7 +165,7 @@ impl Definition<2> for Poisson {
             }
         };
         // Stirling's y ln y - y is taken together with y ln(rate), from which it differs little.
-        let (log_ratio, rest) = match self.full {
+        let (log_ratio, rest) = match FULL {
             true => {
                 let many = y.above(1.0);
                 let log = y.clone().at_least(1.0).ln();
@@ -188,11 +186,40 @@ impl Definition<2> for Poisson {
             Some(rest) => value + rest,
             None => value,
         };
-        let slope = move || match log_input {
+        let slope = move || match LOG_INPUT {
             true => rate - y,
             false => (-(y / shifted)).plus(1.0),
         };
         (value, slope)
+    }
+}
+
+impl PoissonNllLoss {
+    fn of<const LOG_INPUT: bool, const FULL: bool, const D: usize>(
+        &self,
+        predictions: Tensor<D>,
+        targets: impl CountTarget<D>,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
+        check.target_per_element("predictions", &predictions, &targets)?;
+        let rate = Required {
+            rule: Rule::between(0.0, f64::INFINITY).or_nan(),
+            explain: &no_rate,
+        };
+        let count = super::finite(predictions.dtype(), 0.0, &no_count);
+        let definition = Poisson::<LOG_INPUT, FULL> {
+            eps: self.config.eps,
+        };
+        Loss {
+            check: &check,
+            definition,
+            rest: vec![Operand::Flat(targets.flat())],
+            required: [(!LOG_INPUT).then_some(rate), Some(count)],
+            rows: None,
+            weights: None,
+        }
+        .evaluate([predictions], call)
     }
 }
 
@@ -213,33 +240,14 @@ impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllL
         call: Call,
     ) -> Result<Evaluation, LossError> {
         let PoissonNllLossConfig {
-            log_input,
-            full,
-            eps,
-            ..
+            log_input, full, ..
         } = self.config;
-        let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
-        check.target_per_element("predictions", &predictions, &targets)?;
-        let rate = Required {
-            rule: Rule::between(0.0, f64::INFINITY).or_nan(),
-            explain: &no_rate,
-        };
-        Loss {
-            check: &check,
-            definition: Poisson {
-                log_input,
-                full,
-                eps,
-            },
-            required: [
-                (!log_input).then_some(rate),
-                Some(super::finite(predictions.dtype(), 0.0, &no_count)),
-            ],
-            rest: vec![Operand::Flat(targets.flat())],
-            rows: None,
-            weights: None,
+        match (log_input, full) {
+            (true, true) => self.of::<true, true, D>(predictions, targets, call),
+            (true, false) => self.of::<true, false, D>(predictions, targets, call),
+            (false, true) => self.of::<false, true, D>(predictions, targets, call),
+            (false, false) => self.of::<false, false, D>(predictions, targets, call),
         }
-        .evaluate([predictions], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

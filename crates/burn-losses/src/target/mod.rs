@@ -209,6 +209,7 @@ pub trait CountTarget<const D: usize>: Readable {}
 
 /// A predicted variance in the form the loss computes with.
 #[doc(hidden)]
+#[allow(clippy::large_enum_variant)] // There is one of them in a call.
 pub enum Predicted<const D: usize> {
     Number(f64),
     /// With length 1 on the last axis where it is for a row; given with that many axes.

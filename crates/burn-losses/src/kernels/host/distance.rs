@@ -609,6 +609,7 @@ fn combine<F: Float, const N: usize>(
     };
     let length = rows[0].len();
     let rows = rows.each_mut().map(|row| &mut row[..length]);
+    #[allow(clippy::needless_range_loop)] // All rows are read at a place, and then written.
     for at in 0..length {
         let components: [f64; N] = core::array::from_fn(|row| rows[row][at].double());
         for (row, factors) in gradients.iter().enumerate() {

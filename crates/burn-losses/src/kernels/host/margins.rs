@@ -38,12 +38,15 @@ pub(crate) fn sweep<F: Float>(
     } = reads.layout;
     let block = classes * inner;
     let at_a_time = (CHUNK / block).max(1);
-    let sweep = Sweep { reads, scale };
-    let found = in_chunks(outer * block, at_a_time * block, [gradient], &sweep);
+    let (total, chunk) = (outer * block, at_a_time * block);
+    let found = match gradient.is_some() {
+        true => in_chunks(total, chunk, [gradient], &Sweep::<true> { reads, scale }),
+        false => in_chunks(total, chunk, [gradient], &Sweep::<false> { reads, scale }),
+    };
     in_order(found, losses)
 }
 
-struct Sweep<'a> {
+struct Sweep<'a, const GRADIENT: bool> {
     reads: &'a Reads<'a>,
     scale: Scale,
 }
@@ -58,7 +61,7 @@ struct Buffers<F> {
     others: Vec<F>,
 }
 
-impl<F: Float> Work<Chunk<'_, F, 1>, ()> for Sweep<'_> {
+impl<F: Float, const GRADIENT: bool> Work<Chunk<'_, F, 1>, ()> for Sweep<'_, GRADIENT> {
     type Result = (Found, Vec<F>);
 
     #[inline(always)]
@@ -78,15 +81,16 @@ impl<F: Float> Work<Chunk<'_, F, 1>, ()> for Sweep<'_> {
     }
 }
 
-impl Sweep<'_> {
+impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
     /// The losses of the samples in a range of blocks, each by `loss`, which leaves the gradient in the
-    /// buffers; it gives nothing for a sample whose target is not valid.
+    /// buffers, and says what both are to be multiplied by; it gives nothing for a sample whose target is
+    /// not valid.
     #[inline(always)]
     fn blocks<F: Float>(
         &self,
         range: Range<usize>,
         [mut gradient]: [Option<Output<F>>; 1],
-        loss: impl Fn(&Self, usize, &mut Buffers<F>) -> Option<F>,
+        loss: impl Fn(&Self, usize, &mut Buffers<F>) -> Option<(F, F)>,
     ) -> (Found, Vec<F>) {
         let Layout { classes, inner, .. } = self.reads.layout;
         let size = classes * inner;
@@ -110,26 +114,34 @@ impl Sweep<'_> {
             }
             for (offset, loss_of_sample) in losses.iter_mut().enumerate() {
                 let sample = first + at * inner + offset;
-                let logits = block[offset..].iter().step_by(inner);
-                for (logit, &from) in buffers.logits.iter_mut().zip(logits) {
-                    *logit = from;
+                if inner == 1 {
+                    buffers.logits.copy_from_slice(&block);
+                } else {
+                    let logits = block[offset..].iter().step_by(inner);
+                    for (logit, &from) in buffers.logits.iter_mut().zip(logits) {
+                        *logit = from;
+                    }
                 }
                 let mut weight = [F::of(1.0)];
                 if let Some(samples) = self.reads.samples {
                     invalid |= !read_weights(samples, sample, &mut weight);
                 }
                 let [weight] = weight;
-                let found = loss(self, sample, &mut buffers);
-                invalid |= found.is_none();
-                if found.is_none() {
+                let (found, factor) = loss(self, sample, &mut buffers).unwrap_or_else(|| {
+                    invalid = true;
                     buffers.slopes.fill(F::NAN);
-                }
-                *loss_of_sample = found.unwrap_or(F::NAN).times_or_zero(weight);
-                if gradient.is_some() {
-                    self.settle(&mut buffers.slopes, weight);
-                    let slopes = block[offset..].iter_mut().step_by(inner);
-                    for (to, &slope) in slopes.zip(&buffers.slopes) {
-                        *to = slope;
+                    (F::NAN, F::of(1.0))
+                });
+                *loss_of_sample = found.times_or_zero(factor).times_or_zero(weight);
+                if GRADIENT {
+                    self.settle(&mut buffers.slopes, factor, weight);
+                    if inner == 1 {
+                        block.copy_from_slice(&buffers.slopes);
+                    } else {
+                        let slopes = block[offset..].iter_mut().step_by(inner);
+                        for (to, &slope) in slopes.zip(&buffers.slopes) {
+                            *to = slope;
+                        }
                     }
                 }
             }
@@ -144,14 +156,15 @@ impl Sweep<'_> {
         (found, losses)
     }
 
-    /// Clamps slopes to what the type of the input holds, weighs and scales them.
+    /// Weighs slopes, clamps them to what the type of the input holds, and scales them.
     #[inline(always)]
-    fn settle<F: Float>(&self, slopes: &mut [F], weight: F) {
+    fn settle<F: Float>(&self, slopes: &mut [F], factor: F, weight: F) {
         let limit = self.scale.limit;
         let scale = F::of(self.scale.gradient);
+        let clamp = |slope: F, limit: f64| slope.at_least(-limit).at_most(limit);
         for slope in slopes {
-            let clamped = slope.at_least(-limit).at_most(limit).times_or_zero(weight);
-            *slope = clamped.at_least(-F::MAX).at_most(F::MAX) * scale;
+            let of_class = clamp(slope.times_or_zero(factor), limit);
+            *slope = clamp(of_class.times_or_zero(weight), <F as Float>::MAX) * scale;
         }
     }
 
@@ -163,7 +176,7 @@ impl Sweep<'_> {
         p: usize,
         sample: usize,
         buffers: &mut Buffers<F>,
-    ) -> Option<F> {
+    ) -> Option<(F, F)> {
         let classes = self.reads.layout.classes;
         let id = usize::try_from(self.reads.ids.integer(sample)).ok()?;
         let label = *buffers.logits.get(id)?;
@@ -171,20 +184,19 @@ impl Sweep<'_> {
         let share = 1.0 / classes as f64;
         let mut sums = Sums::default();
         let (logits, slopes) = (&buffers.logits[..], &mut buffers.slopes[..classes]);
+        slopes.fill(F::default());
         for part in [0..id, id + 1..classes] {
-            let logits = &logits[part.clone()];
-            sums.add(&mut slopes[part], |at| {
-                let (value, slope) = margin_term(half_gap(logits[at], label, one.margin), p, share);
-                (value.times_or_zero(factor), slope().times_or_zero(factor))
-            });
+            let of_class =
+                |[logit]: [F; 1]| margin_term(half_gap(logit, label, one.margin), p, share);
+            sums.add::<_, _, 1, GRADIENT>([&logits[part.clone()]], &mut slopes[part], of_class);
         }
         slopes[id] = F::of(-sums.slopes);
-        Some(F::of(sums.values))
+        Some((F::of(sums.values), factor))
     }
 
     /// The loss of a sample with several labels, or none.
     #[inline(always)]
-    fn several_labels<F: Float>(&self, sample: usize, buffers: &mut Buffers<F>) -> Option<F> {
+    fn several_labels<F: Float>(&self, sample: usize, buffers: &mut Buffers<F>) -> Option<(F, F)> {
         let Layout { classes, inner, .. } = self.reads.layout;
         let first = sample / inner * classes * inner + sample % inner;
         let Buffers {
@@ -217,17 +229,17 @@ impl Sweep<'_> {
         for &label in labels.iter() {
             let mut sums = Sums::default();
             let of_label = logits[label];
-            sums.accumulate(slopes, |at| {
-                let (value, slope) = margin_term(half_gap(logits[at], of_label, 1.0), 1, share);
-                (
-                    value.times_or_zero(others[at]),
-                    slope().times_or_zero(others[at]),
-                )
-            });
+            let of_class = |[logit, other]: [F; 2]| {
+                let (value, slope) = margin_term(half_gap(logit, of_label, 1.0), 1, share);
+                (value.times_or_zero(other), move || {
+                    slope().times_or_zero(other)
+                })
+            };
+            sums.add::<_, _, 2, GRADIENT>([logits, others], &mut *slopes, of_class);
             slopes[label] = slopes[label] - F::of(sums.slopes);
             total += sums.values;
         }
-        Some(F::of(total))
+        Some((F::of(total), F::of(1.0)))
     }
 }
 
@@ -239,42 +251,40 @@ struct Sums {
 }
 
 impl Sums {
-    /// Adds the terms, and writes their slopes.
+    /// Adds the terms of classes, each with what there is of it in the `inputs`, and their slopes to those
+    /// that are there.
     #[inline(always)]
-    fn add<F: Float>(&mut self, slopes: &mut [F], term: impl Fn(usize) -> (F, F)) {
-        self.sweep(slopes, term, |_, slope| slope);
-    }
-
-    /// Adds the terms, and their slopes to those that are there.
-    #[inline(always)]
-    fn accumulate<F: Float>(&mut self, slopes: &mut [F], term: impl Fn(usize) -> (F, F)) {
-        self.sweep(slopes, term, |before, slope| before + slope);
-    }
-
-    #[inline(always)]
-    fn sweep<F: Float>(
+    fn add<F: Float, S: FnOnce() -> F, const K: usize, const GRADIENT: bool>(
         &mut self,
+        inputs: [&[F]; K],
         slopes: &mut [F],
-        term: impl Fn(usize) -> (F, F),
-        put: impl Fn(F, F) -> F,
+        term: impl Fn([F; K]) -> (F, S),
     ) {
         let mut lanes = [[0.0; LANES]; 2];
-        let mut step = |at: usize, lane: usize, to: &mut F| {
-            let (value, slope) = term(at);
-            *to = put(*to, slope);
+        let mut step = |inputs: [F; K], lane: usize, to: &mut F| {
+            let (value, slope) = term(inputs);
             lanes[0][lane] += value.double();
-            lanes[1][lane] += slope.double();
-        };
-        let mut whole = slopes.chunks_exact_mut(LANES);
-        let mut start = 0;
-        for slopes in &mut whole {
-            for (lane, slope) in slopes.iter_mut().enumerate() {
-                step(start + lane, lane, slope);
+            if GRADIENT {
+                let slope = slope();
+                *to += slope;
+                lanes[1][lane] += slope.double();
             }
-            start += LANES;
+        };
+        let count = slopes.len();
+        let inputs = inputs.map(|input| &input[..count]);
+        let mut parts = inputs.map(|input| input.chunks_exact(LANES));
+        let mut whole = slopes.chunks_exact_mut(LANES);
+        for slopes in &mut whole {
+            let part = parts.each_mut().map(|part| part.next().unwrap_or_default());
+            let part =
+                part.map(|part| <&[F; LANES]>::try_from(part).expect("chunks are of one length"));
+            for (lane, slope) in slopes.iter_mut().enumerate() {
+                step(part.map(|part| part[lane]), lane, slope);
+            }
         }
+        let rest = count / LANES * LANES;
         for (lane, slope) in whole.into_remainder().iter_mut().enumerate() {
-            step(start + lane, lane, slope);
+            step(inputs.map(|input| input[rest + lane]), lane, slope);
         }
         self.values += tree(&lanes[0]);
         self.slopes += tree(&lanes[1]);

@@ -72,12 +72,34 @@ fn ask_for_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
     }
 }
 
+/// Lets the system's allocator keep what is freed for the next step.
+///
+/// glibc gives freed memory back from a threshold on, which grows with the largest block that was freed
+/// so far. With gradients of some megabytes each step would get all of its memory from the system again,
+/// zeroed, which can take longer than the loss. Freeing one block of the largest size that counts, which
+/// nobody touches, has the threshold where it is for a program with large tensors (64 MiB). Other
+/// allocators do not mind.
+fn let_memory_stay() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", feature = "std"))]
+    {
+        const LARGEST: usize = (32 << 20) - (64 << 10);
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| drop(core::hint::black_box(Vec::<u8>::with_capacity(LARGEST))));
+    }
+}
+
+/// From how many numbers on new memory is worth a thought.
+const LARGE: usize = 1 << 18;
+
 /// Memory for numbers that a sweep will write. Zeros would be written for nothing: a loss is as fast
 /// as memory.
 pub(crate) struct Unwritten<F>(Vec<F>);
 
 impl<F: Copy> Unwritten<F> {
     pub(crate) fn new(count: usize) -> Self {
+        if count >= LARGE {
+            let_memory_stay();
+        }
         let mut numbers = Vec::with_capacity(count);
         ask_for_large_pages(numbers.spare_capacity_mut());
         Self(numbers)
