@@ -352,6 +352,17 @@ impl Call {
         }
     }
 
+    /// The shape in which what comes from above meets the gradient of losses along an axis of the input.
+    pub(crate) fn kept<const D: usize>(&self, mut shape: [usize; D], axis: usize) -> [usize; D] {
+        match self.wanted {
+            Wanted::Each => {
+                shape[axis] = 1;
+                shape
+            }
+            _ => [1; D],
+        }
+    }
+
     /// The shape of the unreduced loss, where the losses themselves have the given one.
     fn seen(&self, shape: &Shape) -> Shape {
         match self.summed {
@@ -372,6 +383,10 @@ impl Call {
         let value = match (&self.wanted, self.summed) {
             (Wanted::Each, Some(axis)) if shape.num_elements() > 0 => {
                 flat(shaped(value, around(shape, axis)).sum_dim(1))
+            }
+            // Sums of nothing, if there are no classes but samples.
+            (Wanted::Each, Some(_)) => {
+                Tensor::zeros([self.seen(shape).num_elements()], (&value.device(), dtype))
             }
             _ => value,
         };

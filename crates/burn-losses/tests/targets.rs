@@ -2870,6 +2870,11 @@ fn lists_without_labels() {
         some[9] = 2;
         let lists = ids(&on, &some, [4, 3]);
         suspects_by_rule!(on, loss, (output, lists), []);
+
+        // Of two classes, multi-hot rows may pass for lists.
+        let output = on.tracked(&[0.5, -1.0, 2.0, 0.0], [2, 2], F32);
+        let rows = ids(&on, &[1, 0, 0, 1], [2, 2]);
+        suspects_by_rule!(on, loss, (output, rows), ["all-labels"]);
     }
 }
 
@@ -3027,5 +3032,29 @@ fn what_nobody_can_see_passes() {
             ids(&on, &[0, 1, 2], [1, 3]),
             &[],
         );
+    }
+}
+
+#[test]
+fn samples_without_classes_have_no_loss() {
+    for on in devices() {
+        let loss = MultiLabelSoftMarginLoss::new();
+        let output = Tensor::<2>::zeros([3, 0], &on.device);
+        let each = loss.try_forward_no_reduction(output.clone(), output);
+        assert_eq!(numbers(&each.unwrap()), [0.0; 3], "on {}", on.name);
+    }
+}
+
+#[test]
+fn labels_of_any_type_become_lists() {
+    for on in devices() {
+        let lists = ids(&on, &[2, 0, -1, -1, -1, -1], [2, 3]);
+        let rows: Tensor<2> = target::multi_hot(lists, 1);
+        let back: Tensor<2, Int> = target::label_ids(rows.clone(), 1);
+        let found: Vec<i64> = back.into_data().iter().collect();
+        assert_eq!(found, [0, 2, -1, -1, -1, -1], "on {}", on.name);
+        let panic =
+            std::panic::catch_unwind(|| -> Tensor<2, Int> { target::label_ids(rows * 0.5, 1) });
+        assert!(panic.is_err(), "half a label, on {}", on.name);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::fused::{self, ClassSweep};
-use crate::kernels::ops::{self, Wanted};
+use crate::kernels::ops;
 use crate::kernels::portable::{Softmax, along_axis, both, finite, flat, or_nan, untracked};
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, nll_term};
@@ -182,14 +182,7 @@ pub(super) fn evaluate<const D: usize>(
         wish: call.wish(&weights, input.dims()[0]),
     };
     let classes = input.dims()[axis];
-    let kept = match call.wanted {
-        Wanted::Each => {
-            let mut kept = input.dims();
-            kept[axis] = 1;
-            kept
-        }
-        _ => [1; D],
-    };
+    let kept = call.kept(input.dims(), axis);
     let outcome = fused::run([input], sweep, kept);
     if outcome.invalid && check.reads() {
         if let Some(weights) = weights {

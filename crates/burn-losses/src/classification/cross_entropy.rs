@@ -1,7 +1,7 @@
 //! Cross-entropy of a softmax.
 
-use super::class_lints;
 use super::classes::{Input, Options, classes, evaluate};
+use super::{SOFTMAX_INSIDE, class_lints};
 use crate::error::{Lint, LossError};
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
@@ -187,6 +187,11 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
         let options = self.options();
-        class_lints(&options, &logits, targets.into_classes(options.class_axis))
+        class_lints(
+            &options,
+            &logits,
+            targets.into_classes(options.class_axis),
+            SOFTMAX_INSIDE,
+        )
     }
 }

@@ -5,9 +5,9 @@ use super::classes::{Options, classes, one_hot_rows};
 use super::margins::single_labels;
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
-    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, MultiLabelMarginLoss,
+    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, MARGIN_OF_LOGITS, MultiLabelMarginLoss,
     MultiLabelMarginLossConfig, MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig,
-    MultiMarginLoss, MultiMarginLossConfig, NllLoss, NllLossConfig, SoftMarginLoss,
+    MultiMarginLoss, MultiMarginLossConfig, NllLoss, NllLossConfig, SOFTMAX_INSIDE, SoftMarginLoss,
     SoftMarginLossConfig, class_lints, single_class,
 };
 use crate::config::loss_family;
@@ -307,7 +307,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
                 lints.extend(single_class(options.loss, targets, options.ignored));
                 lints
             }
-            _ => class_lints(&options, &logits, targets),
+            Self::MultiMargin(_) | Self::MultiLabelMargin(_) => {
+                class_lints(&options, &logits, targets, MARGIN_OF_LOGITS)
+            }
+            _ => class_lints(&options, &logits, targets, SOFTMAX_INSIDE),
         }
     }
 }

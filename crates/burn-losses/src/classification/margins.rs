@@ -5,7 +5,7 @@ use super::classes::SafeIds;
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::fused::{self, MarginSweep};
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
-use crate::kernels::ops::{MarginTarget, Margins, Wanted};
+use crate::kernels::ops::{MarginTarget, Margins};
 use crate::kernels::portable::{along_axis, finite, flat, or_nan, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluation, Graph, Losses, without};
@@ -55,14 +55,7 @@ pub(super) fn evaluate<const D: usize>(
         },
         wish: call.wish(&weights, logits.dims()[0]),
     };
-    let kept = match call.wanted {
-        Wanted::Each => {
-            let mut kept = logits.dims();
-            kept[axis] = 1;
-            kept
-        }
-        _ => [1; D],
-    };
+    let kept = call.kept(logits.dims(), axis);
     let outcome = fused::run([logits], sweep, kept);
     if outcome.invalid && check.reads() {
         if let Some(weights) = weights {
@@ -99,11 +92,7 @@ fn with_tensors<const D: usize>(
         Target::Labels(ids) => {
             let rows = Rows::new(shape, axis);
             let (value, slope, valid) = several_labels(rows.lay(x), rows.lay(ids));
-            (
-                rows.column(value),
-                rows.back(slope),
-                rows.column(valid.float()).equal_scalar(1.0),
-            )
+            (rows.column(value), rows.back(slope), rows.column(valid))
         }
     };
     let valid = (!checked).then_some(valid);
@@ -186,8 +175,11 @@ impl<const D: usize> Rows<D> {
         self.with_last(rows, self.shape[self.axis])
     }
 
-    /// Rows of one number.
-    fn column(&self, rows: Tensor<2>) -> Tensor<D> {
+    /// Rows of one element.
+    fn column<K>(&self, rows: Tensor<2, K>) -> Tensor<D, K>
+    where
+        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
+    {
         self.with_last(rows, 1)
     }
 
@@ -267,13 +259,13 @@ fn several_labels(x: Tensor<2>, ids: Tensor<2, Int>) -> Terms<2> {
 fn valid_rows(ids: &Tensor<2, Int>, counts: &Tensor<2>) -> Tensor<2, Bool> {
     let [rows, classes] = ids.dims();
     let once = counts.clone().lower_equal_scalar(1.0).all_dim(1);
-    let none = Tensor::<2, Int>::full([rows, 1], -1, (&ids.device(), DType::I32));
     let safe = SafeIds::new(ids.clone(), classes, &[-1]);
     let class = safe.valid().all_dim(1);
     let is_label = safe.is_class();
-    let before = Tensor::cat(vec![is_label.clone(), none.equal_scalar(0)], 1);
-    let after = before.narrow(1, 1, classes);
-    let ordered = is_label.bool_or(after.bool_not()).all_dim(1);
+    // The place after the last one has no label.
+    let end = Tensor::<2, Int>::zeros([rows, 1], (&ids.device(), DType::I32)).equal_scalar(1);
+    let next = Tensor::cat(vec![is_label.clone(), end], 1).narrow(1, 1, classes);
+    let ordered = is_label.bool_or(next.bool_not()).all_dim(1);
     once.bool_and(class).bool_and(ordered)
 }
 
@@ -369,18 +361,18 @@ pub(crate) fn multi_hot_rows<const D: usize>(
     Ok(rows.back(or_nan(counts, &valid)))
 }
 
-/// The labels of multi-hot rows as lists: their ids in order, then -1.
-pub(crate) fn label_lists<const D: usize>(rows: Tensor<D, Bool>, axis: usize) -> Tensor<D, Int> {
-    let shape = rows.dims();
+/// The labels of multi-hot rows as lists: their ids in order, then -1. A list is not valid where a row
+/// holds NaN.
+pub(crate) fn label_lists<const D: usize>(rows: Tensor<D>, axis: usize) -> Tensor<D, Int> {
     let device = rows.device();
-    let lay = Rows::new(shape, axis);
-    let hot = lay.lay(rows);
-    let [_, classes] = hot.dims();
-    let none = classes as i64;
+    let lay = Rows::new(rows.dims(), axis);
+    let rows = lay.lay(rows);
+    let none = rows.dims()[1] as i64;
     let ids = Tensor::<1, Int>::arange(0..none, &device).unsqueeze_dim::<2>(0);
-    let ids = ids.expand(hot.dims()).mask_fill(hot.bool_not(), none);
+    let ids = ids.expand(rows.dims());
+    let ids = ids.mask_fill(rows.equals(0.0), none);
     // What is no label has the largest id, so it ends up last.
-    let ids = ids.sort(1);
+    let ids = ids.mask_fill(rows.is_nan(), -2).sort(1);
     let last = ids.clone().equal_scalar(none);
     lay.back(ids.mask_fill(last, -1))
 }

@@ -70,7 +70,6 @@ use crate::kernels::rule::Rule;
 use crate::target::check::{integers, values};
 use crate::target::{Classes, Readable};
 use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use burn::tensor::{FloatDType, Tensor};
 
@@ -142,11 +141,16 @@ fn single_class<const D: usize>(
     })
 }
 
+/// Why a loss does not take the output of a softmax.
+const SOFTMAX_INSIDE: &str = "this loss applies the softmax itself";
+const MARGIN_OF_LOGITS: &str = "a margin has the unit of logits";
+
 /// Suspicions about logits and a class target.
 fn class_lints<const D: usize>(
     options: &Options,
     logits: &Tensor<D>,
     targets: Classes<D>,
+    why: &str,
 ) -> Vec<Lint> {
     let loss = options.loss;
     let mut lints = Vec::new();
@@ -154,10 +158,10 @@ fn class_lints<const D: usize>(
         lints.push(Lint {
             loss,
             rule: "probabilities-as-logits",
-            message:
-                "every row of the logits sums to 1, as after a softmax: this loss applies the \
-                      softmax itself, so remove it from the model."
-                    .to_string(),
+            message: format!(
+                "every row of the logits sums to 1, as after a softmax: {why}, so remove it from the \
+                 model."
+            ),
         });
     }
     lints.extend(single_class(loss, targets, options.ignored));

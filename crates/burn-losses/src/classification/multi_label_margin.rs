@@ -8,6 +8,7 @@ use crate::reduction::Reduction;
 use crate::target::LabelIds;
 use crate::target::check::{self, Check, dims, integers};
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -65,7 +66,7 @@ impl MultiLabelMarginLossConfig {
 /// matter; each is there once. The usual mistake is a multi-hot row, `[1, 0, 0, 1]`, which is what
 /// [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss) takes. Read as ids that would be the
 /// labels 0 and 1. As floats or `Bool` it does not compile here, and as `Int` it is an error, because the
-/// ids repeat; [`target::label_ids`](crate::target::label_ids) converts it. The other mistake is to pad
+/// ids repeat (of two classes they need not: then [`lint`](crate::Loss::lint) finds it); [`target::label_ids`](crate::target::label_ids) converts it. The other mistake is to pad
 /// with 0 instead of -1.
 ///
 /// # Example
@@ -173,14 +174,22 @@ where
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
         let data = targets.into_label_ids().into_data();
-        let mut ids = integers(&data).peekable();
-        let unlabelled = ids.peek().is_some() && ids.all(|id| id == -1);
-        let lint = unlabelled.then(|| Lint {
+        let (mut labels, mut ends) = (0, 0);
+        integers(&data).for_each(|id| *(if id == -1 { &mut ends } else { &mut labels }) += 1);
+        let (rule, message) = match (labels, ends) {
+            (0, 1..) => ("no-labels", "no sample of the batch has a label"),
+            (1.., 0) => (
+                "all-labels",
+                "every class is a label of every sample; or are these multi-hot rows, for \
+                 MultiLabelSoftMarginLoss",
+            ),
+            _ => return Vec::new(),
+        };
+        let lint = Lint {
             loss: "MultiLabelMarginLoss",
-            rule: "no-labels",
-            message: "no sample of the batch has a label: there is nothing to learn from it."
-                .into(),
-        });
-        Vec::from_iter(lint)
+            rule,
+            message: format!("{message}: there is nothing to learn from it."),
+        };
+        vec![lint]
     }
 }

@@ -1,8 +1,8 @@
 //! The hinge loss of the class against each other one.
 
-use super::class_lints;
 use super::classes::{Options, classes};
 use super::margins::{Target, evaluate};
+use super::{MARGIN_OF_LOGITS, class_lints};
 use crate::error::{Lint, LossError};
 use crate::kernels::margin::MultiMargin;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -189,6 +189,6 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLos
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
         let targets = targets.into_classes(self.config.class_axis);
-        class_lints(&self.options(), &logits, targets)
+        class_lints(&self.options(), &logits, targets, MARGIN_OF_LOGITS)
     }
 }

@@ -92,7 +92,7 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
         let inner = |axis: usize| shape.as_slice()[axis + 1..].iter().product();
         let along = |Along { numbers, axis }: Along| Pull::Along {
             inner: match numbers.len() {
-                1 => 1,
+                1 => usize::MAX,
                 _ => inner(axis),
             },
             numbers,

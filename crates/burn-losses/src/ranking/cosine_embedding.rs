@@ -186,7 +186,7 @@ where
             },
             wish: call.wish(&weights, shape[0]),
         };
-        let outcome = fused::run([first, second], sweep, super::kept(&call, shape.dims()));
+        let outcome = fused::run([first, second], sweep, call.kept(shape.dims(), D - 1));
         if outcome.invalid && check.reads() {
             if let Some(weights) = weights {
                 weights.explain(&check)?;

@@ -48,8 +48,7 @@ pub use triplet_margin_with_distance::{
 };
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::ops::Wanted;
-use crate::loss::{Call, without};
+use crate::loss::without;
 use crate::target::check::{Check, dims};
 use alloc::format;
 use burn::tensor::{Shape, Tensor};
@@ -62,17 +61,6 @@ fn rows(check: &Check, what: &str, shape: &Shape) -> Result<Shape, LossError> {
         return Err(check.error(LossErrorKind::Shape, message));
     }
     Ok(without(shape, last))
-}
-
-/// The shape that a gradient is multiplied in: full along the axes that the losses have.
-fn kept<const D: usize>(call: &Call, mut shape: [usize; D]) -> [usize; D] {
-    match call.wanted {
-        Wanted::Each => {
-            shape[D - 1] = 1;
-            shape
-        }
-        _ => [1; D],
-    }
 }
 
 /// The checks of a triplet that the host can do; gives its shape.

@@ -221,7 +221,7 @@ pub(super) fn evaluate<const D: usize>(
         triplet,
         wish: call.wish(&weights, shape[0]),
     };
-    let outcome = fused::run(inputs, sweep, super::kept(&call, shape.dims()));
+    let outcome = fused::run(inputs, sweep, call.kept(shape.dims(), D - 1));
     if let Some(weights) = weights.filter(|_| outcome.invalid && check.reads()) {
         weights.explain(&check)?;
     }

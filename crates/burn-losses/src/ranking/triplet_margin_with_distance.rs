@@ -7,7 +7,7 @@ use crate::error::{Lint, LossError, LossErrorKind, or_panic};
 use crate::kernels::autodiff::in_context_of;
 use crate::kernels::definition::Definition;
 use crate::kernels::host::distance::Triplet;
-use crate::kernels::norm::{Measure, share_of_smaller, triplet_margin};
+use crate::kernels::norm::{Measure, triplet_margin};
 use crate::kernels::pointwise::Loss;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, LowerRank, Unreduced};
@@ -15,11 +15,13 @@ use crate::module::describe;
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::Tensor;
+use core::any::type_name;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +159,7 @@ impl TripletMarginWithDistanceLossConfig {
     }
 
     /// The loss with this configuration and another distance: that of a closure, or of your own
-    /// [`DistanceFunction`].
+    /// [`DistanceFunction`]. (A [`Distance`] that is given here is checked when the loss is called.)
     ///
     /// # Panics
     ///
@@ -290,13 +292,13 @@ impl<F> Clone for Shared<F> {
 /// A closure cannot be shown, but its type has a name.
 impl<F> fmt::Debug for Shared<F> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(core::any::type_name::<F>())
+        f.write_str(type_name::<F>())
     }
 }
 
 impl<F: Send + Sync> fmt::Debug for TripletMarginWithDistanceLoss<F> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&describe(&self.config))
+        f.write_str(&self.shown())
     }
 }
 
@@ -308,9 +310,20 @@ impl TripletMarginWithDistanceLoss {
 }
 
 impl<F: Send + Sync> TripletMarginWithDistanceLoss<F> {
-    /// The configuration the loss was made with.
+    /// The configuration the loss was made with. Its distance does not count if another one was given.
     pub fn config(&self) -> &TripletMarginWithDistanceLossConfig {
         &self.config
+    }
+
+    /// The configuration, with the distance that counts.
+    fn shown(&self) -> String {
+        let shown = describe(&self.config);
+        let (given, of_config) = (type_name::<F>(), type_name::<Distance>());
+        if given == of_config {
+            return shown;
+        }
+        let unused = format!("distance: {:?}", self.config.distance);
+        shown.replacen(&unused, &format!("distance: {given}"), 1)
     }
 }
 
@@ -322,7 +335,7 @@ impl Default for TripletMarginWithDistanceLoss {
 
 impl<F: Send + Sync> ModuleDisplay for TripletMarginWithDistanceLoss<F> {
     fn custom_content(&self, content: Content) -> Option<Content> {
-        content.add_formatted(&describe(&self.config)).optional()
+        content.add_formatted(&self.shown()).optional()
     }
 }
 
@@ -389,7 +402,7 @@ where
         if shape.num_elements() == 0 {
             return Evaluation::empty(&check, call, rows, &[&anchor, &positive, &negative]);
         }
-        // A function of tensors in different contexts of autodiff would panic.
+        // Tensors of which one is tracked with checkpointing, and another is not, do not mix in Burn.
         let [anchor, positive, negative] = in_one_context([anchor, positive, negative]);
         let mut kept = shape.dims::<D>();
         kept[D - 1] = 1;
@@ -412,8 +425,12 @@ where
         let nearest = match swap {
             true => {
                 let other = between("positive and negative", &positive, &negative)?;
-                let share = share_of_smaller(to_negative.clone().inner(), other.clone().inner());
-                to_negative * share.clone() + other * (-share).plus(1.0)
+                let smaller = other.clone().lower(to_negative.clone());
+                let equal = other.clone().equal(to_negative.clone());
+                let half = (to_negative.clone() + other.clone()) * 0.5;
+                to_negative
+                    .mask_where(smaller, other)
+                    .mask_where(equal, half)
             }
             false => to_negative,
         };

@@ -317,7 +317,7 @@ fn fits<const D: usize>(
             ),
         ));
     }
-    if check.reads() && variance.shape() != shape {
+    if check.reads() && (variance.shape() != shape || given != D) {
         // So that the index is one of what was given, and not of what it is expanded to.
         let values = flat(untracked(variance));
         check.each_in(&found, &values, NOT_NEGATIVE, negative)?;

@@ -9,7 +9,7 @@ use crate::kernels::rule::Rule;
 use crate::loss::{LowerRank, without};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData, activation};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
 ///
@@ -91,24 +91,35 @@ where
 /// and then -1 to the end. This is what [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) takes.
 ///
 /// ```
-/// # use burn::tensor::{Bool, Device, Tensor};
+/// # use burn::tensor::{Bool, Device, Int, Tensor};
 /// # let device = Device::flex();
 /// let rows = Tensor::<2, Bool>::from_data([[true, false, true], [false, false, false]], &device);
-/// let ids = burn_losses::target::label_ids(rows, 1);
+/// let ids: Tensor<2, Int> = burn_losses::target::label_ids(rows, 1);
 /// assert_eq!(ids.into_data().iter::<i64>().collect::<Vec<_>>(), [0, 2, -1, -1, -1, -1]);
 /// ```
 ///
 /// # Panics
 ///
-/// When there is no such axis.
+/// When there is no such axis. When a label is neither 0 nor 1; where values are not read (see
+/// [`Checks`](crate::Checks)), the list has an id that no loss takes.
 #[track_caller]
-pub fn label_ids<const D: usize>(multi_hot: Tensor<D, Bool>, class_axis: usize) -> Tensor<D, Int> {
+pub fn label_ids<const D: usize, T: BinaryTarget<D>>(
+    multi_hot: T,
+    class_axis: usize,
+) -> Tensor<D, Int> {
     let device = multi_hot.device().without_autodiff();
     let check = Check::new("label_ids", &device, false);
     or_panic(existing_axis::<D>(&check, class_axis));
-    match multi_hot.shape().num_elements() {
-        0 => Tensor::empty(multi_hot.dims(), &device),
-        _ => label_lists(multi_hot.inner(), class_axis),
+    let shape = multi_hot.shape().dims();
+    let labels = one_of(
+        multi_hot.into_flat(FloatDType::F32),
+        "label_ids",
+        "label",
+        [0.0, 1.0],
+    );
+    match shape.contains(&0) {
+        true => Tensor::empty(shape, &device),
+        false => label_lists(shaped(labels, shape), class_axis),
     }
 }
 

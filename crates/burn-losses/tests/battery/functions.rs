@@ -708,3 +708,47 @@ fn cross_entropy_ignores_a_shift_of_the_logits() {
         }
     });
 }
+
+#[test]
+fn a_variance_wider_than_the_predictions_keeps_its_gradient() {
+    on_each_device(|on| {
+        if !on.device.supports_dtype(DType::F16) {
+            return;
+        }
+        let [predictions, targets] = [0.5, 0.5].map(|x| on.tensor(&[x; 4], [2, 2], DType::F16));
+        let variance = on.tracked(&[1e-6, 1e-5], [2], DType::F32);
+        let value = GaussianNllLoss::new().forward(predictions, targets, variance.clone());
+        let gradient = variance.grad(&value.backward()).expect("a gradient");
+        // Half over the variance, for two of four predictions each.
+        assert_close("gradient", &numbers(&gradient), &[2.5e5, 2.5e4], 1e-3);
+    });
+}
+
+#[test]
+fn a_distance_of_ones_own_may_be_infinite() {
+    on_each_device(|on| {
+        let row = |x: f64| on.tracked(&[x, 0.0], [1, 2], DType::F32);
+        let squared = |a: Tensor<2>, b: Tensor<2>| (a - b).square().sum_dim(1).squeeze_dim::<1>(1);
+        let config = TripletMarginWithDistanceLossConfig::new().with_swap(true);
+        let loss = config.init_with(squared);
+        // From the anchor to the negative it is infinite, and from the positive it is 1.
+        let (anchor, positive, negative) = (row(0.0), row(1e20), row(1e20));
+        let value = loss.forward(anchor.clone(), positive.clone(), negative);
+        assert_eq!(numbers(&value), [f64::INFINITY]);
+        let value = loss.forward(positive.clone(), positive, anchor);
+        assert_eq!(numbers(&value), [0.0]);
+    });
+}
+
+#[test]
+fn a_sign_is_read_in_the_type_of_the_embeddings() {
+    on_each_device(|on| {
+        if !on.double {
+            return;
+        }
+        let vectors = on.tensor(&[3.0, 4.0], [1, 2], DType::F32);
+        let almost = on.tensor(&[1.0 + 1e-12], [1], DType::F64);
+        let value = CosineEmbeddingLoss::new().try_forward(vectors.clone(), vectors, almost);
+        assert_close("value", &numbers(&value.expect("a sign")), &[0.0], 1e-6);
+    });
+}

@@ -449,13 +449,14 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
                     cosine_of_pair(&mut inputs, Short::AtLeast(eps), same, &scale)
                 }
                 Pair::Embedding { margin } => {
-                    let mut sign = [0.0];
+                    let mut sign = [F::default()];
                     let signs = self.signs.expect("this loss has signs");
-                    signs.read::<f64>(first + at, &mut sign);
-                    let valid = Rule::SIGN.holds(&sign[0]);
+                    signs.read(first + at, &mut sign);
+                    let sign = sign[0].double();
+                    let valid = Rule::SIGN.holds(&sign);
                     invalid |= !valid;
                     let embedding = |cosine| {
-                        let (value, slope) = cosine_embedding(cosine, sign[0], margin);
+                        let (value, slope) = cosine_embedding(cosine, sign, margin);
                         match valid {
                             true => (value, slope()),
                             false => (f64::NAN, f64::NAN),

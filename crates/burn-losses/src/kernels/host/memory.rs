@@ -139,10 +139,10 @@ struct Plan {
 }
 
 impl Plan {
-    /// `count` losses of input of type `dtype` that is computed with in `F`.
-    fn new<F: Held, P>(
+    /// `count` losses of inputs, computed in `F`; `weight` is the sum of what they count.
+    fn new<F: Held, P: Memory>(
         wish: &Wish<P>,
-        dtype: DType,
+        inputs: &[DType],
         count: usize,
         weight: impl Fn() -> f64,
     ) -> Self {
@@ -164,18 +164,27 @@ impl Plan {
         };
         // What narrows the gradient in the end is kept apart: together with a loss scale from above
         // it may be in range where it alone is not.
-        let apart = F::DTYPE != dtype;
+        let apart = F::DTYPE != inputs[0];
         Self {
             scale: Scale {
                 losses: 1.0 / power,
                 gradient: if apart { 1.0 } else { factor },
-                limit: largest(dtype),
+                // That of a narrower input is clamped where it is narrowed.
+                limit: inputs.iter().copied().map(largest).fold(0.0, f64::max),
             },
             value: factor * power,
             factor: apart.then_some(factor),
             nothing,
             weight,
         }
+    }
+
+    /// As [`new`](Self::new), where each loss counts for the weight of its sample.
+    fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, inputs: &[DType], count: usize) -> Self {
+        Self::new::<F, P>(wish, inputs, count, || match &wish.samples {
+            Some(samples) => super::weight_sum(read(samples), count),
+            None => count as f64,
+        })
     }
 
     /// # Safety
@@ -240,7 +249,9 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
     wish: Wish<P>,
     gradients: [bool; N],
 ) -> Swept<P, N> {
-    let dtype = inputs[0].dtype();
+    // A third gradient that nobody writes would be read.
+    const { assert!(N < 3 || D::THIRD) };
+    let dtypes = inputs.each_ref().map(P::dtype);
     let count = inputs[0].shape().num_elements();
     let wish = wish.map(contiguous);
     let rest: Vec<_> = call
@@ -249,10 +260,7 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
         .map(|pull| pull.map(contiguous))
         .collect();
     let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::new::<F, P>(&wish, dtype, count, || match samples {
-        Some(samples) => super::weight_sum(samples, count),
-        None => count as f64,
-    });
+    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, count);
 
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
@@ -355,7 +363,7 @@ fn classes_in<F: Held, P: Memory>(
             label_smoothing: call.label_smoothing,
             samples: wish.samples.as_ref().map(read),
         };
-        let plan = Plan::new::<F, P>(&wish, dtype, count, || reads.weight_sum());
+        let plan = Plan::new::<F, P>(&wish, &[dtype], count, || reads.weight_sum());
         let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
         (plan, found)
     };
@@ -412,16 +420,13 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
     gradients: [bool; N],
     sweep: impl FnOnce(&distance::Reads<N>, Option<Output<F>>, [Option<Output<F>>; N], Scale) -> Found,
 ) -> Swept<P, N> {
-    let dtype = inputs[0].dtype();
+    let dtypes = inputs.each_ref().map(P::dtype);
     let shape = inputs[0].shape();
     let length = shape[shape.num_dims() - 1];
     let rows = shape.num_elements() / length;
     let wish = wish.map(contiguous);
     let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::new::<F, P>(&wish, dtype, rows, || match samples {
-        Some(samples) => super::weight_sum(samples, rows),
-        None => rows as f64,
-    });
+    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, rows);
     let mut wanted = gradients.into_iter();
     let mut buffers =
         inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
@@ -463,16 +468,13 @@ fn margins_in<F: Held, P: Memory>(
     wish: Wish<P>,
     gradient: bool,
 ) -> Swept<P, 1> {
-    let dtype = input.dtype();
+    let dtypes = [input.dtype()];
     let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
     let wish = wish.map(contiguous);
     let samples = wish.samples.as_ref().map(read);
     let call = call.map(contiguous);
-    let plan = Plan::new::<F, P>(&wish, dtype, count, || match samples {
-        Some(samples) => super::weight_sum(samples, count),
-        None => count as f64,
-    });
+    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, count);
     let mut buffer = Buffer::<P, F>::new(input, gradient);
     let mut losses = each::<F, P>(&wish, count);
     let found = {
