@@ -749,6 +749,9 @@ fn a_sign_is_read_in_the_type_of_the_embeddings() {
         let vectors = on.tensor(&[3.0, 4.0], [1, 2], DType::F32);
         let almost = on.tensor(&[1.0 + 1e-12], [1], DType::F64);
         let value = CosineEmbeddingLoss::new().try_forward(vectors.clone(), vectors, almost);
-        assert_close("value", &numbers(&value.expect("a sign")), &[0.0], 1e-6);
+        assert!(
+            numbers(&value.expect("a sign"))[0] < 1e-6,
+            "an unlike pair costs 1"
+        );
     });
 }
