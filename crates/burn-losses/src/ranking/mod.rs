@@ -27,6 +27,11 @@
 //!
 #![cfg_attr(doc, doc = include_str!("../../docs/pictures/embedding-hinge_embedding.svg"))]
 //!
+//! By [`CosineEmbeddingLoss`] on a sphere, of which this is a map: only the direction counts, and with a
+//! margin of 0.5 each digit is to be 60 degrees from the others.
+//!
+#![cfg_attr(doc, doc = include_str!("../../docs/pictures/embedding-cosine_embedding.svg"))]
+//!
 //! Scores of wines that were learned from comparisons alone, by [`MarginRankingLoss`] with a margin of
 //! 1: 81.8 % of the held-out pairs end up in order. With the default margin of 0 it is 70.8 %, because
 //! equal scores cost nothing then:
