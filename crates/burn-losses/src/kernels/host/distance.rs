@@ -97,6 +97,20 @@ fn read_rows<F: Float, const N: usize>(
     }
 }
 
+/// Writes row `at` of a chunk of each gradient that is wanted.
+#[inline(always)]
+fn write_rows<F: Float, const N: usize>(
+    gradients: &mut [Option<Output<F>>; N],
+    at: usize,
+    rows: &[Vec<F>; N],
+) {
+    for (gradient, row) in gradients.iter_mut().zip(rows) {
+        if let Some(gradient) = gradient {
+            gradient.write(at * row.len(), row);
+        }
+    }
+}
+
 /// The weight of a row; NaN, and a note of it, where it is not allowed.
 #[inline(always)]
 fn weight_of<F: Float>(samples: Option<Source>, row: usize, invalid: &mut bool) -> F {
@@ -154,7 +168,6 @@ impl Sweep<'_> {
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
-            let here = at * length..(at + 1) * length;
             read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
             let [anchor, positive, negative] = inputs.each_ref().map(|input| &input[..]);
             let of_positive = distance(anchor, positive, eps, p, &mut to_positive);
@@ -183,7 +196,7 @@ impl Sweep<'_> {
             if slope.equals(0.0) {
                 between.fill(F::default());
                 for gradient in gradients.iter_mut().flatten() {
-                    gradient.write(here.start, &between);
+                    gradient.write(at * length, &between);
                 }
                 continue;
             }
@@ -216,11 +229,7 @@ impl Sweep<'_> {
                     }
                 }
             }
-            for (gradient, row) in gradients.iter_mut().zip(&inputs) {
-                if let Some(gradient) = gradient {
-                    gradient.write(here.start, row);
-                }
-            }
+            write_rows(&mut gradients, at, &inputs);
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
@@ -278,11 +287,7 @@ impl Sweep<'_> {
                     tracked,
                 };
                 combine(&mut inputs, combined, &scale);
-                for (gradient, row) in gradients.iter_mut().zip(&inputs) {
-                    if let Some(gradient) = gradient {
-                        gradient.write(at * length, row);
-                    }
-                }
+                write_rows(&mut gradients, at, &inputs);
             }
         }
         let found = Found {
@@ -466,11 +471,7 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
                 }
             };
             *loss_of_row = loss.times_or_zero(weight);
-            for (gradient, row) in gradients.iter_mut().zip(&inputs) {
-                if let Some(gradient) = gradient {
-                    gradient.write(at * length, row);
-                }
-            }
+            write_rows(&mut gradients, at, &inputs);
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
