@@ -1,7 +1,7 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
-use crate::kernels::fused::{self, PairSweep};
+use crate::kernels::fused::{self, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
 use crate::kernels::norm::{Length, Short, length, norm_root, norm_slope, norm_term};
 use crate::kernels::ops::{Pairs, Wanted, Wish};
@@ -89,7 +89,7 @@ where
     const NAME: &str = "pairwise_distance";
     let checked = check_pair(NAME, &a, &b).and_then(|()| norm_options(NAME, p, eps));
     or_panic(checked);
-    if a.shape().num_elements() > 0 && fused::is_there(&a.device()) {
+    if a.shape().num_elements() > 0 && fused::is_there(&a.device(), a.dtype(), Family::Rows) {
         return swept(Pair::Norm { p, eps }, a, b);
     }
     let x = untracked(&a);
@@ -131,7 +131,7 @@ where
     let checked = check_pair(NAME, &a, &b)
         .and_then(|()| hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive"));
     or_panic(checked);
-    if a.shape().num_elements() > 0 && fused::is_there(&a.device()) {
+    if a.shape().num_elements() > 0 && fused::is_there(&a.device(), a.dtype(), Family::Rows) {
         return swept(Pair::Cosine { eps }, a, b);
     }
     let cosine = Cosine::new([&a, &b], Short::AtLeast(eps));

@@ -142,7 +142,7 @@ pub struct BceLoss {
 loss_module!(BceLoss, BceLossConfig);
 
 /// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100, and `y` is smoothed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bce {
     pub(crate) label_smoothing: f64,
 }

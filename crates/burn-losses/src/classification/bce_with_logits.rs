@@ -148,7 +148,7 @@ loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig);
 
 /// `y softplus(-x) + (1 - y) softplus(x)`, where `y` is smoothed; with a third operand, the weight of
 /// the positive part.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct BceWithLogits {
     pub(crate) label_smoothing: f64,
 }

@@ -4,7 +4,8 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::fused::{self, ClassSweep};
+use crate::kernels::fused::{self, ClassSweep, Family};
+use crate::kernels::id;
 use crate::kernels::ops;
 use crate::kernels::portable::{Softmax, along_axis, both, finite, flat, or_nan, untracked};
 use crate::kernels::rule::Rule;
@@ -154,7 +155,7 @@ pub(super) fn evaluate<const D: usize>(
     if input.shape().num_elements() == 0 {
         return Evaluation::empty(check, call, shape, &[&input]);
     }
-    let swept = fused::is_there(&device);
+    let swept = fused::is_there(&device, dtype, Family::Rows);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(check, options, kind, &input, targets)?;
@@ -163,7 +164,7 @@ pub(super) fn evaluate<const D: usize>(
 
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.
-    let again = (kind == Input::LogProbs).then(|| input.clone().inner());
+    let again = (kind == Input::LogProbs && check.reads()).then(|| input.clone().inner());
     let target = match targets.clone() {
         Classes::Ids(ids) => ops::ClassTarget::Ids(ids.flat(), options.ignored.to_vec()),
         Classes::Probs(probs) => {
@@ -184,7 +185,7 @@ pub(super) fn evaluate<const D: usize>(
     let classes = input.dims()[axis];
     let kept = call.kept(input.dims(), axis);
     let outcome = fused::run([input], sweep, kept);
-    if outcome.invalid && check.reads() {
+    if check.reads() && outcome.invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }
@@ -346,7 +347,7 @@ impl<const D: usize> Coefficients<D> {
 
 /// Class ids of which none can reach outside of the classes, and which of them were given so.
 ///
-/// This is the one place where ids become safe to compute with; nothing gathers by an id.
+/// Nothing gathers by an id.
 pub(crate) struct SafeIds<const D: usize> {
     /// The id, or -1 where it is ignored or invalid: that matches no class.
     ids: Tensor<D, Int>,
@@ -356,36 +357,12 @@ pub(crate) struct SafeIds<const D: usize> {
 
 impl<const D: usize> SafeIds<D> {
     pub(crate) fn new(ids: Tensor<D, Int>, count: usize, ignored: &[i64]) -> Self {
-        // Comparing with a number that the ids' type cannot hold would wrap it around.
-        let (least, largest) = range(ids.dtype());
-        let holds = |value: i64| least <= i128::from(value) && i128::from(value) <= largest;
-        let last = count as i64 - 1;
-
-        let mut class = match holds(last) {
-            true => ids.clone().lower_equal_scalar(last),
-            false => ids.clone().equal(ids.clone()),
-        };
-        if least < 0 {
-            class = class.bool_and(ids.clone().greater_equal_scalar(0));
-        }
-        let ignored = ignored
-            .iter()
-            .filter(|&&id| holds(id))
-            .map(|&id| ids.clone().equal_scalar(id))
-            .reduce(Tensor::bool_or);
-        let (class, valid) = match ignored {
-            Some(ignored) => {
-                let valid = class.clone().bool_or(ignored.clone());
-                (class.bool_and(ignored.bool_not()), valid)
-            }
-            None => (class.clone(), class),
-        };
+        let found = id::classify(ids, count, ignored);
         // Narrow to 32 bits only what is known to fit.
-        let other = class.bool_not();
-        let ids = ids.mask_fill(other.clone(), 0).cast(IntDType::I32);
+        let ids = found.class.cast(IntDType::I32);
         Self {
-            ids: ids.mask_fill(other, -1),
-            valid,
+            ids: ids.mask_fill(found.is_class.bool_not(), -1),
+            valid: found.valid,
         }
     }
 
@@ -438,20 +415,6 @@ pub(crate) fn one_hot_rows<const D: usize>(
     let shape = hot.dims();
     let valid = (!checked).then(|| found.valid.expand(shape));
     Ok(or_nan(hot, &valid))
-}
-
-/// The numbers an integer type holds.
-fn range(dtype: DType) -> (i128, i128) {
-    match dtype {
-        DType::I8 => (i8::MIN.into(), i8::MAX.into()),
-        DType::I16 => (i16::MIN.into(), i16::MAX.into()),
-        DType::I32 => (i32::MIN.into(), i32::MAX.into()),
-        DType::U8 => (0, u8::MAX.into()),
-        DType::U16 => (0, u16::MAX.into()),
-        DType::U32 => (0, u32::MAX.into()),
-        DType::U64 => (0, u64::MAX.into()),
-        _ => (i64::MIN.into(), i64::MAX.into()),
-    }
 }
 
 /// What a class probability must be.

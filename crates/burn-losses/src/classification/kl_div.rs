@@ -140,7 +140,7 @@ pub struct KlDivLoss {
 loss_module!(KlDivLoss, KlDivLossConfig);
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Divergence;
 
 impl Definition<2> for Divergence {
@@ -154,7 +154,7 @@ impl Definition<2> for Divergence {
 }
 
 /// `e^y (y - x)`, for a target given as a log-probability; 0 where that is -inf.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct DivergenceOfLogs;
 
 impl Definition<2> for DivergenceOfLogs {

@@ -3,7 +3,7 @@
 
 use super::classes::SafeIds;
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::fused::{self, MarginSweep};
+use crate::kernels::fused::{self, Family, MarginSweep};
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use crate::kernels::ops::{MarginTarget, Margins};
 use crate::kernels::portable::{along_axis, finite, flat, or_nan, untracked};
@@ -38,7 +38,7 @@ pub(super) fn evaluate<const D: usize>(
     if logits.shape().num_elements() == 0 {
         return Evaluation::empty(check, call, shape, &[&logits]);
     }
-    let swept = fused::is_there(&device);
+    let swept = fused::is_there(&device, dtype, Family::Margins);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(check, axis, &logits, target)?;
@@ -57,7 +57,7 @@ pub(super) fn evaluate<const D: usize>(
     };
     let kept = call.kept(logits.dims(), axis);
     let outcome = fused::run([logits], sweep, kept);
-    if outcome.invalid && check.reads() {
+    if check.reads() && outcome.invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }

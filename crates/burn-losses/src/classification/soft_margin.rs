@@ -111,7 +111,7 @@ pub struct SoftMarginLoss {
 loss_module!(SoftMarginLoss, SoftMarginLossConfig);
 
 /// `softplus(-y x)`. What is large and what is tiny is added up apart, so both keep their digits.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Logistic;
 
 impl Definition<2> for Logistic {

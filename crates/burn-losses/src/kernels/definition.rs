@@ -1,12 +1,13 @@
 //! A loss that acts on each element alone.
 
 use super::real::Real;
+use core::fmt::Debug;
 
 /// The maths of such a loss: its value and derivative at one element of each of `K` operands.
 ///
 /// The operands that may have a gradient come first, at most three of them: the derivative is with
 /// respect to the first, that with respect to the second is the negative one, and a third has its own.
-pub(crate) trait Definition<const K: usize>: Copy + Send + Sync + 'static {
+pub(crate) trait Definition<const K: usize>: Copy + Debug + Send + Sync + 'static {
     /// Whether there is a derivative with respect to the third operand.
     const THIRD: bool = false;
 

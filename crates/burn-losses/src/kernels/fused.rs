@@ -4,7 +4,7 @@
 use super::autodiff::in_context_of;
 use super::definition::Definition;
 use super::host::distance::Triplet;
-use super::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
+use super::ops::{AnyTensor, Classes, Invalid, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use super::tape::scale_gradient;
 use crate::target::Flat;
 use alloc::vec::Vec;
@@ -28,7 +28,48 @@ pub(crate) struct Outcome {
     /// As in [`Swept`], and in the graph.
     pub(crate) value: Tensor<1>,
     pub(crate) weight: Tensor<1>,
-    pub(crate) invalid: bool,
+    invalid: Invalid<Tensor<1>>,
+}
+
+impl Outcome {
+    /// Whether a value broke a rule. On an accelerator this waits.
+    pub(crate) fn invalid(&self) -> bool {
+        match &self.invalid {
+            Invalid::Known(invalid) => *invalid,
+            Invalid::OnDevice(rows) => rows.clone().into_scalar::<f32>() > 0.0,
+        }
+    }
+
+    fn new<B: LossOps, const N: usize>(
+        value: Tensor<1>,
+        weight: FloatTensor<B>,
+        invalid: Invalid<FloatTensor<B>>,
+    ) -> Self
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        Self {
+            value,
+            weight: Tensor::from_primitive::<B>(weight),
+            invalid: match invalid {
+                Invalid::Known(invalid) => Invalid::Known(invalid),
+                Invalid::OnDevice(rows) => Invalid::OnDevice(Tensor::from_primitive::<B>(rows)),
+            },
+        }
+    }
+}
+
+/// What a sweep goes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Each element by itself.
+    Elements,
+    /// The same, where a target's rows must sum to 1.
+    Distributions,
+    /// Rows: of classes, or of vectors.
+    Rows,
+    /// The margins between the classes of a row.
+    Margins,
 }
 
 /// A sweep that is to be run, on whichever backend.
@@ -42,21 +83,25 @@ pub(crate) trait Sweep<const N: usize> {
         DispatchTensor: DispatchKindConversion<B>;
 }
 
-/// Whether a device's backend has sweeps.
-pub(crate) fn is_there(device: &Device) -> bool {
+/// Whether a device's backend has sweeps of that family over numbers of that type.
+pub(crate) fn is_there(device: &Device, dtype: DType, family: Family) -> bool {
     #[cfg(test)]
     if super::tests::portable_is_forced() {
         return false;
     }
-    super::host::is_fast()
-        && match device.clone().without_autodiff().as_dispatch() {
-            #[cfg(feature = "flex")]
-            DispatchDevice::Flex(_) => true,
-            #[cfg(feature = "ndarray")]
-            DispatchDevice::NdArray(_) => true,
-            #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
-            _ => false,
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => super::host::is_fast(),
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => super::host::is_fast(),
+        // Its kernels compute in `f32`.
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => {
+            matches!(family, Family::Elements | Family::Rows) && dtype != DType::F64
         }
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => false,
+    }
 }
 
 /// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
@@ -72,6 +117,8 @@ pub(crate) fn run<const D: usize, const N: usize>(
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
         DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, D, N>(inputs, sweep, kept),
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => on::<burn::backend::Cube, D, N>(inputs, sweep, kept),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }
@@ -91,11 +138,8 @@ where
     let Some(tracked) = inputs.iter().find(|input| input.is_tracked()) else {
         let inputs = inputs.map(|input| primitive::<B, D>(input.inner()));
         let swept = sweep.on::<B>(inputs, [false; N]);
-        return Outcome {
-            value: in_context_of(Tensor::from_primitive::<B>(swept.value), &device),
-            weight: Tensor::from_primitive::<B>(swept.weight),
-            invalid: swept.invalid,
-        };
+        let value = in_context_of(Tensor::from_primitive::<B>(swept.value), &device);
+        return Outcome::new::<B, N>(value, swept.weight, swept.invalid);
     };
     let context = tracked.device();
     match context.gradient_checkpointing_strategy() {
@@ -142,11 +186,8 @@ where
         OpsKind::Tracked(prep) => prep.finish(state, swept.value),
         OpsKind::UnTracked(prep) => prep.finish(swept.value),
     };
-    Outcome {
-        value: Tensor::from_primitive::<Autodiff<B, C>>(value),
-        weight: Tensor::from_primitive::<B>(swept.weight),
-        invalid: swept.invalid,
-    }
+    let value = Tensor::from_primitive::<Autodiff<B, C>>(value);
+    Outcome::new::<B, N>(value, swept.weight, swept.invalid)
 }
 
 fn primitive<B: burn::backend::Backend, const D: usize>(tensor: Tensor<D>) -> FloatTensor<B>
@@ -182,20 +223,14 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
             .zip(scale.dtypes);
         // Where it is a single number, no factor and no change of type, the gradient is only scaled,
         // and not even that where the number is 1.
-        let number = match &scale.factor {
-            None => B::number(&upstream),
-            Some(_) => None,
-        };
+        let number = scale.factor.is_none() && upstream.shape().num_elements() == 1;
         for ((input, gradient), dtype) in inputs {
             let (Some(input), Some(gradient)) = (input, gradient) else {
                 continue;
             };
-            let gradient = match number {
-                Some(1.0) if gradient.dtype() == dtype => gradient,
-                Some(number) if gradient.dtype() == dtype => {
-                    B::float_mul_scalar(gradient, number.into())
-                }
-                _ => scale_gradient::<B>(
+            let gradient = match number && gradient.dtype() == dtype {
+                true => B::scaled(gradient, &upstream),
+                false => scale_gradient::<B>(
                     gradient,
                     upstream.clone(),
                     scale.factor.clone(),

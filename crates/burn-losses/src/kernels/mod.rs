@@ -17,10 +17,13 @@
 
 pub(crate) mod autodiff;
 mod backends;
+#[cfg(feature = "cube")]
+mod cube;
 pub(crate) mod definition;
 mod elementary;
 pub(crate) mod fused;
 pub(crate) mod host;
+pub(crate) mod id;
 pub(crate) mod margin;
 pub(crate) mod norm;
 pub(crate) mod ops;

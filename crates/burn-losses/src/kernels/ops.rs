@@ -22,6 +22,7 @@ pub(crate) enum Wanted {
 }
 
 /// What is wanted of a sweep, on tensors `P`.
+#[derive(Clone)]
 pub(crate) struct Wish<P> {
     pub(crate) wanted: Wanted,
     /// A weight for each loss.
@@ -54,10 +55,34 @@ pub(crate) struct Swept<P, const N: usize> {
     /// What the gradients are still to be multiplied by.
     pub(crate) factor: Option<P>,
     /// Whether a value broke a rule. What depends on it is NaN.
-    pub(crate) invalid: bool,
+    pub(crate) invalid: Invalid<P>,
+}
+
+impl<P, const N: usize> Swept<P, N> {
+    /// The same, of other tensors; they are taken in a fixed order.
+    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Swept<Q, N> {
+        Swept {
+            value: map(self.value),
+            weight: map(self.weight),
+            gradients: self.gradients.map(|gradient| gradient.map(&mut map)),
+            factor: self.factor.map(&mut map),
+            invalid: match self.invalid {
+                Invalid::Known(invalid) => Invalid::Known(invalid),
+                Invalid::OnDevice(rows) => Invalid::OnDevice(map(rows)),
+            },
+        }
+    }
+}
+
+/// Whether a value broke a rule.
+pub(crate) enum Invalid<P> {
+    Known(bool),
+    /// How many rows of a tensor of shape `[1]` did.
+    OnDevice(P),
 }
 
 /// An operand that has no gradient.
+#[derive(Clone)]
 pub(crate) enum Pull<P> {
     /// A number for each element.
     Tensor(P),
@@ -82,6 +107,7 @@ pub(crate) enum AnyTensor<B: Backend> {
 }
 
 /// A loss that acts on each element alone.
+#[derive(Clone)]
 pub(crate) struct Pointwise<P, D, const K: usize> {
     pub(crate) definition: D,
     /// The operands after the inputs.
@@ -94,18 +120,23 @@ pub(crate) struct Pointwise<P, D, const K: usize> {
 }
 
 impl<P, D, const K: usize> Pointwise<P, D, K> {
-    pub(crate) fn map<Q>(self, map: impl Fn(P) -> Q) -> Pointwise<Q, D, K> {
+    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Pointwise<Q, D, K> {
         Pointwise {
             definition: self.definition,
-            rest: self.rest.into_iter().map(|pull| pull.map(&map)).collect(),
+            rest: self
+                .rest
+                .into_iter()
+                .map(|pull| pull.map(&mut map))
+                .collect(),
             rules: self.rules,
             rows: self.rows,
-            weights: self.weights.map(|pull| pull.map(&map)),
+            weights: self.weights.map(|pull| pull.map(&mut map)),
         }
     }
 }
 
 /// A loss over the classes of each sample.
+#[derive(Clone)]
 pub(crate) struct Classes<P> {
     /// The axis of the classes.
     pub(crate) axis: usize,
@@ -117,6 +148,7 @@ pub(crate) struct Classes<P> {
 }
 
 /// The target of such a loss.
+#[derive(Clone)]
 pub(crate) enum ClassTarget<P> {
     /// Ids, and those that are ignored.
     Ids(P, Vec<i64>),
@@ -142,6 +174,7 @@ impl<P> Classes<P> {
 }
 
 /// Something computed of pairs of rows.
+#[derive(Clone)]
 pub(crate) struct Pairs<P> {
     pub(crate) pair: Pair,
     /// The signs of the embedding loss.
@@ -221,6 +254,6 @@ pub(crate) trait LossOps: Backend {
         gradient: bool,
     ) -> Swept<FloatTensor<Self>, 1>;
 
-    /// The number in a tensor of shape `[1]`, if it can be had without waiting.
-    fn number(tensor: &FloatTensor<Self>) -> Option<f64>;
+    /// A gradient times the number in a tensor of shape `[1]`, both of one type.
+    fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;
 }

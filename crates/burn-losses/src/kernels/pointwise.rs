@@ -2,7 +2,7 @@
 //! of the backend, or else with tensor operations.
 
 use super::definition::Definition;
-use super::fused::{self, PointwiseSweep};
+use super::fused::{self, Family, PointwiseSweep};
 use super::host::pointwise::Rows;
 use super::ops::{Pointwise, Pull, Wanted};
 use super::portable::{along_axis, both, pointwise, shaped, untracked, weighted, wide};
@@ -75,7 +75,11 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
         if shape.num_elements() == 0 {
             return Evaluation::empty(self.check, call, shape, &inputs.each_ref());
         }
-        let swept = fused::is_there(&device);
+        let family = match self.rows {
+            Some(_) => Family::Distributions,
+            None => Family::Elements,
+        };
+        let swept = fused::is_there(&device, dtype, family);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
             let losses = self.with_tensors(inputs)?;
@@ -125,7 +129,7 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
             _ => [1; D],
         };
         let outcome = fused::run(inputs, sweep, kept);
-        if outcome.invalid && self.check.reads() {
+        if self.check.reads() && outcome.invalid() {
             if let Some(weights) = weights {
                 weights.explain(self.check)?;
             }

@@ -2,7 +2,7 @@
 
 use crate::distance::Cosine;
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::fused::{self, PairSweep};
+use crate::kernels::fused::{self, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
 use crate::kernels::norm::{COSINE_EMBEDDING, cosine_embedding};
 use crate::kernels::ops::Pairs;
@@ -172,7 +172,7 @@ where
         if shape.num_elements() == 0 {
             return Evaluation::empty(&check, call, rows, &[&first, &second]);
         }
-        let swept = fused::is_there(&device);
+        let swept = fused::is_there(&device, dtype, Family::Rows);
         let weights = call.weights(&check, &rows, &device, dtype, swept)?;
         let signs = targets.flat().signs(wide(dtype));
         if !swept {
@@ -187,7 +187,7 @@ where
             wish: call.wish(&weights, shape[0]),
         };
         let outcome = fused::run([first, second], sweep, call.kept(shape.dims(), D - 1));
-        if outcome.invalid && check.reads() {
+        if check.reads() && outcome.invalid() {
             if let Some(weights) = weights {
                 weights.explain(&check)?;
             }

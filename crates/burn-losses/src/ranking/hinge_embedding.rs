@@ -135,7 +135,7 @@ pub struct HingeEmbeddingLoss {
 loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig);
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Hinge {
     pub(crate) margin: f64,
 }

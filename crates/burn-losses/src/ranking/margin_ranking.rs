@@ -136,7 +136,7 @@ loss_module!(MarginRankingLoss, MarginRankingLossConfig);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranking {
     pub(crate) margin: f64,
 }

@@ -2,7 +2,7 @@
 
 use crate::distance::{Cosine, Norm, norm, norm_options};
 use crate::error::{Lint, LossError};
-use crate::kernels::fused::{self, TripletSweep};
+use crate::kernels::fused::{self, Family, TripletSweep};
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::norm::{Measure, Short, share_of_smaller, triplet_margin};
 use crate::kernels::portable::{finite, flat, untracked, wide};
@@ -211,7 +211,7 @@ pub(super) fn evaluate<const D: usize>(
     if shape.num_elements() == 0 {
         return Evaluation::empty(&check, call, rows, &inputs.each_ref());
     }
-    let swept = fused::is_there(&device);
+    let swept = fused::is_there(&device, dtype, Family::Rows);
     let weights = call.weights(&check, &rows, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(triplet, inputs);
@@ -222,7 +222,7 @@ pub(super) fn evaluate<const D: usize>(
         wish: call.wish(&weights, shape[0]),
     };
     let outcome = fused::run(inputs, sweep, call.kept(shape.dims(), D - 1));
-    if let Some(weights) = weights.filter(|_| outcome.invalid && check.reads()) {
+    if let Some(weights) = weights.filter(|_| check.reads() && outcome.invalid()) {
         weights.explain(&check)?;
     }
     Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))

@@ -149,7 +149,7 @@ pub struct GaussianNllLoss {
 loss_module!(GaussianNllLoss, GaussianNllLossConfig);
 
 /// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Gaussian {
     pub(crate) eps: f64,
     pub(crate) full: bool,

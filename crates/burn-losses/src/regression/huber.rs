@@ -130,7 +130,7 @@ pub struct HuberLoss {
 loss_module!(HuberLoss, HuberLossConfig);
 
 /// `c (|x - y| - c / 2)`, where `c` is `|x - y|`, at most `delta`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Huber {
     pub(crate) delta: f64,
 }

@@ -114,7 +114,7 @@ pub struct L1Loss {
 loss_module!(L1Loss, L1LossConfig);
 
 /// `|x - y|`; the derivative at `x = y` is 0.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct AbsoluteError;
 
 impl Definition<2> for AbsoluteError {

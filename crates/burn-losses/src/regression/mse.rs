@@ -119,7 +119,7 @@ pub struct MseLoss {
 loss_module!(MseLoss, MseLossConfig);
 
 /// `(x - y)^2`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SquaredError;
 
 impl Definition<2> for SquaredError {

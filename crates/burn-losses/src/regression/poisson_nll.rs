@@ -148,7 +148,7 @@ loss_module!(PoissonNllLoss, PoissonNllLossConfig);
 
 /// `rate - y ln(rate)`, and what `full` adds. Both options are part of the type: then a loop over the
 /// loss has no logarithm where it needs none.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
     pub(crate) eps: f64,
 }

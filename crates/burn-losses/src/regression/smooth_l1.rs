@@ -128,7 +128,7 @@ pub struct SmoothL1Loss {
 loss_module!(SmoothL1Loss, SmoothL1LossConfig);
 
 /// `r (|x - y| - r beta / 2)`, where `r` is `|x - y| / beta`, at most 1.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SmoothAbsoluteError {
     pub(crate) beta: f64,
 }

@@ -1,5 +1,7 @@
 //! The backends with sweeps of their own.
 
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "ndarray")]
@@ -76,7 +78,11 @@ impl<B: InMemory> LossOps for B {
         memory::margins(call.map(of_any_kind::<B>), input, wish, gradient)
     }
 
-    fn number(tensor: &FloatTensor<B>) -> Option<f64> {
-        memory::number(tensor)
+    fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {
+        match memory::number(number) {
+            Some(1.0) => gradient,
+            Some(number) => B::float_mul_scalar(gradient, number.into()),
+            None => B::float_mul(gradient, number.clone()),
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, in_chunks, multiply,
     read_weights, spread, sum, take, tree,
 };
+use crate::kernels::id::classify;
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, ln_1p, nll_term};
 use alloc::vec::Vec;
@@ -74,16 +75,13 @@ enum Id {
 }
 
 impl Reads<'_> {
-    /// The one place where ids become safe to index with.
     #[inline(always)]
     fn id(&self, ids: Source, ignored: &[i64], sample: usize) -> Id {
-        let id = ids.integer(sample);
-        if ignored.contains(&id) {
-            return Id::Ignored;
-        }
-        match usize::try_from(id) {
-            Ok(class) if class < self.layout.classes => Id::Class(class as u32),
-            _ => Id::Invalid,
+        let found = classify(ids.integer(sample), self.layout.classes, ignored);
+        match (found.is_class, found.valid) {
+            (true, _) => Id::Class(found.class as u32),
+            (false, true) => Id::Ignored,
+            (false, false) => Id::Invalid,
         }
     }
 

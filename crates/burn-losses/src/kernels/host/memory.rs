@@ -7,7 +7,8 @@ use super::{Float, Found, Output, Scale, Source, Unwritten, pointwise};
 use crate::kernels::autodiff::largest;
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::{
-    ClassTarget, Classes, MarginTarget, Margins, Pairs, Pointwise, Pull, Swept, Wanted, Wish,
+    ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Pull, Swept, Wanted,
+    Wish,
 };
 use crate::reduction::Reduction;
 use alloc::vec;
@@ -214,7 +215,7 @@ impl Plan {
             weight: one(self.weight),
             gradients,
             factor: self.factor.map(one),
-            invalid: found.invalid,
+            invalid: Invalid::Known(found.invalid),
         }
     }
 }

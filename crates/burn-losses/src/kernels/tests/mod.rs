@@ -86,7 +86,7 @@ fn compare<D: Definition<K>, const K: usize>(
 }
 
 /// The maths of a family, as a definition.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct NllTerm;
 
 impl Definition<2> for NllTerm {
@@ -95,7 +95,7 @@ impl Definition<2> for NllTerm {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct CrossEntropySlope;
 
 impl Definition<3> for CrossEntropySlope {
@@ -107,7 +107,7 @@ impl Definition<3> for CrossEntropySlope {
 }
 
 /// The derivative of a definition with respect to its third operand.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Third<F>(F);
 
 impl<F: Definition<3>> Definition<3> for Third<F> {
@@ -117,7 +117,7 @@ impl<F: Definition<3>> Definition<3> for Third<F> {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct MarginTerm {
     p: usize,
 }
@@ -128,7 +128,7 @@ impl Definition<2> for MarginTerm {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct CosineEmbedding;
 
 impl Definition<2> for CosineEmbedding {
@@ -138,7 +138,7 @@ impl Definition<2> for CosineEmbedding {
 }
 
 /// The length that counts of a norm, and its share.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct LengthOf(Short);
 
 impl Definition<2> for LengthOf {

@@ -1,0 +1,278 @@
+//! The kernel of losses that act on each element alone: one launch computes losses, sum and gradients.
+
+use super::bundle::{Bundle, BundleExpand, tracer};
+use super::named::Named;
+use super::rows::{Scale, factor};
+use super::samples::WEIGHT;
+use super::sums::{UNITS, of_all_units};
+use super::traced::{Special, Traced, Tracer};
+use crate::kernels::definition::Definition;
+use crate::kernels::real::Real;
+use crate::kernels::rule::Rule;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+use cubecl::prelude::*;
+
+/// What a kernel computes of an element.
+pub(crate) trait OfElement: Debug + Send + Sync + 'static {
+    /// The weighted loss, whether something is not valid, and the gradient of each input.
+    fn at<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        element: Element<'a>,
+        scale: Traced<'a>,
+    ) -> Vec<Traced<'a>>;
+}
+
+/// An element of each operand, and what it counts.
+pub(crate) struct Element<'a> {
+    operands: Vec<Traced<'a>>,
+    /// The weights of its class and of its sample.
+    class: Option<Traced<'a>>,
+    sample: Option<Traced<'a>>,
+}
+
+/// A definition, and what must hold for its operands.
+#[derive(Debug)]
+pub(crate) struct Defined<D, const K: usize> {
+    pub(crate) definition: D,
+    pub(crate) rules: [Option<Rule>; K],
+    /// How many of the operands have a gradient.
+    pub(crate) inputs: usize,
+    /// The largest size of a gradient.
+    pub(crate) limit: f64,
+}
+
+impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
+    fn at<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        element: Element<'a>,
+        scale: Traced<'a>,
+    ) -> Vec<Traced<'a>> {
+        let Ok(operands) = <[Traced; K]>::try_from(element.operands) else {
+            unreachable!("a definition is given its operands")
+        };
+        let nan = tracer.number(f64::NAN);
+        let zero = tracer.number(0.0);
+        let mut spoiled = zero;
+        for (operand, rule) in operands.iter().zip(&self.rules) {
+            if let Some(rule) = rule {
+                spoiled = nan.replace(rule.holds(operand), spoiled);
+            }
+        }
+        let class = |x: Traced<'a>| element.class.map_or(x, |weight| x.times_or_zero(weight));
+        let (sample, allowed) = match element.sample {
+            Some(weight) => {
+                let holds = WEIGHT.holds(&weight);
+                (Some(nan.replace(holds, weight)), nan.set(holds, 0.0))
+            }
+            None => (None, zero),
+        };
+        let sample = |x: Traced<'a>| sample.map_or(x, |weight| x.times_or_zero(weight));
+        let (loss, slope) = self.definition.at(operands);
+        let loss = sample(class(loss) + spoiled);
+        let settle = |slope: Traced<'a>| {
+            let slope = class(slope).at_least(-self.limit).at_most(self.limit) + spoiled;
+            let most = f64::from(f32::MAX);
+            sample(slope).at_least(-most).at_most(most) * scale
+        };
+        let slope = settle(slope());
+        let invalid = zero.set((spoiled + allowed).is_nan(), 1.0);
+        let slopes = (0..self.inputs).map(|input| match input {
+            0 => slope,
+            1 => -slope,
+            _ => settle(self.definition.third(operands)),
+        });
+        [loss, invalid].into_iter().chain(slopes).collect()
+    }
+}
+
+impl Named<dyn OfElement> {
+    pub(crate) fn of_element(value: impl OfElement) -> Self {
+        Self::new(value, |value| Arc::new(value))
+    }
+}
+
+/// How a kernel goes about elements.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Plan {
+    pub(crate) of_element: Named<dyn OfElement>,
+    /// How many operands there are besides the weights.
+    pub(crate) operands: usize,
+}
+
+/// Where the elements are, counted in vectors.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+pub(crate) struct Extent {
+    pub(crate) length: usize,
+    /// How many vectors a thread goes through.
+    pub(crate) of_unit: usize,
+}
+
+/// Numbers along an axis, repeated for as many elements as are inside of it.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct Along {
+    pub(crate) numbers: Box<[f32]>,
+    pub(crate) inner: usize,
+    pub(crate) length: usize,
+}
+
+#[cube]
+impl Along {
+    fn at<N: Size>(&self, element: usize) -> Vector<f32, N> {
+        Vector::new(self.numbers[element / self.inner % self.length])
+    }
+}
+
+/// What an element comes to.
+#[cube]
+fn computed(
+    operands: &Bundle,
+    scale: f32,
+    special: &Special,
+    #[comptime] weighted: (bool, bool),
+    #[comptime] plan: &Plan,
+) -> Bundle {
+    intrinsic!(|scope| {
+        let tracer = tracer(scope, special);
+        let mut operands = operands.traced(tracer);
+        let mut weights = operands.split_off(plan.operands).into_iter();
+        let element = Element {
+            operands,
+            class: weighted.0.then(|| weights.next()).flatten(),
+            sample: weighted.1.then(|| weights.next()).flatten(),
+        };
+        let scale = tracer.of(scale);
+        let values = plan.of_element.at(tracer, element, scale);
+        values.into_iter().collect::<BundleExpand>()
+    })
+}
+
+/// The sum of a vector's components.
+#[cube]
+fn of_components<N: Size>(vector: Vector<f32, N>) -> f32 {
+    let mut sum = vector.extract(0usize);
+    #[unroll]
+    for at in 1..N::value() {
+        sum += vector.extract(at);
+    }
+    sum
+}
+
+#[cube(launch, address_type = "dynamic")]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
+    first: &[Vector<F, N>],
+    second: &ComptimeOption<Box<[Vector<F, N>]>>,
+    third: &ComptimeOption<Box<[Vector<F, N>]>>,
+    target: &ComptimeOption<Box<[Vector<P, N>]>>,
+    along: &ComptimeOption<Along>,
+    weights: &ComptimeOption<Along>,
+    samples: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    divisor: &ComptimeOption<Box<[f32]>>,
+    of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
+    of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
+    of_third: &mut ComptimeOption<Box<[Vector<G, N>]>>,
+    losses: &mut ComptimeOption<Box<[Vector<f32, N>]>>,
+    partials: &mut [f32],
+    extent: Extent,
+    scale: Scale,
+    special: Special,
+    #[comptime] plan: Plan,
+    #[define(F, P, G)] _dtypes: [ElemType; 3],
+) {
+    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
+    let factor = factor(divisor, scale.gradient);
+    let mut sum = Vector::<f32, N>::new(0f32);
+    let mut invalid = Vector::<f32, N>::new(0f32);
+    let start = CUBE_POS * extent.of_unit * comptime!(UNITS as usize);
+    for step in 0..extent.of_unit {
+        let at = start + step * comptime!(UNITS as usize) + UNIT_POS as usize;
+        if at < extent.length {
+            let mut operands = Bundle::new();
+            operands.push::<Vector<f32, N>>(Vector::cast_from(first[at]));
+            #[comptime]
+            match second {
+                ComptimeOption::Some(second) => {
+                    operands.push::<Vector<f32, N>>(Vector::cast_from(second[at]));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match third {
+                ComptimeOption::Some(third) => {
+                    operands.push::<Vector<f32, N>>(Vector::cast_from(third[at]));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match target {
+                ComptimeOption::Some(target) => {
+                    operands.push::<Vector<f32, N>>(Vector::cast_from(target[at]));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match along {
+                ComptimeOption::Some(along) => {
+                    operands.push::<Vector<f32, N>>(along.at::<N>(at));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match weights {
+                ComptimeOption::Some(weights) => {
+                    operands.push::<Vector<f32, N>>(weights.at::<N>(at));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match samples {
+                ComptimeOption::Some(samples) => {
+                    operands.push::<Vector<f32, N>>(samples[at]);
+                }
+                ComptimeOption::None => {}
+            }
+            let weighted = comptime!((weights.is_some(), samples.is_some()));
+            let computed = computed(&operands, factor, &special, weighted, &plan);
+            let loss = computed.at::<Vector<f32, N>>(0usize);
+            sum += loss * Vector::new(scale.losses);
+            invalid += computed.at::<Vector<f32, N>>(1usize);
+            #[comptime]
+            match losses {
+                ComptimeOption::Some(losses) => losses[at] = loss,
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match of_first {
+                ComptimeOption::Some(of_first) => {
+                    of_first[at] = Vector::cast_from(computed.at::<Vector<f32, N>>(2usize));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match of_second {
+                ComptimeOption::Some(of_second) => {
+                    of_second[at] = Vector::cast_from(computed.at::<Vector<f32, N>>(3usize));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match of_third {
+                ComptimeOption::Some(of_third) => {
+                    of_third[at] = Vector::cast_from(computed.at::<Vector<f32, N>>(4usize));
+                }
+                ComptimeOption::None => {}
+            }
+        }
+    }
+    let sum = of_all_units(of_components::<N>(sum), &mut shared);
+    let invalid = of_all_units(of_components::<N>(invalid), &mut shared);
+    if UNIT_POS == 0 {
+        partials[2 * CUBE_POS] = sum;
+        partials[2 * CUBE_POS + 1] = invalid;
+    }
+}

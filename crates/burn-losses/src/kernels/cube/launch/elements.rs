@@ -1,0 +1,175 @@
+//! Over elements.
+
+use super::super::elements::{AlongLaunch, ExtentLaunch, OfElement, Plan, elements_kernel};
+use super::super::named::Named;
+use super::super::samples::Samples;
+use super::super::sums::UNITS;
+use super::super::traced::SpecialLaunch;
+use super::{
+    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, outline, total,
+    vector, weight,
+};
+use crate::kernels::ops::{Pull, Swept, Wanted, Wish};
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::{BoolStore, DType};
+use burn_cubecl::kernel::{bool_cast, cast, into_contiguous};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::CubeDim;
+
+/// How many vectors a thread goes through, at most, and how many workgroups there are to be before it
+/// goes through more than one.
+const OF_UNIT: usize = 8;
+const GROUPS: usize = 512;
+
+/// What is computed of each element, and of what.
+pub(crate) struct Elements<const N: usize> {
+    pub(crate) of_element: Named<dyn OfElement>,
+    pub(crate) inputs: [CubeTensor; N],
+    /// The operands after the inputs: at most a tensor, then at most numbers along an axis.
+    pub(crate) rest: Vec<Pull<CubeTensor>>,
+    /// The weights of the classes.
+    pub(crate) weights: Option<Pull<CubeTensor>>,
+}
+
+/// A tensor, and numbers along an axis, of which each may be absent.
+#[derive(Default)]
+struct Apart {
+    tensor: Option<CubeTensor>,
+    along: Option<(Vec<f64>, usize)>,
+}
+
+fn apart(pulls: impl IntoIterator<Item = Pull<CubeTensor>>) -> Apart {
+    let mut apart = Apart::default();
+    for pull in pulls {
+        match pull {
+            Pull::Tensor(tensor) => apart.tensor = Some(into_contiguous(number(tensor))),
+            Pull::Along { numbers, inner } => apart.along = Some((numbers, inner)),
+        }
+    }
+    apart
+}
+
+/// A tensor that a kernel can read as numbers.
+fn number(tensor: CubeTensor) -> CubeTensor {
+    match tensor.dtype {
+        DType::Bool(BoolStore::Native) => bool_cast(tensor, DType::F32),
+        _ => tensor,
+    }
+}
+
+fn along(place: &Place, along: Option<(Vec<f64>, usize)>) -> Option<AlongLaunch> {
+    let (numbers, inner) = along?;
+    let tensor = place.from_host(&numbers);
+    Some(AlongLaunch::new(
+        tensor.into_buffer_arg(),
+        // A single number is the same everywhere.
+        if numbers.len() == 1 { 1 } else { inner },
+        numbers.len(),
+    ))
+}
+
+/// Launches the kernel over elements.
+pub(crate) fn elements<const N: usize>(
+    call: Elements<N>,
+    wish: Wish<CubeTensor>,
+    wanted: [bool; N],
+) -> Swept<CubeTensor, N> {
+    let place = Place::from(&call.inputs[0]);
+    let count = call.inputs[0].shape().num_elements();
+    let outlines = call.inputs.each_ref().map(Outline::of);
+    let outline = outline(outlines, count, &wish, wanted);
+    let dtype = call.inputs[0].dtype;
+    let inputs = call.inputs.map(|input| {
+        let input = match input.dtype == dtype {
+            true => input,
+            false => cast(input, dtype),
+        };
+        into_contiguous(input)
+    });
+    let operands = N + call.rest.len();
+    let rest = apart(call.rest);
+    let weights = apart(call.weights);
+    let samples = wish.samples.clone().map(into_contiguous);
+    let plan = Samples {
+        classes: 0,
+        ignored: vec![],
+        range: (0, 0),
+    };
+    let counted = Counted {
+        ids: None,
+        weights: None,
+        samples: samples.as_ref(),
+        plan: &plan,
+        count,
+    };
+    let weight = weight(&place, &counted, &wish);
+    let factors = Factors::new(&wish, count, &weight, outline.factor.is_some());
+
+    // Numbers along an axis are looked up one by one.
+    let varies = |along: &Option<(Vec<f64>, usize)>| {
+        along.as_ref().is_some_and(|(numbers, _)| numbers.len() > 1)
+    };
+    let width = match varies(&rest.along) || varies(&weights.along) {
+        true => 1,
+        false => vector(&place, dtype, &[count]),
+    };
+    let length = count / width;
+    let of_unit = (length / (GROUPS * UNITS as usize)).clamp(1, OF_UNIT);
+    let (cubes, groups) = place.groups(length.div_ceil(of_unit * UNITS as usize));
+    let partials = place.numbers(2 * groups);
+    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
+    let targets = Targets::new(&place, &inputs, outline.gradients);
+    let tensors = inputs
+        .iter()
+        .chain(&rest.tensor)
+        .chain(targets.new_tensors());
+    let address = address(tensors);
+    let [of_first, of_second, of_third] = targets.arguments(count);
+    elements_kernel::launch(
+        &place.client,
+        cubes,
+        CubeDim::new_1d(UNITS),
+        address,
+        width,
+        buffer(&inputs[0]),
+        inputs.get(1).map(buffer).into(),
+        inputs.get(2).map(buffer).into(),
+        rest.tensor.as_ref().map(buffer).into(),
+        along(&place, rest.along).into(),
+        along(&place, weights.along).into(),
+        samples.as_ref().map(buffer).into(),
+        factors.divisor(&weight, &wish).map(buffer).into(),
+        of_first.into(),
+        of_second.into(),
+        of_third.into(),
+        losses.as_ref().map(buffer).into(),
+        buffer(&partials),
+        ExtentLaunch::new(length, of_unit),
+        factors.launch(),
+        SpecialLaunch::given(),
+        Plan {
+            of_element: call.of_element,
+            operands,
+        },
+        [
+            elem(dtype),
+            elem(
+                rest.tensor
+                    .as_ref()
+                    .map_or(DType::F32, |tensor| tensor.dtype),
+            ),
+            elem(targets.dtype(dtype)),
+        ],
+    );
+    let launched = Launched {
+        gradients: targets.tensors(inputs),
+        losses,
+        partials,
+        groups,
+        factors,
+        weight,
+    };
+    total(&place, launched, &wish)
+}

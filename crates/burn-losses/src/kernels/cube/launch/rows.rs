@@ -1,0 +1,183 @@
+//! Over rows.
+
+use super::super::named::Named;
+use super::super::of_row::OfRow;
+use super::super::rows::{LayoutLaunch, Plan, rows_kernel};
+use super::super::samples::Samples;
+use super::super::sums::UNITS;
+use super::super::traced::SpecialLaunch;
+use super::{
+    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, outline, total,
+    vector, weight,
+};
+use crate::kernels::id::range;
+use crate::kernels::ops::{Swept, Wanted, Wish};
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::DType;
+use burn_cubecl::kernel::{cast, into_contiguous};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::CubeDim;
+
+/// What is computed over rows, and of what.
+pub(crate) struct Rows<const N: usize> {
+    pub(crate) of_row: Named<dyn OfRow>,
+    pub(crate) inputs: [CubeTensor; N],
+    /// The axis along which the elements of a row lie.
+    pub(crate) axis: usize,
+    /// The class of each row, and the ids that are ignored.
+    pub(crate) ids: Option<(CubeTensor, Vec<i64>)>,
+    /// A probability of each class of each row.
+    pub(crate) probs: Option<CubeTensor>,
+    /// The weights of the classes; whether each element's is used, not only that of the row's own class.
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) all_weights: bool,
+    /// The sign of each row.
+    pub(crate) signs: Option<CubeTensor>,
+}
+
+/// How far the rows along the last axis are apart, if they are evenly spaced.
+fn pitch(tensor: &CubeTensor) -> Option<usize> {
+    let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
+    let rank = shape.num_dims();
+    if rank < 2 || tensor.meta.is_tiled() || strides[rank - 1] != 1 {
+        return None;
+    }
+    let pitch = strides[rank - 2];
+    let even = (0..rank - 2).all(|axis| strides[axis] == strides[axis + 1] * shape[axis + 1]);
+    (even && pitch >= shape[rank - 1]).then_some(pitch)
+}
+
+/// How many threads work on a row of that many vectors, and on how many rows a workgroup works.
+fn division(length: usize) -> (u32, u32) {
+    let threads = (length / 4).next_power_of_two().clamp(1, UNITS as usize) as u32;
+    (threads, UNITS / threads)
+}
+
+/// Launches the kernel over rows.
+pub(crate) fn rows<const N: usize>(
+    call: Rows<N>,
+    wish: Wish<CubeTensor>,
+    wanted: [bool; N],
+) -> Swept<CubeTensor, N> {
+    let place = Place::from(&call.inputs[0]);
+    let shape = call.inputs[0].shape();
+    let inner: usize = shape.as_slice()[call.axis + 1..].iter().product();
+    let length = shape[call.axis];
+    let count = shape.num_elements() / length;
+    let outlines = call.inputs.each_ref().map(Outline::of);
+    let outline = outline(outlines, count, &wish, wanted);
+
+    let dtype = call.inputs[0].dtype;
+    let mut pitched = inner == 1;
+    let inputs = call.inputs.map(|input| {
+        // The others are cast to the type of the first, whose rows alone may be apart.
+        let input = match input.dtype == dtype {
+            true => input,
+            false => cast(input, dtype),
+        };
+        match core::mem::take(&mut pitched) && pitch(&input).is_some() {
+            true => input,
+            false => into_contiguous(input),
+        }
+    });
+    let first_pitch = match inner {
+        1 => pitch(&inputs[0]).unwrap_or(length),
+        _ => length,
+    };
+    let probs = call.probs.map(into_contiguous);
+    let (ids, ignored) = match call.ids {
+        Some((ids, ignored)) => (Some(into_contiguous(ids)), ignored),
+        None => (None, vec![]),
+    };
+    let signs = call
+        .signs
+        .map(|signs| into_contiguous(cast(signs, DType::F32)));
+    let samples = wish.samples.clone().map(into_contiguous);
+    let weights = call.weights.map(|weights| place.from_host(&weights));
+    let plan = Samples {
+        classes: length,
+        ignored,
+        range: ids.as_ref().map_or((0, 0), |ids| range(ids.dtype)),
+    };
+    let counted = Counted {
+        ids: ids.as_ref(),
+        weights: weights.as_ref(),
+        samples: samples.as_ref(),
+        plan: &plan,
+        count,
+    };
+    let weight = weight(&place, &counted, &wish);
+    let factors = Factors::new(&wish, count, &weight, outline.factor.is_some());
+
+    let targets = Targets::new(&place, &inputs, outline.gradients);
+    let gradient_pitch = match targets.is_in_place(0) {
+        true => first_pitch,
+        false => length,
+    };
+    let width = match inner {
+        1 => vector(&place, dtype, &[length, first_pitch, gradient_pitch]),
+        _ => 1,
+    };
+    let (threads, of_group) = division(length / width);
+    let (cubes, groups) = place.groups(count.div_ceil(of_group as usize));
+    let partials = place.numbers(2 * groups);
+    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
+    let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
+    let address = address(tensors);
+    let [of_first, of_second, of_third] = targets.arguments(count * length);
+    rows_kernel::launch(
+        &place.client,
+        cubes,
+        CubeDim::new_1d(UNITS),
+        address,
+        width,
+        buffer(&inputs[0]),
+        inputs.get(1).map(buffer).into(),
+        inputs.get(2).map(buffer).into(),
+        probs.as_ref().map(buffer).into(),
+        weights.as_ref().map(buffer).into(),
+        ids.as_ref().map(buffer).into(),
+        signs.as_ref().map(buffer).into(),
+        samples.as_ref().map(buffer).into(),
+        factors.divisor(&weight, &wish).map(buffer).into(),
+        of_first.into(),
+        of_second.into(),
+        of_third.into(),
+        losses.as_ref().map(buffer).into(),
+        buffer(&partials),
+        LayoutLaunch::new(
+            count,
+            length / width,
+            inner,
+            first_pitch / width,
+            gradient_pitch / width,
+        ),
+        factors.launch(),
+        SpecialLaunch::given(),
+        Plan {
+            of_row: call.of_row,
+            threads,
+            rows: of_group,
+            adjacent: inner == 1,
+            weights: call.all_weights && weights.is_some(),
+            samples: plan,
+        },
+        [
+            elem(dtype),
+            elem(probs.as_ref().map_or(DType::F32, |probs| probs.dtype)),
+            elem(ids.as_ref().map_or(DType::I32, |ids| ids.dtype)),
+            elem(targets.dtype(dtype)),
+        ],
+    );
+    let launched = Launched {
+        gradients: targets.tensors(inputs),
+        losses,
+        partials,
+        groups,
+        factors,
+        weight,
+    };
+    total(&place, launched, &wish)
+}

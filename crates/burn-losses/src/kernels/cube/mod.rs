@@ -1,0 +1,126 @@
+//! Kernels for GPUs: the losses that a sweep over rows computes.
+
+mod bundle;
+mod distance;
+mod elements;
+mod id;
+mod launch;
+mod named;
+mod of_row;
+mod rows;
+mod samples;
+mod softmax;
+mod sums;
+mod traced;
+
+pub(crate) use launch::{Elements, Outline, Rows, elements, outline, rows, scaled};
+
+use super::autodiff::largest;
+use super::definition::Definition;
+use super::host::distance::Triplet;
+use super::ops::{ClassTarget, Classes, Pairs, Pointwise};
+use burn::backend::TensorMetadata;
+use burn_cubecl::tensor::CubeTensor;
+use elements::Defined;
+use named::Named;
+use softmax::{CrossEntropy, Likelihood, Share};
+
+/// What is computed of the classes of each sample.
+pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1> {
+    let classes = input.shape()[call.axis];
+    let limit = largest(input.dtype);
+    let weighted = call.weights.is_some();
+    let smoothing = call.label_smoothing;
+    let (share, ids, probs) = match call.target {
+        ClassTarget::Ids(ids, ignored) => {
+            let share = match smoothing {
+                0.0 => Share::One,
+                smoothing => Share::Spread(smoothing),
+            };
+            (share, Some((ids, ignored)), None)
+        }
+        ClassTarget::Probs(probs, rule, tolerance) => {
+            let share = Share::Own {
+                rule,
+                tolerance,
+                spread: smoothing,
+            };
+            (share, None, Some(probs))
+        }
+    };
+    let one = matches!(share, Share::One);
+    Rows {
+        of_row: match call.log_probs {
+            Some(rule) => Named::of_row(Likelihood { rule, limit }),
+            None => Named::of_row(CrossEntropy {
+                share,
+                classes,
+                weighted: weighted && !one,
+                limit,
+            }),
+        },
+        inputs: [input],
+        axis: call.axis,
+        ids,
+        probs,
+        weights: call.weights,
+        all_weights: !one,
+        signs: None,
+    }
+}
+
+/// What is computed of each element.
+pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
+    call: Pointwise<CubeTensor, D, K>,
+    inputs: [CubeTensor; N],
+) -> Elements<N> {
+    let defined = Defined {
+        definition: call.definition,
+        rules: call.rules,
+        inputs: N,
+        limit: limit(&inputs),
+    };
+    Elements {
+        of_element: Named::of_element(defined),
+        inputs,
+        rest: call.rest,
+        weights: call.weights,
+    }
+}
+
+/// What is computed of each pair of rows.
+pub(crate) fn of_pairs(call: Pairs<CubeTensor>, inputs: [CubeTensor; 2]) -> Rows<2> {
+    let of_row = distance::of_pair(call.pair, limit(&inputs));
+    Rows {
+        signs: call.signs,
+        ..of_vectors(of_row, inputs)
+    }
+}
+
+/// What is computed of each three rows.
+pub(crate) fn of_triplets(triplet: Triplet, inputs: [CubeTensor; 3]) -> Rows<3> {
+    let of_row = distance::of_triplet(triplet, limit(&inputs));
+    of_vectors(of_row, inputs)
+}
+
+fn of_vectors<const N: usize>(
+    of_row: Named<dyn of_row::OfRow>,
+    inputs: [CubeTensor; N],
+) -> Rows<N> {
+    Rows {
+        of_row,
+        axis: inputs[0].shape().num_dims() - 1,
+        inputs,
+        ids: None,
+        probs: None,
+        weights: None,
+        all_weights: false,
+        signs: None,
+    }
+}
+
+/// The largest size of a gradient.
+fn limit(inputs: &[CubeTensor]) -> f64 {
+    let largest = inputs.iter().map(|input| largest(input.dtype));
+    largest.fold(0.0, f64::max)
+}

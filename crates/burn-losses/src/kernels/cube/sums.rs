@@ -1,0 +1,169 @@
+//! The kernels that add up: what losses come to, and what they count.
+
+use super::samples::{Samples, allowed, own_class};
+use super::traced::Special;
+use cubecl::prelude::*;
+
+/// How many threads a workgroup of these kernels has.
+pub(crate) const UNITS: u32 = 256;
+
+/// The sum of a number of each thread of the workgroup, in the first of them.
+#[cube]
+pub(crate) fn of_all_units(number: f32, shared: &mut Shared<[f32]>) -> f32 {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    shared[unit] = number;
+    let levels = comptime!(UNITS.ilog2());
+    #[unroll]
+    for level in 0..levels {
+        let apart = comptime!((UNITS >> (level + 1)) as usize);
+        sync_cube();
+        if unit < apart {
+            shared[unit] = shared[unit] + shared[unit + apart];
+        }
+    }
+    sync_cube();
+    shared[0]
+}
+
+/// What the sums of all workgroups come to.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+pub(crate) struct Reduction {
+    /// How many pairs of a sum and a number of invalid rows there are.
+    pub(crate) partials: usize,
+    /// What the losses were not multiplied by before they were added up.
+    pub(crate) power: f32,
+    /// What the sum is divided by, if that is not a number of the device.
+    pub(crate) divisor: f32,
+    /// What the losses count, if that is not a number of the device.
+    pub(crate) weight: f32,
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn total_kernel(
+    partials: &[f32],
+    divisor: &ComptimeOption<Box<[f32]>>,
+    value: &mut ComptimeOption<Box<[f32]>>,
+    invalid: &mut ComptimeOption<Box<[f32]>>,
+    weight: &mut ComptimeOption<Box<[f32]>>,
+    factor: &mut ComptimeOption<Box<[f32]>>,
+    reduction: Reduction,
+) {
+    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
+    let mut sum = 0f32;
+    let mut spoiled = 0f32;
+    let mut at = UNIT_POS as usize;
+    while at < reduction.partials {
+        sum += partials[2 * at];
+        spoiled += partials[2 * at + 1];
+        at += comptime!(UNITS as usize);
+    }
+    let sum = of_all_units(sum, &mut shared);
+    let spoiled = of_all_units(spoiled, &mut shared);
+    let mut by = reduction.divisor;
+    #[comptime]
+    match divisor {
+        ComptimeOption::Some(divisor) => by = divisor[0],
+        ComptimeOption::None => {}
+    }
+    let one_over = select(by == 0f32, 0f32, 1f32 / by);
+    if UNIT_POS == 0 {
+        #[comptime]
+        match value {
+            ComptimeOption::Some(value) => {
+                // There is nothing to average where the divisor is 0.
+                let nothing = by == 0f32 && !sum.is_nan();
+                let mean = sum * (one_over * reduction.power);
+                value[0] = select(nothing, 0f32, mean);
+            }
+            ComptimeOption::None => {}
+        }
+        #[comptime]
+        match invalid {
+            ComptimeOption::Some(invalid) => invalid[0] = spoiled,
+            ComptimeOption::None => {}
+        }
+        #[comptime]
+        match weight {
+            ComptimeOption::Some(weight) => weight[0] = reduction.weight,
+            ComptimeOption::None => {}
+        }
+        #[comptime]
+        match factor {
+            ComptimeOption::Some(factor) => factor[0] = one_over,
+            ComptimeOption::None => {}
+        }
+    }
+}
+
+/// Adds up what the samples count, and what their classes do.
+#[cube(launch, address_type = "dynamic")]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn weight_kernel<I: Int>(
+    ids: &ComptimeOption<Box<[I]>>,
+    weights: &ComptimeOption<Box<[f32]>>,
+    samples: &ComptimeOption<Box<[f32]>>,
+    partials: &mut [f32],
+    rows: usize,
+    special: Special,
+    #[comptime] plan: Samples,
+    #[define(I)] _dtype: ElemType,
+) {
+    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
+    let mut sum = 0f32;
+    let mut row = ABSOLUTE_POS;
+    while row < rows {
+        let mut count = 1f32;
+        #[comptime]
+        match ids {
+            ComptimeOption::Some(ids) => {
+                let found = own_class::<I>(ids[row], &special, &plan);
+                let mut weight = 1f32;
+                #[comptime]
+                match weights {
+                    ComptimeOption::Some(weights) => weight = weights[found.class],
+                    ComptimeOption::None => {}
+                }
+                count = select(found.is_class, weight, 0f32);
+            }
+            ComptimeOption::None => {}
+        }
+        #[comptime]
+        match samples {
+            ComptimeOption::Some(samples) => {
+                count *= allowed(samples[row], &special);
+            }
+            ComptimeOption::None => {}
+        }
+        sum += count;
+        row += CUBE_COUNT * comptime!(UNITS as usize);
+    }
+    let sum = of_all_units(sum, &mut shared);
+    if UNIT_POS == 0 {
+        partials[2 * CUBE_POS] = sum;
+        partials[2 * CUBE_POS + 1] = 0f32;
+    }
+}
+
+/// Multiplies a gradient by a number of the device, unless that is 1.
+#[cube(launch, address_type = "dynamic")]
+pub(crate) fn scale_kernel<G: Float, N: Size>(
+    gradient: &[Vector<G, N>],
+    scaled: &mut [Vector<G, N>],
+    upstream: &[f32],
+    length: usize,
+    #[comptime] in_place: bool,
+    #[define(G)] _dtype: ElemType,
+) {
+    let number = upstream[0];
+    if comptime!(in_place) && number == 1f32 {
+        terminate!();
+    }
+    let at = ABSOLUTE_POS;
+    if at < length {
+        let product = Vector::<f32, N>::cast_from(gradient[at]) * Vector::new(number);
+        scaled[at] = Vector::cast_from(product);
+    }
+}
