@@ -1,7 +1,8 @@
 //! What is timed: losses of several shapes, and who computes them.
 
+use crate::Backend;
 use burn::nn::loss as burn_nn;
-use burn::tensor::{Device, Distribution, Int, Tensor, activation};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, activation};
 use burn_losses::prelude::*;
 use burn_losses::{Checks, target};
 use std::any::Any;
@@ -50,8 +51,22 @@ const POINTWISE: &[&str] = &[
     "margin_ranking",
 ];
 
-/// All cases, the large ones first.
-pub(crate) fn cases() -> Vec<Case> {
+/// The sizes of the logits of cross-entropy.
+const ON_CPU: &[&[usize]] = &[
+    &[4096, 1000],
+    &[512, 32000],
+    &[65536, 10],
+    &[32, 10],
+    &[8, 21, 256, 256],
+];
+/// What a processor that plays the GPU computes in time too.
+const ON_ANY_GPU: &[&[usize]] = &[&[1024, 4096], &[64, 32000], &[16384, 10], &[65536, 10]];
+/// The sizes of language models.
+const ON_LARGE_GPU: &[&[usize]] = &[&[8192, 32000], &[4096, 128256]];
+
+/// All cases for a backend, the large ones first.
+pub(crate) fn cases(backend: Backend) -> Vec<Case> {
+    let on_gpu = backend.is_gpu();
     let mut cases = Vec::new();
     let mut add = |loss, shape: &[usize]| {
         let shape = shape.to_vec();
@@ -61,8 +76,10 @@ pub(crate) fn cases() -> Vec<Case> {
         add(loss, &[4096, 1000]);
     }
     add("nll", &[4096, 1000]);
-    add("multi_margin", &[4096, 1000]);
-    add("multi_label_margin", &[4096, 100]);
+    if !on_gpu {
+        add("multi_margin", &[4096, 1000]);
+        add("multi_label_margin", &[4096, 100]);
+    }
     for loss in [
         "triplet_margin",
         "cosine_embedding",
@@ -70,18 +87,19 @@ pub(crate) fn cases() -> Vec<Case> {
     ] {
         add(loss, &[16384, 256]);
     }
-    for shape in [
-        &[4096, 1000][..],
-        &[512, 32000],
-        &[65536, 10],
-        &[32, 10],
-        &[8, 21, 256, 256],
-    ] {
+    let logits = match backend {
+        Backend::Flex | Backend::Ndarray => [ON_CPU, &[]],
+        Backend::Wgpu => [ON_ANY_GPU, &[]],
+        Backend::Cuda | Backend::Rocm => [ON_LARGE_GPU, ON_ANY_GPU],
+    };
+    for shape in logits.concat() {
         add("cross_entropy", shape);
     }
-    for shape in [&[100, 1000][..], &[10, 100]] {
-        for loss in POINTWISE {
-            add(loss, shape);
+    if !on_gpu {
+        for shape in [&[100, 1000][..], &[10, 100]] {
+            for loss in POINTWISE {
+                add(loss, shape);
+            }
         }
     }
     cases
@@ -97,19 +115,28 @@ impl Case {
         self.shape.iter().product()
     }
 
-    /// The bytes of `f32` that have to move at least: what is read, and the gradients.
-    pub(crate) fn bytes(&self, backward: bool) -> usize {
+    /// The bytes that have to move at least: what is read, and the gradients. An input or a target
+    /// of floats has `size` bytes for each, one of integers four.
+    pub(crate) fn bytes(&self, backward: bool, size: usize) -> usize {
         let elements = self.elements();
         let samples = elements / self.shape[1];
-        let (read, inputs) = match self.loss {
-            "margin_ranking" | "gaussian_nll" => (3 * elements, 2),
-            "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 3),
-            "cosine_embedding" => (2 * elements + samples, 2),
-            "cross_entropy" | "nll" | "multi_margin" => (elements + samples, 1),
-            _ => (2 * elements, 1),
+        let (floats, integers, inputs) = match self.loss {
+            "margin_ranking" | "gaussian_nll" => (3 * elements, 0, 2),
+            "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 0, 3),
+            "cosine_embedding" => (2 * elements, samples, 2),
+            "cross_entropy" | "nll" | "multi_margin" => (elements, samples, 1),
+            "multi_label_margin" => (elements, elements, 1),
+            _ => (2 * elements, 0, 1),
         };
         let written = if backward { inputs * elements } else { 0 };
-        4 * (read + written)
+        size * (floats + written) + 4 * integers
+    }
+
+    /// The bytes that forward and backward move at best, where a workgroup keeps `shared` bytes: a
+    /// row of logits is read once if it fits, or else twice, and its gradient is written.
+    pub(crate) fn best_schedule(&self, size: usize, shared: usize) -> usize {
+        let reads = if self.shape[1] * size <= shared { 1 } else { 2 };
+        (reads + 1) * size * self.elements()
     }
 
     /// Whether an exponential or a logarithm per element is part of the formula.
@@ -185,14 +212,14 @@ impl Case {
             }
             // Burn has no loss of this name; its users gather.
             "nll" => with_target(
-                target::log_probs(normal(shape, device), 1),
+                narrow(target::log_probs(wide(shape, device), 1)),
                 ids(shape, device),
                 |x, ids| NllLoss::new().forward(x, ids),
                 |x, ids| x.gather(1, ids.unsqueeze_dim::<2>(1)).mean().neg(),
             ),
             "cross_entropy" if shape.len() == 4 => {
                 let sizes: [usize; 4] = shape.as_slice().try_into().expect("four sizes");
-                let x = random(sizes, device);
+                let x = narrow(random(sizes, device));
                 let samples = sizes[0] * sizes[2] * sizes[3];
                 let ids = ids(&[samples, sizes[1]], device);
                 let ids = ids.reshape([sizes[0], sizes[2], sizes[3]]);
@@ -229,8 +256,8 @@ impl Case {
                 burn_bce(device, true),
             ),
             "kl_div" => with_target(
-                target::log_probs(normal(shape, device), 1),
-                activation::softmax(normal(shape, device), 1),
+                narrow(target::log_probs(wide(shape, device), 1)),
+                narrow(activation::softmax(wide(shape, device), 1)),
                 |x, y| KlDivLoss::new().forward(x, y),
                 |x, y| {
                     let loss = burn_nn::KLDivLossConfig::new().init();
@@ -316,12 +343,25 @@ impl Case {
     }
 }
 
+/// In `f32`, whatever the device's type is.
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    let distribution = Distribution::Normal(0.0, 1.0);
+    Tensor::random(shape, distribution, (device, DType::F32))
+}
+
+/// In the device's type.
+fn narrow<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let dtype = tensor.device().settings().float_dtype;
+    tensor.cast(dtype)
+}
+
+/// In `f32`, for what is added up along a row before it is an input.
+fn wide(shape: &[usize], device: &Device) -> Tensor<2> {
+    random([shape[0], shape[1]], device)
 }
 
 fn normal(shape: &[usize], device: &Device) -> Tensor<2> {
-    random([shape[0], shape[1]], device)
+    narrow(wide(shape, device))
 }
 
 fn labels(shape: &[usize], device: &Device) -> Tensor<2> {

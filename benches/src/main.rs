@@ -6,6 +6,16 @@
 //!     --python PATH_TO_A_PYTHON_WITH_TORCH
 //! ```
 //!
+//! On a GPU, here with CUDA and with Vulkan; where the Python has `liger_kernel` too, Liger's
+//! cross-entropy takes part:
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/Cargo.toml --features cuda -- \
+//!     --backend cuda --type bf16 --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
+//! cargo run --release --manifest-path benches/Cargo.toml --features vulkan -- \
+//!     --backend wgpu --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
+//! ```
+//!
 //! All take their steps in turns, so that a disturbance of the machine meets all of them, and the
 //! medians are compared. What counts are the ratios; the milliseconds are this machine's.
 
@@ -14,12 +24,14 @@ mod memory;
 mod report;
 mod torch;
 
-use cases::{Case, Contestant, cases};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
+use cases::{Contestant, cases};
 use clap::{Parser, ValueEnum};
 use rayon::prelude::*;
-use report::{Measured, TORCH};
+use report::{LIGER, Measured, TORCH};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use torch::Torch;
 
@@ -32,6 +44,9 @@ struct Arguments {
     /// The backend that ours and Burn's run on.
     #[arg(long, value_enum, default_value = "flex")]
     backend: Backend,
+    /// The type of the inputs, of everybody's.
+    #[arg(long = "type", value_enum, default_value = "f32")]
+    float: Float,
     /// A Python that has torch.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -54,120 +69,237 @@ enum Backend {
     Flex,
     Ndarray,
     Wgpu,
+    Cuda,
+    Rocm,
 }
 
 impl Backend {
-    fn device(self) -> Result<burn::tensor::Device, String> {
+    fn device(self) -> Result<Device, String> {
         match self {
-            Self::Flex => Ok(burn::tensor::Device::flex()),
+            Self::Flex => Ok(Device::flex()),
             #[allow(deprecated)] // Burn points ndarray's users to flex; both are compared here.
-            Self::Ndarray => Ok(burn::tensor::Device::ndarray()),
+            Self::Ndarray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(burn::tensor::Device::wgpu(
-                burn::tensor::DeviceKind::DefaultDevice,
-            )),
+            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(not(feature = "wgpu"))]
             Self::Wgpu => Err("built without wgpu: add --features wgpu to the command".into()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(burn::tensor::DeviceIndex::Default)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => Err("built without cuda: add --features cuda to the command".into()),
+            #[cfg(feature = "rocm")]
+            Self::Rocm => Ok(Device::rocm(burn::tensor::DeviceIndex::Default)),
+            #[cfg(not(feature = "rocm"))]
+            Self::Rocm => Err("built without rocm: add --features rocm to the command".into()),
+        }
+    }
+
+    fn is_gpu(self) -> bool {
+        self.shared_memory().is_some()
+    }
+
+    /// How many bytes a workgroup of the GPU can keep to itself.
+    fn shared_memory(self) -> Option<usize> {
+        /// Of an H100 or an H200.
+        const HOPPER: usize = 227 * 1024;
+        /// Of AMD's cards.
+        const AMD: usize = 64 * 1024;
+        /// What WebGPU promises on any.
+        const ANY: usize = 16 * 1024;
+        match self {
+            Self::Flex | Self::Ndarray => None,
+            Self::Wgpu => Some(ANY),
+            Self::Cuda => Some(HOPPER),
+            Self::Rocm => Some(AMD),
+        }
+    }
+
+    /// How many bytes a second are read and written where this runs.
+    fn bandwidth(self, device: &Device) -> f64 {
+        match self {
+            Self::Flex | Self::Ndarray => copy_bandwidth(),
+            // A processor may play the GPU.
+            Self::Wgpu => copy_bandwidth_of(device, 1 << 24),
+            // So many that the launch takes no time beside the copy.
+            Self::Cuda | Self::Rocm => copy_bandwidth_of(device, 1 << 28),
         }
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Float {
+    F32,
+    Bf16,
+}
+
+impl Float {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
+    /// Its name in the arguments, here and in Python.
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let device = arguments.backend.device()?;
+    let (backend, float) = (arguments.backend, arguments.float);
+    let device = device(backend, float)?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads)
         .build_global()?;
-    let mut torch = match &arguments.python {
-        Some(python) => Some(Torch::start(python, arguments.threads)?),
-        None => None,
-    };
-    let bandwidth = copy_bandwidth();
-    let mut heading = format!(
-        "{}, {} threads, {:.1} GB/s copied; {:?}, f32, medians of {} steps, ms",
-        processor(),
-        arguments.threads,
-        bandwidth / 1e9,
-        arguments.backend,
-        arguments.repeats
-    );
-    if let Some(torch) = &torch {
-        heading = format!("{heading}; {}", torch.version);
-    }
+    let place = if backend.is_gpu() { "cuda" } else { "cpu" };
+    let start = |python| Torch::start(python, arguments.threads, place, &float.name());
+    let mut torch = arguments.python.as_deref().map(start).transpose()?;
+    let bandwidth = backend.bandwidth(&device);
+    let heading = heading(&arguments, &device, bandwidth, torch.as_ref());
     println!("{heading}\n");
-
-    let mut measured = Vec::new();
-    for case in cases() {
-        if !case.name().contains(&arguments.only) {
-            continue;
-        }
-        #[allow(unused_mut)] // Without candle nobody is added.
-        let mut contestants = case.contestants(&device);
-        #[cfg(feature = "candle")]
-        contestants.extend(cases::candle(&case)?);
-        if let Some(torch) = &mut torch {
-            torch.prepare(case.loss, &case.shape)?;
-        }
-        for backward in [false, true] {
-            let times = medians(&contestants, torch.as_mut(), backward, arguments.repeats)?;
-            let row = Measured {
-                case: case.name(),
-                backward,
-                floor: case.bytes(backward) as f64 / bandwidth * 1e3,
-                transcendental: case.transcendental(),
-                times,
-                memory: peaks(&contestants, backward),
-            };
-            println!("{}", line(&case, &row));
-            measured.push(row);
-        }
-    }
-
-    let mut names: Vec<_> = vec![cases::OURS, cases::IN_PLACE, cases::UNCHECKED, cases::BURN];
-    #[cfg(feature = "candle")]
-    names.push(cases::CANDLE);
-    names.extend(torch.iter().flat_map(|_| TORCH));
-    let text = format!(
-        "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",
-        report::table(&measured, &names, true),
-        report::table(&measured, &names, false),
-        report::summary(&measured)
-    );
+    let measured = measure(&arguments, &device, bandwidth, torch.as_mut())?;
+    let text = text(&heading, &measured);
     println!("\n{text}");
     if let Some(directory) = &arguments.output {
-        std::fs::create_dir_all(directory)?;
-        let backend = format!("{:?}", arguments.backend).to_lowercase();
-        std::fs::write(
-            directory.join("figures.csv"),
-            report::csv(&backend, &measured),
-        )?;
-        std::fs::write(directory.join("table.md"), &text)?;
-        report::chart(&directory.join("chart.svg"), &measured)?;
-        println!("written to {}", directory.display());
+        write(directory, backend, &measured, &text)?;
     }
     Ok(())
 }
 
-/// The figures of a case as they come in.
-fn line(case: &Case, row: &Measured) -> String {
+/// Times all cases, and prints their figures as they come in.
+fn measure(
+    arguments: &Arguments,
+    device: &Device,
+    bandwidth: f64,
+    mut torch: Option<&mut Torch>,
+) -> Result<Vec<Measured>, Box<dyn Error>> {
+    let (backend, float) = (arguments.backend, arguments.float);
+    let size = float.dtype().size();
+    let milliseconds = |bytes: usize| bytes as f64 / bandwidth * 1e3;
+    let mut measured = Vec::new();
+    for case in cases(backend) {
+        if !case.name().contains(&arguments.only) {
+            continue;
+        }
+        #[allow(unused_mut)] // Without candle nobody is added.
+        let mut contestants = case.contestants(device);
+        // Candle's are on the CPU, in `f32`.
+        #[cfg(feature = "candle")]
+        if !backend.is_gpu() && matches!(float, Float::F32) {
+            contestants.extend(cases::candle(&case)?);
+        }
+        if let Some(torch) = &mut torch {
+            torch.prepare(case.loss, &case.shape)?;
+        }
+        let shared = backend.shared_memory();
+        let shared = shared.filter(|_| case.loss == "cross_entropy");
+        for backward in [false, true] {
+            let torch = torch.as_deref_mut();
+            let times = medians(&contestants, torch, backward, arguments.repeats)?;
+            let best = shared.map(|shared| milliseconds(case.best_schedule(size, shared)));
+            let row = Measured {
+                case: case.name(),
+                backward,
+                floor: milliseconds(case.bytes(backward, size)),
+                best: best.filter(|_| backward),
+                transcendental: case.transcendental(),
+                times,
+                memory: match backend.is_gpu() {
+                    // The allocator of this process sees none of it, and Burn tells what the device
+                    // holds but not the peak.
+                    true => BTreeMap::new(),
+                    false => peaks(&contestants, backward),
+                },
+            };
+            println!("{}", line(&row, size * case.elements()));
+            measured.push(row);
+        }
+    }
+    Ok(measured)
+}
+
+/// The device, whose floats are of the type from now on: those of the inputs, and those that Burn's
+/// losses make of integers.
+fn device(backend: Backend, float: Float) -> Result<Device, Box<dyn Error>> {
+    let mut device = backend.device()?;
+    if !device.supports_dtype(float.dtype()) {
+        return Err(format!("{device:?} cannot compute with {}", float.name()).into());
+    }
+    device.configure(FloatDType::from(float.dtype()))?;
+    Ok(device)
+}
+
+fn heading(
+    arguments: &Arguments,
+    device: &Device,
+    bandwidth: f64,
+    torch: Option<&Torch>,
+) -> String {
+    let gpu = gpu(device).map_or(String::new(), |name| format!("{name}, "));
+    let torch = torch.map_or(String::new(), |torch| format!("; {}", torch.version));
+    format!(
+        "{gpu}{}, {} threads, {:.1} GB/s copied; {:?}, {}, medians of {} steps, ms{torch}",
+        processor(),
+        arguments.threads,
+        bandwidth / 1e9,
+        arguments.backend,
+        arguments.float.name(),
+        arguments.repeats
+    )
+}
+
+/// The tables of all that was measured.
+fn text(heading: &str, measured: &[Measured]) -> String {
+    let mut names: Vec<_> = vec![cases::OURS, cases::IN_PLACE, cases::UNCHECKED, cases::BURN];
+    #[cfg(feature = "candle")]
+    names.push(cases::CANDLE);
+    names.extend(TORCH);
+    names.push(LIGER);
+    names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
+    format!(
+        "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",
+        report::table(measured, &names, true),
+        report::table(measured, &names, false),
+        report::summary(measured)
+    )
+}
+
+fn write(
+    directory: &Path,
+    backend: Backend,
+    measured: &[Measured],
+    text: &str,
+) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(directory)?;
+    let backend = format!("{backend:?}").to_lowercase();
+    let csv = report::csv(&backend, measured);
+    std::fs::write(directory.join("figures.csv"), csv)?;
+    std::fs::write(directory.join("table.md"), text)?;
+    report::chart(&directory.join("chart.svg"), measured)?;
+    println!("written to {}", directory.display());
+    Ok(())
+}
+
+/// The figures of a case as they come in; the input has so many bytes.
+fn line(row: &Measured, input: usize) -> String {
     let pass = if row.backward { "both" } else { "forward" };
     let times: Vec<String> = row
         .times
         .iter()
         .map(|(name, time)| format!("{name} {time:.4}"))
         .collect();
-    let logits = (4 * case.elements()) as f64;
     let memory: Vec<String> = row
         .memory
         .iter()
-        .map(|(name, bytes)| format!("{name} {:.2}", *bytes as f64 / logits))
+        .map(|(name, bytes)| format!("{name} {:.2}", *bytes as f64 / input as f64))
         .collect();
-    format!(
-        "{} {pass}: {}; memory over the input's: {}",
-        row.case,
-        times.join(", "),
-        memory.join(", ")
-    )
+    let memory = match memory.as_slice() {
+        [] => String::new(),
+        memory => format!("; memory over the input's: {}", memory.join(", ")),
+    };
+    format!("{} {pass}: {}{memory}", row.case, times.join(", "))
 }
 
 /// Whose turn it is.
@@ -187,7 +319,7 @@ fn medians(
 ) -> std::io::Result<BTreeMap<&'static str, f64>> {
     const WARM_UPS: usize = 2;
     let pause = || std::thread::sleep(Duration::from_millis(10));
-    let from_torch = torch.iter().flat_map(|_| TORCH);
+    let from_torch = torch.iter().flat_map(|torch| torch.ways.clone());
     let everybody: Vec<_> = contestants
         .iter()
         .map(Turn::Here)
@@ -223,11 +355,13 @@ fn medians(
     burn_losses::set_checks(burn_losses::Checks::Auto);
     Ok(times
         .into_iter()
-        .map(|(name, mut times)| {
-            times.sort_by(f64::total_cmp);
-            (name, times[times.len() / 2])
-        })
+        .map(|(name, times)| (name, median(times)))
         .collect())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 /// The peak of the memory that each takes beside its inputs, in bytes.
@@ -239,22 +373,37 @@ fn peaks(contestants: &[Contestant], backward: bool) -> BTreeMap<&'static str, u
     contestants.iter().map(peak).collect()
 }
 
+/// How often memory is copied for its bandwidth.
+const COPIES: usize = 15;
+
 /// How many bytes a second are read and written when memory is copied, on all threads.
 fn copy_bandwidth() -> f64 {
     const NUMBERS: usize = 1 << 24;
     const CHUNK: usize = 1 << 16;
     let from = vec![1f32; NUMBERS];
     let mut to = vec![0f32; NUMBERS];
-    let mut times: Vec<f64> = (0..15)
-        .map(|_| {
-            let start = Instant::now();
-            let chunks = to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
-            chunks.for_each(|(to, from)| to.copy_from_slice(from));
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    (2 * NUMBERS * size_of::<f32>()) as f64 / times[times.len() / 2]
+    let copy = |_| {
+        let start = Instant::now();
+        let chunks = to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
+        chunks.for_each(|(to, from)| to.copy_from_slice(from));
+        start.elapsed().as_secs_f64()
+    };
+    (2 * NUMBERS * size_of::<f32>()) as f64 / median((0..COPIES).map(copy).collect())
+}
+
+/// How many bytes a second the device reads and writes when it copies so many numbers.
+fn copy_bandwidth_of(device: &Device, numbers: usize) -> f64 {
+    const WARM_UPS: usize = 2;
+    let from = Tensor::<1>::ones([numbers], (device, DType::F32));
+    let copy = |_| {
+        let start = Instant::now();
+        // As fast as a copy, which Burn would leave out.
+        let _to = from.clone() + 1.0;
+        device.sync().expect("the device finishes its work");
+        start.elapsed().as_secs_f64()
+    };
+    let times = (0..WARM_UPS + COPIES).map(copy).skip(WARM_UPS);
+    (2 * numbers * size_of::<f32>()) as f64 / median(times.collect())
 }
 
 /// The name of the processor, where the system tells it.
@@ -263,4 +412,15 @@ fn processor() -> String {
     let name = info.lines().find(|line| line.starts_with("model name"));
     let name = name.and_then(|line| line.split(':').nth(1));
     name.unwrap_or("unknown processor").trim().to_string()
+}
+
+/// What the GPU calls itself, if the device is one.
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+fn gpu(device: &Device) -> Option<String> {
+    device.identity().map(|identity| identity.name)
+}
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
+fn gpu(_: &Device) -> Option<String> {
+    None
 }

@@ -1,5 +1,6 @@
 //! PyTorch in a process of its own, which takes one step whenever it is told to.
 
+use crate::report::{LIGER, TORCH};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,14 +11,23 @@ pub(crate) struct Torch {
     to: ChildStdin,
     from: BufReader<ChildStdout>,
     pub(crate) version: String,
+    /// The names of those who compute the loss of the present case.
+    pub(crate) ways: Vec<&'static str>,
 }
 
 impl Torch {
-    pub(crate) fn start(python: &Path, threads: usize) -> std::io::Result<Self> {
+    /// On `cuda` it runs where PyTorch has that, or else on the CPU; its version says which.
+    pub(crate) fn start(
+        python: &Path,
+        threads: usize,
+        device: &str,
+        float: &str,
+    ) -> std::io::Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("torch_losses.py");
         let mut process = Command::new(python)
             .arg(script)
             .arg(threads.to_string())
+            .args(["--device", device, "--type", float])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -28,6 +38,7 @@ impl Torch {
             to,
             from,
             version: String::new(),
+            ways: Vec::new(),
         };
         torch.version = torch.answer()?;
         Ok(torch)
@@ -36,11 +47,14 @@ impl Torch {
     /// Makes the inputs of a case, and compiles its loss.
     pub(crate) fn prepare(&mut self, loss: &str, shape: &[usize]) -> std::io::Result<()> {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-        self.ask(&format!("case {loss} {}", shape.join(" ")))?;
+        let answer = self.ask(&format!("case {loss} {}", shape.join(" ")))?;
+        let there: Vec<&str> = answer.split_whitespace().collect();
+        let ways = TORCH.into_iter().chain([LIGER]);
+        self.ways = ways.filter(|way| there.contains(way)).collect();
         Ok(())
     }
 
-    /// The milliseconds of one step: `eager` or `compiled`.
+    /// The milliseconds of one step of one of the ways.
     pub(crate) fn step(&mut self, how: &str, backward: bool) -> std::io::Result<f64> {
         let pass = if backward { "backward" } else { "forward" };
         let answer = self.ask(&format!("step {how} {pass}"))?;

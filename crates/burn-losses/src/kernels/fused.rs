@@ -64,8 +64,6 @@ impl Outcome {
 pub(crate) enum Family {
     /// Each element by itself.
     Elements,
-    /// The same, where a target's rows must sum to 1.
-    Distributions,
     /// Rows: of classes, or of vectors.
     Rows,
     /// The margins between the classes of a row.
@@ -96,9 +94,7 @@ pub(crate) fn is_there(device: &Device, dtype: DType, family: Family) -> bool {
         DispatchDevice::NdArray(_) => super::host::is_fast(),
         // Its kernels compute in `f32`.
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => {
-            matches!(family, Family::Elements | Family::Rows) && dtype != DType::F64
-        }
+        DispatchDevice::Cube(_) => family != Family::Margins && dtype != DType::F64,
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => false,
     }

@@ -75,11 +75,7 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
         if shape.num_elements() == 0 {
             return Evaluation::empty(self.check, call, shape, &inputs.each_ref());
         }
-        let family = match self.rows {
-            Some(_) => Family::Distributions,
-            None => Family::Elements,
-        };
-        let swept = fused::is_there(&device, dtype, family);
+        let swept = fused::is_there(&device, dtype, Family::Elements);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
             let losses = self.with_tensors(inputs)?;

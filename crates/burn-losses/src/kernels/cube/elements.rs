@@ -31,6 +31,8 @@ pub(crate) struct Element<'a> {
     /// The weights of its class and of its sample.
     class: Option<Traced<'a>>,
     sample: Option<Traced<'a>>,
+    /// 0, or NaN where the row of the target that it is of is not valid.
+    of_row: Option<Traced<'a>>,
 }
 
 /// A definition, and what must hold for its operands.
@@ -56,7 +58,7 @@ impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
         };
         let nan = tracer.number(f64::NAN);
         let zero = tracer.number(0.0);
-        let mut spoiled = zero;
+        let mut spoiled = element.of_row.unwrap_or(zero);
         for (operand, rule) in operands.iter().zip(&self.rules) {
             if let Some(rule) = rule {
                 spoiled = nan.replace(rule.holds(operand), spoiled);
@@ -127,23 +129,42 @@ impl Along {
     }
 }
 
+/// Numbers of rows, whose elements are `inner` apart and so many.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct OfRows {
+    pub(crate) numbers: Box<[f32]>,
+    pub(crate) inner: usize,
+    pub(crate) length: usize,
+}
+
+#[cube]
+impl OfRows {
+    fn at<N: Size>(&self, vector: usize) -> Vector<f32, N> {
+        let element = vector * N::value();
+        let outer = element / (self.length * self.inner) * self.inner;
+        Vector::new(self.numbers[outer + element % self.inner])
+    }
+}
+
 /// What an element comes to.
 #[cube]
 fn computed(
     operands: &Bundle,
     scale: f32,
     special: &Special,
-    #[comptime] weighted: (bool, bool),
+    #[comptime] extra: [bool; 3],
     #[comptime] plan: &Plan,
 ) -> Bundle {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let mut operands = operands.traced(tracer);
-        let mut weights = operands.split_off(plan.operands).into_iter();
+        let mut rest = operands.split_off(plan.operands).into_iter();
+        let [class, sample, of_row] = extra.map(|is_there| is_there.then(|| rest.next()).flatten());
         let element = Element {
             operands,
-            class: weighted.0.then(|| weights.next()).flatten(),
-            sample: weighted.1.then(|| weights.next()).flatten(),
+            class,
+            sample,
+            of_row,
         };
         let scale = tracer.of(scale);
         let values = plan.of_element.at(tracer, element, scale);
@@ -172,6 +193,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     along: &ComptimeOption<Along>,
     weights: &ComptimeOption<Along>,
     samples: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    of_rows: &ComptimeOption<OfRows>,
     divisor: &ComptimeOption<Box<[f32]>>,
     of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
@@ -184,7 +206,6 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     #[comptime] plan: Plan,
     #[define(F, P, G)] _dtypes: [ElemType; 3],
 ) {
-    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
     let factor = factor(divisor, scale.gradient);
     let mut sum = Vector::<f32, N>::new(0f32);
     let mut invalid = Vector::<f32, N>::new(0f32);
@@ -236,8 +257,15 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
                 }
                 ComptimeOption::None => {}
             }
-            let weighted = comptime!((weights.is_some(), samples.is_some()));
-            let computed = computed(&operands, factor, &special, weighted, &plan);
+            #[comptime]
+            match of_rows {
+                ComptimeOption::Some(of_rows) => {
+                    operands.push::<Vector<f32, N>>(of_rows.at::<N>(at));
+                }
+                ComptimeOption::None => {}
+            }
+            let extra = comptime!([weights.is_some(), samples.is_some(), of_rows.is_some()]);
+            let computed = computed(&operands, factor, &special, extra, &plan);
             let loss = computed.at::<Vector<f32, N>>(0usize);
             sum += loss * Vector::new(scale.losses);
             invalid += computed.at::<Vector<f32, N>>(1usize);
@@ -269,10 +297,9 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
             }
         }
     }
-    let sum = of_all_units(of_components::<N>(sum), &mut shared);
-    let invalid = of_all_units(of_components::<N>(invalid), &mut shared);
+    let sums = of_all_units(of_components::<N>(sum), of_components::<N>(invalid));
     if UNIT_POS == 0 {
-        partials[2 * CUBE_POS] = sum;
-        partials[2 * CUBE_POS + 1] = invalid;
+        partials[2 * CUBE_POS] = sums.first;
+        partials[2 * CUBE_POS + 1] = sums.second;
     }
 }

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod distance;
+mod distribution;
 mod elements;
 mod id;
 mod launch;
@@ -11,6 +12,8 @@ mod rows;
 mod samples;
 mod softmax;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod traced;
 
 pub(crate) use launch::{Elements, Outline, Rows, elements, outline, rows, scaled};
@@ -21,6 +24,7 @@ use super::host::distance::Triplet;
 use super::ops::{ClassTarget, Classes, Pairs, Pointwise};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
+use distribution::Distribution;
 use elements::Defined;
 use named::Named;
 use softmax::{CrossEntropy, Likelihood, Share};
@@ -74,9 +78,15 @@ pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
     call: Pointwise<CubeTensor, D, K>,
     inputs: [CubeTensor; N],
 ) -> Elements<N> {
+    let mut rules = call.rules;
+    // The rule of an operand that breaks it spoils the whole row.
+    let distribution = call.rows.map(|rows| Distribution {
+        rows,
+        rule: rules[rows.operand].take(),
+    });
     let defined = Defined {
         definition: call.definition,
-        rules: call.rules,
+        rules,
         inputs: N,
         limit: limit(&inputs),
     };
@@ -85,6 +95,7 @@ pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
         inputs,
         rest: call.rest,
         weights: call.weights,
+        distribution,
     }
 }
 

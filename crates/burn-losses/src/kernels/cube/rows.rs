@@ -68,7 +68,12 @@ pub(crate) fn factor(divisor: &ComptimeOption<Box<[f32]>>, known: f32) -> f32 {
 
 /// The place of the first element of a row.
 #[cube]
-fn start(row: usize, pitch: usize, layout: &Layout, #[comptime] adjacent: bool) -> usize {
+pub(crate) fn start(
+    row: usize,
+    pitch: usize,
+    layout: &Layout,
+    #[comptime] adjacent: bool,
+) -> usize {
     if adjacent {
         row * pitch
     } else {

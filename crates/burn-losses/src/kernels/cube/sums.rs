@@ -7,23 +7,49 @@ use cubecl::prelude::*;
 /// How many threads a workgroup of these kernels has.
 pub(crate) const UNITS: u32 = 256;
 
-/// The sum of a number of each thread of the workgroup, in the first of them.
+/// How many numbers a thread adds up where those of all threads are.
+const STRIDE: u32 = 16;
+
+/// The sums of two numbers of each thread of the workgroup.
+#[derive(CubeType)]
+pub(crate) struct Sums {
+    pub(crate) first: f32,
+    pub(crate) second: f32,
+}
+
+/// Adds up two numbers of each thread. A few threads add up some of them, then each adds up theirs: that
+/// takes as long as in pairs, and fewer of the barriers at which all have to wait.
 #[cube]
-pub(crate) fn of_all_units(number: f32, shared: &mut Shared<[f32]>) -> f32 {
+pub(crate) fn of_all_units(first: f32, second: f32) -> Sums {
+    let units = comptime!(UNITS as usize);
+    let mut shared = Shared::new_slice(comptime!(2 * units));
     let unit = UNIT_POS as usize;
+    shared[unit] = first;
+    shared[units + unit] = second;
     sync_cube();
-    shared[unit] = number;
-    let levels = comptime!(UNITS.ilog2());
-    #[unroll]
-    for level in 0..levels {
-        let apart = comptime!((UNITS >> (level + 1)) as usize);
-        sync_cube();
-        if unit < apart {
-            shared[unit] = shared[unit] + shared[unit + apart];
+    if UNIT_POS < comptime!(UNITS / STRIDE) {
+        let mut first = 0f32;
+        let mut second = 0f32;
+        #[unroll]
+        for at in 0..STRIDE {
+            let other = unit + comptime!((at * UNITS / STRIDE) as usize);
+            first += shared[other];
+            second += shared[units + other];
         }
+        shared[unit] = first;
+        shared[units + unit] = second;
     }
     sync_cube();
-    shared[0]
+    let mut first = 0f32;
+    let mut second = 0f32;
+    if UNIT_POS == 0 {
+        #[unroll]
+        for at in 0..comptime!((UNITS / STRIDE) as usize) {
+            first += shared[at];
+            second += shared[units + at];
+        }
+    }
+    Sums { first, second }
 }
 
 /// What the sums of all workgroups come to.
@@ -51,7 +77,6 @@ pub(crate) fn total_kernel(
     factor: &mut ComptimeOption<Box<[f32]>>,
     reduction: Reduction,
 ) {
-    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
     let mut sum = 0f32;
     let mut spoiled = 0f32;
     let mut at = UNIT_POS as usize;
@@ -60,8 +85,8 @@ pub(crate) fn total_kernel(
         spoiled += partials[2 * at + 1];
         at += comptime!(UNITS as usize);
     }
-    let sum = of_all_units(sum, &mut shared);
-    let spoiled = of_all_units(spoiled, &mut shared);
+    let sums = of_all_units(sum, spoiled);
+    let sum = sums.first;
     let mut by = reduction.divisor;
     #[comptime]
     match divisor {
@@ -82,7 +107,7 @@ pub(crate) fn total_kernel(
         }
         #[comptime]
         match invalid {
-            ComptimeOption::Some(invalid) => invalid[0] = spoiled,
+            ComptimeOption::Some(invalid) => invalid[0] = sums.second,
             ComptimeOption::None => {}
         }
         #[comptime]
@@ -111,7 +136,6 @@ pub(crate) fn weight_kernel<I: Int>(
     #[comptime] plan: Samples,
     #[define(I)] _dtype: ElemType,
 ) {
-    let mut shared = Shared::new_slice(comptime!(UNITS as usize));
     let mut sum = 0f32;
     let mut row = ABSOLUTE_POS;
     while row < rows {
@@ -140,9 +164,9 @@ pub(crate) fn weight_kernel<I: Int>(
         sum += count;
         row += CUBE_COUNT * comptime!(UNITS as usize);
     }
-    let sum = of_all_units(sum, &mut shared);
+    let sums = of_all_units(sum, 0f32);
     if UNIT_POS == 0 {
-        partials[2 * CUBE_POS] = sum;
+        partials[2 * CUBE_POS] = sums.first;
         partials[2 * CUBE_POS + 1] = 0f32;
     }
 }

@@ -16,6 +16,9 @@ use crate::regression::definitions::{
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+#[cfg(feature = "wgpu")]
+pub(crate) mod gpu;
+mod ids;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod sweeps;
 

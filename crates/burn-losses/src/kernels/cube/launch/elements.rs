@@ -1,27 +1,67 @@
 //! Over elements.
 
-use super::super::elements::{AlongLaunch, ExtentLaunch, OfElement, Plan, elements_kernel};
+use super::super::distribution::Distribution;
+use super::super::elements::{
+    AlongLaunch, ExtentLaunch, OfElement, OfRowsLaunch, Plan, elements_kernel,
+};
 use super::super::named::Named;
 use super::super::samples::Samples;
 use super::super::sums::UNITS;
 use super::super::traced::SpecialLaunch;
 use super::{
-    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, outline, total,
-    vector, weight,
+    Counted, Factors, Launched, Outline, Place, Rows, Targets, address, buffer, elem, outline,
+    total, vector, weight,
 };
 use crate::kernels::ops::{Pull, Swept, Wanted, Wish};
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
-use burn::tensor::{BoolStore, DType};
+use burn::tensor::{BoolStore, DType, Shape};
 use burn_cubecl::kernel::{bool_cast, cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeDim;
 
-/// How many vectors a thread goes through, at most, and how many workgroups there are to be before it
-/// goes through more than one.
-const OF_UNIT: usize = 8;
-const GROUPS: usize = 512;
+/// How many vectors a thread goes through, at most.
+const OF_UNIT: usize = 16;
+
+/// How many workgroups there are to be before a thread goes through more than one vector: some for
+/// each processor, as far as it is known how many there are.
+fn enough_groups(place: &Place) -> usize {
+    let hardware = &place.client.properties().hardware;
+    hardware
+        .num_streaming_multiprocessors
+        .map_or(256, |count| 16 * count as usize)
+}
+
+/// Says of each row of a target, 0 or NaN, whether it is a distribution.
+fn distributions(target: &CubeTensor, distribution: Distribution) -> CubeTensor {
+    let rows = distribution.rows;
+    let outer = target.shape().num_elements() / (rows.length * rows.inner);
+    let input = CubeTensor::new_contiguous(
+        target.client.clone(),
+        target.device.clone(),
+        Shape::new([outer, rows.length, rows.inner]),
+        target.handle.clone(),
+        target.dtype,
+    );
+    let call = Rows {
+        of_row: Named::of_row(distribution),
+        inputs: [input],
+        axis: 1,
+        ids: None,
+        probs: None,
+        weights: None,
+        all_weights: false,
+        signs: None,
+    };
+    let wish = Wish {
+        wanted: Wanted::Each,
+        samples: None,
+        batch: 1,
+        terms: 1,
+    };
+    super::rows(call, wish, [false]).value
+}
 
 /// What is computed of each element, and of what.
 pub(crate) struct Elements<const N: usize> {
@@ -31,6 +71,8 @@ pub(crate) struct Elements<const N: usize> {
     pub(crate) rest: Vec<Pull<CubeTensor>>,
     /// The weights of the classes.
     pub(crate) weights: Option<Pull<CubeTensor>>,
+    /// What the rows of the tensor after the inputs must be.
+    pub(crate) distribution: Option<Distribution>,
 }
 
 /// A tensor, and numbers along an axis, of which each may be absent.
@@ -111,12 +153,27 @@ pub(crate) fn elements<const N: usize>(
     let varies = |along: &Option<(Vec<f64>, usize)>| {
         along.as_ref().is_some_and(|(numbers, _)| numbers.len() > 1)
     };
+    // The components of a vector are of one row.
+    let whole = call
+        .distribution
+        .as_ref()
+        .map(|distribution| distribution.rows);
+    let whole = whole.map_or(count, |rows| if rows.inner == 1 { rows.length } else { 1 });
     let width = match varies(&rest.along) || varies(&weights.along) {
         true => 1,
-        false => vector(&place, dtype, &[count]),
+        false => vector(&place, dtype, &[count, whole]),
     };
+    let of_rows = call
+        .distribution
+        .zip(rest.tensor.as_ref())
+        .map(|(distribution, target)| {
+            let (length, inner) = (distribution.rows.length, distribution.rows.inner);
+            let numbers = distributions(target, distribution).into_buffer_arg();
+            OfRowsLaunch::new(numbers, inner, length)
+        });
     let length = count / width;
-    let of_unit = (length / (GROUPS * UNITS as usize)).clamp(1, OF_UNIT);
+    let of_unit = length / (enough_groups(&place) * UNITS as usize);
+    let of_unit = of_unit.clamp(1, OF_UNIT);
     let (cubes, groups) = place.groups(length.div_ceil(of_unit * UNITS as usize));
     let partials = place.numbers(2 * groups);
     let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
@@ -140,6 +197,7 @@ pub(crate) fn elements<const N: usize>(
         along(&place, rest.along).into(),
         along(&place, weights.along).into(),
         samples.as_ref().map(buffer).into(),
+        of_rows.into(),
         factors.divisor(&weight, &wish).map(buffer).into(),
         of_first.into(),
         of_second.into(),

@@ -21,6 +21,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
 use cubecl::ir::{AddressType, ElemType, FloatKind, IntKind, UIntKind};
 use cubecl::prelude::{BufferArg, CubeCount, CubeDim};
+use cubecl::server::Handle;
 
 /// From how many samples on their weights are added up by several workgroups, and by how many at most.
 const PER_GROUP: usize = 16 * 1024;
@@ -90,13 +91,23 @@ impl From<&CubeTensor> for Place {
 }
 
 impl Place {
+    #[cfg(not(all(test, feature = "wgpu")))]
+    fn memory(&self, size: usize) -> Handle {
+        self.client.empty(size)
+    }
+
+    #[cfg(all(test, feature = "wgpu"))]
+    fn memory(&self, size: usize) -> Handle {
+        crate::kernels::tests::gpu::memory(&self.client, size)
+    }
+
     fn empty(&self, outline: Outline) -> CubeTensor {
         let size = outline.shape.num_elements() * outline.dtype.size();
         CubeTensor::new_contiguous(
             self.client.clone(),
             self.device.clone(),
             outline.shape,
-            self.client.empty(size),
+            self.memory(size),
             outline.dtype,
         )
     }

@@ -49,10 +49,23 @@ fn pitch(tensor: &CubeTensor) -> Option<usize> {
     (even && pitch >= shape[rank - 1]).then_some(pitch)
 }
 
-/// How many threads work on a row of that many vectors, and on how many rows a workgroup works.
-fn division(length: usize) -> (u32, u32) {
-    let threads = (length / 4).next_power_of_two().clamp(1, UNITS as usize) as u32;
-    (threads, UNITS / threads)
+/// From how many bytes on a row is long.
+const LONG: usize = 32 * 1024;
+
+/// How many threads work on a row of that many vectors and bytes, and on how many rows a workgroup works.
+///
+/// A long row has as many threads as a workgroup may have, where there are many processors: then few
+/// rows are worked on at a time, and the nearest cache that all share still holds them when they are
+/// read again.
+fn division(place: &Place, vectors: usize, bytes: usize) -> (u32, u32) {
+    let hardware = &place.client.properties().hardware;
+    let units = match hardware.num_streaming_multiprocessors {
+        Some(_) if bytes >= LONG => hardware.max_units_per_cube.clamp(UNITS, 1024),
+        _ => UNITS,
+    };
+    let most = 1 << units.ilog2();
+    let threads = (vectors / 4).next_power_of_two().clamp(1, most) as u32;
+    (threads, (UNITS / threads).max(1))
 }
 
 /// Launches the kernel over rows.
@@ -120,7 +133,7 @@ pub(crate) fn rows<const N: usize>(
         1 => vector(&place, dtype, &[length, first_pitch, gradient_pitch]),
         _ => 1,
     };
-    let (threads, of_group) = division(length / width);
+    let (threads, of_group) = division(&place, length / width, length * dtype.size());
     let (cubes, groups) = place.groups(count.div_ceil(of_group as usize));
     let partials = place.numbers(2 * groups);
     let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
@@ -130,7 +143,7 @@ pub(crate) fn rows<const N: usize>(
     rows_kernel::launch(
         &place.client,
         cubes,
-        CubeDim::new_1d(UNITS),
+        CubeDim::new_1d(threads * of_group),
         address,
         width,
         buffer(&inputs[0]),

@@ -5,13 +5,10 @@ use rand::seq::SliceRandom;
 
 #[test]
 fn losses_over_classes_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..2) {
-            0 => over_classes::<2, 1>(&mut case, seed),
-            _ => over_classes::<4, 3>(&mut case, seed),
-        }
-    }
+    in_random_cases(|case, seed| match case.random.random_range(0..2) {
+        0 => over_classes::<2, 1>(case, seed),
+        _ => over_classes::<4, 3>(case, seed),
+    });
 }
 
 fn over_classes<const D: usize, const BELOW: usize>(case: &mut Case, seed: u64)
@@ -131,13 +128,10 @@ where
 
 #[test]
 fn losses_over_margins_and_labels_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..2) {
-            0 => over_margins::<2, 1>(&mut case, seed),
-            _ => over_margins::<4, 3>(&mut case, seed),
-        }
-    }
+    in_random_cases(|case, seed| match case.random.random_range(0..2) {
+        0 => over_margins::<2, 1>(case, seed),
+        _ => over_margins::<4, 3>(case, seed),
+    });
 }
 
 fn over_margins<const D: usize, const BELOW: usize>(case: &mut Case, seed: u64)

@@ -4,11 +4,10 @@ use super::*;
 
 #[test]
 fn distances_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
+    in_random_cases(|case, seed| {
         let shape = case.shape::<3>();
-        let (how, reduction) = (how(&mut case), case.reduction());
-        let weights = &sample_weights(&mut case, shape[0]);
+        let (how, reduction) = (how(case), case.reduction());
+        let weights = &sample_weights(case, shape[0]);
         let anchor = case.input(shape);
         let positive = match case.chance(0.1) {
             true => anchor.clone(),
@@ -26,23 +25,22 @@ fn distances_are_as_the_portable_form() {
         let largest = sizes.fold(0.0, |size: f64, number| size.max(number.abs()));
         let size = largest * shape[2] as f64;
         both_ways(
-            &mut case,
+            case,
             seed,
             &format!("{loss:?}"),
             size,
             inputs,
             |[a, p, n]| of_three(&loss, how, weights, (a, p, n)),
         );
-    }
+    });
 }
 
 #[test]
 fn pairs_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
+    in_random_cases(|case, seed| {
         let shape = case.shape::<3>();
-        let (how, reduction) = (how(&mut case), case.reduction());
-        let weights = &sample_weights(&mut case, shape[0]);
+        let (how, reduction) = (how(case), case.reduction());
+        let weights = &sample_weights(case, shape[0]);
         let a = case.input(shape);
         let b = match case.chance(0.1) {
             true => a.clone(),
@@ -63,7 +61,7 @@ fn pairs_are_as_the_portable_form() {
                 let p = *[1.0, 2.0, 3.5].choose(&mut case.random).expect("one");
                 let size = largest(&a).max(largest(&b)) * shape[2] as f64;
                 both_ways(
-                    &mut case,
+                    case,
                     seed,
                     &format!("distance {p}"),
                     size,
@@ -72,7 +70,7 @@ fn pairs_are_as_the_portable_form() {
                 );
             }
             1 => {
-                both_ways(&mut case, seed, "cosine", 1.0, inputs, |[a, b]| {
+                both_ways(case, seed, "cosine", 1.0, inputs, |[a, b]| {
                     flat(crate::cosine_similarity(a, b, eps))
                 });
             }
@@ -86,14 +84,9 @@ fn pairs_are_as_the_portable_form() {
                     .with_margin(*[-0.5, 0.3].choose(&mut case.random).expect("one"))
                     .with_reduction(reduction)
                     .init();
-                both_ways(
-                    &mut case,
-                    seed,
-                    &format!("{loss:?}"),
-                    1.0,
-                    inputs,
-                    |[a, b]| of_three(&loss, how, weights, (a, b, signs.clone())),
-                );
+                both_ways(case, seed, &format!("{loss:?}"), 1.0, inputs, |[a, b]| {
+                    of_three(&loss, how, weights, (a, b, signs.clone()))
+                });
             }
             _ => {
                 let negative = case.input(shape);
@@ -104,15 +97,10 @@ fn pairs_are_as_the_portable_form() {
                     .with_reduction(reduction)
                     .init();
                 let what = format!("{loss:?}");
-                both_ways(
-                    &mut case,
-                    seed,
-                    &what,
-                    1.0,
-                    [a, b, negative],
-                    |[a, p, n]| of_three(&loss, how, weights, (a, p, n)),
-                );
+                both_ways(case, seed, &what, 1.0, [a, b, negative], |[a, p, n]| {
+                    of_three(&loss, how, weights, (a, p, n))
+                });
             }
         }
-    }
+    });
 }

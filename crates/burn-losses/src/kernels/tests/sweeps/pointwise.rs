@@ -4,14 +4,11 @@ use super::*;
 
 #[test]
 fn pointwise_losses_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..3) {
-            0 => pointwise::<1>(&mut case, seed),
-            1 => pointwise::<2>(&mut case, seed),
-            _ => pointwise::<4>(&mut case, seed),
-        }
-    }
+    in_random_cases(|case, seed| match case.random.random_range(0..3) {
+        0 => pointwise::<1>(case, seed),
+        1 => pointwise::<2>(case, seed),
+        _ => pointwise::<4>(case, seed),
+    });
 }
 
 fn pointwise<const D: usize>(case: &mut Case, seed: u64)
@@ -172,14 +169,11 @@ where
 
 #[test]
 fn losses_of_numbers_are_as_the_portable_form() {
-    for seed in 0..cases() as u64 {
-        let mut case = Case::new(seed);
-        match case.random.random_range(0..3) {
-            0 => of_numbers::<1>(&mut case, seed),
-            1 => of_numbers::<2>(&mut case, seed),
-            _ => of_numbers::<4>(&mut case, seed),
-        }
-    }
+    in_random_cases(|case, seed| match case.random.random_range(0..3) {
+        0 => of_numbers::<1>(case, seed),
+        1 => of_numbers::<2>(case, seed),
+        _ => of_numbers::<4>(case, seed),
+    });
 }
 
 /// The losses of errors, counts, spread and signs.
