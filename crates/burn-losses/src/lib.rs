@@ -80,8 +80,8 @@
 //!
 //! The backend is chosen when the program runs, by the [`Device`](burn::tensor::Device) that the
 //! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
-//! `rocm` turn a backend on in Burn and compile what this crate has for it: for flex and ndarray the
-//! sweeps. A backend that is on in Burn but not here works too, slower.
+//! `rocm` turn a backend on in Burn and compile what this crate has for it: sweeps over memory for flex
+//! and ndarray, kernels for the GPUs. A backend that is on in Burn but not here works too, slower.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

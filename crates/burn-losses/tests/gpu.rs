@@ -693,6 +693,7 @@ fn agrees_with_a_cpu_in_f64() {
     cases.extend(LONG_MATRICES.into_iter().flat_map(cases_of_long_matrix));
     cases.extend(cases_along_axis::<3, 2>([2, 5, 3], 1));
     cases.extend(cases_along_axis::<4, 3>([2, 3, 4, 5], 1));
+    cases.extend(cases_along_axis::<3, 2>([4, 5, 1], 1));
     cases.extend(cases_along_axis::<3, 2>([2, 6, 5], 2));
     cases.extend(cases_along_axis::<4, 3>([2, 3, 7, 2], 3));
     assert_agree(&gpu, &cases);

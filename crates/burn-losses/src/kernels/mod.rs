@@ -6,13 +6,14 @@
 //! * [`definition`], [`softmax`], [`margin`], [`norm`]: the families of losses, and the maths that a family shares.
 //!   [`rule`]: what a value must be.
 //! * [`ops`]: what a backend can do for a family; [`backends`] has those that do.
-//! * [`host`]: the sweeps over memory of this process, for backends on a CPU.
+//! * [`host`]: the sweeps over memory of this process, for backends on a CPU; `cube`: the kernels of
+//!   GPUs. [`id`]: the ids that may be indexed with.
 //! * [`fused`]: calls the sweep of a backend, and records its gradient.
 //! * [`portable`]: applies a definition to tensors of any backend; [`autodiff`] and `tape` join the
 //!   value and its known gradient to Burn's autodiff graph.
 #![cfg_attr(
     not(any(feature = "flex", feature = "ndarray")),
-    allow(dead_code, unused_imports, unused_variables) // Then no backend has sweeps to call.
+    allow(dead_code, unused_imports, unused_variables) // Then nobody sweeps over memory.
 )]
 
 pub(crate) mod autodiff;

@@ -77,7 +77,7 @@ impl<P, const N: usize> Swept<P, N> {
 /// Whether a value broke a rule.
 pub(crate) enum Invalid<P> {
     Known(bool),
-    /// How many rows of a tensor of shape `[1]` did.
+    /// How many values or rows did, in a tensor of shape `[1]`.
     OnDevice(P),
 }
 
@@ -254,6 +254,6 @@ pub(crate) trait LossOps: Backend {
         gradient: bool,
     ) -> Swept<FloatTensor<Self>, 1>;
 
-    /// A gradient times the number in a tensor of shape `[1]`, both of one type.
+    /// A gradient times the number in a tensor of shape `[1]`.
     fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;
 }

@@ -3,9 +3,7 @@
     not(any(
         feature = "flex",
         feature = "ndarray",
-        feature = "wgpu",
-        feature = "cuda",
-        feature = "rocm"
+        feature = "cube"
     )),
     allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
 )]
@@ -38,7 +36,7 @@ pub(crate) fn join<const D: usize>(
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
         DispatchDevice::NdArray(_) => record::<burn::backend::NdArray, D>(value, input, slope),
-        #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+        #[cfg(feature = "cube")]
         DispatchDevice::Cube(_) => record::<burn::backend::Cube, D>(value, input, slope),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => compose(value, input.clone(), slope),

@@ -182,7 +182,7 @@ impl OfRow for Norms {
         for (rows, of_norm) in self.head.rows().iter().zip(numbers.chunks_exact(3)) {
             let [scale, norm, slope] = [of_norm[0], of_norm[1], of_norm[2]];
             let ratio = difference(operands, *rows, self.eps) / scale / norm;
-            let direction = norm_slope(ratio, self.p) * slope;
+            let direction = norm_slope(ratio, self.p).times_or_zero(slope);
             add(rows[0], direction);
             add(rows[1], -direction);
         }

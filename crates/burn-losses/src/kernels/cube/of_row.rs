@@ -33,8 +33,8 @@ pub(crate) trait OfRow: Debug + Send + Sync + 'static {
 
 /// What is known of a row besides its elements.
 pub(crate) struct Row<'a> {
-    /// Of a row with a class: the input there, and how much the class counts; 0 where it is ignored
-    /// and NaN where it is none. Of one with a sign: that.
+    /// Of a row with a class: the input there; how much the class counts, 0 where it is ignored and NaN
+    /// where it is none; the same without the class's weight; that weight. Of one with a sign: that.
     pub(crate) own: Vec<Traced<'a>>,
     /// The weight of the sample, and what the gradient is multiplied by.
     pub(crate) weight: Traced<'a>,

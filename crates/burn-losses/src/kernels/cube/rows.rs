@@ -35,8 +35,8 @@ pub(crate) struct Layout {
     pub(crate) length: usize,
     /// How many elements apart those of a row are.
     pub(crate) inner: usize,
-    /// How far the rows of the first input, of its gradient and of the rest are apart, where their
-    /// elements are adjacent.
+    /// How far the rows of the first input and of its gradient are apart, where their elements are
+    /// adjacent; those of the rest follow each other.
     pub(crate) pitch: usize,
     pub(crate) gradient_pitch: usize,
 }
@@ -409,6 +409,10 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
 
     let any = comptime!(of_first.is_some() || of_second.is_some() || of_third.is_some());
     if any {
+        // All threads of a row have read the input at its class, which one of them may overwrite.
+        if comptime!(ids.is_some() && plan.threads > 1) {
+            sync_storage();
+        }
         let mut element = lane;
         while element < length {
             let at = element * inner;
@@ -484,8 +488,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
         sync_cube();
         let unit = UNIT_POS as usize;
         if unit < apart {
-            shared[unit] = shared[unit] + shared[unit + apart];
-            shared[rows + unit] = shared[rows + unit] + shared[rows + unit + apart];
+            shared[unit] += shared[unit + apart];
+            shared[rows + unit] += shared[rows + unit + apart];
         }
     }
     sync_cube();

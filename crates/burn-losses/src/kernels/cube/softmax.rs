@@ -203,6 +203,12 @@ impl OfRow for CrossEntropy {
             counted = counted + q;
         }
         loss = loss + nll_term(-ln_sum, counted).0;
+        if state.len() > TERMS {
+            // The terms took equal logits for no distance, even infinite ones.
+            let finite = largest.between(f32::MIN.into(), f32::MAX.into());
+            let infinite = tracer.number(f64::NAN).set(finite, 0.0);
+            loss = loss + infinite.times_or_zero(counted);
+        }
         let spoiled = zero.replace(counted.is_nan(), tracer.number(f64::NAN));
 
         let of_row = OfSoftmax {
@@ -224,7 +230,10 @@ impl OfRow for CrossEntropy {
         let numbers = match self.share {
             Share::One => {
                 let slope = cross_entropy_slope(tracer.number(1.0), zero, zero, counted);
-                vec![largest, self.settle(slope, weight, scale) * share]
+                vec![
+                    largest,
+                    share.times_or_zero(self.settle(slope, weight, scale)),
+                ]
             }
             _ => of_row.numbers(),
         };

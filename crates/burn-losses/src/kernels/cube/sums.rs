@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 /// How many threads a workgroup of these kernels has.
 pub(crate) const UNITS: u32 = 256;
 
-/// How many numbers a thread adds up where those of all threads are.
+/// How many of all threads' numbers one thread adds up.
 const STRIDE: u32 = 16;
 
 /// The sums of two numbers of each thread of the workgroup.

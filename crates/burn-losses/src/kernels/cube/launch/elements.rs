@@ -9,15 +9,15 @@ use super::super::samples::Samples;
 use super::super::sums::UNITS;
 use super::super::traced::SpecialLaunch;
 use super::{
-    Counted, Factors, Launched, Outline, Place, Rows, Targets, address, buffer, elem, outline,
-    total, vector, weight,
+    Counted, Factors, Launched, Outline, Place, Rows, Targets, address, buffer, elem,
+    in_common_type, number, outline, total, vector, weight,
 };
 use crate::kernels::ops::{Pull, Swept, Wanted, Wish};
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
-use burn::tensor::{BoolStore, DType, Shape};
-use burn_cubecl::kernel::{bool_cast, cast, into_contiguous};
+use burn::tensor::{DType, Shape};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeDim;
 
@@ -86,24 +86,16 @@ fn apart(pulls: impl IntoIterator<Item = Pull<CubeTensor>>) -> Apart {
     let mut apart = Apart::default();
     for pull in pulls {
         match pull {
-            Pull::Tensor(tensor) => apart.tensor = Some(into_contiguous(number(tensor))),
+            Pull::Tensor(tensor) => apart.tensor = Some(number(tensor)),
             Pull::Along { numbers, inner } => apart.along = Some((numbers, inner)),
         }
     }
     apart
 }
 
-/// A tensor that a kernel can read as numbers.
-fn number(tensor: CubeTensor) -> CubeTensor {
-    match tensor.dtype {
-        DType::Bool(BoolStore::Native) => bool_cast(tensor, DType::F32),
-        _ => tensor,
-    }
-}
-
 fn along(place: &Place, along: Option<(Vec<f64>, usize)>) -> Option<AlongLaunch> {
     let (numbers, inner) = along?;
-    let tensor = place.from_host(&numbers);
+    let tensor = place.upload(&numbers);
     Some(AlongLaunch::new(
         tensor.into_buffer_arg(),
         // A single number is the same everywhere.
@@ -122,14 +114,8 @@ pub(crate) fn elements<const N: usize>(
     let count = call.inputs[0].shape().num_elements();
     let outlines = call.inputs.each_ref().map(Outline::of);
     let outline = outline(outlines, count, &wish, wanted);
-    let dtype = call.inputs[0].dtype;
-    let inputs = call.inputs.map(|input| {
-        let input = match input.dtype == dtype {
-            true => input,
-            false => cast(input, dtype),
-        };
-        into_contiguous(input)
-    });
+    let inputs = in_common_type(call.inputs).map(into_contiguous);
+    let dtype = inputs[0].dtype;
     let operands = N + call.rest.len();
     let rest = apart(call.rest);
     let weights = apart(call.weights);

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::{BoolStore, DType, Shape};
 use burn_cubecl::CubeDevice;
-use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::kernel::{bool_cast, cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
 use cubecl::ir::{AddressType, ElemType, FloatKind, IntKind, UIntKind};
@@ -54,8 +54,10 @@ pub(crate) fn outline<P, const N: usize>(
         shape: Shape::new([count]),
         dtype: DType::F32,
     };
-    // The gradient of a narrow range is kept wide until it has met what comes from above.
+    // The gradient of a narrow range is kept wide until it has met what comes from above; and one type
+    // serves all gradients.
     let narrow = inputs.iter().any(|input| input.dtype == DType::F16);
+    let read = common_type(&inputs.each_ref().map(|input| input.dtype));
     let mut wanted = gradients.into_iter();
     Swept {
         value: numbers(match wish.wanted {
@@ -64,7 +66,7 @@ pub(crate) fn outline<P, const N: usize>(
         }),
         weight: numbers(1),
         gradients: inputs.map(|input| {
-            let dtype = match input.dtype {
+            let dtype = match read {
                 DType::F16 => DType::F32,
                 dtype => dtype,
             };
@@ -73,6 +75,32 @@ pub(crate) fn outline<P, const N: usize>(
         factor: narrow.then(|| numbers(1)),
         invalid: Invalid::OnDevice(numbers(1)),
     }
+}
+
+/// The type in which inputs are read: their own, or a wider one if they are not of one type.
+fn common_type(dtypes: &[DType]) -> DType {
+    match dtypes.iter().all(|dtype| *dtype == dtypes[0]) {
+        true => dtypes[0],
+        false => DType::F32,
+    }
+}
+
+/// A tensor that a kernel can read as numbers in `f32`.
+fn number(tensor: CubeTensor) -> CubeTensor {
+    into_contiguous(match tensor.dtype {
+        DType::Bool(BoolStore::Native) => bool_cast(tensor, DType::F32),
+        DType::F64 => cast(tensor, DType::F32),
+        _ => tensor,
+    })
+}
+
+/// The inputs, cast to that type.
+fn in_common_type<const N: usize>(inputs: [CubeTensor; N]) -> [CubeTensor; N] {
+    let dtype = common_type(&inputs.each_ref().map(|input| input.dtype));
+    inputs.map(|input| match input.dtype == dtype {
+        true => input,
+        false => cast(input, dtype),
+    })
 }
 
 /// The device and what tensors are made with.
@@ -119,7 +147,7 @@ impl Place {
         })
     }
 
-    fn from_host(&self, numbers: &[f64]) -> CubeTensor {
+    fn upload(&self, numbers: &[f64]) -> CubeTensor {
         let bytes: Vec<u8> = numbers
             .iter()
             .flat_map(|&number| (number as f32).to_ne_bytes())
@@ -158,7 +186,6 @@ fn elem(dtype: DType) -> ElemType {
         DType::U32 | DType::Bool(BoolStore::U32) => UIntKind::U32.into(),
         DType::U16 => UIntKind::U16.into(),
         DType::U8 | DType::Bool(BoolStore::U8) => UIntKind::U8.into(),
-        DType::Bool(BoolStore::Native) => ElemType::Bool,
         _ => FloatKind::F32.into(),
     }
 }
@@ -300,6 +327,7 @@ impl Factors {
 }
 
 /// Where a gradient goes.
+#[allow(clippy::large_enum_variant)] // There are one to three of them in a launch.
 enum Target {
     Nowhere,
     /// In place of the input.

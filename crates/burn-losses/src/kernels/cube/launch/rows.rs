@@ -7,8 +7,8 @@ use super::super::samples::Samples;
 use super::super::sums::UNITS;
 use super::super::traced::SpecialLaunch;
 use super::{
-    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, outline, total,
-    vector, weight,
+    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
+    number, outline, total, vector, weight,
 };
 use crate::kernels::id::range;
 use crate::kernels::ops::{Swept, Wanted, Wish};
@@ -82,24 +82,21 @@ pub(crate) fn rows<const N: usize>(
     let outlines = call.inputs.each_ref().map(Outline::of);
     let outline = outline(outlines, count, &wish, wanted);
 
-    let dtype = call.inputs[0].dtype;
-    let mut pitched = inner == 1;
-    let inputs = call.inputs.map(|input| {
-        // The others are cast to the type of the first, whose rows alone may be apart.
-        let input = match input.dtype == dtype {
-            true => input,
-            false => cast(input, dtype),
-        };
+    // Only the rows of the first may be apart.
+    let along_last = call.axis + 1 == shape.num_dims();
+    let mut pitched = along_last;
+    let inputs = in_common_type(call.inputs).map(|input| {
         match core::mem::take(&mut pitched) && pitch(&input).is_some() {
             true => input,
             false => into_contiguous(input),
         }
     });
-    let first_pitch = match inner {
-        1 => pitch(&inputs[0]).unwrap_or(length),
-        _ => length,
+    let dtype = inputs[0].dtype;
+    let first_pitch = match along_last {
+        true => pitch(&inputs[0]).unwrap_or(length),
+        false => length,
     };
-    let probs = call.probs.map(into_contiguous);
+    let probs = call.probs.map(number);
     let (ids, ignored) = match call.ids {
         Some((ids, ignored)) => (Some(into_contiguous(ids)), ignored),
         None => (None, vec![]),
@@ -108,7 +105,7 @@ pub(crate) fn rows<const N: usize>(
         .signs
         .map(|signs| into_contiguous(cast(signs, DType::F32)));
     let samples = wish.samples.clone().map(into_contiguous);
-    let weights = call.weights.map(|weights| place.from_host(&weights));
+    let weights = call.weights.map(|weights| place.upload(&weights));
     let plan = Samples {
         classes: length,
         ignored,
