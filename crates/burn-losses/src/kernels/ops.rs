@@ -34,6 +34,23 @@ pub(crate) struct Wish<P> {
 }
 
 impl<P> Wish<P> {
+    /// Whether the sum of the weights is needed.
+    pub(crate) fn weighs(&self) -> bool {
+        matches!(
+            self.wanted,
+            Wanted::Parts | Wanted::Reduced(Reduction::Mean)
+        )
+    }
+
+    /// What the sum of the losses is divided by, given that of the weights.
+    pub(crate) fn divisor(&self, weight: f64) -> f64 {
+        match self.wanted {
+            Wanted::Each | Wanted::Parts | Wanted::Reduced(Reduction::Sum) => 1.0,
+            Wanted::Reduced(Reduction::BatchMean) => self.batch as f64,
+            Wanted::Reduced(Reduction::Mean) => weight,
+        }
+    }
+
     pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Wish<Q> {
         Wish {
             wanted: self.wanted,

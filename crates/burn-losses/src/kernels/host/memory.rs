@@ -10,7 +10,6 @@ use crate::kernels::ops::{
     ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Pull, Swept, Wanted,
     Wish,
 };
-use crate::reduction::Reduction;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -147,15 +146,11 @@ impl Plan {
         count: usize,
         weight: impl Fn() -> f64,
     ) -> Self {
-        let weight = match wish.wanted {
-            Wanted::Parts | Wanted::Reduced(Reduction::Mean) => weight() / wish.terms as f64,
-            _ => 0.0,
+        let weight = match wish.weighs() {
+            true => weight() / wish.terms as f64,
+            false => 0.0,
         };
-        let divisor = match wish.wanted {
-            Wanted::Each | Wanted::Parts | Wanted::Reduced(Reduction::Sum) => 1.0,
-            Wanted::Reduced(Reduction::BatchMean) => wish.batch as f64,
-            Wanted::Reduced(Reduction::Mean) => weight,
-        };
+        let divisor = wish.divisor(weight);
         let nothing = divisor == 0.0;
         let factor = if nothing { 0.0 } else { 1.0 / divisor };
         // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.

@@ -231,15 +231,8 @@ struct Counted<'a> {
 
 fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
     let known = counted.count as f64 / wish.terms as f64;
-    let divisor = match wish.wanted {
-        Wanted::Reduced(Reduction::Mean) => known,
-        Wanted::Reduced(Reduction::BatchMean) => wish.batch as f64,
-        _ => 1.0,
-    };
-    let wanted = matches!(
-        wish.wanted,
-        Wanted::Parts | Wanted::Reduced(Reduction::Mean)
-    );
+    let divisor = wish.divisor(known);
+    let wanted = wish.weighs();
     // Without weights and ignored ids all count alike.
     let ids = counted
         .ids
