@@ -1,4 +1,4 @@
-//! What the training program and the demonstration of outliers share: the patients, the losses and
+//! What the training program and the demonstration of outliers share: the penguins, the losses and
 //! the model.
 
 pub mod data;

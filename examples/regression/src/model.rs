@@ -9,7 +9,7 @@ use common::mlp::Mlp;
 use common::tabular::{huber_mean, mean, median};
 use common::training::{Samples, Task};
 
-use crate::data::{Batch, FEATURES, Patients};
+use crate::data::{Batch, FEATURES, Penguins};
 use crate::loss::{LossConfig, ModelLoss};
 
 const HIDDEN: usize = 32;
@@ -54,11 +54,11 @@ fn mean_and_variance(outputs: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (mean, softplus(variance, 1.0))
 }
 
-impl Patients {
+impl Penguins {
     /// For the Poisson loss: the logarithms of the rates `[N, 1]`, or the rates. They are in the unit
     /// of the targets, and start about the mean of those.
     fn rates(&self, loss: &PoissonNllLoss, outputs: Tensor<2>) -> Tensor<2> {
-        let mean = self.progression.mean();
+        let mean = self.mass.mean();
         match loss.config().log_input {
             true => outputs + mean.ln(),
             false => softplus(outputs, 1.0) * mean,
@@ -68,7 +68,7 @@ impl Patients {
     fn loss_of(&self, loss: &ModelLoss, outputs: Tensor<2>, batch: Batch) -> Tensor<1> {
         match loss {
             ModelLoss::Scaled(loss) => loss.forward(outputs, batch.scaled),
-            ModelLoss::PoissonNll(loss) => loss.forward(self.rates(loss, outputs), batch.counts),
+            ModelLoss::PoissonNll(loss) => loss.forward(self.rates(loss, outputs), batch.masses),
             ModelLoss::GaussianNll(loss) => {
                 let (mean, variance) = mean_and_variance(outputs);
                 loss.forward(mean, batch.scaled, variance)
@@ -77,7 +77,7 @@ impl Patients {
     }
 }
 
-impl Samples for Patients {
+impl Samples for Penguins {
     type Batch = Batch;
 
     fn count(&self) -> usize {
@@ -89,7 +89,7 @@ impl Samples for Patients {
     }
 }
 
-impl Task for Patients {
+impl Task for Penguins {
     type Model = Model;
     type Samples = Self;
 
@@ -106,7 +106,7 @@ impl Task for Patients {
         let outputs = model.forward(batch.measurements);
         match &model.loss {
             ModelLoss::Scaled(loss) => loss.lint(&outputs, &batch.scaled),
-            ModelLoss::PoissonNll(loss) => loss.lint(&self.rates(loss, outputs), &batch.counts),
+            ModelLoss::PoissonNll(loss) => loss.lint(&self.rates(loss, outputs), &batch.masses),
             ModelLoss::GaussianNll(loss) => {
                 let (mean, variance) = mean_and_variance(outputs);
                 loss.lint(&mean, &batch.scaled, &variance)
@@ -123,7 +123,7 @@ impl Task for Patients {
     }
 }
 
-/// What a model says of the held-out patients.
+/// What a model says of the held-out penguins.
 pub struct Answers {
     /// The true value and the predicted one.
     pub pairs: Vec<(f32, f32)>,
@@ -133,18 +133,18 @@ pub struct Answers {
 
 impl Answers {
     /// The model's answers.
-    pub fn new(patients: &Patients, model: &Model, device: &Device) -> Self {
-        let batch = patients.tensors(patients.held_out.iter(), device);
-        Self::of(patients, &model.loss, model.forward(batch.measurements))
+    pub fn new(penguins: &Penguins, model: &Model, device: &Device) -> Self {
+        let batch = penguins.tensors(penguins.held_out.iter(), device);
+        Self::of(penguins, &model.loss, model.forward(batch.measurements))
     }
 
-    /// The answers that a model's outputs for the held-out patients are.
-    fn of(patients: &Patients, loss: &ModelLoss, outputs: Tensor<2>) -> Self {
+    /// The answers that a model's outputs for the held-out penguins are.
+    fn of(penguins: &Penguins, loss: &ModelLoss, outputs: Tensor<2>) -> Self {
         let numbers = |values: Tensor<2>| values.into_data().iter::<f32>().collect::<Vec<_>>();
         let (predictions, deviations) = match loss {
-            ModelLoss::Scaled(_) => (patients.progressions(outputs), None),
+            ModelLoss::Scaled(_) => (penguins.masses(outputs), None),
             ModelLoss::PoissonNll(loss) => {
-                let rates = patients.rates(loss, outputs);
+                let rates = penguins.rates(loss, outputs);
                 let rates = match loss.config().log_input {
                     true => rates.exp(),
                     false => rates,
@@ -153,11 +153,11 @@ impl Answers {
             }
             ModelLoss::GaussianNll(_) => {
                 let (mean, variance) = mean_and_variance(outputs);
-                let deviations = variance.sqrt() * patients.progression.deviation();
-                (patients.progressions(mean), Some(numbers(deviations)))
+                let deviations = variance.sqrt() * penguins.mass.deviation();
+                (penguins.masses(mean), Some(numbers(deviations)))
             }
         };
-        let truth = patients.held_out.iter().map(|patient| patient.progression);
+        let truth = penguins.held_out.iter().map(|penguin| penguin.mass);
         Self {
             pairs: truth.zip(predictions).collect(),
             deviations,
@@ -165,8 +165,8 @@ impl Answers {
     }
 
     /// The answers of a model that gives one number to all.
-    pub fn constant(patients: &Patients, number: f32) -> Self {
-        let truth = patients.held_out.iter().map(|patient| patient.progression);
+    pub fn constant(penguins: &Penguins, number: f32) -> Self {
+        let truth = penguins.held_out.iter().map(|penguin| penguin.mass);
         Self {
             pairs: truth.map(|truth| (truth, number)).collect(),
             deviations: None,
@@ -193,10 +193,10 @@ impl Answers {
 
 /// The best constant answer in the sense of a loss, learned from the training targets: what a model
 /// must beat to have learned anything from the measurements.
-pub fn best_constant(loss: &LossConfig, patients: &Patients) -> (&'static str, f32) {
-    let targets = patients.train.iter().map(|patient| patient.progression);
+pub fn best_constant(loss: &LossConfig, penguins: &Penguins) -> (&'static str, f32) {
+    let targets = penguins.train.iter().map(|penguin| penguin.mass);
     // The loss has scaled targets, these are not.
-    let unscaled = |limit: f64| limit as f32 * patients.progression.deviation();
+    let unscaled = |limit: f64| limit as f32 * penguins.mass.deviation();
     match loss {
         LossConfig::L1(_) => ("median", median(targets)),
         LossConfig::SmoothL1(config) => ("Huber mean", huber_mean(targets, unscaled(config.beta))),
@@ -217,13 +217,13 @@ mod tests {
     #[test]
     fn outputs_are_read_as_their_loss_takes_them() {
         let mut rng = StdRng::seed_from_u64(3);
-        let patients = Patients::split(data::load().unwrap(), 0.0, &mut rng);
-        let middle = patients.progression.mean();
+        let penguins = Penguins::split(data::load().unwrap(), 0.0, &mut rng);
+        let middle = penguins.mass.mean();
         let check = |config: LossConfig, expected: f32| {
             let loss = config.try_init().unwrap();
-            let shape = [patients.held_out.len(), outputs(&loss)];
-            let answers = Answers::of(&patients, &loss, Tensor::zeros(shape, &Device::flex()));
-            assert_eq!(answers.pairs.len(), patients.held_out.len());
+            let shape = [penguins.held_out.len(), outputs(&loss)];
+            let answers = Answers::of(&penguins, &loss, Tensor::zeros(shape, &Device::flex()));
+            assert_eq!(answers.pairs.len(), penguins.held_out.len());
             for (_, said) in answers.pairs {
                 assert!((said - expected).abs() < 0.01, "{config:?}: {said}");
             }

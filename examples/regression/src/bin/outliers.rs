@@ -15,7 +15,7 @@ use common::tabular::median;
 use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use regression::data::{self, Patient, Patients};
+use regression::data::{self, Penguin, Penguins};
 use regression::loss::{LossConfig, ModelLoss};
 use regression::model::{Answers, Model};
 
@@ -66,10 +66,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let device = flags.backend.device()?;
-    let all_patients = data::load()?;
+    let all_penguins = data::load()?;
     let seeds = (0..SEEDS).map(|at| flags.seed.wrapping_add(at));
     let columns: String = seeds.clone().map(|seed| format!("{seed:>7}")).collect();
-    println!("mean absolute error on held-out targets, none of them corrupted");
+    println!("mean absolute error on held-out targets, none of them corrupted, in grams");
     println!("loss  corrupted  seed:{columns}   median");
     let mut all = Vec::new();
     for (name, color) in LOSSES {
@@ -77,16 +77,16 @@ fn run(cli: &Cli) -> Result<(), Error> {
         for share in SHARES {
             let answers = seeds
                 .clone()
-                .map(|seed| train(&loss, &all_patients, share, seed, flags, &device));
+                .map(|seed| train(&loss, &all_penguins, share, seed, flags, &device));
             let runs = Runs {
                 loss: name,
                 color,
                 share,
                 answers: answers.collect::<Result<_, Error>>()?,
             };
-            let numbers: String = runs.errors().map(|error| format!("{error:>7.1}")).collect();
+            let numbers: String = runs.errors().map(|error| format!("{error:>7.0}")).collect();
             println!(
-                "{name:<4}  {share:>7} %       {numbers}  {:>7.1}",
+                "{name:<4}  {share:>7} %       {numbers}  {:>7.0}",
                 runs.median()
             );
             all.push(runs);
@@ -104,17 +104,17 @@ fn run(cli: &Cli) -> Result<(), Error> {
             .map_or(f32::NAN, Runs::median)
     };
     let (l1, mse) = (median("l1"), median("mse"));
-    println!("with {SHOWN} % of the training targets wrong: l1 {l1:.1}, mse {mse:.1}");
+    println!("with {SHOWN} % of the training targets wrong: l1 {l1:.0} g, mse {mse:.0} g");
     match l1 < mse {
         true => Ok(()),
         false => Err("L1 is expected to be better here".into()),
     }
 }
 
-/// What a model trained with a loss and a share of wrong targets says of the held-out patients.
+/// What a model trained with a loss and a share of wrong targets says of the held-out penguins.
 fn train(
     loss: &ModelLoss,
-    all_patients: &[Patient],
+    all_penguins: &[Penguin],
     share: u8,
     seed: u64,
     flags: &Flags,
@@ -122,11 +122,11 @@ fn train(
 ) -> Result<Answers, Error> {
     let mut rng = StdRng::seed_from_u64(seed);
     let share = f64::from(share) / 100.0;
-    let patients = Patients::split(all_patients.to_vec(), share, &mut rng);
+    let penguins = Penguins::split(all_penguins.to_vec(), share, &mut rng);
     let new = |device: &Device| Model::new(loss, device);
     let mut log = TrainingLog::quiet();
-    let model = training::train(&patients, new, flags, seed, device, &mut rng, &mut log)?;
-    Ok(Answers::new(&patients, &model, device))
+    let model = training::train(&penguins, new, flags, seed, device, &mut rng, &mut log)?;
+    Ok(Answers::new(&penguins, &model, device))
 }
 
 /// Draws the answers at one share of corrupted targets, and the errors at all of them.
@@ -148,8 +148,8 @@ fn draw(path: &Path, all: &[Runs]) -> Result<(), Error> {
                 .flat_map(points)
                 .flat_map(|(truth, said)| [truth, said])
         };
-        let x = Axis::around("true progression", values());
-        let y_name = format!("predicted, with {SHOWN} % corrupted");
+        let x = Axis::around("true mass, g", values());
+        let y_name = format!("predicted mass, g, with {SHOWN} % corrupted");
         let y = Axis::around(&y_name, values());
         let ends = (x.range.start, x.range.end);
         let mut axes = chart::panel(&left, x, y, &LOSSES)?;
@@ -161,7 +161,7 @@ fn draw(path: &Path, all: &[Runs]) -> Result<(), Error> {
         let last = f64::from(SHARES[SHARES.len() - 1]);
         let x = Axis::new("corrupted training targets, %", -2.0..last + 2.0);
         let errors = all.iter().flat_map(Runs::errors).map(f64::from);
-        let y = Axis::around("held-out mean absolute error", errors.chain([0.0]));
+        let y = Axis::around("held-out mean absolute error, g", errors.chain([0.0]));
         let mut axes = chart::panel(&right, x, y, &LOSSES)?;
         for (name, color) in LOSSES {
             let of_loss = || all.iter().filter(|runs| runs.loss == name);
