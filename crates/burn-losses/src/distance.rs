@@ -1,16 +1,16 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
-use crate::kernels::fused::{self, Family, PairSweep};
+use crate::kernels::fused::{self, Besides, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
-use crate::kernels::norm::{Length, Short, length, norm_root, norm_slope, norm_term};
+use crate::kernels::norm::{Length, Measure, Short, length, norm_root, norm_slope, norm_term};
 use crate::kernels::ops::{Pairs, Wanted, Wish};
 use crate::kernels::portable::{as_function_of, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{LowerRank, Unreduced};
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// A norm of vectors along the last axis, and how it changes with them.
 pub(crate) struct Norm<const D: usize> {
@@ -87,9 +87,10 @@ where
     Tensor<D>: LowerRank,
 {
     const NAME: &str = "pairwise_distance";
-    let checked = check_pair(NAME, &a, &b).and_then(|()| norm_options(NAME, p, eps));
+    let checked = norm_options(NAME, p, eps)
+        .and_then(|()| check_pair(NAME, &a, &b, Measure::Norm { p, eps }));
     or_panic(checked);
-    if a.shape().num_elements() > 0 && fused::is_there(&a.device(), a.dtype(), Family::Rows) {
+    if a.shape().num_elements() > 0 && is_swept(&a, &b) {
         return swept(Pair::Norm { p, eps }, a, b);
     }
     let x = untracked(&a);
@@ -128,10 +129,10 @@ where
     Tensor<D>: LowerRank,
 {
     const NAME: &str = "cosine_similarity";
-    let checked = check_pair(NAME, &a, &b)
-        .and_then(|()| hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive"));
+    let checked = hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive")
+        .and_then(|()| check_pair(NAME, &a, &b, Measure::Cosine { eps }));
     or_panic(checked);
-    if a.shape().num_elements() > 0 && fused::is_there(&a.device(), a.dtype(), Family::Rows) {
+    if a.shape().num_elements() > 0 && is_swept(&a, &b) {
         return swept(Pair::Cosine { eps }, a, b);
     }
     let cosine = Cosine::new([&a, &b], Short::AtLeast(eps));
@@ -188,6 +189,11 @@ impl<const D: usize> Direction<D> {
     }
 }
 
+fn is_swept<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> bool {
+    let tensors = fused::tensors([a, b], Besides::default());
+    fused::is_there(&a.device(), a.dtype(), Family::Rows, tensors)
+}
+
 /// What a sweep computes of the pairs of rows, in the graph.
 fn swept<const D: usize>(pair: Pair, a: Tensor<D>, b: Tensor<D>) -> <Tensor<D> as LowerRank>::Lower
 where
@@ -226,6 +232,7 @@ fn check_pair<const D: usize>(
     name: &'static str,
     a: &Tensor<D>,
     b: &Tensor<D>,
+    measure: Measure,
 ) -> Result<(), LossError> {
     let device = a.device();
     let check = Check::new(name, &device, false);
@@ -236,7 +243,23 @@ fn check_pair<const D: usize>(
         let message = format!("the vectors {} have no components.", dims(&a.shape()));
         return Err(check.error(LossErrorKind::Shape, message));
     }
-    Ok(())
+    check.one_tracking([("a", a), ("b", b)])?;
+    check_measure(&check, a.dtype(), measure)
+}
+
+/// The options of a measure must be numbers of the type that is computed in.
+pub(crate) fn check_measure(
+    check: &Check,
+    dtype: DType,
+    measure: Measure,
+) -> Result<(), LossError> {
+    match measure {
+        Measure::Norm { p, eps } => {
+            check.holds(dtype, "p", p)?;
+            check.holds(dtype, "eps", eps)
+        }
+        Measure::Cosine { eps } => check.holds(dtype, "eps", eps),
+    }
 }
 
 /// The options of a p-norm that all its users share.

@@ -40,6 +40,9 @@ pub enum LossErrorKind {
     DType,
     /// A target that is tracked by autodiff, for a loss without a derivative for its target.
     TrackedTarget,
+    /// Inputs that are tracked by autodiff in ways that do not mix: some with gradient checkpointing,
+    /// some without.
+    Tracking,
     /// The values could not be read from the device.
     Read,
 }

@@ -2,16 +2,16 @@
 
 use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind, or_panic};
-use crate::kernels::autodiff::{self, Slope, in_context_of};
+use crate::kernels::autodiff::{self, Of, Slope, in_context_of};
 use crate::kernels::ops::{Wanted, Wish};
-use crate::kernels::portable::{flat, or_nan, repeated, shaped, untracked, wide};
+use crate::kernels::portable::{finite, flat, or_nan, repeated, shaped, untracked, wide};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
 use crate::target::{Flat, SampleWeights};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Device, Int, Shape, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Shape, Tensor};
 
 /// A loss called with a model's output and a target: `loss.forward(output, targets)`.
 ///
@@ -268,6 +268,8 @@ pub(crate) struct Weights {
     /// As they were given, and their shape.
     given: Tensor<1>,
     shape: Shape,
+    /// The type of the inputs they are for.
+    inputs: DType,
     /// One for each loss.
     pub(crate) each: Tensor<1>,
 }
@@ -275,7 +277,9 @@ pub(crate) struct Weights {
 impl Weights {
     /// Reads the weights again and says what is wrong with them.
     pub(crate) fn explain(&self, check: &Check) -> Result<(), LossError> {
-        check.sample_weights(&self.given, &self.shape).map(|_| ())
+        check
+            .sample_weights(&self.given, &self.shape, self.inputs)
+            .map(|_| ())
     }
 }
 
@@ -308,6 +312,11 @@ impl Call {
         }
     }
 
+    /// Whether there are weights.
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weights.is_some()
+    }
+
     /// The weights, for losses of the given shape and input of the given type. Their values are
     /// looked at here, unless they are `swept`: then the sweep does.
     pub(crate) fn weights(
@@ -322,9 +331,13 @@ impl Call {
             return Ok(None);
         };
         check.device("the loss", device, "weights", &given.device)?;
-        let mut values = given.values.cast(wide(dtype));
+        // Weights in `F64` stay so where there is one: a mean does not depend on how small they are.
+        let mut values = match given.values {
+            Flat::Float(values) => untracked(&values),
+            others => others.cast(wide(dtype)),
+        };
         if !swept {
-            let valid = check.sample_weights(&values, &given.shape)?;
+            let valid = check.sample_weights(&values, &given.shape, dtype)?;
             values = or_nan(values, &valid);
         }
         let seen = self.seen(shape);
@@ -337,6 +350,7 @@ impl Call {
         Ok(Some(Weights {
             given: values,
             shape: given.shape,
+            inputs: dtype,
             each,
         }))
     }
@@ -392,10 +406,10 @@ impl Call {
         };
         Evaluation {
             value: match self.wanted {
-                Wanted::Parts => value,
+                Wanted::Parts => value.cast(wide(dtype)),
                 _ => value.cast(dtype),
             },
-            weight,
+            weight: weight.cast(wide(dtype)),
             shape: self.seen(shape),
         }
     }
@@ -431,6 +445,7 @@ impl Evaluation {
         let dtype = inputs[0].dtype();
         let losses = Losses {
             values: Tensor::zeros([0], (&first.device(), first.dtype())),
+            part: 1.0,
             weights: None,
             batch: first.dims()[0],
             graph: Graph::new(inputs[0], first.dims(), gradients),
@@ -444,6 +459,8 @@ impl Evaluation {
 pub(crate) struct Losses {
     /// One loss per element, flattened, untracked, in `f32` or `f64`.
     pub(crate) values: Tensor<1>,
+    /// They and their gradients are this share of what they stand for, a power of two.
+    pub(crate) part: f64,
     /// How much each counts; 1 where there is none.
     pub(crate) weights: Option<Tensor<1>>,
     /// The size of axis 0 of the input.
@@ -460,19 +477,12 @@ pub(crate) struct Graph {
 }
 
 /// What lies between the losses and the value that is put into the graph.
-enum Through {
-    /// Nothing: the value holds the losses themselves.
-    Each,
-    /// A sum.
-    Sum(Box<Weighing>),
-}
-
-/// What the losses of a sum were multiplied by.
-struct Weighing {
-    /// A weight for each.
+struct Through {
+    /// The value is a sum of the losses, or the losses themselves.
+    summed: bool,
+    /// What the losses were multiplied by: a weight for each, and a factor of shape `[1]` for all.
     weights: Option<Tensor<1>>,
-    /// A factor of shape `[1]` for all.
-    factor: Option<Tensor<1>>,
+    factor: Tensor<1>,
 }
 
 impl Graph {
@@ -485,10 +495,11 @@ impl Graph {
     ) -> Self {
         let gradients: Vec<_> = gradients.collect();
         let join = move |value: Tensor<1>, through: Through| {
-            let (weights, factor, summed) = match through {
-                Through::Each => (None, None, kept),
-                Through::Sum(weighing) => (weighing.weights, weighing.factor, [1; D]),
-            };
+            let Through {
+                summed,
+                weights,
+                factor,
+            } = through;
             gradients
                 .into_iter()
                 .fold(value, |value, (input, gradient)| {
@@ -496,12 +507,14 @@ impl Graph {
                         Some(weights) => weigh(gradient, shaped(weights.clone(), kept)),
                         None => gradient,
                     };
-                    let slope = Slope {
-                        gradient,
-                        kept: summed,
-                        factor: factor.clone(),
+                    let gradient = match gradient.shape().num_elements() {
+                        // Some backends cannot multiply nothing.
+                        0 => gradient,
+                        _ => finite(gradient * shaped(factor.clone(), [1; D]), input.dtype()),
                     };
-                    autodiff::join(value, &input, slope)
+                    let kept = if summed { [1; D] } else { kept };
+                    let of = Of::Loss;
+                    autodiff::join(value, &input, Slope { gradient, kept, of })
                 })
         };
         Self {
@@ -606,18 +619,23 @@ impl Losses {
         dtype: DType,
     ) -> Evaluation {
         let weights = weights.map(|weights| weights.each);
+        let none = constant(&self.values, 0.0);
         let (value, weight) = match call.wanted {
             Wanted::Each => {
-                let none = constant(&self.values, 0.0);
-                (self.graph.join(self.values, Through::Each), none)
+                let through = Through {
+                    summed: false,
+                    weights: None,
+                    factor: constant(&self.values, 1.0 / self.part),
+                };
+                (self.graph.join(self.values / self.part, through), none)
             }
-            Wanted::Reduced(reduction) => self.reduce(reduction, weights, call.terms),
+            Wanted::Reduced(reduction) => (self.reduce(reduction, weights, call.terms), none),
             Wanted::Parts => {
                 let weight = match &self.weights {
                     Some(weights) => sum(weights.clone()),
                     None => constant(&self.values, self.values.dims()[0] as f64),
                 };
-                let (value, _) = self.reduce(Reduction::Sum, weights, call.terms);
+                let value = self.reduce(Reduction::Sum, weights, call.terms);
                 (value, weight / call.terms as f64)
             }
         };
@@ -626,18 +644,18 @@ impl Losses {
 
     /// The sum of the losses over what the reduction divides it by, with the weights of
     /// `forward_weighted`, if it is that; so many `terms` count as one.
-    fn reduce(
-        self,
-        reduction: Reduction,
-        samples: Option<Tensor<1>>,
-        terms: usize,
-    ) -> (Tensor<1>, Tensor<1>) {
+    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>, terms: usize) -> Tensor<1> {
         let count = self.values.dims()[0];
+        let dtype = FloatDType::from(self.values.dtype());
+        let samples = samples.map(|samples| match reduction {
+            // A mean does not depend on how large its weights are.
+            Reduction::Mean if count > 0 => in_units_of_the_largest(samples).cast(dtype),
+            _ => samples.cast(dtype),
+        });
         let values = match &samples {
             Some(samples) => weigh(self.values, samples.clone()),
             None => self.values,
         };
-        let none = constant(&values, 0.0);
         let weights = match (self.weights, samples.clone()) {
             (Some(own), Some(samples)) => Some(own * samples),
             (own, samples) => own.or(samples),
@@ -648,33 +666,39 @@ impl Losses {
             (Reduction::Mean, None) => Some(constant(&values, (count / terms) as f64)),
             (Reduction::Mean, Some(weights)) => Some(sum(weights) / terms as f64),
         };
+        let one = constant(&values, 1.0);
+        let part = self.part;
         let (value, factor) = match divisor {
-            _ if count == 0 => (constant(&values, 0.0), None),
-            None => (sum(values), None),
-            Some(divisor) => {
-                let (value, factor) = quotient(values, divisor);
-                (value, Some(factor))
-            }
+            _ if count == 0 => (constant(&values, 0.0), one),
+            None => (sum(values) / part, one),
+            Some(divisor) => quotient(values, divisor, part),
         };
-        let weighing = Weighing {
+        let through = Through {
+            summed: true,
             weights: samples,
-            factor,
+            factor: factor / part,
         };
-        let through = Through::Sum(Box::new(weighing));
-        (self.graph.join(value, through), none)
+        self.graph.join(value, through)
     }
 }
 
-/// The sum of the values over the divisor, and one over the divisor; both 0 where the divisor is,
-/// unless a value is NaN.
-fn quotient(values: Tensor<1>, divisor: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+/// Weights over the largest of them.
+fn in_units_of_the_largest(weights: Tensor<1>) -> Tensor<1> {
+    let largest = weights.clone().max();
+    let none = largest.clone().equal_scalar(0.0);
+    weights / largest.mask_fill(none, 1.0)
+}
+
+/// The sum of the values, which are parts, over the divisor, and one over the divisor; both 0 where the
+/// divisor is, unless a value is NaN.
+fn quotient(values: Tensor<1>, divisor: Tensor<1>, part: f64) -> (Tensor<1>, Tensor<1>) {
     // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
     let scale = values.dims()[0].next_power_of_two() as f64;
     let nothing = divisor.clone().equal_scalar(0.0);
     let factor = divisor.recip().mask_fill(nothing.clone(), 0.0);
     let sum = sum(values / scale);
     let nothing = nothing.bool_and(sum.clone().is_nan().bool_not());
-    let value = (sum * (factor.clone() * scale)).mask_fill(nothing, 0.0);
+    let value = (sum * (factor.clone() * (scale / part))).mask_fill(nothing, 0.0);
     (value, factor)
 }
 

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 /// Each of them gives 0, with a zero gradient, for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reduction {
-    /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where that is 0.
+    /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where that is 0. How
+    /// large the weights are does not matter, only what share of their sum each is.
     ///
-    /// It is finite where its exact value is, unless the loss of a single element already exceeds
-    /// the float type.
+    /// It is finite where its exact value is, though single losses may not be: always for losses that are
+    /// linear in their error, and for squares in `f32` on a CPU.
     #[default]
     Mean,
     /// The sum of the losses.

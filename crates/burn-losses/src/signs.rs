@@ -2,14 +2,14 @@
 
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Operand, Required};
+use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluation};
 use crate::target::check::{Check, Found, values};
 use crate::target::{Readable, SignTarget};
+use alloc::format;
 use alloc::string::String;
-use alloc::{format, vec};
 use burn::tensor::{FloatDType, Tensor};
 
 /// Evaluates a loss of inputs and signs, whose shapes have been checked.
@@ -29,7 +29,7 @@ pub(crate) fn sweep_signs<const D: usize, const N: usize, const K: usize>(
     Loss {
         check,
         definition,
-        rest: vec![Operand::Flat(signs)],
+        rest: Rest::flat(signs),
         required,
         rows: None,
         weights: None,

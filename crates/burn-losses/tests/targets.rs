@@ -1650,13 +1650,12 @@ fn predictions_that_are_no_rates() {
     let rates = PoissonNllLossConfig::new().with_log_input(false);
     for on in devices() {
         let targets = || floats(&on, &[1.0, 0.0, 3.0], [3]);
-        for wrong in [-0.5, -1e-30, -INFINITY] {
+        for (wrong, shown) in [(-0.5, "-0.5"), (-1e-30, "-1e-30"), (-INFINITY, "-inf")] {
             let output = on.tracked(&[0.5, wrong, 2.0], [3], F32);
             let text = format!(
-                "PoissonNllLoss: prediction {} at index [1] is not a rate: with log_input = false \
-                 it must be at least 0. Let the model end in softplus or exp, or keep log_input = \
-                 true and let it predict the logarithm of the rate.",
-                wrong as f32
+                "PoissonNllLoss: prediction {shown} at index [1] is not a rate: with log_input = \
+                 false it must be at least 0. Let the model end in softplus or exp, or keep log_input \
+                 = true and let it predict the logarithm of the rate."
             );
             let kind = value(f64::from(wrong as f32), [1]);
             rejects(&on, &rates.init(), output, targets(), kind, &text);

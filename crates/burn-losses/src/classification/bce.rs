@@ -11,11 +11,11 @@ use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::BinaryTarget;
 use crate::target::check::{self, Check};
+use alloc::format;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 
 /// Configuration of [`BceLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -201,7 +201,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
         let config = &self.config;
         let check = Check::new("BceLoss", &probs.device(), call.waiting);
         check.target_per_element("probs", &probs, &targets)?;
-        let shape = probs.shape();
+        let (shape, dtype) = (probs.shape(), probs.dtype());
         let probable = Required {
             rule: Rule::LABEL.or_nan(),
             explain: &|found| {
@@ -218,14 +218,14 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
             definition: Bce {
                 label_smoothing: config.label_smoothing,
             },
-            rest: vec![labels(targets)],
+            rest: labels(targets),
             required: [Some(probable), Some(label())],
             rows: None,
             weights: class_factors(
                 &check,
-                "weights",
-                &config.weights,
+                ("weights", &config.weights),
                 &shape,
+                dtype,
                 config.class_axis,
             )?,
         }
@@ -249,9 +249,9 @@ pub(super) fn smooth<R: Real>(labels: R, smoothing: f64) -> R {
 /// Weights of a binary loss, laid along the class axis: one for all, or one for each class.
 pub(super) fn class_factors(
     check: &Check,
-    name: &str,
-    factors: &Option<Vec<f64>>,
+    (name, factors): (&str, &Option<Vec<f64>>),
     shape: &Shape,
+    dtype: DType,
     class_axis: usize,
 ) -> Result<Option<Along>, LossError> {
     let Some(factors) = factors else {
@@ -262,6 +262,7 @@ pub(super) fn class_factors(
         check.class_axis(class_axis, shape)?;
         check.class_weights(name, Some(factors), shape[class_axis], true)?;
     }
+    check.holds_all(dtype, name, factors)?;
     Ok(Some(Along {
         numbers: factors.clone(),
         axis: class_axis,

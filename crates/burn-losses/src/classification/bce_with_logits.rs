@@ -4,15 +4,15 @@ use super::bce::{class_factors, smooth};
 use super::{label, labels, single_label};
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Operand};
+use crate::kernels::pointwise::{Loss, Rest};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::BinaryTarget;
 use crate::target::check::{self, Check, values};
+use alloc::format;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -218,9 +218,10 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
         let config = &self.config;
         let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
-        let (shape, axis) = (logits.shape(), config.class_axis);
-        let weights = class_factors(&check, "weights", &config.weights, &shape, axis)?;
-        let pos_weights = class_factors(&check, "pos_weights", &config.pos_weights, &shape, axis)?;
+        let (shape, dtype, axis) = (logits.shape(), logits.dtype(), config.class_axis);
+        let factors = |name, factors| class_factors(&check, (name, factors), &shape, dtype, axis);
+        let weights = factors("weights", &config.weights)?;
+        let pos_weights = factors("pos_weights", &config.pos_weights)?;
         let definition = BceWithLogits {
             label_smoothing: config.label_smoothing,
         };
@@ -228,7 +229,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
             None => Loss {
                 check: &check,
                 definition,
-                rest: vec![labels(targets)],
+                rest: labels(targets),
                 required: [None, Some(label())],
                 rows: None,
                 weights,
@@ -237,7 +238,10 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
             Some(pos_weights) => Loss {
                 check: &check,
                 definition,
-                rest: vec![labels(targets), Operand::Along(pos_weights)],
+                rest: Rest {
+                    along: Some(pos_weights),
+                    ..labels(targets)
+                },
                 required: [None, Some(label()), None],
                 rows: None,
                 weights,

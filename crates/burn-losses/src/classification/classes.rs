@@ -4,13 +4,15 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
-use crate::kernels::fused::{self, ClassSweep, Family};
+use crate::kernels::fused::{self, Besides, ClassSweep, Family};
+use crate::kernels::host::Power;
 use crate::kernels::id;
-use crate::kernels::ops;
-use crate::kernels::portable::{Softmax, along_axis, both, finite, flat, or_nan, untracked};
+use crate::kernels::ops::{self, Wanted};
+use crate::kernels::portable::{Softmax, along_axis, both, flat, or_nan, untracked};
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, nll_term};
 use crate::loss::{Call, Evaluation, Graph, Losses, without};
+use crate::reduction::Reduction;
 use crate::target::check::{
     Check, Found, LOG_PROB, LOG_PROB_MAX, dims, no_log_prob, tolerance, whole_rows,
 };
@@ -155,7 +157,26 @@ pub(super) fn evaluate<const D: usize>(
     if input.shape().num_elements() == 0 {
         return Evaluation::empty(check, call, shape, &[&input]);
     }
-    let swept = fused::is_there(&device, dtype, Family::Rows);
+    let class_weights = match (options.weights, &targets) {
+        // A mean does not depend on how large its weights are.
+        (Some(weights), Classes::Ids(_)) if call.wanted == MEAN => Some(scaled(weights)),
+        (Some(weights), _) => {
+            check.holds_all(dtype, "weights", weights)?;
+            Some(weights.clone())
+        }
+        (None, _) => None,
+    };
+    let options = &Options {
+        weights: class_weights.as_ref(),
+        ..*options
+    };
+    let besides = Besides {
+        operands: 1 + usize::from(options.weights.is_some()),
+        weighted: call.is_weighted(),
+        counted: options.weights.is_some() || !options.ignored.is_empty(),
+    };
+    let tensors = fused::tensors([&input], besides);
+    let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(check, options, kind, &input, targets)?;
@@ -205,6 +226,18 @@ pub(super) fn evaluate<const D: usize>(
     Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
 }
 
+const MEAN: Wanted = Wanted::Reduced(Reduction::Mean);
+
+/// Weights of classes times a power of two, so that the largest of them is about 1.
+fn scaled(weights: &[f64]) -> Vec<f64> {
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return weights.to_vec();
+    }
+    let power = Power::over(largest, 0);
+    weights.iter().map(|&weight| power.times(weight)).collect()
+}
+
 /// The losses, computed with tensor operations.
 fn with_tensors<const D: usize>(
     check: &Check,
@@ -220,17 +253,17 @@ fn with_tensors<const D: usize>(
         let valid = check.each(&x, LOG_PROB, |found| no_log_prob("log_probs", found))?;
         let coefficients = coefficients.and_valid(valid, axis);
         let terms = nll_term(x, coefficients.q.clone());
-        return Ok(coefficients.losses(input, axis, terms));
+        return Ok(coefficients.losses(input, axis, 1.0, terms));
     }
     let q = coefficients.q.clone();
     let softmax = Softmax::new(x, axis);
-    let (values, _) = nll_term(softmax.log_prob(), q.clone());
+    let (values, _) = nll_term(softmax.half_log_prob(), q.clone());
     let slopes = || {
         let q_of_rest = q.clone().sum_dim(axis) - q.clone();
         let (prob, rest) = softmax.prob_and_rest();
         cross_entropy_slope(prob, rest, q, q_of_rest)
     };
-    Ok(coefficients.losses(input, axis, (values, slopes)))
+    Ok(coefficients.losses(input, axis, 0.5, (values, slopes)))
 }
 
 impl<const D: usize> Coefficients<D> {
@@ -320,11 +353,13 @@ impl<const D: usize> Coefficients<D> {
         self
     }
 
-    /// The losses per sample from the terms of their classes, joined to the input.
+    /// The losses per sample from the terms of their classes, joined to the input. The terms are a `part` of
+    /// what they stand for.
     fn losses(
         self,
         input: &Tensor<D>,
         axis: usize,
+        part: f64,
         (terms, slopes): (Tensor<D>, impl FnOnce() -> Tensor<D>),
     ) -> Losses {
         let shape = input.dims();
@@ -332,12 +367,12 @@ impl<const D: usize> Coefficients<D> {
         kept[axis] = 1;
         let valid = self.valid;
         let gradient = input.is_tracked().then(|| {
-            let slopes = finite(slopes(), input.dtype());
             let valid = valid.clone().map(|valid| valid.expand(shape));
-            (input.clone(), or_nan(slopes, &valid))
+            (input.clone(), or_nan(slopes() * part, &valid))
         });
         Losses {
             values: flat(or_nan(terms.sum_dim(axis), &valid)),
+            part,
             weights: self.weight.map(flat),
             batch: shape[0],
             graph: Graph::new(input, kept, gradient.into_iter()),

@@ -4,15 +4,15 @@ use super::classes::{no_distribution, no_probability, probability};
 use super::not_normalised;
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Operand, Required, RequiredRows};
+use crate::kernels::pointwise::{Loss, Required, RequiredRows, Rest};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check, Found};
 use crate::target::{DistributionTarget, Readable};
+use alloc::format;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -228,7 +228,7 @@ impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDi
                 false => &rows_of_probs,
             },
         });
-        let rest = vec![Operand::Flat(targets.flat())];
+        let rest = Rest::flat(targets.flat());
         let required = [Some(log_probs_are), Some(targets_are)];
         match log_target {
             true => Loss {

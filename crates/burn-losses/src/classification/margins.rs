@@ -6,7 +6,7 @@ use crate::error::{LossError, LossErrorKind};
 use crate::kernels::fused::{self, Family, MarginSweep};
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use crate::kernels::ops::{MarginTarget, Margins};
-use crate::kernels::portable::{along_axis, finite, flat, or_nan, untracked};
+use crate::kernels::portable::{along_axis, flat, or_nan, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluation, Graph, Losses, without};
 use crate::target::Readable;
@@ -38,7 +38,7 @@ pub(super) fn evaluate<const D: usize>(
     if logits.shape().num_elements() == 0 {
         return Evaluation::empty(check, call, shape, &[&logits]);
     }
-    let swept = fused::is_there(&device, dtype, Family::Margins);
+    let swept = fused::is_there(&device, dtype, Family::Margins, 0);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(check, axis, &logits, target)?;
@@ -100,20 +100,21 @@ fn with_tensors<const D: usize>(
     kept[axis] = 1;
     let gradient = logits.is_tracked().then(|| {
         let valid = valid.clone().map(|valid| valid.expand(shape));
-        (
-            logits.clone(),
-            or_nan(finite(slope, logits.dtype()), &valid),
-        )
+        (logits.clone(), or_nan(slope * PART, &valid))
     });
     Ok(Losses {
         values: flat(or_nan(value, &valid)),
+        part: PART,
         weights: None,
         batch: shape[0],
         graph: Graph::new(logits, kept, gradient.into_iter()),
     })
 }
 
-/// Losses with the class axis at length 1, their slopes, and which samples are valid.
+/// The losses are computed in halves.
+const PART: f64 = 0.5;
+
+/// Half of the losses, with the class axis at length 1, their slopes, and which samples are valid.
 type Terms<const D: usize> = (Tensor<D>, Tensor<D>, Tensor<D, Bool>);
 
 fn one_class<const D: usize>(

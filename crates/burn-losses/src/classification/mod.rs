@@ -65,7 +65,7 @@ pub(crate) use classes::one_hot_rows;
 pub(crate) use margins::{label_lists, multi_hot_rows};
 
 use crate::error::Lint;
-use crate::kernels::pointwise::{Operand, Required};
+use crate::kernels::pointwise::{Required, Rest};
 use crate::kernels::rule::Rule;
 use crate::target::check::{integers, values};
 use crate::target::{Classes, Readable};
@@ -74,8 +74,8 @@ use alloc::vec::Vec;
 use burn::tensor::{FloatDType, Tensor};
 
 /// The labels of a binary loss as an operand.
-fn labels(targets: impl Readable) -> Operand {
-    Operand::Flat(targets.flat())
+fn labels(targets: impl Readable) -> Rest {
+    Rest::flat(targets.flat())
 }
 
 /// What a label must be.

@@ -141,7 +141,13 @@ impl MultiLabelSoftMarginLoss {
         let check = Check::new("MultiLabelSoftMarginLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         check.class_axis(axis, &shape)?;
-        let weights = class_factors(&check, "weights", &self.config.weights, &shape, axis)?;
+        let weights = class_factors(
+            &check,
+            ("weights", &self.config.weights),
+            &shape,
+            logits.dtype(),
+            axis,
+        )?;
         let classes = shape[axis].max(1);
         let weights = weights.map_or(vec![1.0], |weights| weights.numbers);
         let shares = weights.iter().map(|weight| weight / classes as f64);
@@ -150,7 +156,7 @@ impl MultiLabelSoftMarginLoss {
             definition: BceWithLogits {
                 label_smoothing: 0.0,
             },
-            rest: vec![labels(targets)],
+            rest: labels(targets),
             required: [None, Some(label())],
             rows: None,
             weights: Some(Along {

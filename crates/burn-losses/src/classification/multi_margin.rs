@@ -178,6 +178,13 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLos
         let Classes::Ids(ids) = targets else {
             unreachable!("class ids are no probabilities")
         };
+        let dtype = logits.dtype();
+        check.holds(dtype, "margin", self.config.margin)?;
+        check.holds_all(
+            dtype,
+            "weights",
+            self.config.weights.as_deref().unwrap_or_default(),
+        )?;
         let one = MultiMargin {
             margin: self.config.margin,
             p: self.config.p,

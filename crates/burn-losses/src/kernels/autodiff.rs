@@ -29,9 +29,18 @@ pub(crate) struct Slope<const D: usize> {
     /// The shape to which what comes from above is brought for multiplying: that of the input, with
     /// length 1 on each axis the value was summed over.
     pub(crate) kept: [usize; D],
-    /// A number of shape `[1]` by which the gradient is multiplied in the end, if not 1. It is kept
-    /// apart because together with a loss scale from above it may be in range where it alone is not.
-    pub(crate) factor: Option<Tensor<1>>,
+    /// Whose gradient it is.
+    pub(crate) of: Of,
+}
+
+/// What has a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A loss. What is NaN in its gradient stays so, whatever comes from above: a wrong target is to show.
+    Loss,
+    /// A function that has no target, such as a distance: where nothing comes from above its gradient is 0,
+    /// whatever the input is.
+    Function,
 }
 
 /// `value`, now also a function of `input`. It holds what is computed so far and may already depend
@@ -77,15 +86,14 @@ pub(crate) fn compose<const D: usize>(
     let infinite = input.clone().is_finite().bool_not();
     let input = input.mask_fill(infinite, 0.0).cast(value.dtype());
     let zero = input.clone() - input.detach();
-    let mut change = zero * in_context_of(slope.gradient, &device);
+    // A loss scale from above may be infinite in half precision: zero times that is to be zero.
+    let none = slope.gradient.clone().equal_scalar(0.0);
+    let change = zero * in_context_of(slope.gradient, &device);
+    let mut change = change.mask_fill(none, 0.0);
     for axis in 0..D {
         if change.dims()[axis] != slope.kept[axis] {
             change = change.sum_dim(axis);
         }
     }
-    let mut change = change.reshape(value.dims());
-    if let Some(factor) = slope.factor {
-        change = change * in_context_of(factor, &device);
-    }
-    value + change
+    value.clone() + change.reshape(value.dims())
 }

@@ -1,9 +1,9 @@
 //! Calls the sweep of a backend that has one, and records its gradient: the one derivative, for all
 //! losses on all such backends.
 
-use super::autodiff::in_context_of;
+use super::autodiff::{Of, in_context_of};
 use super::definition::Definition;
-use super::host::distance::Triplet;
+use super::host::distance::{Pair, Triplet};
 use super::ops::{AnyTensor, Classes, Invalid, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use super::tape::scale_gradient;
 use crate::target::Flat;
@@ -72,6 +72,11 @@ pub(crate) enum Family {
 
 /// A sweep that is to be run, on whichever backend.
 pub(crate) trait Sweep<const N: usize> {
+    /// Whose gradient it gives.
+    fn of(&self) -> Of {
+        Of::Loss
+    }
+
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; N],
@@ -81,8 +86,10 @@ pub(crate) trait Sweep<const N: usize> {
         DispatchTensor: DispatchKindConversion<B>;
 }
 
-/// Whether a device's backend has sweeps of that family over numbers of that type.
-pub(crate) fn is_there(device: &Device, dtype: DType, family: Family) -> bool {
+/// Whether a device's backend has sweeps of that family over numbers of that type, which read and write so
+/// many tensors at most.
+#[allow(unused_variables)] // Only a GPU has limits.
+pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: usize) -> bool {
     #[cfg(test)]
     if super::tests::portable_is_forced() {
         return false;
@@ -94,10 +101,57 @@ pub(crate) fn is_there(device: &Device, dtype: DType, family: Family) -> bool {
         DispatchDevice::NdArray(_) => super::host::is_fast(),
         // Its kernels compute in `f32`.
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => family != Family::Margins && dtype != DType::F64,
+        DispatchDevice::Cube(cube) => {
+            // CubeCL's runtime on a CPU has none of a GPU's many threads.
+            let is_gpu = !crate::checks::is_cpu(device);
+            is_gpu
+                && family != Family::Margins
+                && dtype != DType::F64
+                && (tensors <= ALWAYS_BOUND || tensors <= most_bound(cube))
+        }
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => false,
     }
+}
+
+/// How many tensors any GPU lets a kernel have: WebGPU promises eight, of which CubeCL keeps one.
+#[cfg(feature = "cube")]
+const ALWAYS_BOUND: usize = 7;
+
+/// How many tensors a GPU lets a kernel have.
+#[cfg(feature = "cube")]
+fn most_bound(device: &burn_cubecl::CubeDevice) -> usize {
+    #[cfg(test)]
+    if let Some(most) = super::tests::most_bound() {
+        return most;
+    }
+    device.client().properties().hardware.max_bindings as usize
+}
+
+/// How many tensors a sweep reads and writes at most: its inputs, a gradient for each that is tracked, what
+/// becomes of the losses, and what there is `besides`.
+pub(crate) fn tensors<const D: usize, const N: usize>(
+    inputs: [&Tensor<D>; N],
+    besides: Besides,
+) -> usize {
+    let Besides {
+        operands,
+        weighted,
+        counted,
+    } = besides;
+    let tracked = inputs.iter().filter(|input| input.is_tracked()).count();
+    N + tracked + 1 + operands + usize::from(weighted) + usize::from(weighted || counted)
+}
+
+/// What a sweep reads besides its inputs.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Besides {
+    /// Targets, and numbers of classes or rows.
+    pub(crate) operands: usize,
+    /// A weight for each sample.
+    pub(crate) weighted: bool,
+    /// The sum of what the samples count must be found out for another reason.
+    pub(crate) counted: bool,
 }
 
 /// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
@@ -171,11 +225,12 @@ where
     let Ok(guards) = <[_; N]>::try_from(guards) else {
         unreachable!("a guard for each input")
     };
+    let of = sweep.of();
     let swept = sweep.on::<B>(inputs, gradients);
     let state = Scale::<B, N> {
         gradients: swept.gradients,
         kept: Shape::new(kept),
-        factor: swept.factor,
+        of,
         dtypes,
     };
     let value = match Recorded.prepare::<C>(guards).compute_bound().stateful() {
@@ -201,7 +256,7 @@ struct Recorded;
 struct Scale<B: BackendTypes, const N: usize> {
     gradients: [Option<FloatTensor<B>>; N],
     kept: Shape,
-    factor: Option<FloatTensor<B>>,
+    of: Of,
     /// The float types of the inputs, which may be narrower than that of their gradients.
     dtypes: [DType; N],
 }
@@ -217,22 +272,19 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
             .into_iter()
             .zip(scale.gradients)
             .zip(scale.dtypes);
-        // Where it is a single number, no factor and no change of type, the gradient is only scaled,
-        // and not even that where the number is 1.
-        let number = scale.factor.is_none() && upstream.shape().num_elements() == 1;
+        // Where it is a single number, and there is no change of type, the gradient is only scaled, and not
+        // even that where the number is 1.
+        let number = upstream.shape().num_elements() == 1;
         for ((input, gradient), dtype) in inputs {
             let (Some(input), Some(gradient)) = (input, gradient) else {
                 continue;
             };
             let gradient = match number && gradient.dtype() == dtype {
                 true => B::scaled(gradient, &upstream),
-                false => scale_gradient::<B>(
-                    gradient,
-                    upstream.clone(),
-                    scale.factor.clone(),
-                    scale.kept.clone(),
-                    dtype,
-                ),
+                false => {
+                    let (upstream, kept) = (upstream.clone(), scale.kept.clone());
+                    scale_gradient::<B>(gradient, upstream, kept, scale.of, dtype)
+                }
             };
             grads.register::<B>(input.id, gradient);
         }
@@ -306,6 +358,13 @@ pub(crate) struct PairSweep {
 }
 
 impl Sweep<2> for PairSweep {
+    fn of(&self) -> Of {
+        match self.call.pair {
+            Pair::Norm { .. } | Pair::Cosine { .. } => Of::Function,
+            Pair::Embedding { .. } => Of::Loss,
+        }
+    }
+
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; 2],

@@ -6,9 +6,13 @@ use burn::tensor::{Bool, DType, Int, Tensor};
 pub(crate) trait Id: Clone {
     /// The result of a comparison.
     type Mask: Clone;
+    /// How many classes there are.
+    type Classes;
 
     /// The numbers its type holds.
     fn range(&self) -> (i128, i128);
+    /// Whether the id is at most that of the last class.
+    fn is_below(&self, classes: Self::Classes) -> Self::Mask;
     /// Whether the id is at least a number that its type holds.
     fn at_least(&self, number: i64) -> Self::Mask;
     /// Whether the id is at most a number that its type holds.
@@ -32,26 +36,40 @@ pub(crate) struct Found<I: Id> {
     pub(crate) valid: I::Mask,
 }
 
-/// Tells a class out of `count` from an ignored id, and both from anything else.
+/// Whether a type holds a number. Comparing with one that it cannot hold would wrap that around.
 #[inline(always)]
-pub(crate) fn classify<I: Id>(id: I, count: usize, ignored: &[i64]) -> Found<I> {
-    // Comparing with a number that the ids' type cannot hold would wrap it around.
-    let (least, largest) = id.range();
-    let holds = |number: i64| least <= i128::from(number) && i128::from(number) <= largest;
-    let last = count as i64 - 1;
+pub(crate) fn holds((least, largest): (i128, i128), number: i64) -> bool {
+    least <= i128::from(number) && i128::from(number) <= largest
+}
 
-    let mut class = match holds(last) {
+/// Whether an id is at most that of the last of so many classes, where their number is known.
+#[inline(always)]
+fn is_below<I: Id>(id: &I, classes: usize) -> I::Mask {
+    let last = classes as i64 - 1;
+    match holds(id.range(), last) {
         true => id.at_most(last),
-        false => {
-            let zero = id.equals(0);
-            I::either(zero.clone(), I::not(zero))
-        }
-    };
+        false => anything(id),
+    }
+}
+
+/// What holds for any id.
+#[inline(always)]
+pub(crate) fn anything<I: Id>(id: &I) -> I::Mask {
+    let zero = id.equals(0);
+    I::either(zero.clone(), I::not(zero))
+}
+
+/// Tells a class from an ignored id, and both from anything else.
+#[inline(always)]
+pub(crate) fn classify<I: Id>(id: I, classes: I::Classes, ignored: &[i64]) -> Found<I> {
+    let (least, largest) = id.range();
+    let mut class = id.is_below(classes);
     if least < 0 {
         class = I::both(class, id.at_least(0));
     }
     let mut valid = class.clone();
-    for &number in ignored.iter().filter(|&&number| holds(number)) {
+    let held = |number: &&i64| holds((least, largest), **number);
+    for &number in ignored.iter().filter(held) {
         let ignored = id.equals(number);
         class = I::both(class, I::not(ignored.clone()));
         valid = I::either(valid, ignored);
@@ -65,6 +83,12 @@ pub(crate) fn classify<I: Id>(id: I, count: usize, ignored: &[i64]) -> Found<I> 
 
 impl Id for i64 {
     type Mask = bool;
+    type Classes = usize;
+
+    #[inline(always)]
+    fn is_below(&self, classes: usize) -> bool {
+        is_below(self, classes)
+    }
 
     #[inline(always)]
     fn range(&self) -> (i128, i128) {
@@ -102,6 +126,11 @@ impl Id for i64 {
 
 impl<const D: usize> Id for Tensor<D, Int> {
     type Mask = Tensor<D, Bool>;
+    type Classes = usize;
+
+    fn is_below(&self, classes: usize) -> Tensor<D, Bool> {
+        is_below(self, classes)
+    }
 
     fn range(&self) -> (i128, i128) {
         range(self.dtype())

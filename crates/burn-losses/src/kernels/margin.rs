@@ -19,16 +19,16 @@ pub(crate) fn half_gap<R: Real>(class: R, label: R, margin: f64) -> R {
     (-label.times(0.5)).plus(margin / 2.0) + class.times(0.5)
 }
 
-/// `share max(0, gap)^p` of half a gap, and the derivative with respect to the gap; at the corner it
-/// is 0.
+/// Half of `share max(0, gap)^p` of half a gap, and the derivative of the whole with respect to the gap; at
+/// the corner it is 0.
 #[inline(always)]
 pub(crate) fn margin_term<R: Real>(half: R, p: usize, share: f64) -> (R, impl FnOnce() -> R) {
     let short = half.at_least(0.0);
     let (value, rising) = match p {
-        1 => (short.clone().times(2.0 * share), None),
+        1 => (short.clone().times(share), None),
         _ => {
             let slope = short.clone().times(4.0 * share);
-            (short.clone() * slope.clone(), Some(slope))
+            (short.clone().times(0.5) * slope.clone(), Some(slope))
         }
     };
     let slope = move || match rising {

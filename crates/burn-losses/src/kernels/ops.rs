@@ -11,7 +11,7 @@ use burn::backend::Backend;
 use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 
 /// What is wanted of a loss.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// The loss of each element.
     Each,
@@ -69,12 +69,11 @@ pub(crate) struct Swept<P, const N: usize> {
     pub(crate) weight: P,
     /// The gradient of each input, if it is wanted: of the value, or for each loss of that.
     pub(crate) gradients: [Option<P>; N],
-    /// What the gradients are still to be multiplied by.
-    pub(crate) factor: Option<P>,
     /// Whether a value broke a rule. What depends on it is NaN.
     pub(crate) invalid: Invalid<P>,
 }
 
+#[cfg(feature = "cube")]
 impl<P, const N: usize> Swept<P, N> {
     /// The same, of other tensors; they are taken in a fixed order.
     pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Swept<Q, N> {
@@ -82,7 +81,6 @@ impl<P, const N: usize> Swept<P, N> {
             value: map(self.value),
             weight: map(self.weight),
             gradients: self.gradients.map(|gradient| gradient.map(&mut map)),
-            factor: self.factor.map(&mut map),
             invalid: match self.invalid {
                 Invalid::Known(invalid) => Invalid::Known(invalid),
                 Invalid::OnDevice(rows) => Invalid::OnDevice(map(rows)),
@@ -95,25 +93,15 @@ impl<P, const N: usize> Swept<P, N> {
 pub(crate) enum Invalid<P> {
     Known(bool),
     /// How many values or rows did, in a tensor of shape `[1]`.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))] // Memory can be looked at at once.
     OnDevice(P),
 }
 
-/// An operand that has no gradient.
+/// Numbers along one axis: the same for `inner` elements in a row.
 #[derive(Clone)]
-pub(crate) enum Pull<P> {
-    /// A number for each element.
-    Tensor(P),
-    /// Numbers along one axis: the same for `inner` elements in a row.
-    Along { numbers: Vec<f64>, inner: usize },
-}
-
-impl<P> Pull<P> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pull<Q> {
-        match self {
-            Self::Tensor(tensor) => Pull::Tensor(map(tensor)),
-            Self::Along { numbers, inner } => Pull::Along { numbers, inner },
-        }
-    }
+pub(crate) struct Along {
+    pub(crate) numbers: Vec<f64>,
+    pub(crate) inner: usize,
 }
 
 /// A tensor of any kind.
@@ -127,27 +115,25 @@ pub(crate) enum AnyTensor<B: Backend> {
 #[derive(Clone)]
 pub(crate) struct Pointwise<P, D, const K: usize> {
     pub(crate) definition: D,
-    /// The operands after the inputs.
-    pub(crate) rest: Vec<Pull<P>>,
+    /// The operands after the inputs, in this order: a number for each element, and numbers along an axis.
+    pub(crate) flat: Option<P>,
+    pub(crate) along: Option<Along>,
     /// What must hold for each element of an operand.
     pub(crate) rules: [Option<Rule>; K],
     pub(crate) rows: Option<Rows>,
     /// The weights of the classes.
-    pub(crate) weights: Option<Pull<P>>,
+    pub(crate) weights: Option<Along>,
 }
 
 impl<P, D, const K: usize> Pointwise<P, D, K> {
-    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Pointwise<Q, D, K> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pointwise<Q, D, K> {
         Pointwise {
             definition: self.definition,
-            rest: self
-                .rest
-                .into_iter()
-                .map(|pull| pull.map(&mut map))
-                .collect(),
+            flat: self.flat.map(map),
+            along: self.along,
             rules: self.rules,
             rows: self.rows,
-            weights: self.weights.map(|pull| pull.map(&mut map)),
+            weights: self.weights,
         }
     }
 }

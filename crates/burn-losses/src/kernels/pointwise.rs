@@ -2,28 +2,37 @@
 //! of the backend, or else with tensor operations.
 
 use super::definition::Definition;
-use super::fused::{self, Family, PointwiseSweep};
+use super::fused::{self, Besides, Family, PointwiseSweep};
 use super::host::pointwise::Rows;
-use super::ops::{Pointwise, Pull, Wanted};
-use super::portable::{along_axis, both, pointwise, shaped, untracked, weighted, wide};
+use super::ops::{self, Pointwise, Wanted};
+use super::portable::{Terms, along_axis, both, pointwise, shaped, untracked, weighted, wide};
 use super::real::Real;
 use super::rule::Rule;
+use crate::checks::is_cpu;
 use crate::error::LossError;
 use crate::loss::{Call, Evaluation, Losses};
 use crate::target::Flat;
 use crate::target::check::{Check, Found, whole_rows};
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, Device, FloatDType, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
 
-/// An operand of a definition that is not an input.
-#[derive(Clone)]
-#[allow(clippy::large_enum_variant)] // There are one or two of them in a call.
-pub(crate) enum Operand {
+/// The operands of a definition that are no inputs, in this order.
+#[derive(Clone, Default)]
+pub(crate) struct Rest {
     /// A number for each element.
-    Flat(Flat),
+    pub(crate) flat: Option<Flat>,
     /// Numbers along an axis: one for all, or one for each class.
-    Along(Along),
+    pub(crate) along: Option<Along>,
+}
+
+impl Rest {
+    pub(crate) fn flat(values: Flat) -> Self {
+        Self {
+            flat: Some(values),
+            along: None,
+        }
+    }
 }
 
 /// Numbers along an axis.
@@ -54,7 +63,7 @@ pub(crate) struct Loss<'a, F, const K: usize> {
     pub(crate) check: &'a Check,
     pub(crate) definition: F,
     /// The operands after the inputs.
-    pub(crate) rest: Vec<Operand>,
+    pub(crate) rest: Rest,
     /// What must hold for the operands; the last one is looked at first.
     pub(crate) required: [Option<Required<'a>>; K],
     pub(crate) rows: Option<RequiredRows<'a>>,
@@ -75,36 +84,45 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
         if shape.num_elements() == 0 {
             return Evaluation::empty(self.check, call, shape, &inputs.each_ref());
         }
-        let swept = fused::is_there(&device, dtype, Family::Elements);
+        let there = |is_there: bool| usize::from(is_there);
+        // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
+        let besides = there(self.rest.flat.is_some())
+            + there(self.rest.along.is_some())
+            + there(self.weights.is_some())
+            + there(self.rows.is_some());
+        let besides = Besides {
+            operands: besides,
+            weighted: call.is_weighted(),
+            counted: false,
+        };
+        let tensors = fused::tensors(inputs.each_ref(), besides);
+        let swept = fused::is_there(&device, dtype, Family::Elements, tensors);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
             let losses = self.with_tensors(inputs)?;
             return Ok(losses.answer(&call, weights, &shape, dtype));
         }
 
-        // What would have to be read again to say what is wrong. An input without a rule is moved,
-        // so that its gradient can take its place.
+        // What would have to be read again to say what is wrong. Any other input is moved, so that its
+        // gradient can take its place.
+        let reads = self.check.reads();
         let mut again: [Option<Tensor<D>>; N] = [const { None }; N];
         for ((again, input), required) in again.iter_mut().zip(&inputs).zip(&self.required) {
-            *again = required.is_some().then(|| input.clone().inner());
+            *again = (reads && required.is_some()).then(|| input.clone().inner());
         }
-        let in_wide = wide(dtype);
         let inner = |axis: usize| shape.as_slice()[axis + 1..].iter().product();
-        let along = |Along { numbers, axis }: Along| Pull::Along {
+        let along = |Along { numbers, axis }: Along| ops::Along {
             inner: match numbers.len() {
                 1 => usize::MAX,
                 _ => inner(axis),
             },
             numbers,
         };
-        let rest = self.rest.iter().cloned().map(|operand| match operand {
-            Operand::Flat(values) => Pull::Tensor(values),
-            Operand::Along(numbers) => along(numbers),
-        });
         let sweep = PointwiseSweep {
             call: Pointwise {
                 definition: self.definition,
-                rest: rest.collect(),
+                flat: self.rest.flat.clone(),
+                along: self.rest.along.clone().map(along),
                 rules: self
                     .required
                     .each_ref()
@@ -125,32 +143,37 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
             _ => [1; D],
         };
         let outcome = fused::run(inputs, sweep, kept);
-        if self.check.reads() && outcome.invalid() {
+        if reads && outcome.invalid() {
             if let Some(weights) = weights {
                 weights.explain(self.check)?;
             }
-            let rest = self.rest_of(&shape.dims(), &device.without_autodiff(), in_wide);
-            let operands = again.into_iter().chain(rest.into_iter().map(Some));
-            self.valid(operands.map(|operand| operand.map(|operand| operand.cast(in_wide))))?;
+            let rest = self.given(&shape.dims(), &device.without_autodiff(), dtype);
+            let inputs = again.into_iter().map(|input| input.as_ref().map(untracked));
+            self.valid(inputs.chain(rest.into_iter().map(Some)), dtype)?;
             return Err(self.check.unexplained());
         }
         Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
     }
 
-    /// The operands after the inputs, as tensors of the inputs' shape.
-    fn rest_of<const D: usize>(
+    /// The operands after the inputs, as tensors of the inputs' shape, in the type in which inputs of the
+    /// given type are computed, or in a wider one that they were given in.
+    fn given<const D: usize>(
         &self,
         shape: &[usize; D],
         device: &Device,
-        dtype: FloatDType,
+        inputs: DType,
     ) -> Vec<Tensor<D>> {
-        let tensor = |operand: &Operand| match operand.clone() {
-            Operand::Flat(values) => shaped(values.cast(dtype), *shape),
-            Operand::Along(Along { numbers, axis }) => {
-                along_axis(&numbers, axis, device, dtype.into())
-            }
-        };
-        self.rest.iter().map(tensor).collect()
+        let dtype = wide(inputs);
+        let flat = self.rest.flat.clone().map(|values| {
+            let values = match values {
+                Flat::Float(values) => untracked(&values),
+                others => others.cast(dtype),
+            };
+            shaped(values, *shape)
+        });
+        let along = self.rest.along.as_ref();
+        let along = along.map(|along| along_axis(&along.numbers, along.axis, device, dtype.into()));
+        flat.into_iter().chain(along).collect()
     }
 
     /// The losses, computed with tensor operations.
@@ -160,45 +183,56 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
     ) -> Result<Losses, LossError> {
         let shape = inputs[0].dims();
         let device = inputs[0].device().without_autodiff();
+        let mut operands: Vec<Tensor<D>> = inputs.iter().map(untracked).collect();
+        operands.extend(self.given(&shape, &device, inputs[0].dtype()));
+        let valid = self.valid(operands.iter().cloned().map(Some), inputs[0].dtype())?;
+        let tracked = inputs.iter().any(Tensor::is_tracked);
         let dtype = wide(inputs[0].dtype());
-        let mut operands: Vec<Tensor<D>> = inputs
-            .iter()
-            .map(|input| untracked(input).cast(dtype))
-            .collect();
-        operands.extend(self.rest_of(&shape, &device, dtype));
-        let valid = self.valid(operands.iter().cloned().map(Some))?;
-        let Ok(operands) = <[_; K]>::try_from(operands) else {
-            unreachable!("the inputs and the rest are all operands")
-        };
-        let weights = self
-            .weights
-            .map(|Along { numbers, axis }| along_axis(&numbers, axis, &device, dtype.into()));
-        let definition = self.definition;
-        let (value, slope) = weighted(definition.at(operands.clone()), weights.clone());
-        let slopes = || {
-            let slope = slope();
-            let of_third = || {
-                let third = definition.third(operands);
-                match weights {
-                    Some(weights) => third.times_or_zero(weights),
-                    None => third,
-                }
-            };
-            let mut of_third = Some(of_third);
-            core::array::from_fn(|at| match at {
-                0 => slope.clone(),
-                1 => slope.clone().neg(),
-                _ => of_third.take().expect("there is one third input")(),
-            })
-        };
-        Ok(pointwise(value, slopes, valid, inputs.each_ref()))
+        let mut terms = self.terms(&operands, tracked, dtype);
+        // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for
+        // nothing, they are.
+        if dtype == FloatDType::F32 && is_cpu(&device) && terms.leave_the_range() {
+            terms = self.terms(&operands, tracked, FloatDType::F64);
+        }
+        Ok(pointwise(F::PART, terms, valid, inputs.each_ref()))
     }
 
-    /// What must hold: an error, or where it holds if the values are not read. An operand is absent
-    /// where nothing is required of it.
+    /// The losses of operands, computed in the given type, and their slopes if they are wanted.
+    fn terms<const D: usize, const N: usize>(
+        &self,
+        operands: &[Tensor<D>],
+        tracked: bool,
+        dtype: FloatDType,
+    ) -> Terms<D, N> {
+        let operands = core::array::from_fn(|at| operands[at].clone().cast(dtype));
+        let device = operands[0].device();
+        let weights = self
+            .weights
+            .as_ref()
+            .map(|weights| along_axis(&weights.numbers, weights.axis, &device, dtype.into()));
+        let definition = self.definition;
+        let (value, slope) = weighted(definition.at(operands.clone()), weights.clone());
+        let slopes = tracked.then(|| {
+            let slope = slope();
+            core::array::from_fn(|at| match (at, &weights) {
+                (0, _) => slope.clone(),
+                (1, _) => slope.clone().neg(),
+                (_, Some(weights)) => {
+                    let third = definition.third(operands.clone());
+                    third.times_or_zero(weights.clone())
+                }
+                (_, None) => definition.third(operands.clone()),
+            })
+        });
+        Terms { value, slopes }
+    }
+
+    /// What must hold beside inputs of the given type: an error, or where it holds if the values are not
+    /// read. An operand is absent where nothing is required of it.
     fn valid<const D: usize>(
         &self,
         operands: impl Iterator<Item = Option<Tensor<D>>>,
+        inputs: DType,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         let mut valid = None;
         let operands: Vec<_> = operands.collect();
@@ -206,7 +240,13 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
             let (Some(operand), Some(required)) = (operand, required) else {
                 continue;
             };
-            let mut holds = self.check.each(operand, required.rule, required.explain)?;
+            let mut holds = self.check.each_in(
+                &operand.shape(),
+                inputs,
+                operand,
+                required.rule,
+                required.explain,
+            )?;
             if let Some(rows) = self.rows.as_ref().filter(|rows| rows.operand == at) {
                 let sums = self.check.rows_sum_to_one(
                     operand,

@@ -3,7 +3,7 @@
 //! Everything is computed on untracked tensors, in `f32` or `f64`: half-precision input is widened
 //! first, so that sums and small differences keep their digits.
 
-use super::autodiff::{Slope, in_context_of, join, largest};
+use super::autodiff::{Of, Slope, in_context_of, join, largest};
 use super::real::Real;
 use super::softmax::ln_1p;
 use crate::loss::{Graph, Losses};
@@ -34,29 +34,42 @@ pub(crate) fn both<const D: usize>(
     }
 }
 
-/// The losses of a definition that acts on each element alone.
-///
-/// `slopes` gives the derivative with respect to each input; it is called only where one is tracked.
-/// Elements at which `valid` does not hold become NaN.
+/// The losses of a definition that acts on each element alone, and the derivative with respect to each input
+/// if one is tracked.
+pub(crate) struct Terms<const D: usize, const N: usize> {
+    pub(crate) value: Tensor<D>,
+    pub(crate) slopes: Option<[Tensor<D>; N]>,
+}
+
+impl<const D: usize, const N: usize> Terms<D, N> {
+    /// Whether a number is infinite. It is read.
+    pub(crate) fn leave_the_range(&self) -> bool {
+        let infinite = |tensor: &Tensor<D>| {
+            let any = tensor.clone().is_inf().any();
+            any.into_scalar::<u8>() == 1
+        };
+        infinite(&self.value) || self.slopes.iter().flatten().any(infinite)
+    }
+}
+
+/// The losses from their terms, which are a `part` of what they stand for. Elements at which `valid` does not
+/// hold become NaN.
 pub(crate) fn pointwise<const D: usize, const N: usize>(
-    value: Tensor<D>,
-    slopes: impl FnOnce() -> [Tensor<D>; N],
+    part: f64,
+    terms: Terms<D, N>,
     valid: Option<Tensor<D, Bool>>,
     inputs: [&Tensor<D>; N],
 ) -> Losses {
-    let first = inputs[0];
+    let Terms { value, slopes } = terms;
     let kept = value.dims();
-    let tracked = inputs.iter().any(|input| input.is_tracked());
-    let gradients = tracked.then(|| {
-        let gradients = slopes().into_iter().zip(inputs);
-        gradients
-            .map(|(slope, input)| (input.clone(), or_nan(finite(slope, input.dtype()), &valid)))
-    });
+    let slopes = slopes.into_iter().flatten().zip(inputs);
+    let gradients = slopes.map(|(slope, input)| (input.clone(), or_nan(slope, &valid)));
     Losses {
         values: flat(or_nan(value, &valid)),
+        part,
         weights: None,
         batch: kept[0],
-        graph: Graph::new(first, kept, gradients.into_iter().flatten()),
+        graph: Graph::new(inputs[0], kept, gradients),
     }
 }
 
@@ -91,7 +104,7 @@ pub(crate) fn as_function_of<const D: usize, const N: usize>(
             let slope = Slope {
                 gradient: finite(gradient, input.dtype()),
                 kept,
-                factor: None,
+                of: Of::Function,
             };
             join(value, input, slope)
         });
@@ -126,10 +139,12 @@ pub(crate) fn repeated<const D: usize>(
     }
 }
 
-/// A gradient without infinities: clamped to what the input's type can hold.
+/// A gradient without infinities: clamped to what the input's type can hold. NaN, which a GPU's clamp may
+/// swallow, stays NaN.
 pub(crate) fn finite<const D: usize>(gradient: Tensor<D>, dtype: DType) -> Tensor<D> {
     let limit = largest(dtype);
-    gradient.clamp(-limit, limit)
+    let nan = gradient.clone().is_nan();
+    gradient.clamp(-limit, limit).mask_fill(nan, f64::NAN)
 }
 
 /// NaN where `valid` does not hold: what stands for an invalid target whose values were not read.
@@ -145,8 +160,8 @@ pub(crate) fn or_nan<const D: usize>(
 
 /// A softmax along one axis that keeps what a saturated row would lose to rounding.
 pub(crate) struct Softmax<const D: usize> {
-    /// The logits less the largest of their row, and their exponentials.
-    shifted: Tensor<D>,
+    /// Half of the logits less half of the largest of their row, and the exponentials of the whole.
+    half_shifted: Tensor<D>,
     exp: Tensor<D>,
     /// Which class has the largest logit; one class where several are equal.
     is_largest: Tensor<D, Bool>,
@@ -165,19 +180,21 @@ impl<const D: usize> Softmax<D> {
         let ids = Tensor::<1, Int>::arange(0..shape[axis] as i64, (&at.device(), at.dtype()));
         let is_largest = at.expand(shape).equal(ids.reshape(along).expand(shape));
 
-        let shifted = logits - largest;
-        let exp = shifted.clone().exp();
+        let half_shifted = logits * 0.5 - largest * 0.5;
+        let exp = (half_shifted.clone() * 2.0).exp();
         let others = exp.clone().mask_fill(is_largest.clone(), 0.0).sum_dim(axis);
         Self {
-            shifted,
+            half_shifted,
             exp,
             is_largest,
             others,
         }
     }
 
-    pub(crate) fn log_prob(&self) -> Tensor<D> {
-        self.shifted.clone() - ln_1p(self.others.clone())
+    /// Half of the logarithm of each probability. (The difference of two logits may be out of range where
+    /// its share of a mean is not.)
+    pub(crate) fn half_log_prob(&self) -> Tensor<D> {
+        self.half_shifted.clone() - ln_1p(self.others.clone()) * 0.5
     }
 
     /// The probability of each class, and of all others together: `1 - p`, but exact where `p`

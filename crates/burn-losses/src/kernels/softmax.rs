@@ -10,12 +10,13 @@ pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, impl FnOnce() -> R) {
 }
 
 /// The derivative of a sample's terms with respect to the logit of one class: `p * sum(q) - q`,
-/// written without the difference that would round a saturated class to 0.
+/// written without the difference that would round a saturated class to 0. Where no class counts, it is 0
+/// even for logits that are no numbers.
 ///
 /// `rest` is `1 - p`, and `q_of_rest` the sum of `q` over the other classes.
 #[inline(always)]
 pub(crate) fn cross_entropy_slope<R: Real>(prob: R, rest: R, q: R, q_of_rest: R) -> R {
-    q_of_rest * prob - q * rest
+    prob.times_or_zero(q_of_rest) - rest.times_or_zero(q)
 }
 
 /// `ln(1 + x)` of a number that is not negative, accurate for tiny ones.

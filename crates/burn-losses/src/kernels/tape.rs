@@ -8,7 +8,7 @@
     allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
 )]
 
-use super::autodiff::{Slope, compose, largest};
+use super::autodiff::{Of, Slope, compose, largest};
 use burn::backend::autodiff::{
     checkpoint::{
         base::Checkpointer,
@@ -17,7 +17,7 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{
     Autodiff, Backend, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
     GradientCheckpointingStrategy, TensorMetadata, get_device_settings,
@@ -78,9 +78,7 @@ where
             .try_into_primitive::<B>()
             .expect(ON_ITS_DEVICE),
         kept: Shape::new(slope.kept),
-        factor: slope
-            .factor
-            .map(|factor| factor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
+        of: slope.of,
     };
     let (value, value_node) = value
         .try_into_primitive::<Autodiff<B, C>>()
@@ -109,7 +107,7 @@ struct ScaleGradient;
 struct Scale<B: BackendTypes> {
     gradient: FloatTensor<B>,
     kept: Shape,
-    factor: Option<FloatTensor<B>>,
+    of: Of,
     /// The float type of the input, which may be narrower than that of the gradient.
     dtype: DType,
 }
@@ -125,8 +123,8 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
             let gradient = scale_gradient::<B>(
                 scale.gradient,
                 upstream.clone(),
-                scale.factor,
                 scale.kept,
+                scale.of,
                 scale.dtype,
             );
             grads.register::<B>(input.id, gradient);
@@ -137,31 +135,62 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
     }
 }
 
-/// A gradient times what comes from above, of shape `kept`, and a factor; in the type of the input.
+/// A gradient times what comes from above, of shape `kept`; in the type of the input.
+///
+/// That type may be narrower: the gradient itself is clamped to what it holds, but what a loss scale makes
+/// too large for it becomes infinite, which whoever set the scale looks for. Nothing times an infinite
+/// scale is nothing.
 pub(crate) fn scale_gradient<B: Backend>(
-    mut gradient: FloatTensor<B>,
+    gradient: FloatTensor<B>,
     upstream: FloatTensor<B>,
-    factor: Option<FloatTensor<B>>,
     kept: Shape,
+    of: Of,
     dtype: DType,
 ) -> FloatTensor<B> {
+    let narrows = gradient.dtype() != dtype;
     // Some backends cannot multiply nothing.
-    if gradient.shape().num_elements() > 0 {
-        let upstream = match upstream.dtype() == gradient.dtype() {
-            true => upstream,
-            false => B::float_cast(upstream, gradient.dtype().into()),
+    if gradient.shape().num_elements() == 0 {
+        return match narrows {
+            true => B::float_cast(gradient, dtype.into()),
+            false => gradient,
         };
-        let scalar = match factor {
-            Some(factor) => B::float_mul(upstream, factor),
-            None => upstream,
-        };
-        gradient = B::float_mul(gradient, B::float_reshape(scalar, kept));
     }
-    if gradient.dtype() != dtype {
-        gradient = clamped::<B>(gradient, largest(dtype));
-        gradient = B::float_cast(gradient, dtype.into());
+    let gradient = match narrows {
+        true => clamped::<B>(gradient, largest(dtype)),
+        false => gradient,
+    };
+    let upstream = match upstream.dtype() == gradient.dtype() {
+        true => upstream,
+        false => B::float_cast(upstream, gradient.dtype().into()),
+    };
+    let scale = B::float_reshape(upstream, kept);
+    let shape = gradient.shape();
+    let nothing_from_above =
+        (of == Of::Function).then(|| B::bool_expand(is_zero::<B>(&scale), shape));
+    let nothing_here = narrows.then(|| is_zero::<B>(&gradient));
+    let mut product = B::float_mul(gradient, scale);
+    for nothing in [nothing_from_above, nothing_here].into_iter().flatten() {
+        product = B::float_mask_fill(product, nothing, 0.0.into());
     }
-    gradient
+    match narrows {
+        true => B::float_cast(product, dtype.into()),
+        false => product,
+    }
+}
+
+/// A gradient times an infinite scale, of which nothing is nothing.
+pub(crate) fn times_infinity<B: Backend>(
+    gradient: FloatTensor<B>,
+    infinity: f64,
+) -> FloatTensor<B> {
+    let nothing = is_zero::<B>(&gradient);
+    let product = B::float_mul_scalar(gradient, infinity.into());
+    B::float_mask_fill(product, nothing, 0.0.into())
+}
+
+fn is_zero<B: Backend>(tensor: &FloatTensor<B>) -> BoolTensor<B> {
+    let bool_dtype = get_device_settings::<B>(&tensor.device()).bool_dtype;
+    B::float_equal_elem(tensor.clone(), 0.0.into(), bool_dtype)
 }
 
 /// Clamps to `[-limit, limit]`; NaN, which a GPU's clamp may swallow, stays NaN.

@@ -2,11 +2,11 @@
 
 use crate::distance::Cosine;
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::fused::{self, Family, PairSweep};
+use crate::kernels::fused::{self, Besides, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
 use crate::kernels::norm::{COSINE_EMBEDDING, cosine_embedding};
 use crate::kernels::ops::Pairs;
-use crate::kernels::portable::{finite, flat, or_nan, shaped, wide};
+use crate::kernels::portable::{flat, or_nan, shaped, wide};
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
@@ -159,6 +159,7 @@ where
         check.untracked("targets", &targets)?;
         let shape = first.shape();
         check.same_shape("first", &shape, "second", &second.shape())?;
+        check.one_tracking([("first", &first), ("second", &second)])?;
         let rows = super::rows(&check, "vectors", &shape)?;
         if targets.shape() != rows {
             let message = format!(
@@ -172,7 +173,13 @@ where
         if shape.num_elements() == 0 {
             return Evaluation::empty(&check, call, rows, &[&first, &second]);
         }
-        let swept = fused::is_there(&device, dtype, Family::Rows);
+        let besides = Besides {
+            operands: 1,
+            weighted: call.is_weighted(),
+            counted: false,
+        };
+        let tensors = fused::tensors([&first, &second], besides);
+        let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
         let weights = call.weights(&check, &rows, &device, dtype, swept)?;
         let signs = targets.flat().signs(wide(dtype));
         if !swept {
@@ -192,7 +199,7 @@ where
                 weights.explain(&check)?;
             }
             let signs = signs.cast(wide(dtype));
-            check.each_in(&rows, &signs, Rule::SIGN, no_sign)?;
+            check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
             return Err(check.unexplained());
         }
         Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
@@ -236,7 +243,7 @@ fn with_tensors<const D: usize>(
     rows: &Shape,
 ) -> Result<Losses, LossError> {
     let signs = signs.cast(wide(inputs[0].dtype()));
-    let valid = check.each_in(rows, &signs, Rule::SIGN, no_sign)?;
+    let valid = check.each_in(rows, signs.dtype(), &signs, Rule::SIGN, no_sign)?;
     let cosine = Cosine::new([&inputs[0], &inputs[1]], COSINE_EMBEDDING);
     let kept = cosine.value.dims();
     let signs = shaped(signs, kept);
@@ -246,17 +253,11 @@ fn with_tensors<const D: usize>(
     let gradients = tracked.then(|| {
         let slope = or_nan(slope(), &valid);
         let gradients = cosine.slopes().map(|of_cosine| of_cosine * slope.clone());
-        inputs
-            .clone()
-            .into_iter()
-            .zip(gradients)
-            .map(|(input, gradient)| {
-                let gradient = finite(gradient, input.dtype());
-                (input, gradient)
-            })
+        inputs.clone().into_iter().zip(gradients)
     });
     Ok(Losses {
         values: flat(or_nan(value, &valid)),
+        part: 1.0,
         weights: None,
         batch: kept[0],
         graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),

@@ -141,14 +141,17 @@ pub(crate) struct Hinge {
 }
 
 impl Definition<2> for Hinge {
+    const PART: f64 = 0.5;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let gap = (-x.clone()).plus(self.margin);
+        let x = x.times(0.5);
+        let gap = (-x.clone()).plus(self.margin / 2.0);
         let alike = sign.above(0.0);
         let value = gap.clone().at_least(0.0).replace(alike.clone(), x);
         let slope = move || {
             let zero = sign.clone() - sign;
-            zero.set(gap.above(0.0), -1.0).set(alike, 1.0)
+            zero.set(gap.above(0.0), -0.5).set(alike, 0.5)
         };
         (value, slope)
     }
@@ -172,6 +175,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
     ) -> Result<Evaluation, LossError> {
         let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
         check.target_per_element("distances", &distances, &targets)?;
+        check.holds(distances.dtype(), "margin", self.config.margin)?;
         let definition = Hinge {
             margin: self.config.margin,
         };

@@ -142,13 +142,16 @@ pub(crate) struct Ranking {
 }
 
 impl Definition<3> for Ranking {
+    const PART: f64 = 0.5;
+
     #[inline(always)]
     fn at<R: Real>(&self, [first, second, y]: [R; 3]) -> (R, impl FnOnce() -> R) {
-        let gap = ((second - first) * y.clone()).plus(self.margin);
+        let apart = second.times(0.5) - first.times(0.5);
+        let gap = (apart * y.clone()).plus(self.margin / 2.0);
         let value = gap.clone().at_least(0.0);
         let slope = move || {
             let zero = y.clone() - y.clone();
-            zero.replace(gap.above(0.0), -y)
+            zero.replace(gap.above(0.0), y.times(-0.5))
         };
         (value, slope)
     }
@@ -174,7 +177,9 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
         let check = Check::new("MarginRankingLoss", &device, call.waiting);
         check.device("first", &device, "second", &second.device())?;
         check.same_shape("first", &first.shape(), "second", &second.shape())?;
+        check.one_tracking([("first", &first), ("second", &second)])?;
         check.target_per_element("first", &first, &targets)?;
+        check.holds(first.dtype(), "margin", self.config.margin)?;
         let definition = Ranking {
             margin: self.config.margin,
         };

@@ -79,6 +79,11 @@ fn check_triplet<const D: usize>(
         check.device("anchor", &device, name, &other.device())?;
         check.same_shape("anchor", &shape, name, &other.shape())?;
     }
+    check.one_tracking([
+        ("anchor", anchor),
+        ("positive", positive),
+        ("negative", negative),
+    ])?;
     Ok(shape)
 }
 

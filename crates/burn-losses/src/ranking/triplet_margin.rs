@@ -1,11 +1,11 @@
 //! The triplet margin loss.
 
-use crate::distance::{Cosine, Norm, norm, norm_options};
+use crate::distance::{Cosine, Norm, check_measure, norm, norm_options};
 use crate::error::{Lint, LossError};
-use crate::kernels::fused::{self, Family, TripletSweep};
+use crate::kernels::fused::{self, Besides, Family, TripletSweep};
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::norm::{Measure, Short, share_of_smaller, triplet_margin};
-use crate::kernels::portable::{finite, flat, untracked, wide};
+use crate::kernels::portable::{flat, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
@@ -207,11 +207,18 @@ pub(super) fn evaluate<const D: usize>(
     let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
     let check = Check::new(loss, &device, call.waiting);
     let shape = super::check_triplet(&check, inputs.each_ref())?;
+    check.holds(dtype, "margin", triplet.margin)?;
+    check_measure(&check, dtype, triplet.measure)?;
     let rows = super::rows(&check, "embeddings", &shape)?;
     if shape.num_elements() == 0 {
         return Evaluation::empty(&check, call, rows, &inputs.each_ref());
     }
-    let swept = fused::is_there(&device, dtype, Family::Rows);
+    let besides = Besides {
+        weighted: call.is_weighted(),
+        ..Besides::default()
+    };
+    let tensors = fused::tensors(inputs.each_ref(), besides);
+    let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
     let weights = call.weights(&check, &rows, &device, dtype, swept)?;
     if !swept {
         let losses = with_tensors(triplet, inputs);
@@ -303,17 +310,11 @@ fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Los
             _ => (pulled, -pushed),
         };
         let gradients = [of_anchor, of_positive, of_negative];
-        inputs
-            .iter()
-            .cloned()
-            .zip(gradients)
-            .map(|(input, gradient)| {
-                let gradient = finite(gradient, input.dtype());
-                (input, gradient)
-            })
+        inputs.iter().cloned().zip(gradients)
     });
     Losses {
         values: flat(value),
+        part: 1.0,
         weights: None,
         batch: kept[0],
         graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),

@@ -8,7 +8,7 @@ use crate::kernels::autodiff::in_context_of;
 use crate::kernels::definition::Definition;
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::norm::{Measure, triplet_margin};
-use crate::kernels::pointwise::Loss;
+use crate::kernels::pointwise::{Loss, Rest};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, LowerRank, Unreduced};
 use crate::module::describe;
@@ -358,9 +358,13 @@ pub(crate) struct TripletHinge {
 }
 
 impl Definition<2> for TripletHinge {
+    const PART: f64 = 0.5;
+
     #[inline(always)]
     fn at<R: Real>(&self, [positive, negative]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        triplet_margin(positive, negative, self.margin)
+        let (positive, negative) = (positive.times(0.5), negative.times(0.5));
+        let (value, slope) = triplet_margin(positive, negative, self.margin / 2.0);
+        (value, move || slope().times(0.5))
     }
 }
 
@@ -398,6 +402,7 @@ where
         }
         let check = Check::new(NAME, &anchor.device(), call.waiting);
         let shape = super::check_triplet(&check, [&anchor, &positive, &negative])?;
+        check.holds(anchor.dtype(), "margin", margin)?;
         let rows = rows(&check, "embeddings", &shape)?;
         if shape.num_elements() == 0 {
             return Evaluation::empty(&check, call, rows, &[&anchor, &positive, &negative]);
@@ -437,7 +442,7 @@ where
         Loss {
             check: &check,
             definition: TripletHinge { margin },
-            rest: Vec::new(),
+            rest: Rest::default(),
             required: [None, None],
             rows: None,
             weights: None,

@@ -1,10 +1,10 @@
 //! The negative log-likelihood of numbers whose spread is predicted too.
 
 use crate::error::{Lint, LossError, LossErrorKind};
-use crate::kernels::autodiff::{Slope, join};
+use crate::kernels::autodiff::{Of, Slope, join, largest};
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::Wanted;
-use crate::kernels::pointwise::{Along, Loss, Operand, Required};
+use crate::kernels::pointwise::{Along, Loss, Required, Rest};
 use crate::kernels::portable::{flat, untracked, wide};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 
 /// Configuration of [`GaussianNllLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -148,44 +148,57 @@ pub struct GaussianNllLoss {
 
 loss_module!(GaussianNllLoss, GaussianNllLossConfig);
 
-/// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant.
+/// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant. The last operand is `v`, or
+/// its root.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gaussian {
+pub(crate) struct Gaussian<const ROOT: bool> {
     pub(crate) eps: f64,
     pub(crate) full: bool,
 }
 
-impl Gaussian {
-    /// The variance that counts, and half of `(x - y) / v`. (Halves, so that the difference of two
-    /// numbers is in range.)
+impl<const ROOT: bool> Gaussian<ROOT> {
+    /// A quarter of `(x - y)^2 / v`, half of `(x - y) / v`, and the spread that counts. (Halves, so that
+    /// the difference of two numbers is in range.)
     #[inline(always)]
-    fn terms<R: Real>(&self, [x, y, variance]: [R; 3]) -> (R, R, R) {
-        let least = self.eps.max(variance.least_normal());
-        let variance = variance.at_least(least);
+    fn terms<R: Real>(&self, [x, y, spread]: [R; 3]) -> (R, R, R) {
+        let least = self.eps.max(spread.least_normal());
         let half = x.times(0.5) - y.times(0.5);
-        (half.clone(), half / variance.clone(), variance)
+        match ROOT {
+            true => {
+                let root = spread.at_least(num_traits::Float::sqrt(least));
+                let unit = half / root.clone();
+                (unit.clone() * unit.clone(), unit / root.clone(), root)
+            }
+            false => {
+                let variance = spread.at_least(least);
+                let ratio = half.clone() / variance.clone();
+                (ratio.clone() * half, ratio, variance)
+            }
+        }
     }
 }
 
-impl Definition<3> for Gaussian {
-    const THIRD: bool = true;
+impl<const ROOT: bool> Definition<3> for Gaussian<ROOT> {
+    const PART: f64 = 0.5;
+    const THIRD: bool = !ROOT;
 
     #[inline(always)]
     fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
-        let (half, ratio, variance) = self.terms(operands);
+        let (square, ratio, spread) = self.terms(operands);
         let constant = match self.full {
-            true => core::f64::consts::TAU.ln() / 2.0,
+            true => core::f64::consts::TAU.ln() / 4.0,
             false => 0.0,
         };
-        let value = variance.ln().times(0.5).plus(constant) + (ratio.clone() * half).times(2.0);
-        (value, move || ratio.times(2.0))
+        let of_ln = if ROOT { 0.5 } else { 0.25 };
+        let value = spread.ln().times(of_ln).plus(constant) + square;
+        (value, move || ratio)
     }
 
     #[inline(always)]
     fn third<R: Real>(&self, operands: [R; 3]) -> R {
         let (_, ratio, variance) = self.terms(operands);
         let zero = variance.clone() - variance.clone();
-        zero.plus(0.5) / variance - (ratio.clone() * ratio).times(2.0)
+        zero.plus(0.25) / variance - ratio.clone() * ratio
     }
 }
 
@@ -211,24 +224,15 @@ where
     ) -> Result<Evaluation, LossError> {
         let targets = targets.into_tensor();
         let check = super::check_pair("GaussianNllLoss", &predictions, &targets, &call)?;
-        let definition = Gaussian {
-            eps: self.config.eps,
-            full: self.config.full,
-        };
+        let GaussianNllLossConfig { eps, full, .. } = self.config;
+        let dtype = predictions.dtype();
+        check.holds(dtype, "eps", eps)?;
         let finite = super::finite_target(predictions.dtype());
         let not_negative = Required {
             rule: NOT_NEGATIVE,
             explain: &negative,
         };
         let required = [None, Some(finite), Some(not_negative)];
-        let loss = |rest| Loss {
-            check: &check,
-            definition,
-            rest,
-            required,
-            rows: None,
-            weights: None,
-        };
         match variance.into_predicted() {
             Predicted::Number(number) => {
                 if !(number.is_finite() && number >= 0.0) {
@@ -240,11 +244,26 @@ where
                         format!("variance must be finite and at least 0, but is {number}.");
                     return Err(check.error(kind, message));
                 }
-                let known = Along {
-                    numbers: vec![number],
+                // Its root is in range where it is not itself.
+                const LARGEST_IN_F32: f64 = 1e76;
+                let held = if number > LARGEST_IN_F32 { number } else { 0.0 };
+                check.holds(dtype, "variance", held)?;
+                let root = Along {
+                    numbers: vec![num_traits::Float::sqrt(number)],
                     axis: 0,
                 };
-                loss(vec![Operand::Along(known)]).evaluate([predictions, targets], call)
+                Loss {
+                    check: &check,
+                    definition: Gaussian::<true> { eps, full },
+                    rest: Rest {
+                        flat: None,
+                        along: Some(root),
+                    },
+                    required,
+                    rows: None,
+                    weights: None,
+                }
+                .evaluate([predictions, targets], call)
             }
             Predicted::Tensor { variance, given } => {
                 fits(&check, &predictions, &variance, given)?;
@@ -258,7 +277,20 @@ where
                         .cast(wide(predictions.dtype()))
                         .expand(predictions.shape()),
                 };
-                loss(Vec::new()).evaluate([predictions, targets, variance], call)
+                check.one_tracking([
+                    ("predictions", &predictions),
+                    ("targets", &targets),
+                    ("variance", &variance),
+                ])?;
+                Loss {
+                    check: &check,
+                    definition: Gaussian::<false> { eps, full },
+                    rest: Rest::default(),
+                    required,
+                    rows: None,
+                    weights: None,
+                }
+                .evaluate([predictions, targets, variance], call)
             }
         }
     }
@@ -317,10 +349,19 @@ fn fits<const D: usize>(
             ),
         ));
     }
+    let narrowed = variance.dtype() == DType::F64 && predictions.dtype() != DType::F64;
+    if check.reads() && narrowed {
+        // What is finite as it was given must be so in the narrower type.
+        let values = flat(untracked(variance));
+        let infinite = values.clone().is_inf();
+        let held = Rule::between(f64::NEG_INFINITY, largest(DType::F32)).or_nan();
+        let values = values.mask_fill(infinite, 0.0);
+        check.each_in(&found, predictions.dtype(), &values, held, too_large)?;
+    }
     if check.reads() && (variance.shape() != shape || given != D) {
         // So that the index is one of what was given, and not of what it is expanded to.
         let values = flat(untracked(variance));
-        check.each_in(&found, &values, NOT_NEGATIVE, negative)?;
+        check.each_in(&found, predictions.dtype(), &values, NOT_NEGATIVE, negative)?;
     }
     Ok(())
 }
@@ -340,7 +381,7 @@ fn nothing<const D: usize>(
     let slope = Slope {
         gradient: untracked(variance).zeros_like(),
         kept: [1; D],
-        factor: None,
+        of: Of::Loss,
     };
     Ok(Evaluation {
         value: join(found.value, variance, slope),
@@ -350,6 +391,12 @@ fn nothing<const D: usize>(
 
 /// What a variance must be.
 const NOT_NEGATIVE: Rule = Rule::between(0.0, f64::INFINITY).or_nan();
+
+/// What to say of a variance that only a wider type holds.
+fn too_large(found: &Found) -> String {
+    let too_large = found.too_large();
+    format!("variance {}", too_large.expect("it is finite"))
+}
 
 fn negative(found: &Found) -> String {
     format!(

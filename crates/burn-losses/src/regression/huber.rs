@@ -136,14 +136,18 @@ pub(crate) struct Huber {
 }
 
 impl Definition<2> for Huber {
+    const PART: f64 = 0.25;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let delta = self.delta;
-        let error = x - y;
-        let size = error.clone().abs();
+        let delta = self.delta / 2.0;
+        let half = x.times(0.5) - y.times(0.5);
+        let size = half.clone().abs();
         let clipped = size.clone().at_most(delta);
         let value = clipped.clone() * (size - clipped.times(0.5));
-        (value, move || error.at_least(-delta).at_most(delta))
+        (value, move || {
+            half.at_least(-delta).at_most(delta).times(0.5)
+        })
     }
 }
 
@@ -167,7 +171,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberL
             delta: self.config.delta,
         };
         let targets = targets.into_tensor();
-        super::evaluate("HuberLoss", definition, predictions, targets, call)
+        super::evaluate("HuberLoss", definition, &[], predictions, targets, call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

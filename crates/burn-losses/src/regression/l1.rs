@@ -118,10 +118,12 @@ loss_module!(L1Loss, L1LossConfig);
 pub(crate) struct AbsoluteError;
 
 impl Definition<2> for AbsoluteError {
+    const PART: f64 = 0.5;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let error = x - y;
-        (error.clone().abs(), move || error.sign())
+        let half = x.clone().times(0.5) - y.clone().times(0.5);
+        (half.abs(), move || (x - y).sign().times(0.5))
     }
 }
 
@@ -144,6 +146,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss
         super::evaluate(
             "L1Loss",
             AbsoluteError,
+            &[],
             predictions,
             targets.into_tensor(),
             call,

@@ -51,7 +51,7 @@ pub use smooth_l1::{SmoothL1Loss, SmoothL1LossConfig};
 use crate::error::{Lint, LossError};
 use crate::kernels::autodiff::largest;
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Required};
+use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluation};
@@ -61,20 +61,24 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Tensor};
 
-/// The losses of predictions and targets of one shape, by a definition that depends on their
-/// difference alone: the derivative with respect to the target is the negative one.
+/// The losses of predictions and targets of one shape, by a definition with these options that depends on
+/// their difference alone: the derivative with respect to the target is the negative one.
 fn evaluate<const D: usize>(
     loss: &'static str,
     definition: impl Definition<2>,
+    options: &[(&str, f64)],
     predictions: Tensor<D>,
     targets: Tensor<D>,
     call: Call,
 ) -> Result<Evaluation, LossError> {
     let check = check_pair(loss, &predictions, &targets, &call)?;
+    for &(name, option) in options {
+        check.holds(predictions.dtype(), name, option)?;
+    }
     Loss {
         check: &check,
         definition,
-        rest: Vec::new(),
+        rest: Rest::default(),
         required: [None, Some(finite_target(predictions.dtype()))],
         rows: None,
         weights: None,
@@ -99,6 +103,7 @@ fn check_pair<const D: usize>(
         "targets",
         &targets.shape(),
     )?;
+    check.one_tracking([("predictions", predictions), ("targets", targets)])?;
     Ok(check)
 }
 
@@ -108,6 +113,9 @@ const LEAVE_OUT: &str = "To leave it out, set it to 0 and give it weight 0 in fo
 /// What a target must be: finite.
 fn finite_target(dtype: DType) -> Required<'static> {
     let explain = &|found: &Found| {
+        if let Some(too_large) = found.too_large() {
+            return format!("target {too_large}");
+        }
         format!(
             "target {} at index {:?} is not a finite number. {LEAVE_OUT}",
             found.shown(),

@@ -123,10 +123,12 @@ loss_module!(MseLoss, MseLossConfig);
 pub(crate) struct SquaredError;
 
 impl Definition<2> for SquaredError {
+    const PART: f64 = 0.25;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let error = x - y;
-        (error.clone() * error.clone(), move || error.times(2.0))
+        let half = x.times(0.5) - y.times(0.5);
+        (half.clone() * half.clone(), move || half)
     }
 }
 
@@ -149,6 +151,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLos
         super::evaluate(
             "MseLoss",
             SquaredError,
+            &[],
             predictions,
             targets.into_tensor(),
             call,

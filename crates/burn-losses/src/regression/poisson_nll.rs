@@ -2,7 +2,7 @@
 
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Loss, Operand, Required};
+use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -12,7 +12,6 @@ use crate::target::CountTarget;
 use crate::target::check::{Check, Found, hyper_parameter, shown, values};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -203,6 +202,7 @@ impl PoissonNllLoss {
     ) -> Result<Evaluation, LossError> {
         let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
         check.target_per_element("predictions", &predictions, &targets)?;
+        check.holds(predictions.dtype(), "eps", self.config.eps)?;
         let rate = Required {
             rule: Rule::between(0.0, f64::INFINITY).or_nan(),
             explain: &no_rate,
@@ -214,7 +214,7 @@ impl PoissonNllLoss {
         Loss {
             check: &check,
             definition,
-            rest: vec![Operand::Flat(targets.flat())],
+            rest: Rest::flat(targets.flat()),
             required: [(!LOG_INPUT).then_some(rate), Some(count)],
             rows: None,
             weights: None,
@@ -273,6 +273,9 @@ impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllL
 }
 
 fn no_count(found: &Found) -> String {
+    if let Some(too_large) = found.too_large() {
+        return format!("target {too_large}");
+    }
     let hint = match found.value.is_finite() {
         true => {
             "Counts are not standardised; for targets of any sign use MseLoss, L1Loss or HuberLoss."

@@ -133,18 +133,29 @@ pub(crate) struct SmoothAbsoluteError {
     pub(crate) beta: f64,
 }
 
+/// From which `beta` on its root is taken.
+const LARGE: f64 = 1e30;
+
 impl Definition<2> for SmoothAbsoluteError {
+    const PART: f64 = 0.5;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let error = x - y;
-        let size = error.clone().abs();
-        // An error of 0 divided by a `beta` that rounds to 0 would be NaN.
-        let ratio = match self.beta < error.least_normal() {
-            true => size.clone().sign(),
-            false => size.clone().times(1.0 / self.beta).at_most(1.0),
+        let sign = (x.clone() - y.clone()).sign();
+        let size = (x.times(0.5) - y.times(0.5)).abs();
+        let ratio = if self.beta < size.least_normal() {
+            // An error of 0 divided by a `beta` that rounds to 0 would be NaN.
+            sign.clone().abs()
+        } else if self.beta < LARGE {
+            size.clone().times(2.0 / self.beta).at_most(1.0)
+        } else {
+            // The root of `beta` is in range where it is not itself, nor its inverse.
+            let root = num_traits::Float::sqrt(self.beta);
+            let half_root = (size.clone() - size.clone()).plus(root / 2.0);
+            (size.clone().times(1.0 / root) / half_root).at_most(1.0)
         };
-        let value = ratio.clone() * (size - ratio.clone().times(self.beta / 2.0));
-        (value, move || error.sign() * ratio)
+        let value = ratio.clone() * (size.clone() - size.at_most(self.beta / 2.0).times(0.5));
+        (value, move || sign * ratio.times(0.5))
     }
 }
 
@@ -164,11 +175,21 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Smooth
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let definition = SmoothAbsoluteError {
-            beta: self.config.beta,
-        };
+        let beta = self.config.beta;
+        let definition = SmoothAbsoluteError { beta };
         let targets = targets.into_tensor();
-        super::evaluate("SmoothL1Loss", definition, predictions, targets, call)
+        // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
+        const LARGEST_IN_F32: f64 = 1e70;
+        let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
+        let options = [("beta", held)];
+        super::evaluate(
+            "SmoothL1Loss",
+            definition,
+            &options,
+            predictions,
+            targets,
+            call,
+        )
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

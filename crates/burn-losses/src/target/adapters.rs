@@ -1,6 +1,6 @@
 //! From one target format to another.
 
-use super::check::{Check, dims};
+use super::check::{Check, dims, integers};
 use super::{BinaryTarget, ClassIds, Classes, SignTarget};
 use crate::classification::{label_lists, multi_hot_rows, one_hot_rows};
 use crate::error::{LossError, LossErrorKind, or_panic};
@@ -338,8 +338,8 @@ pub fn triplets(labels: Tensor<1, Int>) -> Triplets {
     }
 }
 
-fn read(labels: Tensor<1, Int>) -> Vec<i64> {
-    labels.into_data().iter().collect()
+fn read(labels: Tensor<1, Int>) -> Vec<i128> {
+    integers(&labels.into_data()).collect()
 }
 
 fn indices(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {

@@ -4,11 +4,13 @@ use super::Readable;
 use crate::checks::reads_values;
 use crate::error::{LossError, LossErrorKind};
 use crate::kernels::autodiff::largest;
+use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use burn::backend::GradientCheckpointingStrategy;
 use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 
 /// How far class probabilities may stray from their range, and a row's sum from 1.
@@ -119,6 +121,65 @@ impl Check {
             ));
         }
         Ok(())
+    }
+
+    /// Inputs that are tracked must be so in one way: Burn cannot put others into one graph.
+    pub(crate) fn one_tracking<const D: usize, const N: usize>(
+        &self,
+        inputs: [(&str, &Tensor<D>); N],
+    ) -> Result<(), LossError> {
+        let mut tracked = inputs.iter().filter(|(_, input)| input.is_tracked());
+        let Some((first, input)) = tracked.next() else {
+            return Ok(());
+        };
+        let checkpointed = |input: &Tensor<D>| {
+            input.gradient_checkpointing_strategy() == Some(GradientCheckpointingStrategy::Balanced)
+        };
+        let Some((other, _)) =
+            tracked.find(|(_, other)| checkpointed(other) != checkpointed(input))
+        else {
+            return Ok(());
+        };
+        let (with, without) = match checkpointed(input) {
+            true => (first, other),
+            false => (other, first),
+        };
+        Err(self.error(
+            LossErrorKind::Tracking,
+            format!(
+                "{with} is tracked with gradient checkpointing and {without} without: Burn cannot put \
+                 both into one graph. Create all of a model and its inputs on one device, either \
+                 `device.autodiff()` or `device.autodiff().gradient_checkpointing()`."
+            ),
+        ))
+    }
+
+    /// An option must be a number of the type that is computed in.
+    pub(crate) fn holds(&self, dtype: DType, name: &str, option: f64) -> Result<(), LossError> {
+        let wide = DType::from(wide(dtype));
+        if option.abs() <= largest(wide) {
+            return Ok(());
+        }
+        Err(self.error(
+            LossErrorKind::Config,
+            format!(
+                "{name} is {}, which {} cannot hold.",
+                shown(option, DType::F64),
+                computed_in(wide)
+            ),
+        ))
+    }
+
+    /// As [`holds`](Self::holds), for a number for each class.
+    pub(crate) fn holds_all(
+        &self,
+        dtype: DType,
+        name: &str,
+        options: &[f64],
+    ) -> Result<(), LossError> {
+        let each = options.iter().enumerate();
+        each.map(|(class, &option)| self.holds(dtype, &format!("{name}[{class}]"), option))
+            .collect()
     }
 
     pub(crate) fn untracked(&self, name: &str, tensor: &impl Readable) -> Result<(), LossError> {
@@ -254,13 +315,15 @@ impl Check {
         rule: Rule,
         explain: impl FnOnce(&Found) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
-        self.each_in(&tensor.shape(), tensor, rule, explain)
+        self.each_in(&tensor.shape(), tensor.dtype(), tensor, rule, explain)
     }
 
-    /// As [`each`](Self::each), for values that were flattened from a tensor of the given shape.
+    /// As [`each`](Self::each), for values that were flattened from a tensor of the given shape, beside
+    /// inputs of the given type.
     pub(crate) fn each_in<const D: usize>(
         &self,
         shape: &Shape,
+        inputs: DType,
         tensor: &Tensor<D>,
         rule: Rule,
         explain: impl FnOnce(&Found) -> String,
@@ -270,27 +333,23 @@ impl Check {
         }
         let data = self.data(tensor)?;
         match position(&data, |value| !rule.holds(&value)) {
-            Some((at, value)) => Err(self.found(at, value, shape, &data, explain)),
+            Some((at, value)) => {
+                let found = Found {
+                    value,
+                    index: unravel(at, shape),
+                    computed: wide(inputs).into(),
+                    data: &data,
+                };
+                Err(self.found(found, explain))
+            }
             None => Ok(None),
         }
     }
 
-    /// The error for the value at a position in row-major order.
-    fn found(
-        &self,
-        at: usize,
-        value: f64,
-        shape: &Shape,
-        data: &TensorData,
-        explain: impl FnOnce(&Found) -> String,
-    ) -> LossError {
-        let found = Found {
-            value,
-            index: unravel(at, shape),
-            data,
-        };
+    /// The error for a value that was found.
+    fn found(&self, found: Found, explain: impl FnOnce(&Found) -> String) -> LossError {
         let message = explain(&found);
-        let index = found.index;
+        let Found { value, index, .. } = found;
         self.error(LossErrorKind::Value { value, index }, message)
     }
 
@@ -323,7 +382,13 @@ impl Check {
             Some(row) => {
                 let mut kept = shape.clone();
                 kept[axis] = 1;
-                Err(self.found(row, sums[row], &kept, &data, explain))
+                let found = Found {
+                    value: sums[row],
+                    index: unravel(row, &kept),
+                    computed: wide(tensor.dtype()).into(),
+                    data: &data,
+                };
+                Err(self.found(found, explain))
             }
             None => Ok(None),
         }
@@ -383,26 +448,36 @@ impl Check {
         ))
     }
 
-    /// Weights for samples, flattened from a tensor of the given shape: finite and not negative.
+    /// Weights for samples, flattened from a tensor of the given shape: not negative, and finite in the
+    /// type that is computed in.
     pub(crate) fn sample_weights(
         &self,
         weights: &Tensor<1>,
         shape: &Shape,
+        inputs: DType,
     ) -> Result<Option<Tensor<1, Bool>>, LossError> {
         self.each_in(
             shape,
+            inputs,
             weights,
-            Rule::between(0.0, largest(weights.dtype())),
-            |found| {
-                format!(
+            Rule::between(0.0, largest(wide(inputs).into())),
+            |found| match found.too_large() {
+                Some(too_large) => format!("weight {too_large}"),
+                None => format!(
                     "weight {} at index {:?} must be finite and at least 0; 0 leaves an element \
                      out.",
                     found.shown(),
                     found.index
-                )
+                ),
             },
         )
     }
+}
+
+/// A type, and how large its numbers may be.
+fn computed_in(dtype: DType) -> String {
+    let largest = shown(largest(dtype), dtype);
+    format!("{dtype:?}, in which this is computed (up to {largest}),")
 }
 
 /// A row is valid where all its entries and the row itself are.
@@ -418,6 +493,8 @@ pub(crate) fn whole_rows<const D: usize>(
 pub(crate) struct Found<'a> {
     pub(crate) value: f64,
     pub(crate) index: Vec<usize>,
+    /// The type in which the loss is computed.
+    computed: DType,
     data: &'a TensorData,
 }
 
@@ -427,17 +504,33 @@ impl Found<'_> {
         shown(self.value, self.data.dtype())
     }
 
+    /// What to say of a number that is one, but not of the type that is computed in.
+    pub(crate) fn too_large(&self) -> Option<String> {
+        (self.value.is_finite() && self.value.abs() > largest(self.computed)).then(|| {
+            format!(
+                "{} at index {:?} is a number that {} cannot hold.",
+                self.shown(),
+                self.index,
+                computed_in(self.computed)
+            )
+        })
+    }
+
     /// Whether all values of the tensor are such; for guessing what went wrong.
     pub(crate) fn all(&self, such: impl Fn(f64) -> bool) -> bool {
         position(self.data, |value| !such(value)).is_none()
     }
 }
 
-/// A value of the given type as it was written.
+/// A value of the given type as it was written; with an exponent where it would have many zeros.
 pub(crate) fn shown(value: f64, dtype: DType) -> String {
-    match dtype {
-        DType::F64 => format!("{value}"),
-        _ => format!("{}", value as f32),
+    let size = value.abs();
+    let plain = size == 0.0 || (1e-5..1e16).contains(&size) || !size.is_finite();
+    match (dtype, plain) {
+        (DType::F64, true) => format!("{value}"),
+        (DType::F64, false) => format!("{value:e}"),
+        (_, true) => format!("{}", value as f32),
+        (_, false) => format!("{:e}", value as f32),
     }
 }
 

@@ -10,6 +10,7 @@ mod behaviours;
 mod burn_nn;
 mod catalogue;
 mod contexts;
+mod edges;
 mod functions;
 mod harness;
 mod properties;

@@ -11,6 +11,7 @@ use super::definition::Definition;
 use super::host::distance::Triplet;
 use super::host::memory::{self, Memory};
 use super::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
+use super::tape::times_infinity;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BackendTypes};
 
@@ -81,6 +82,7 @@ impl<B: InMemory> LossOps for B {
     fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {
         match memory::number(number) {
             Some(1.0) => gradient,
+            Some(number) if number.is_infinite() => times_infinity::<B>(gradient, number),
             Some(number) => B::float_mul_scalar(gradient, number.into()),
             None => B::float_mul(gradient, number.clone()),
         }

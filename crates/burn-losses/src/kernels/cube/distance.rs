@@ -84,11 +84,9 @@ impl Head {
 }
 
 /// A slope weighted and scaled, and in range.
-fn settle<'a>(slope: Traced<'a>, limit: f64, weight: Traced<'a>, scale: Traced<'a>) -> Traced<'a> {
-    let slope = slope.at_least(-limit).at_most(limit);
-    (slope.times_or_zero(weight) * scale)
-        .at_least(-MOST)
-        .at_most(MOST)
+fn settle<'a>(slope: Traced<'a>, limit: f64, scale: Traced<'a>) -> Traced<'a> {
+    let slope = slope.times_or_zero(scale);
+    slope.at_least(-limit).at_most(limit)
 }
 
 /// Distances that are norms.
@@ -162,7 +160,7 @@ impl OfRow for Norms {
         let (loss, slopes, spoiled) = self.head.of(tracer, &distances, &row.own);
         let numbers = norms.into_iter().zip(slopes);
         let numbers = numbers.flat_map(|((scale, norm), slope)| {
-            let slope = settle(slope, MOST, row.weight, row.scale);
+            let slope = settle(slope, MOST, row.scale);
             [not_zero(scale), not_zero(norm), slope]
         });
         Finished {
@@ -295,7 +293,7 @@ impl OfRow for Angles {
             numbers.extend([not_zero(sizes[of]), not_zero(norms[of]), lengths[of].share]);
         }
         numbers.extend(factors);
-        numbers.extend([row.weight, row.scale]);
+        numbers.push(row.scale);
         Finished {
             loss,
             spoiled,
@@ -308,7 +306,7 @@ impl OfRow for Angles {
         let inputs = self.head.inputs();
         let (of_rows, rest) = numbers.split_at(3 * inputs);
         let (factors, rest) = rest.split_at(inputs * inputs);
-        let (weight, scale) = (rest[0], rest[1]);
+        let scale = rest[0];
         let units: Vec<_> = of_rows
             .chunks_exact(3)
             .zip(operands)
@@ -321,7 +319,7 @@ impl OfRow for Angles {
             let terms = factors.iter().zip(&units).map(|(&factor, &x)| factor * x);
             let sum = terms.reduce(|sum, term| sum + term);
             let sum = sum.expect("there are rows");
-            settle(sum, self.limit, weight, scale)
+            settle(sum, self.limit, scale)
         };
         factors.chunks_exact(inputs).map(gradient).collect()
     }

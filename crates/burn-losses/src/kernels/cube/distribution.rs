@@ -2,7 +2,6 @@
 
 use super::of_row::{Finished, OfRow, Row};
 use super::traced::{Traced, Tracer};
-use crate::kernels::host::pointwise::Rows;
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use alloc::vec;
@@ -13,7 +12,10 @@ use alloc::vec::Vec;
 /// The state: the sum of the probabilities.
 #[derive(Debug)]
 pub(crate) struct Distribution {
-    pub(crate) rows: Rows,
+    /// How far the sum may be from 1.
+    pub(crate) tolerance: f64,
+    /// The rows hold logarithms.
+    pub(crate) logarithms: bool,
     /// What must hold for each element.
     pub(crate) rule: Option<Rule>,
 }
@@ -29,7 +31,7 @@ impl OfRow for Distribution {
 
     fn of<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Vec<Traced<'a>> {
         let x = operands[0];
-        let prob = if self.rows.logarithms { x.exp() } else { x };
+        let prob = if self.logarithms { x.exp() } else { x };
         vec![match self.rule {
             Some(rule) => tracer.number(f64::NAN).replace(rule.holds(&x), prob),
             None => prob,
@@ -41,7 +43,7 @@ impl OfRow for Distribution {
     }
 
     fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], _: Row<'a>) -> Finished<'a> {
-        let tolerance = self.rows.tolerance;
+        let tolerance = self.tolerance;
         let valid = state[0].plus(-1.0).between(-tolerance, tolerance);
         let loss = tracer.number(f64::NAN).set(valid, 0.0);
         Finished {

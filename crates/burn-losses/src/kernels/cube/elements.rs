@@ -2,8 +2,8 @@
 
 use super::bundle::{Bundle, BundleExpand, tracer};
 use super::named::Named;
-use super::rows::{Scale, factor};
-use super::samples::WEIGHT;
+use super::rows::Scale;
+use super::samples::{Share, WEIGHT, share};
 use super::sums::{UNITS, of_all_units};
 use super::traced::{Special, Traced, Tracer};
 use crate::kernels::definition::Definition;
@@ -16,13 +16,24 @@ use cubecl::prelude::*;
 
 /// What a kernel computes of an element.
 pub(crate) trait OfElement: Debug + Send + Sync + 'static {
-    /// The weighted loss, whether something is not valid, and the gradient of each input.
+    /// What share of the loss and its gradients the definition gives.
+    fn part(&self) -> f64;
+
+    /// The weighted loss, whether something is not valid, and the gradient of each input; scaled.
     fn at<'a>(
         &self,
         tracer: Tracer<'a>,
         element: Element<'a>,
-        scale: Traced<'a>,
+        scales: Scales<'a>,
     ) -> Vec<Traced<'a>>;
+}
+
+/// What an element's loss and gradient are multiplied by.
+pub(crate) struct Scales<'a> {
+    /// What makes a share of all of a weight.
+    share: [Traced<'a>; 2],
+    losses: Traced<'a>,
+    gradient: Traced<'a>,
 }
 
 /// An element of each operand, and what it counts.
@@ -47,11 +58,15 @@ pub(crate) struct Defined<D, const K: usize> {
 }
 
 impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
+    fn part(&self) -> f64 {
+        D::PART
+    }
+
     fn at<'a>(
         &self,
         tracer: Tracer<'a>,
         element: Element<'a>,
-        scale: Traced<'a>,
+        scales: Scales<'a>,
     ) -> Vec<Traced<'a>> {
         let Ok(operands) = <[Traced; K]>::try_from(element.operands) else {
             unreachable!("a definition is given its operands")
@@ -65,20 +80,26 @@ impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
             }
         }
         let class = |x: Traced<'a>| element.class.map_or(x, |weight| x.times_or_zero(weight));
-        let (sample, allowed) = match element.sample {
+        let (weighted, allowed) = match element.sample {
             Some(weight) => {
                 let holds = WEIGHT.holds(&weight);
-                (Some(nan.replace(holds, weight)), nan.set(holds, 0.0))
+                let weight = nan.replace(holds, weight);
+                let weight = weight * scales.share[0] * scales.share[1];
+                (Some(weight), nan.set(holds, 0.0))
             }
             None => (None, zero),
         };
-        let sample = |x: Traced<'a>| sample.map_or(x, |weight| x.times_or_zero(weight));
+        // A weight meets the scale before either meets a loss or slope, so that no product of these leaves
+        // the range where the result does not.
+        let scaled = |x: Traced<'a>, scale: Traced<'a>| match weighted {
+            Some(weight) => x.times_or_zero(weight * scale),
+            None => x * scale,
+        };
         let (loss, slope) = self.definition.at(operands);
-        let loss = sample(class(loss) + spoiled);
+        let loss = scaled(class(loss) + spoiled, scales.losses);
         let settle = |slope: Traced<'a>| {
-            let slope = class(slope).at_least(-self.limit).at_most(self.limit) + spoiled;
-            let most = f64::from(f32::MAX);
-            sample(slope).at_least(-most).at_most(most) * scale
+            let slope = scaled(class(slope) + spoiled, scales.gradient);
+            slope.at_least(-self.limit).at_most(self.limit)
         };
         let slope = settle(slope());
         let invalid = zero.set((spoiled + allowed).is_nan(), 1.0);
@@ -150,7 +171,8 @@ impl OfRows {
 #[cube]
 fn computed(
     operands: &Bundle,
-    scale: f32,
+    share: &Share,
+    scale: &Scale,
     special: &Special,
     #[comptime] extra: [bool; 3],
     #[comptime] plan: &Plan,
@@ -166,8 +188,12 @@ fn computed(
             sample,
             of_row,
         };
-        let scale = tracer.of(scale);
-        let values = plan.of_element.at(tracer, element, scale);
+        let scales = Scales {
+            share: [tracer.of(share.scale), tracer.of(share.one_over_sum)],
+            losses: tracer.of(scale.losses),
+            gradient: tracer.of(scale.gradient),
+        };
+        let values = plan.of_element.at(tracer, element, scales);
         values.into_iter().collect::<BundleExpand>()
     })
 }
@@ -194,7 +220,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     weights: &ComptimeOption<Along>,
     samples: &ComptimeOption<Box<[Vector<f32, N>]>>,
     of_rows: &ComptimeOption<OfRows>,
-    divisor: &ComptimeOption<Box<[f32]>>,
+    total: &ComptimeOption<Box<[f32]>>,
     of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_third: &mut ComptimeOption<Box<[Vector<G, N>]>>,
@@ -206,7 +232,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     #[comptime] plan: Plan,
     #[define(F, P, G)] _dtypes: [ElemType; 3],
 ) {
-    let factor = factor(divisor, scale.gradient);
+    let share = share(total);
     let mut sum = Vector::<f32, N>::new(0f32);
     let mut invalid = Vector::<f32, N>::new(0f32);
     let start = CUBE_POS * extent.of_unit * comptime!(UNITS as usize);
@@ -265,9 +291,9 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
                 ComptimeOption::None => {}
             }
             let extra = comptime!([weights.is_some(), samples.is_some(), of_rows.is_some()]);
-            let computed = computed(&operands, factor, &special, extra, &plan);
+            let computed = computed(&operands, &share, &scale, &special, extra, &plan);
             let loss = computed.at::<Vector<f32, N>>(0usize);
-            sum += loss * Vector::new(scale.losses);
+            sum += loss;
             invalid += computed.at::<Vector<f32, N>>(1usize);
             #[comptime]
             match losses {

@@ -1,6 +1,6 @@
 //! The ids that a kernel will read.
 
-use crate::kernels::id::Id;
+use crate::kernels::id::{Id, anything};
 use cubecl::ir::Scope;
 use cubecl::prelude::*;
 
@@ -19,6 +19,14 @@ impl<I: Int> Clone for TracedId<'_, I> {
             value: self.value.clone_unchecked(),
         }
     }
+}
+
+/// How many classes there are, which the kernel is told when it is launched.
+pub(crate) struct TracedClasses {
+    /// The id of the last one.
+    pub(crate) last: NativeExpand<usize>,
+    /// The ids' type holds that number.
+    pub(crate) held: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +50,17 @@ impl<'a, I: Int> TracedId<'a, I> {
 
 impl<'a, I: Int> Id for TracedId<'a, I> {
     type Mask = IdMask<'a>;
+    type Classes = TracedClasses;
+
+    fn is_below(&self, classes: TracedClasses) -> IdMask<'a> {
+        match classes.held {
+            true => {
+                let last = I::__expand_cast_from(self.scope, classes.last);
+                self.mask(self.value.__expand_le_method(self.scope, &last))
+            }
+            false => anything(self),
+        }
+    }
 
     fn range(&self) -> (i128, i128) {
         self.range

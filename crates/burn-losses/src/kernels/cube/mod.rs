@@ -24,6 +24,7 @@ use super::definition::Definition;
 use super::host::distance::Triplet;
 use super::ops::{ClassTarget, Classes, Pairs, Pointwise};
 use burn::backend::TensorMetadata;
+use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use distribution::Distribution;
 use elements::Defined;
@@ -32,8 +33,7 @@ use softmax::{CrossEntropy, Likelihood, Share};
 
 /// What is computed of the classes of each sample.
 pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1> {
-    let classes = input.shape()[call.axis];
-    let limit = largest(input.dtype);
+    let limit = limit(core::slice::from_ref(&input));
     let weighted = call.weights.is_some();
     let smoothing = call.label_smoothing;
     let (share, ids, probs) = match call.target {
@@ -59,7 +59,6 @@ pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1
             Some(rule) => Named::of_row(Likelihood { rule, limit }),
             None => Named::of_row(CrossEntropy {
                 share,
-                classes,
                 weighted: weighted && !one,
                 limit,
             }),
@@ -81,9 +80,13 @@ pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
 ) -> Elements<N> {
     let mut rules = call.rules;
     // The rule of an operand that breaks it spoils the whole row.
-    let distribution = call.rows.map(|rows| Distribution {
-        rows,
-        rule: rules[rows.operand].take(),
+    let distribution = call.rows.map(|rows| {
+        let distribution = Distribution {
+            tolerance: rows.tolerance,
+            logarithms: rows.logarithms,
+            rule: rules[rows.operand].take(),
+        };
+        (rows, distribution)
     });
     let defined = Defined {
         definition: call.definition,
@@ -94,7 +97,8 @@ pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
     Elements {
         of_element: Named::of_element(defined),
         inputs,
-        rest: call.rest,
+        flat: call.flat,
+        along: call.along,
         weights: call.weights,
         distribution,
     }
@@ -131,8 +135,17 @@ fn of_vectors<const N: usize>(
     }
 }
 
-/// The largest size of a gradient.
+/// The largest size of a gradient, in the type it is stored in.
 fn limit(inputs: &[CubeTensor]) -> f64 {
-    let largest = inputs.iter().map(|input| largest(input.dtype));
+    let largest = inputs.iter().map(|input| largest(stored(input.dtype)));
     largest.fold(0.0, f64::max)
+}
+
+/// The type in which the gradient of an input is stored. That of a narrow range is kept wide until it has met
+/// what comes from above.
+fn stored(input: DType) -> DType {
+    match input {
+        DType::F16 => DType::F32,
+        dtype => dtype,
+    }
 }

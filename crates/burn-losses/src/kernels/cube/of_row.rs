@@ -12,6 +12,11 @@ use core::fmt::Debug;
 /// has a *state*, and two states make one. What the state of the row gives is the loss, and numbers with which
 /// the gradient is computed when the row is read again.
 pub(crate) trait OfRow: Debug + Send + Sync + 'static {
+    /// What share of the loss is given, a power of two: a part may be in range where the whole is not.
+    fn part(&self) -> f64 {
+        1.0
+    }
+
     /// How many numbers a state has.
     fn states(&self) -> usize;
 
@@ -36,8 +41,7 @@ pub(crate) struct Row<'a> {
     /// Of a row with a class: the input there; how much the class counts, 0 where it is ignored and NaN
     /// where it is none; the same without the class's weight; that weight. Of one with a sign: that.
     pub(crate) own: Vec<Traced<'a>>,
-    /// The weight of the sample, and what the gradient is multiplied by.
-    pub(crate) weight: Traced<'a>,
+    /// What the gradient is multiplied by, the weight of the sample included: 0 where that is.
     pub(crate) scale: Traced<'a>,
 }
 

@@ -7,7 +7,7 @@
 use super::bundle::{Bundle, BundleExpand, tracer};
 use super::named::Named;
 use super::of_row::{Finished, OfRow, Row};
-use super::samples::{Samples, allowed, own_class};
+use super::samples::{Samples, allowed, own_class, share};
 use super::traced::Special;
 use crate::kernels::real::Real;
 use cubecl::prelude::*;
@@ -41,29 +41,14 @@ pub(crate) struct Layout {
     pub(crate) gradient_pitch: usize,
 }
 
-/// What the results are multiplied by.
+/// What the results are multiplied by, besides the weights of the samples.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
 pub(crate) struct Scale {
-    /// The losses before they are added up: a power of two that keeps their sum in range.
+    /// The losses: what makes the whole of a part, and a power of two that keeps their sum in range.
     pub(crate) losses: f32,
-    /// The gradient, if that is not divided by a number of the device.
+    /// The gradient.
     pub(crate) gradient: f32,
-}
-
-/// What a gradient is multiplied by: one over a number of the device, or a number that is known.
-#[cube]
-pub(crate) fn factor(divisor: &ComptimeOption<Box<[f32]>>, known: f32) -> f32 {
-    let mut factor = known;
-    #[comptime]
-    match divisor {
-        ComptimeOption::Some(divisor) => {
-            let by = divisor[0];
-            factor = select(by == 0f32, 0f32, 1f32 / by);
-        }
-        ComptimeOption::None => {}
-    }
-    factor
 }
 
 /// The place of the first element of a row.
@@ -246,23 +231,24 @@ fn component<N: Size>(vector: Vector<f32, N>, at: usize) -> f32 {
     component
 }
 
-/// What the row comes to: its weighted loss, 1 if something of it is not valid or else 0, the gradient at
+/// What the row comes to: its weighted and scaled loss, 1 if something of it is not valid or else 0, the gradient at
 /// its class, and the numbers of the gradient.
 #[cube]
 fn finished(
     state: &Bundle,
     own: &Bundle,
     weight: f32,
-    scale: f32,
+    scale: &Scale,
     special: &Special,
     #[comptime] plan: &Plan,
 ) -> Bundle {
+    let of_losses = weight * scale.losses;
+    let of_gradient = weight * scale.gradient;
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let row = Row {
             own: own.traced(tracer),
-            weight: tracer.of(weight),
-            scale: tracer.of(scale),
+            scale: tracer.of(of_gradient),
         };
         let Finished {
             loss,
@@ -274,7 +260,7 @@ fn finished(
         let zero = tracer.number(0.0);
         let invalid = zero.set(spoiled.is_nan(), 1.0).set(weight.is_nan(), 1.0);
         let first = [
-            loss.times_or_zero(weight),
+            loss.times_or_zero(tracer.of(of_losses)),
             invalid,
             at_class.unwrap_or(zero),
         ];
@@ -309,7 +295,7 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     ids: &ComptimeOption<Box<[I]>>,
     signs: &ComptimeOption<Box<[f32]>>,
     samples: &ComptimeOption<Box<[f32]>>,
-    divisor: &ComptimeOption<Box<[f32]>>,
+    total: &ComptimeOption<Box<[f32]>>,
     of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_third: &mut ComptimeOption<Box<[Vector<G, N>]>>,
@@ -346,7 +332,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     #[comptime]
     match ids {
         ComptimeOption::Some(ids) => {
-            let found = own_class::<I>(ids[row], &special, &plan.samples);
+            let classes = layout.length * N::value();
+            let found = own_class::<I>(ids[row], classes, &special, &plan.samples);
             class_vector = found.class / N::value();
             class_component = found.class % N::value();
             is_class = found.is_class;
@@ -379,7 +366,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
         }
         ComptimeOption::None => {}
     }
-    let factor = factor(divisor, scale.gradient);
+    let share = share(total);
+    let weight = share.of(weight);
 
     let variables = nothing(&special, &plan).variables::<N>();
     let mut element = lane;
@@ -405,7 +393,7 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     } else {
         state
     };
-    let finished = finished(&state, &own, weight, factor, &special, &plan);
+    let finished = finished(&state, &own, weight, &scale, &special, &plan);
 
     let any = comptime!(of_first.is_some() || of_second.is_some() || of_third.is_some());
     if any {
@@ -442,7 +430,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
                             }
                         }
                     }
-                    of_first[start_gradient + at] = Vector::cast_from(gradient.read());
+                    let gradient = gradient.read() * Vector::new(share.something);
+                    of_first[start_gradient + at] = Vector::cast_from(gradient);
                 }
                 ComptimeOption::None => {}
             }
@@ -478,7 +467,7 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     let rows = comptime!(plan.rows as usize);
     sync_cube();
     if lane == 0 {
-        shared[group_row] = select(active, loss * scale.losses, 0f32);
+        shared[group_row] = select(active, loss, 0f32);
         shared[rows + group_row] = select(active, finished.at::<f32>(1usize), 0f32);
     }
     let levels = comptime!(plan.rows.ilog2());

@@ -28,12 +28,11 @@ pub(crate) enum Share {
 ///
 /// The state: the largest logit, and the sum of the exponentials of the others less it. The largest
 /// contributes exactly 1; adding up the others without it keeps what they contribute, however little it
-/// is. Where every class counts, also the sum of `-q (logit - largest)`, and of `q`; where each has a
-/// probability, their sum too.
+/// is. Where every class counts, also half of the sum of `-q (logit - largest)`, and the sum of `q`; where
+/// each has a probability, their sum too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CrossEntropy {
     pub(crate) share: Share,
-    pub(crate) classes: usize,
     /// The classes have weights: an operand after the others.
     pub(crate) weighted: bool,
     /// The largest size of a gradient.
@@ -49,12 +48,11 @@ const PROBS: usize = 4;
 impl CrossEntropy {
     /// How much a class counts that is not the one of the row.
     fn counts<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Traced<'a> {
-        let spread = |of: f64| of / self.classes as f64;
         let q = match self.share {
             Share::One => tracer.number(0.0),
-            Share::Spread(of) => tracer.number(spread(of)),
+            Share::Spread(of) => tracer.over_length(of),
             Share::Own { spread: 0.0, .. } => operands[1],
-            Share::Own { spread: of, .. } => operands[1].times(1.0 - of).plus(spread(of)),
+            Share::Own { spread: of, .. } => operands[1].times(1.0 - of) + tracer.over_length(of),
         };
         match (self.weighted, operands.last()) {
             (true, Some(&weight)) => q * weight,
@@ -68,12 +66,12 @@ impl CrossEntropy {
         let rest = (of_row.others.plus(1.0) - exp).replace(x.same(&of_row.largest), of_row.others);
         let q_of_rest = of_row.counted - q;
         let slope = cross_entropy_slope(exp * of_row.share, rest * of_row.share, q, q_of_rest);
-        self.settle(slope, of_row.weight, of_row.scale)
+        self.settle(slope, of_row.scale)
     }
 
-    fn settle<'a>(&self, slope: Traced<'a>, weight: Traced<'a>, scale: Traced<'a>) -> Traced<'a> {
-        let slope = slope.times_or_zero(weight);
-        slope.at_least(-self.limit).at_most(self.limit) * scale
+    fn settle<'a>(&self, slope: Traced<'a>, scale: Traced<'a>) -> Traced<'a> {
+        let slope = slope.times_or_zero(scale);
+        slope.at_least(-self.limit).at_most(self.limit)
     }
 }
 
@@ -87,7 +85,6 @@ struct OfSoftmax<'a> {
     counted: Traced<'a>,
     /// 1 if the row counts, 0 if not, and NaN if its target is not valid.
     kept: Traced<'a>,
-    weight: Traced<'a>,
     scale: Traced<'a>,
 }
 
@@ -99,13 +96,12 @@ impl<'a> OfSoftmax<'a> {
             self.share,
             self.counted,
             self.kept,
-            self.weight,
             self.scale,
         ]
     }
 
     fn of(numbers: &[Traced<'a>]) -> Self {
-        let &[largest, others, share, counted, kept, weight, scale] = numbers else {
+        let &[largest, others, share, counted, kept, scale] = numbers else {
             unreachable!("these are the numbers given above")
         };
         Self {
@@ -114,13 +110,21 @@ impl<'a> OfSoftmax<'a> {
             share,
             counted,
             kept,
-            weight,
             scale,
         }
     }
 }
 
+/// Half of the difference of two logits. (The whole may be out of range where its share of a mean is not.)
+fn half_apart<'a>(a: Traced<'a>, b: Traced<'a>) -> Traced<'a> {
+    a.times(0.5) - b.times(0.5)
+}
+
 impl OfRow for CrossEntropy {
+    fn part(&self) -> f64 {
+        0.5
+    }
+
     fn states(&self) -> usize {
         match self.share {
             Share::One => TERMS,
@@ -162,7 +166,7 @@ impl OfRow for CrossEntropy {
         if a.len() > TERMS {
             let terms = |of: &[Traced<'a>]| {
                 let is_largest = of[LARGEST].same(&largest);
-                let shift = (of[LARGEST] - largest).set(is_largest, 0.0);
+                let shift = half_apart(of[LARGEST], largest).set(is_largest, 0.0);
                 of[TERMS] + nll_term(shift, of[COUNTED]).0
             };
             state.extend([terms(a) + terms(b), a[COUNTED] + b[COUNTED]]);
@@ -177,8 +181,8 @@ impl OfRow for CrossEntropy {
         let zero = tracer.number(0.0);
         let (largest, others) = (state[LARGEST], state[OTHERS]);
         let share = tracer.number(1.0) / others.plus(1.0);
-        let ln_sum = ln_1p(others);
-        let Row { own, weight, scale } = row;
+        let half_ln_sum = ln_1p(others).times(0.5);
+        let Row { own, scale } = row;
         // What the class of the row counts, and what all do.
         let (kept, mut loss, mut counted) = match self.share {
             Share::One => (zero, zero, zero),
@@ -199,10 +203,10 @@ impl OfRow for CrossEntropy {
             Share::Own { .. } => None,
         };
         if let Some(q) = extra {
-            loss = loss + nll_term(own[0] - largest, q).0;
+            loss = loss + nll_term(half_apart(own[0], largest), q).0;
             counted = counted + q;
         }
-        loss = loss + nll_term(-ln_sum, counted).0;
+        loss = loss + nll_term(-half_ln_sum, counted).0;
         if state.len() > TERMS {
             // The terms took equal logits for no distance, even infinite ones.
             let finite = largest.between(f32::MIN.into(), f32::MAX.into());
@@ -217,7 +221,6 @@ impl OfRow for CrossEntropy {
             share,
             counted,
             kept,
-            weight,
             scale,
         };
         let at_class = extra.map(|q| match self.share {
@@ -230,10 +233,7 @@ impl OfRow for CrossEntropy {
         let numbers = match self.share {
             Share::One => {
                 let slope = cross_entropy_slope(tracer.number(1.0), zero, zero, counted);
-                vec![
-                    largest,
-                    share.times_or_zero(self.settle(slope, weight, scale)),
-                ]
+                vec![largest, share.times_or_zero(self.settle(slope, scale))]
             }
             _ => of_row.numbers(),
         };
@@ -289,10 +289,10 @@ impl OfRow for Likelihood {
         let nan = tracer.number(f64::NAN);
         let spoiled = state[0].replace(q.is_nan(), nan);
         let (loss, slope) = nll_term(x, q);
-        let slope = (slope() + spoiled).times_or_zero(row.weight);
-        let slope = slope.at_least(-self.limit).at_most(self.limit) * row.scale;
+        let slope = (slope() + spoiled).times_or_zero(row.scale);
+        let slope = slope.at_least(-self.limit).at_most(self.limit);
         // No other class has a gradient.
-        let nan = nan.times_or_zero(row.weight);
+        let nan = nan.times_or_zero(row.scale);
         let other = tracer.number(0.0).replace(spoiled.is_nan(), nan);
         Finished {
             loss: loss + spoiled,

@@ -60,7 +60,7 @@ pub(crate) struct Reduction {
     pub(crate) partials: usize,
     /// What the losses were not multiplied by before they were added up.
     pub(crate) power: f32,
-    /// What the sum is divided by, if that is not a number of the device.
+    /// What the sum is divided by.
     pub(crate) divisor: f32,
     /// What the losses count, if that is not a number of the device.
     pub(crate) weight: f32,
@@ -70,11 +70,10 @@ pub(crate) struct Reduction {
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn total_kernel(
     partials: &[f32],
-    divisor: &ComptimeOption<Box<[f32]>>,
+    shares: &ComptimeOption<Box<[f32]>>,
     value: &mut ComptimeOption<Box<[f32]>>,
     invalid: &mut ComptimeOption<Box<[f32]>>,
     weight: &mut ComptimeOption<Box<[f32]>>,
-    factor: &mut ComptimeOption<Box<[f32]>>,
     reduction: Reduction,
 ) {
     let mut sum = 0f32;
@@ -87,10 +86,11 @@ pub(crate) fn total_kernel(
     }
     let sums = of_all_units(sum, spoiled);
     let sum = sums.first;
-    let mut by = reduction.divisor;
+    let by = reduction.divisor;
+    let mut nothing = by == 0f32;
     #[comptime]
-    match divisor {
-        ComptimeOption::Some(divisor) => by = divisor[0],
+    match shares {
+        ComptimeOption::Some(total) => nothing = total[0] == 0f32,
         ComptimeOption::None => {}
     }
     let one_over = select(by == 0f32, 0f32, 1f32 / by);
@@ -98,10 +98,9 @@ pub(crate) fn total_kernel(
         #[comptime]
         match value {
             ComptimeOption::Some(value) => {
-                // There is nothing to average where the divisor is 0.
-                let nothing = by == 0f32 && !sum.is_nan();
+                // Where there is nothing to average, a target that is not valid still shows.
                 let mean = sum * (one_over * reduction.power);
-                value[0] = select(nothing, 0f32, mean);
+                value[0] = select(nothing && !sum.is_nan(), 0f32, mean);
             }
             ComptimeOption::None => {}
         }
@@ -115,11 +114,41 @@ pub(crate) fn total_kernel(
             ComptimeOption::Some(weight) => weight[0] = reduction.weight,
             ComptimeOption::None => {}
         }
-        #[comptime]
-        match factor {
-            ComptimeOption::Some(factor) => factor[0] = one_over,
-            ComptimeOption::None => {}
-        }
+    }
+}
+
+/// What weights are multiplied by before they are added up: the first keeps the sum of small ones in range,
+/// and the second that of large ones.
+const LARGER: f32 = (1u64 << 40) as f32;
+const SMALLER: f32 = 1.0 / LARGER;
+
+/// What the sums of the workgroups' weights come to: a sum, and what the weights were multiplied by for it;
+/// and the sum of the weights as they are.
+#[cube(launch)]
+pub(crate) fn weight_total_kernel(
+    partials: &[f32],
+    total: &mut [f32],
+    weight: &mut [f32],
+    count: usize,
+    terms: f32,
+    special: Special,
+) {
+    let mut large = 0f32;
+    let mut small = 0f32;
+    let mut at = UNIT_POS as usize;
+    while at < count {
+        large += partials[2 * at];
+        small += partials[2 * at + 1];
+        at += comptime!(UNITS as usize);
+    }
+    let sums = of_all_units(large, small);
+    if UNIT_POS == 0 {
+        let fits = sums.first < special.infinity;
+        let sum = select(fits, sums.first, sums.second) / terms;
+        let scale = select(fits, LARGER, SMALLER);
+        total[0] = sum;
+        total[1] = scale;
+        weight[0] = sum / scale;
     }
 }
 
@@ -132,18 +161,20 @@ pub(crate) fn weight_kernel<I: Int>(
     samples: &ComptimeOption<Box<[f32]>>,
     partials: &mut [f32],
     rows: usize,
+    classes: usize,
     special: Special,
     #[comptime] plan: Samples,
     #[define(I)] _dtype: ElemType,
 ) {
-    let mut sum = 0f32;
+    let mut large = 0f32;
+    let mut small = 0f32;
     let mut row = ABSOLUTE_POS;
     while row < rows {
         let mut count = 1f32;
         #[comptime]
         match ids {
             ComptimeOption::Some(ids) => {
-                let found = own_class::<I>(ids[row], &special, &plan);
+                let found = own_class::<I>(ids[row], classes, &special, &plan);
                 let mut weight = 1f32;
                 #[comptime]
                 match weights {
@@ -161,13 +192,14 @@ pub(crate) fn weight_kernel<I: Int>(
             }
             ComptimeOption::None => {}
         }
-        sum += count;
+        large += count * LARGER;
+        small += count * SMALLER;
         row += CUBE_COUNT * comptime!(UNITS as usize);
     }
-    let sums = of_all_units(sum, 0f32);
+    let sums = of_all_units(large, small);
     if UNIT_POS == 0 {
         partials[2 * CUBE_POS] = sums.first;
-        partials[2 * CUBE_POS + 1] = 0f32;
+        partials[2 * CUBE_POS + 1] = sums.second;
     }
 }
 
@@ -187,7 +219,11 @@ pub(crate) fn scale_kernel<G: Float, N: Size>(
     }
     let at = ABSOLUTE_POS;
     if at < length {
-        let product = Vector::<f32, N>::cast_from(gradient[at]) * Vector::new(number);
+        let number = Vector::<f32, N>::new(number);
+        let gradient = Vector::<f32, N>::cast_from(gradient[at]);
+        let zero = Vector::<f32, N>::new(0f32);
+        // Nothing times an infinite scale is nothing.
+        let product = select_many(gradient.equal(&zero), zero, gradient * number);
         scaled[at] = Vector::cast_from(product);
     }
 }

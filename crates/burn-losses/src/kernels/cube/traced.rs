@@ -17,11 +17,19 @@ use cubecl::prelude::*;
 pub(crate) struct Special {
     pub(crate) nan: f32,
     pub(crate) infinity: f32,
+    /// One over the length of a row: not a constant, or each length would compile a kernel.
+    pub(crate) of_row: f32,
 }
 
 impl SpecialLaunch {
+    /// Of a kernel over rows of that length.
+    pub(crate) fn of_rows(length: usize) -> Self {
+        Self::new(f32::NAN, f32::INFINITY, (1.0 / length as f64) as f32)
+    }
+
+    /// Of a kernel that knows no rows.
     pub(crate) fn given() -> Self {
-        Self::new(f32::NAN, f32::INFINITY)
+        Self::of_rows(1)
     }
 }
 
@@ -50,6 +58,11 @@ pub(crate) struct Tracer<'a> {
 impl<'a> Tracer<'a> {
     pub(crate) fn of<T: ?Sized>(self, value: NativeExpand<T>) -> Traced<'a> {
         self.wrap(value.expand.into())
+    }
+
+    /// A number over the length of a row.
+    pub(crate) fn over_length(self, number: f64) -> Traced<'a> {
+        self.wrap(self.special.of_row).times(number)
     }
 
     pub(crate) fn number(self, number: f64) -> Traced<'a> {

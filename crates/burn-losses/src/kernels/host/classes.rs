@@ -7,12 +7,13 @@
 
 use super::{
     CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, in_chunks, multiply,
-    read_weights, spread, sum, take, tree,
+    read_weight, read_weights, spread, sum, take, tree,
 };
 use crate::kernels::id::classify;
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, ln_1p, nll_term};
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::ops::Range;
 
 /// From this number of adjacent classes on, a sample is swept by itself.
@@ -77,7 +78,10 @@ enum Id {
 impl Reads<'_> {
     #[inline(always)]
     fn id(&self, ids: Source, ignored: &[i64], sample: usize) -> Id {
-        let found = classify(ids.integer(sample), self.layout.classes, ignored);
+        let Some(id) = ids.integer(sample) else {
+            return Id::Invalid;
+        };
+        let found = classify(id, self.layout.classes, ignored);
         match (found.is_class, found.valid) {
             (true, _) => Id::Class(found.class as u32),
             (false, true) => Id::Ignored,
@@ -90,38 +94,60 @@ impl Reads<'_> {
         self.weights.map_or(1.0, |weights| weights[class as usize])
     }
 
-    /// The sum of the weights with which the samples count.
-    pub(crate) fn weight_sum(&self) -> f64 {
+    /// Whether each sample counts as one.
+    pub(crate) fn count_alike(&self) -> bool {
+        self.samples.is_none() && self.classes_count_alike()
+    }
+
+    #[inline(always)]
+    fn classes_count_alike(&self) -> bool {
+        match self.target {
+            Target::Probs { .. } => true,
+            Target::Ids { ignored, .. } => ignored.is_empty() && self.weights.is_none(),
+        }
+    }
+
+    /// The sum of the weights with which the samples of a loss in `F` count, each times `scale`.
+    pub(crate) fn weight_sum<F: Float>(&self, scale: f64) -> f64 {
         let samples = self.layout.samples();
-        let sums = in_chunks::<u8, _, 0>(samples, CHUNK, [], self);
-        sums.iter().sum()
+        let work = WeightSum::<F> {
+            reads: self,
+            scale,
+            computed: PhantomData,
+        };
+        in_chunks::<u8, _, 0>(samples, CHUNK, [], &work)
+            .iter()
+            .sum()
     }
 }
 
+struct WeightSum<'a, F> {
+    reads: &'a Reads<'a>,
+    scale: f64,
+    computed: PhantomData<F>,
+}
+
 /// The sum of the weights of some samples.
-impl Work<Chunk<'_, u8, 0>, ()> for Reads<'_> {
+impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
     type Result = f64;
 
     #[inline(always)]
     fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
+        let reads = self.reads;
         let mut lanes = [0.0; LANES];
         for (at, sample) in range.enumerate() {
-            let own = match self.target {
-                Target::Probs { .. } => 1.0,
-                // Then all count alike.
-                Target::Ids { ignored: &[], .. } if self.weights.is_none() => 1.0,
-                Target::Ids { ids, ignored } => match self.id(ids, ignored, sample) {
-                    Id::Class(class) => self.weight(class),
-                    Id::Ignored | Id::Invalid => 0.0,
-                },
-            };
-            lanes[at % LANES] += match self.samples {
-                Some(weights) => {
-                    let mut weight = [0.0];
-                    read_weights::<f64>(weights, sample, &mut weight);
-                    own * weight[0]
+            let own = match reads.target {
+                Target::Ids { ids, ignored } if !reads.classes_count_alike() => {
+                    match reads.id(ids, ignored, sample) {
+                        Id::Class(class) => reads.weight(class),
+                        Id::Ignored | Id::Invalid => 0.0,
+                    }
                 }
-                None => own,
+                _ => 1.0,
+            };
+            lanes[at % LANES] += match reads.samples {
+                Some(weights) => own * (read_weight::<F>(weights, sample).0 * self.scale),
+                None => own * self.scale,
             };
         }
         tree(&lanes)
@@ -249,7 +275,9 @@ struct Tile<F> {
     /// `ln(1 + others)`, and `1 / (1 + others)`.
     ln_sums: Vec<F>,
     shares: Vec<F>,
-    /// The weights of the samples, and their losses.
+    /// The weights of the samples as they are read, and as they count; and the losses, in halves. (The
+    /// difference of two logits may be out of range where its share of a mean is not.)
+    read: Vec<f64>,
     weights: Vec<F>,
     losses: Vec<F>,
     /// For each sample a number that is needed between two loops.
@@ -269,6 +297,7 @@ impl<F: Float> Tile<F> {
             others: Vec::new(),
             ln_sums: Vec::new(),
             shares: Vec::new(),
+            read: Vec::new(),
             weights: Vec::new(),
             losses: Vec::new(),
             numbers: Vec::new(),
@@ -290,8 +319,18 @@ impl<F: Float> Tile<F> {
             numbers.resize(width, F::default());
         }
         self.at.resize(width, 0);
+        self.read.resize(width, 1.0);
         self.others.resize(width, 0.0);
         self.sums.resize(width, 0.0);
+    }
+
+    /// The losses, which are in halves until then.
+    #[inline(always)]
+    fn whole_losses(&mut self) -> &[F] {
+        for loss in &mut self.losses {
+            *loss = loss.times(2.0);
+        }
+        &self.losses
     }
 }
 
@@ -344,7 +383,7 @@ impl<F: Float> Work<Adjacent<'_, F>, Tile<F>> for Sweep<'_> {
             found.add(self.solve(tile, place, gradient.is_some()));
             if let Some(losses) = &mut losses {
                 let at = first - samples.start;
-                losses.write(at, &tile.losses);
+                losses.write(at, tile.whole_losses());
             }
             if let Some(gradient) = &mut gradient {
                 match width {
@@ -391,7 +430,7 @@ impl<F: Float> Work<Apart<'_, F>, Tile<F>> for Sweep<'_> {
         }
         let found = self.solve(tile, place, gradient.is_some());
         if let Some(mut losses) = losses {
-            losses.write(0, &tile.losses);
+            losses.write(0, tile.whole_losses());
         }
         if let Some(gradient) = &mut gradient {
             for (x, gradient) in tile.x.chunks_exact(width).zip(gradient) {
@@ -407,9 +446,9 @@ impl Sweep<'_> {
     #[inline(always)]
     fn solve<F: Float>(&self, tile: &mut Tile<F>, place: Place, gradient: bool) -> Found {
         let allowed = match self.reads.samples {
-            Some(samples) => read_weights(samples, place.first, &mut tile.weights),
+            Some(samples) => read_weights::<F>(samples, place.first, &mut tile.read),
             None => {
-                tile.weights.fill(F::of(1.0));
+                tile.read.fill(1.0);
                 true
             }
         };
@@ -419,16 +458,34 @@ impl Sweep<'_> {
             tile.ids
                 .extend(samples.map(|sample| self.reads.id(ids, ignored, sample)));
         }
-        let invalid = match (self.reads.log_probs, self.reads.target) {
-            (Some(rule), _) => self.likelihood(tile, place.width, rule, gradient),
-            (None, Target::Ids { .. }) if self.reads.label_smoothing == 0.0 => {
-                self.one_class(tile, place.width, gradient)
-            }
-            _ => self.all_classes(tile, place, gradient),
+        // One class counts, unless a part of the target is spread over all.
+        let one = matches!(self.reads.target, Target::Ids { .. })
+            && (self.reads.label_smoothing == 0.0 || self.reads.log_probs.is_some());
+        for sample in 0..place.width {
+            let of_class = match one {
+                true => self.of_class(tile.ids[sample]),
+                false => 1.0,
+            };
+            let weight = self.scale.weights.times(tile.read[sample] * of_class);
+            tile.weights[sample] = F::of(weight);
+        }
+        let invalid = match self.reads.log_probs {
+            Some(rule) => self.likelihood(tile, place.width, rule, gradient),
+            None if one => self.one_class(tile, place.width, gradient),
+            None => self.all_classes(tile, place, gradient),
         };
         Found {
-            sum: sum(&tile.losses, self.scale.losses),
+            sum: sum(&tile.losses, self.scale.losses) * 2.0,
             invalid: invalid | !allowed,
+        }
+    }
+
+    /// How much the class of a sample counts.
+    #[inline(always)]
+    fn of_class(&self, id: Id) -> f64 {
+        match id {
+            Id::Class(class) => self.reads.weight(class),
+            Id::Ignored | Id::Invalid => 1.0,
         }
     }
 
@@ -457,8 +514,8 @@ impl Sweep<'_> {
             let found = tile.ids[sample];
             tile.losses[sample] = match found {
                 Id::Class(class) => {
-                    let q = F::of(self.reads.weight(class));
-                    nll_term(tile.x[class as usize * width + sample], q).0
+                    let log_prob = tile.x[class as usize * width + sample];
+                    nll_term(log_prob, F::of(0.5)).0
                 }
                 Id::Ignored => F::default(),
                 Id::Invalid => F::NAN,
@@ -477,10 +534,9 @@ impl Sweep<'_> {
             let weight = tile.weights[sample];
             match found {
                 Id::Class(class) if !tile.numbers[sample].is_nan() => {
-                    let q = F::of(self.reads.weight(class));
-                    let (_, slope) = nll_term(tile.x[class as usize * width + sample], q);
-                    let slope = slope().times_or_zero(weight);
-                    tile.x[class as usize * width + sample] = self.clamp(slope) * scale;
+                    let (_, slope) = nll_term(F::default(), F::of(1.0));
+                    let slope = slope().times_or_zero(weight) * scale;
+                    tile.x[class as usize * width + sample] = clamp(slope);
                 }
                 Id::Ignored if !tile.numbers[sample].is_nan() => {}
                 _ => {
@@ -499,11 +555,11 @@ impl Sweep<'_> {
     fn one_class<F: Float>(&self, tile: &mut Tile<F>, width: usize, gradient: bool) -> bool {
         let mut invalid = false;
         maximum(tile, width);
-        // The shifted logit of the target, before it is exponentiated.
+        // Half of the shifted logit of the target, before it is exponentiated.
         for sample in 0..width {
             if let Id::Class(class) = tile.ids[sample] {
-                tile.numbers[sample] =
-                    tile.x[class as usize * width + sample] - tile.largest[sample];
+                let logit = tile.x[class as usize * width + sample];
+                tile.numbers[sample] = half_shifted(logit, tile.largest[sample].times(0.5));
             }
         }
         exponentials(tile, width);
@@ -517,19 +573,20 @@ impl Sweep<'_> {
             // the target.
             match found {
                 Id::Class(class) => {
-                    let q = F::of(self.reads.weight(class));
-                    let log_prob = tile.numbers[sample] - tile.ln_sums[sample];
-                    tile.losses[sample] = nll_term(log_prob, q).0;
+                    let (zero, one) = (F::default(), F::of(1.0));
+                    let half_log_prob = tile.numbers[sample] - tile.ln_sums[sample].times(0.5);
+                    tile.losses[sample] = nll_term(half_log_prob, one).0;
                     let exp = tile.x[class as usize * width + sample];
                     let rest = match class == tile.at[sample] {
                         true => others,
                         false => others.plus(1.0) - exp,
                     };
-                    let zero = F::default();
-                    let slope = cross_entropy_slope(exp * share, rest * share, q, zero);
-                    tile.largest[sample] = self.clamp(slope.times_or_zero(weight)) * scale;
-                    let slope = cross_entropy_slope(F::of(1.0), zero, zero, q);
-                    tile.numbers[sample] = self.clamp(slope.times_or_zero(weight)) * scale * share;
+                    let slope = cross_entropy_slope(exp * share, rest * share, one, zero);
+                    tile.largest[sample] = clamp(slope.times_or_zero(weight) * scale);
+                    let slope = cross_entropy_slope(one, zero, zero, one);
+                    let slope = clamp(slope.times_or_zero(weight) * scale);
+                    // A row that does not count has no gradient, even where its share is no number.
+                    tile.numbers[sample] = share.times_or_zero(slope);
                 }
                 Id::Ignored => {
                     tile.losses[sample] = F::default();
@@ -573,7 +630,7 @@ impl Sweep<'_> {
         let width = place.width;
         let invalid = self.coefficients(tile, place);
         maximum(tile, width);
-        // The sum of `-q (logit - largest)`, and of `q`.
+        // Half of the sum of `-q (logit - largest)`, and the sum of `q`.
         tile.sums.fill(0.0);
         tile.losses.fill(F::default());
         if width == 1 {
@@ -587,7 +644,8 @@ impl Sweep<'_> {
                 let sums = &mut tile.sums[..width];
                 let largest = &tile.largest[..width];
                 for sample in 0..width {
-                    let (term, _) = nll_term(x[sample] - largest[sample], q[sample]);
+                    let shifted = half_shifted(x[sample], largest[sample].times(0.5));
+                    let (term, _) = nll_term(shifted, q[sample]);
                     losses[sample] += term;
                     sums[sample] += q[sample].double();
                 }
@@ -596,7 +654,7 @@ impl Sweep<'_> {
         exponentials(tile, width);
         for sample in 0..width {
             let q = F::of(tile.sums[sample]);
-            let (term, _) = nll_term(-tile.ln_sums[sample], q);
+            let (term, _) = nll_term(-tile.ln_sums[sample].times(0.5), q);
             tile.losses[sample] += term;
         }
         multiply(&mut tile.losses, &tile.weights);
@@ -604,10 +662,9 @@ impl Sweep<'_> {
             return invalid;
         }
         let scale = F::of(self.scale.gradient);
-        let limit = self.scale.limit;
         let slope = |exp: F, rest: F, q: F, share: F, q_sum: F, weight: F| {
             let slope = cross_entropy_slope(exp * share, rest * share, q, q_sum - q);
-            slope.times_or_zero(weight).at_least(-limit).at_most(limit) * scale
+            clamp(slope.times_or_zero(weight) * scale)
         };
         // The slope at the largest logit, for which the rest is exactly the sum of the others.
         for sample in 0..width {
@@ -741,11 +798,17 @@ impl Sweep<'_> {
         }
         invalid
     }
+}
 
-    #[inline(always)]
-    fn clamp<F: Float>(&self, slope: F) -> F {
-        slope.at_least(-self.scale.limit).at_most(self.scale.limit)
-    }
+#[inline(always)]
+fn clamp<F: Float>(slope: F) -> F {
+    slope.at_least(-F::MAX).at_most(F::MAX)
+}
+
+/// Half of a logit less half of the largest one.
+#[inline(always)]
+fn half_shifted<F: Float>(logit: F, half_of_largest: F) -> F {
+    logit.times(0.5) - half_of_largest
 }
 
 /// Finds the largest logit of each sample.
@@ -830,9 +893,10 @@ fn exponentials<F: Float>(tile: &mut Tile<F>, width: usize) {
     }
 }
 
-/// The sum of a sample's terms `-q (logit - largest)`, and of `q`.
+/// Half of the sum of a sample's terms `-q (logit - largest)`, and the sum of `q`.
 #[inline(always)]
 fn terms_of<F: Float>(x: &[F], q: &[F], largest: F) -> (F, f64) {
+    let half_of_largest = largest.times(0.5);
     let mut losses = [0.0; LANES];
     let mut sums = [0.0; LANES];
     let x = x.chunks_exact(LANES);
@@ -840,13 +904,13 @@ fn terms_of<F: Float>(x: &[F], q: &[F], largest: F) -> (F, f64) {
     let rest = x.remainder().iter().zip(q.remainder());
     for (x, q) in x.zip(q) {
         for lane in 0..LANES {
-            let (term, _) = nll_term(x[lane] - largest, q[lane]);
+            let (term, _) = nll_term(half_shifted(x[lane], half_of_largest), q[lane]);
             losses[lane] += term.double();
             sums[lane] += q[lane].double();
         }
     }
     for (lane, (&x, &q)) in rest.enumerate() {
-        let (term, _) = nll_term(x - largest, q);
+        let (term, _) = nll_term(half_shifted(x, half_of_largest), q);
         losses[lane] += term.double();
         sums[lane] += q.double();
     }

@@ -1,7 +1,8 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weights, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Power, Scale, Source, Work, in_chunks, read_weight,
+    tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -111,15 +112,15 @@ fn write_rows<F: Float, const N: usize>(
     }
 }
 
-/// The weight of a row; NaN, and a note of it, where it is not allowed.
+/// The weight of a row as it counts; NaN, and a note of it, where it is not allowed.
 #[inline(always)]
-fn weight_of<F: Float>(samples: Option<Source>, row: usize, invalid: &mut bool) -> F {
+fn weight_of<F: Float>(samples: Option<Source>, power: Power, row: usize, invalid: &mut bool) -> F {
     let Some(samples) = samples else {
         return F::of(1.0);
     };
-    let mut weight = [F::default()];
-    *invalid |= !read_weights(samples, row, &mut weight);
-    weight[0]
+    let (weight, allowed) = read_weight::<F>(samples, row);
+    *invalid |= !allowed;
+    F::of(power.times(weight))
 }
 
 /// A distance of two vectors, and how it changes with them.
@@ -187,7 +188,12 @@ impl Sweep<'_> {
                 None => (of_negative.value, F::of(1.0)),
             };
             let (loss, slope) = triplet_margin(of_positive.value, nearest, margin);
-            let weight: F = weight_of(self.reads.samples, first + at, &mut invalid);
+            let weight: F = weight_of(
+                self.reads.samples,
+                self.scale.weights,
+                first + at,
+                &mut invalid,
+            );
             *loss_of_row = loss.times_or_zero(weight);
             if gradients.iter().all(Option::is_none) {
                 continue;
@@ -257,7 +263,12 @@ impl Sweep<'_> {
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
-            let weight = weight_of(self.reads.samples, first + at, &mut invalid);
+            let weight = weight_of(
+                self.reads.samples,
+                self.scale.weights,
+                first + at,
+                &mut invalid,
+            );
             let rows = inputs.each_ref().map(|row| &row[..]);
             let angles = Angles::new(rows, Short::AtLeast(eps));
             let cosines = PAIRS.map(|pair| angles.cosine(pair));
@@ -283,7 +294,6 @@ impl Sweep<'_> {
                 let scale = RowScale {
                     weight,
                     gradient: F::of(self.scale.gradient),
-                    limit: self.scale.limit,
                     tracked,
                 };
                 combine(&mut inputs, combined, &scale);
@@ -437,11 +447,15 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
-            let weight: F = weight_of(self.reads.samples, first + at, &mut invalid);
+            let weight: F = weight_of(
+                self.reads.samples,
+                self.scale.weights,
+                first + at,
+                &mut invalid,
+            );
             let scale = RowScale {
                 weight,
                 gradient: F::of(self.scale.gradient),
-                limit: self.scale.limit,
                 tracked,
             };
             let loss = match self.pair {
@@ -481,11 +495,10 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
     }
 }
 
-/// What the gradients of a row are multiplied by, and how large they may be before.
+/// What the gradients of a row are multiplied by, if they are wanted.
 struct RowScale<F> {
     weight: F,
     gradient: F,
-    limit: f64,
     tracked: bool,
 }
 
@@ -605,9 +618,8 @@ fn combine<F: Float, const N: usize>(
     scale: &RowScale<F>,
 ) {
     let settle = |x: f64| {
-        let x = F::of(x.at_least(-scale.limit).at_most(scale.limit));
-        let x = x.times_or_zero(scale.weight) * scale.gradient;
-        x.at_least(-F::MAX).at_most(F::MAX)
+        let x = x.times_or_zero(scale.weight.double()) * scale.gradient.double();
+        F::of(x.at_least(-F::MAX).at_most(F::MAX))
     };
     let length = rows[0].len();
     let rows = rows.each_mut().map(|row| &mut row[..length]);

@@ -3,7 +3,7 @@
 use super::classes::Layout;
 use super::distance::in_order;
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weights, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weight, tree,
 };
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use alloc::vec;
@@ -82,15 +82,15 @@ impl<F: Float, const GRADIENT: bool> Work<Chunk<'_, F, 1>, ()> for Sweep<'_, GRA
 }
 
 impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
-    /// The losses of the samples in a range of blocks, each by `loss`, which leaves the gradient in the
-    /// buffers, and says what both are to be multiplied by; it gives nothing for a sample whose target is
-    /// not valid.
+    /// The losses of the samples in a range of blocks, each by `loss`, which gives half of it, leaves the
+    /// gradient in the buffers, and says what both are to be multiplied by; it gives nothing for a sample
+    /// whose target is not valid.
     #[inline(always)]
     fn blocks<F: Float>(
         &self,
         range: Range<usize>,
         [mut gradient]: [Option<Output<F>>; 1],
-        loss: impl Fn(&Self, usize, &mut Buffers<F>) -> Option<(F, F)>,
+        loss: impl Fn(&Self, usize, &mut Buffers<F>) -> Option<(F, f64)>,
     ) -> (Found, Vec<F>) {
         let Layout { classes, inner, .. } = self.reads.layout;
         let size = classes * inner;
@@ -122,19 +122,20 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
                         *logit = from;
                     }
                 }
-                let mut weight = [F::of(1.0)];
-                if let Some(samples) = self.reads.samples {
-                    invalid |= !read_weights(samples, sample, &mut weight);
-                }
-                let [weight] = weight;
-                let (found, factor) = loss(self, sample, &mut buffers).unwrap_or_else(|| {
+                let (weight, allowed) = match self.reads.samples {
+                    Some(samples) => read_weight::<F>(samples, sample),
+                    None => (1.0, true),
+                };
+                invalid |= !allowed;
+                let (found, of_class) = loss(self, sample, &mut buffers).unwrap_or_else(|| {
                     invalid = true;
                     buffers.slopes.fill(F::NAN);
-                    (F::NAN, F::of(1.0))
+                    (F::NAN, 1.0)
                 });
-                *loss_of_sample = found.times_or_zero(factor).times_or_zero(weight);
+                let weight = F::of(self.scale.weights.times(weight * of_class));
+                *loss_of_sample = found.times_or_zero(weight);
                 if GRADIENT {
-                    self.settle(&mut buffers.slopes, factor, weight);
+                    self.settle(&mut buffers.slopes, weight);
                     if inner == 1 {
                         block.copy_from_slice(&buffers.slopes);
                     } else {
@@ -150,21 +151,24 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
             }
         }
         let found = Found {
-            sum: super::sum(&losses, self.scale.losses),
+            sum: super::sum(&losses, self.scale.losses) * 2.0,
             invalid,
         };
+        for loss in &mut losses {
+            *loss = loss.times(2.0);
+        }
         (found, losses)
     }
 
-    /// Weighs slopes, clamps them to what the type of the input holds, and scales them.
+    /// Weighs slopes, scales them, and clamps them to what their type holds.
     #[inline(always)]
-    fn settle<F: Float>(&self, slopes: &mut [F], factor: F, weight: F) {
-        let limit = self.scale.limit;
+    fn settle<F: Float>(&self, slopes: &mut [F], weight: F) {
         let scale = F::of(self.scale.gradient);
-        let clamp = |slope: F, limit: f64| slope.at_least(-limit).at_most(limit);
         for slope in slopes {
-            let of_class = clamp(slope.times_or_zero(factor), limit);
-            *slope = clamp(of_class.times_or_zero(weight), <F as Float>::MAX) * scale;
+            *slope = slope.times_or_zero(weight) * scale;
+            *slope = slope
+                .at_least(-<F as Float>::MAX)
+                .at_most(<F as Float>::MAX);
         }
     }
 
@@ -176,11 +180,11 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
         p: usize,
         sample: usize,
         buffers: &mut Buffers<F>,
-    ) -> Option<(F, F)> {
+    ) -> Option<(F, f64)> {
         let classes = self.reads.layout.classes;
-        let id = usize::try_from(self.reads.ids.integer(sample)).ok()?;
+        let id = usize::try_from(self.reads.ids.integer(sample)?).ok()?;
         let label = *buffers.logits.get(id)?;
-        let factor = F::of(one.weights.as_ref().map_or(1.0, |weights| weights[id]));
+        let of_class = one.weights.as_ref().map_or(1.0, |weights| weights[id]);
         let share = 1.0 / classes as f64;
         let mut sums = Sums::default();
         let (logits, slopes) = (&buffers.logits[..], &mut buffers.slopes[..classes]);
@@ -191,12 +195,16 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
             sums.add::<_, _, 1, GRADIENT>([&logits[part.clone()]], &mut slopes[part], of_class);
         }
         slopes[id] = F::of(-sums.slopes);
-        Some((F::of(sums.values), factor))
+        Some((F::of(sums.values), of_class))
     }
 
     /// The loss of a sample with several labels, or none.
     #[inline(always)]
-    fn several_labels<F: Float>(&self, sample: usize, buffers: &mut Buffers<F>) -> Option<(F, F)> {
+    fn several_labels<F: Float>(
+        &self,
+        sample: usize,
+        buffers: &mut Buffers<F>,
+    ) -> Option<(F, f64)> {
         let Layout { classes, inner, .. } = self.reads.layout;
         let first = sample / inner * classes * inner + sample % inner;
         let Buffers {
@@ -209,7 +217,7 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
         others.fill(F::of(1.0));
         let mut ended = false;
         for slot in 0..classes {
-            let id = self.reads.ids.integer(first + slot * inner);
+            let id = self.reads.ids.integer(first + slot * inner)?;
             if id == -1 {
                 ended = true;
                 continue;
@@ -239,7 +247,7 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
             slopes[label] = slopes[label] - F::of(sums.slopes);
             total += sums.values;
         }
-        Some((F::of(total), F::of(1.0)))
+        Some((F::of(total), 1.0))
     }
 }
 

@@ -3,13 +3,13 @@
 use super::classes::{self, Layout, Target};
 use super::distance::{self, Triplet};
 use super::margins;
-use super::{Float, Found, Output, Scale, Source, Unwritten, pointwise};
-use crate::kernels::autodiff::largest;
+use super::{Float, Found, Output, Power, Scale, Source, Unwritten, pointwise};
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::{
-    ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Pull, Swept, Wanted,
+    Along, ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Swept, Wanted,
     Wish,
 };
+use crate::reduction::Reduction;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -131,26 +131,53 @@ struct Plan {
     scale: Scale,
     /// What the sum is multiplied by.
     value: f64,
-    /// What the gradient is still to be multiplied by.
-    factor: Option<f64>,
     /// There is nothing to average.
     nothing: bool,
     weight: f64,
 }
 
+/// What all losses count together.
+enum Counted<W> {
+    /// Each counts as one.
+    Alike,
+    /// For the sum of their weights, each times a number that keeps the sum in range.
+    Weighted(W),
+}
+
 impl Plan {
-    /// `count` losses of inputs, computed in `F`; `weight` is the sum of what they count.
+    /// `count` losses, computed in `F`.
     fn new<F: Held, P: Memory>(
         wish: &Wish<P>,
-        inputs: &[DType],
         count: usize,
-        weight: impl Fn() -> f64,
+        counted: Counted<impl Fn(f64) -> f64>,
     ) -> Self {
-        let weight = match wish.weighs() {
-            true => weight() / wish.terms as f64,
-            false => 0.0,
+        const SHIFT: i32 = 64;
+        let (sum, shift) = match &counted {
+            _ if !wish.weighs() => (0.0, 0),
+            Counted::Alike => (count as f64, 0),
+            Counted::Weighted(sum) => {
+                let plain = sum(1.0);
+                match plain.is_infinite() {
+                    true => (sum(num_traits::Float::powi(2.0, -SHIFT)), SHIFT),
+                    false => (plain, 0),
+                }
+            }
         };
-        let divisor = wish.divisor(weight);
+        let terms = wish.terms as f64;
+        let weighted = matches!(counted, Counted::Weighted(_));
+        // What the losses are divided by is scaled as the weights are, to between 1/2 and 1: so neither
+        // they nor its inverse leave the range.
+        let (weights, divisor) = match wish.wanted {
+            Wanted::Reduced(Reduction::Mean) if weighted && sum > 0.0 => {
+                let scaled = Power::over(sum, 0).times(sum);
+                (Power::over(sum, shift), wish.divisor(scaled / terms))
+            }
+            Wanted::Reduced(Reduction::BatchMean) if weighted => {
+                let power = Power::over(wish.batch as f64, 0);
+                (power, power.times(wish.divisor(0.0)))
+            }
+            _ => (Power::ONE, wish.divisor(sum / terms)),
+        };
         let nothing = divisor == 0.0;
         let factor = if nothing { 0.0 } else { 1.0 / divisor };
         // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
@@ -158,29 +185,26 @@ impl Plan {
             DType::F64 => count.next_power_of_two() as f64,
             _ => 1.0,
         };
-        // What narrows the gradient in the end is kept apart: together with a loss scale from above
-        // it may be in range where it alone is not.
-        let apart = F::DTYPE != inputs[0];
         Self {
             scale: Scale {
                 losses: 1.0 / power,
-                gradient: if apart { 1.0 } else { factor },
-                // That of a narrower input is clamped where it is narrowed.
-                limit: inputs.iter().copied().map(largest).fold(0.0, f64::max),
+                weights,
+                gradient: factor,
             },
             value: factor * power,
-            factor: apart.then_some(factor),
             nothing,
-            weight,
+            weight: sum * num_traits::Float::powi(2.0, shift) / terms,
         }
     }
 
     /// As [`new`](Self::new), where each loss counts for the weight of its sample.
-    fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, inputs: &[DType], count: usize) -> Self {
-        Self::new::<F, P>(wish, inputs, count, || match &wish.samples {
-            Some(samples) => super::weight_sum(read(samples), count),
-            None => count as f64,
-        })
+    fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, count: usize) -> Self {
+        let sum = |samples| move |scale| super::weight_sum::<F>(read(samples), count, scale);
+        let counted = match &wish.samples {
+            Some(samples) => Counted::Weighted(sum(samples)),
+            None => Counted::Alike,
+        };
+        Self::new::<F, P>(wish, count, counted)
     }
 
     /// # Safety
@@ -209,7 +233,6 @@ impl Plan {
             value,
             weight: one(self.weight),
             gradients,
-            factor: self.factor.map(one),
             invalid: Invalid::Known(found.invalid),
         }
     }
@@ -247,16 +270,11 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
 ) -> Swept<P, N> {
     // A third gradient that nobody writes would be read.
     const { assert!(N < 3 || D::THIRD) };
-    let dtypes = inputs.each_ref().map(P::dtype);
     let count = inputs[0].shape().num_elements();
     let wish = wish.map(contiguous);
-    let rest: Vec<_> = call
-        .rest
-        .into_iter()
-        .map(|pull| pull.map(contiguous))
-        .collect();
+    let flat = call.flat.map(contiguous);
     let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, count);
+    let plan = Plan::of_samples::<F, P>(&wish, count);
 
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
@@ -275,14 +293,18 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (operands[at], outputs[at]) = buffer.split();
         }
-        for (operand, pull) in operands[N..].iter_mut().zip(&rest) {
-            *operand = Some(pull.source());
+        let flat = flat.as_ref().map(read);
+        let rest = flat
+            .into_iter()
+            .chain(call.along.as_ref().map(Along::source));
+        for (operand, source) in operands[N..].iter_mut().zip(rest) {
+            *operand = Some(source);
         }
         let reads = pointwise::Reads {
             operands,
             rules: call.rules,
             rows: call.rows,
-            weights: call.weights.as_ref().map(Pull::source),
+            weights: call.weights.as_ref().map(Along::source),
             samples,
         };
         let writes = pointwise::Writes {
@@ -295,14 +317,11 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
     unsafe { plan.finish(found, losses, buffers) }
 }
 
-impl<P: Memory> Pull<P> {
+impl Along {
     fn source(&self) -> Source<'_> {
-        match self {
-            Self::Tensor(tensor) => read(tensor),
-            Self::Along { numbers, inner } => Source::Along {
-                numbers,
-                inner: *inner,
-            },
+        Source::Along {
+            numbers: &self.numbers,
+            inner: self.inner,
         }
     }
 }
@@ -326,7 +345,6 @@ fn classes_in<F: Held, P: Memory>(
     wish: Wish<P>,
     gradient: bool,
 ) -> Swept<P, 1> {
-    let dtype = input.dtype();
     let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
     let wish = wish.map(contiguous);
@@ -359,7 +377,11 @@ fn classes_in<F: Held, P: Memory>(
             label_smoothing: call.label_smoothing,
             samples: wish.samples.as_ref().map(read),
         };
-        let plan = Plan::new::<F, P>(&wish, &[dtype], count, || reads.weight_sum());
+        let counted = match reads.count_alike() {
+            true => Counted::Alike,
+            false => Counted::Weighted(|scale| reads.weight_sum::<F>(scale)),
+        };
+        let plan = Plan::new::<F, P>(&wish, count, counted);
         let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
         (plan, found)
     };
@@ -416,13 +438,12 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
     gradients: [bool; N],
     sweep: impl FnOnce(&distance::Reads<N>, Option<Output<F>>, [Option<Output<F>>; N], Scale) -> Found,
 ) -> Swept<P, N> {
-    let dtypes = inputs.each_ref().map(P::dtype);
     let shape = inputs[0].shape();
     let length = shape[shape.num_dims() - 1];
     let rows = shape.num_elements() / length;
     let wish = wish.map(contiguous);
     let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, rows);
+    let plan = Plan::of_samples::<F, P>(&wish, rows);
     let mut wanted = gradients.into_iter();
     let mut buffers =
         inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
@@ -464,13 +485,12 @@ fn margins_in<F: Held, P: Memory>(
     wish: Wish<P>,
     gradient: bool,
 ) -> Swept<P, 1> {
-    let dtypes = [input.dtype()];
     let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
     let wish = wish.map(contiguous);
     let samples = wish.samples.as_ref().map(read);
     let call = call.map(contiguous);
-    let plan = Plan::of_samples::<F, P>(&wish, &dtypes, count);
+    let plan = Plan::of_samples::<F, P>(&wish, count);
     let mut buffer = Buffer::<P, F>::new(input, gradient);
     let mut losses = each::<F, P>(&wish, count);
     let found = {

@@ -23,6 +23,7 @@ pub(crate) use source::Source;
 use super::real::Real;
 use super::rule::Rule;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::ops::{AddAssign, Range};
 
 /// A float type that is computed in.
@@ -31,8 +32,6 @@ pub(crate) trait Float:
 {
     const NAN: Self;
     const NEG_INFINITY: Self;
-    /// What a weight must be: finite and not negative.
-    const WEIGHT: Rule;
     const IS_DOUBLE: bool;
     const MAX: f64;
     fn of(number: f64) -> Self;
@@ -47,7 +46,6 @@ macro_rules! float {
             const NEG_INFINITY: Self = $float::NEG_INFINITY;
             const IS_DOUBLE: bool = size_of::<$float>() == 8;
             const MAX: f64 = $float::MAX as f64;
-            const WEIGHT: Rule = Rule::between(0.0, <Self as Float>::MAX);
             #[inline(always)]
             fn of(number: f64) -> Self {
                 number as $float
@@ -101,10 +99,44 @@ pub(crate) struct Scale {
     /// What the losses are multiplied by before they are added up: a power of two that keeps the
     /// sum of `f64` losses in range.
     pub(crate) losses: f64,
+    /// What the weights of the samples are multiplied by: with it their sum is about 1 where the losses
+    /// are averaged, so that a mean does not depend on how large its weights are.
+    pub(crate) weights: Power,
     /// What the gradient is multiplied by.
     pub(crate) gradient: f64,
-    /// The largest size of a gradient, before it is multiplied.
-    pub(crate) limit: f64,
+}
+
+/// A power of two as two factors: as one it may be out of range.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Power([f64; 2]);
+
+impl Power {
+    pub(crate) const ONE: Self = Self([1.0; 2]);
+
+    /// One over the least power of two above a positive number, which is a sum that was itself scaled by
+    /// `2^-shift`.
+    pub(crate) fn over(number: f64, shift: i32) -> Self {
+        let exponent = -exponent(number) - shift;
+        let half = exponent / 2;
+        let power = |exponent: i32| num_traits::Float::powi(2.0_f64, exponent);
+        Self([power(half), power(exponent - half)])
+    }
+
+    #[inline(always)]
+    pub(crate) fn times(&self, number: f64) -> f64 {
+        number * self.0[0] * self.0[1]
+    }
+}
+
+/// The exponent of the least power of two that is above a positive number.
+fn exponent(number: f64) -> i32 {
+    let (mantissa, exponent, _) = num_traits::Float::integer_decode(number);
+    i32::from(exponent) + 64 - mantissa.leading_zeros() as i32
+}
+
+/// A weight must be finite in the type that is computed in, and not negative.
+const fn weight_rule<F: Float>() -> Rule {
+    Rule::between(0.0, F::MAX)
 }
 
 /// The work on one part of a sweep.
@@ -269,23 +301,34 @@ fn all<F: Float>(numbers: &[F], rule: Rule) -> bool {
         .fold(true, |all, number| all & rule.holds(number))
 }
 
-/// Reads the weights of samples, and says whether all of them are allowed; the others become NaN.
+/// Reads the weights of samples of a loss that is computed in `F`, and says whether all of them are
+/// allowed; the others become NaN. They are read in `f64`, as one that `F` cannot tell from 0 may be all
+/// there is.
 #[inline(always)]
-fn read_weights<F: Float>(source: Source, start: usize, weights: &mut [F]) -> bool {
+fn read_weights<F: Float>(source: Source, start: usize, weights: &mut [f64]) -> bool {
     source.read(start, weights);
-    let allowed = all(weights, F::WEIGHT);
+    let rule = const { weight_rule::<F>() };
+    let allowed = all(weights, rule);
     if !allowed {
         for weight in weights {
-            *weight = F::NAN.replace(F::WEIGHT.holds(weight), *weight);
+            *weight = f64::NAN.replace(rule.holds(weight), *weight);
         }
     }
     allowed
 }
 
-/// The sum of the weights of samples; NaN where one is not allowed.
-fn weight_sum(source: Source, count: usize) -> f64 {
-    struct Sum<'a>(Source<'a>);
-    impl Work<Chunk<'_, u8, 0>, ()> for Sum<'_> {
+/// As [`read_weights`], for a single sample.
+#[inline(always)]
+fn read_weight<F: Float>(source: Source, sample: usize) -> (f64, bool) {
+    let mut weight = [0.0];
+    let allowed = read_weights::<F>(source, sample, &mut weight);
+    (weight[0], allowed)
+}
+
+/// The sum of the weights of samples, each times `scale`; NaN where one is not allowed.
+fn weight_sum<F: Float>(source: Source, count: usize, scale: f64) -> f64 {
+    struct Sum<'a, F>(Source<'a>, f64, PhantomData<F>);
+    impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for Sum<'_, F> {
         type Result = f64;
         #[inline(always)]
         fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
@@ -293,13 +336,14 @@ fn weight_sum(source: Source, count: usize) -> f64 {
             let mut total = 0.0;
             for start in range.clone().step_by(BLOCK) {
                 let weights = &mut buffer[..BLOCK.min(range.end - start)];
-                read_weights::<f64>(self.0, start, weights);
-                total += sum(weights, 1.0);
+                read_weights::<F>(self.0, start, weights);
+                total += sum(weights, self.1);
             }
             total
         }
     }
-    in_chunks(count, CHUNK, [], &Sum(source)).iter().sum()
+    let work = Sum::<F>(source, scale, PhantomData);
+    in_chunks(count, CHUNK, [], &work).iter().sum()
 }
 
 /// The numbers multiplied by factors; a factor of 0 makes anything 0.

@@ -5,6 +5,7 @@ use super::{
     read_weights, sum,
 };
 use crate::kernels::definition::Definition;
+use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -50,28 +51,33 @@ struct Buffers<F, const K: usize> {
     operands: [[F; BLOCK]; K],
     losses: [F; BLOCK],
     slopes: [F; BLOCK],
+    thirds: [F; BLOCK],
     factors: [F; BLOCK],
 }
 
 impl<F: Float, const K: usize> Buffers<F, K> {
-    /// Multiplies losses and slopes by the weights from `start` on; says whether they are allowed.
+    fn new() -> Self {
+        let zeros = [F::default(); BLOCK];
+        Self {
+            operands: [zeros; K],
+            losses: zeros,
+            slopes: zeros,
+            thirds: zeros,
+            factors: zeros,
+        }
+    }
+
+    /// Multiplies losses and slopes by the factors.
     #[inline(always)]
-    fn weigh<const GRADIENT: bool>(
-        &mut self,
-        start: usize,
-        length: usize,
-        weights: Option<Source>,
-    ) -> bool {
-        let Some(source) = weights else {
-            return true;
-        };
-        let factors = &mut self.factors[..length];
-        let allowed = read_weights(source, start, factors);
+    fn weigh<const GRADIENT: bool>(&mut self, length: usize, third: bool) {
+        let factors = &self.factors[..length];
         multiply(&mut self.losses[..length], factors);
         if GRADIENT {
             multiply(&mut self.slopes[..length], factors);
         }
-        allowed
+        if third {
+            multiply(&mut self.thirds[..length], factors);
+        }
     }
 }
 
@@ -127,13 +133,7 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
 
     #[inline(always)]
     fn part(&self, (): &mut (), (range, writes): Chunk<F, 4>) -> Found {
-        let zeros = [F::default(); BLOCK];
-        let mut buffers = Buffers {
-            operands: [zeros; K],
-            losses: zeros,
-            slopes: zeros,
-            factors: zeros,
-        };
+        let mut buffers = Buffers::new();
         let [mut all_losses, mut first, mut second, mut third] = writes;
         let invalid_rows = self.invalid_rows(&range, &mut buffers.factors);
         let mut found = Found::default();
@@ -148,11 +148,32 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
                     (None, None) => unreachable!("what is overwritten is written"),
                 }
             }
-            self.block(length, &mut buffers);
-            found.invalid |= self.settle(&range, start, length, &mut buffers, &invalid_rows);
-            let losses = &buffers.losses[..length];
-            found.sum += sum(losses, self.scale.losses);
+            let block = Block {
+                start,
+                length,
+                in_chunk: at.start,
+                invalid_rows: &invalid_rows,
+                third: third.is_some(),
+            };
+            let mut of_block = self.block(&block, &mut buffers);
+            let mut beyond = of_block.sum.is_infinite();
+            if GRADIENT {
+                beyond |= clamp(&mut buffers.slopes[..length]);
+            }
+            if D::THIRD && block.third {
+                beyond |= clamp(&mut buffers.thirds[..length]);
+            }
+            if beyond && !F::IS_DOUBLE {
+                let invalid = of_block.invalid;
+                of_block = self.again_in_double(&block, &mut buffers);
+                of_block.invalid |= invalid;
+            }
+            found.add(of_block);
             if let Some(all_losses) = &mut all_losses {
+                let losses = &mut buffers.losses[..length];
+                for loss in losses.iter_mut() {
+                    *loss = loss.times(1.0 / D::PART);
+                }
                 all_losses.write(at.start, losses);
             }
             if !GRADIENT {
@@ -168,37 +189,76 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
                 }
                 second.write(at.start, slopes);
             }
-            if D::THIRD
-                && let Some(third) = &mut third
-            {
-                for (at, slope) in slopes.iter_mut().enumerate() {
-                    let operands = buffers.operands.each_ref().map(|operand| operand[at]);
-                    *slope = self.definition.third(operands);
-                }
-                // The losses have been added up, so it does not matter that they are settled again.
-                self.settle(&range, start, length, &mut buffers, &invalid_rows);
-                third.write(at.start, &buffers.slopes[..length]);
+            if let Some(third) = &mut third {
+                third.write(at.start, &buffers.thirds[..length]);
             }
         }
-        found.invalid |= invalid_rows.is_some();
         found
     }
 }
 
+/// A block of elements.
+struct Block<'a> {
+    start: usize,
+    length: usize,
+    /// Where it is in its chunk.
+    in_chunk: usize,
+    /// The rows of the chunk that are not valid.
+    invalid_rows: &'a Option<InvalidRows>,
+    /// The third gradient is wanted.
+    third: bool,
+}
+
 impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRADIENT> {
+    /// The losses and gradients of the operands in the buffers.
+    #[inline(always)]
+    fn block<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> Found {
+        self.compute(block, buffers);
+        let mut invalid = self.settle(block, buffers);
+        if let Some(rows) = block.invalid_rows {
+            rows.spoil(block.in_chunk, &mut buffers.losses[..block.length]);
+            rows.spoil(block.in_chunk, &mut buffers.slopes[..block.length]);
+            invalid = true;
+        }
+        invalid |= !self.scale(block, buffers);
+        let losses = &buffers.losses[..block.length];
+        Found {
+            sum: sum(losses, self.scale.losses) * (1.0 / D::PART),
+            invalid,
+        }
+    }
+
+    /// The same in `f64`, of a block in which a number left the range of `f32`: what is made of it may be in
+    /// range.
+    #[cold]
+    #[inline(never)]
+    fn again_in_double<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> Found {
+        let mut double = Buffers::<f64, K>::new();
+        for (to, from) in double.operands.iter_mut().zip(&buffers.operands) {
+            *to = from.map(F::double);
+        }
+        let found = self.block(block, &mut double);
+        let narrow = |x: f64| F::of(x.at_least(-F::MAX).at_most(F::MAX));
+        buffers.losses = double.losses.map(F::of);
+        buffers.slopes = double.slopes.map(narrow);
+        buffers.thirds = double.thirds.map(narrow);
+        found
+    }
+
     /// Losses and slopes of the operands in the buffers.
     #[inline(always)]
-    fn block<F: Float>(&self, length: usize, buffers: &mut Buffers<F, K>) {
+    fn compute<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) {
         const HALF: usize = BLOCK / 2;
         let Buffers {
             operands,
             losses,
             slopes,
+            thirds,
             ..
         } = buffers;
         // Two elements at a time, from both halves of the block: while the steps of one wait for each
         // other, those of the other are taken. What lies behind the length is computed for nothing.
-        for at in 0..length.min(HALF) {
+        for at in 0..block.length.min(HALF) {
             for at in [at, at + HALF] {
                 let operands = operands.each_ref().map(|operand| operand[at]);
                 let (loss, slope) = self.definition.at(operands);
@@ -208,45 +268,23 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
                 }
             }
         }
-    }
-
-    /// Weighs, clamps and scales what was computed, makes it NaN where it is not valid, and says
-    /// whether that is somewhere.
-    #[inline(always)]
-    fn settle<F: Float>(
-        &self,
-        range: &Range<usize>,
-        start: usize,
-        length: usize,
-        buffers: &mut Buffers<F, K>,
-        invalid_rows: &Option<InvalidRows>,
-    ) -> bool {
-        buffers.weigh::<GRADIENT>(start, length, self.reads.weights);
-        if GRADIENT {
-            clamp(&mut buffers.slopes[..length], self.scale.limit);
-        }
-        let mut invalid = self.spoil(length, buffers);
-        if let Some(rows) = invalid_rows {
-            rows.spoil(start - range.start, &mut buffers.losses[..length]);
-            rows.spoil(start - range.start, &mut buffers.slopes[..length]);
-        }
-        invalid |= !buffers.weigh::<GRADIENT>(start, length, self.reads.samples);
-        if GRADIENT {
-            let slopes = &mut buffers.slopes[..length];
-            if self.reads.samples.is_some() {
-                clamp(slopes, <F as Float>::MAX);
-            }
-            let scale = F::of(self.scale.gradient);
-            for slope in slopes {
-                *slope = *slope * scale;
+        if D::THIRD && block.third {
+            for at in 0..block.length {
+                let operands = operands.each_ref().map(|operand| operand[at]);
+                thirds[at] = self.definition.third(operands);
             }
         }
-        invalid
     }
 
-    /// Makes the elements NaN at which a rule is broken, and says whether there are any.
+    /// Multiplies what was computed by the weights of the classes, makes it NaN where it is not valid, and
+    /// says whether that is somewhere.
     #[inline(always)]
-    fn spoil<F: Float>(&self, length: usize, buffers: &mut Buffers<F, K>) -> bool {
+    fn settle<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> bool {
+        let length = block.length;
+        if let Some(weights) = self.reads.weights {
+            weights.read(block.start, &mut buffers.factors[..length]);
+            buffers.weigh::<GRADIENT>(length, block.third);
+        }
         let mut invalid = false;
         for (operand, rule) in self.reads.rules.iter().enumerate() {
             let of_rows = self.reads.rows.is_some_and(|rows| rows.operand == operand);
@@ -262,10 +300,39 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
                 if !rule.holds(number) {
                     buffers.losses[at] = F::NAN;
                     buffers.slopes[at] = F::NAN;
+                    buffers.thirds[at] = F::NAN;
                 }
             }
         }
         invalid
+    }
+
+    /// Multiplies by the weights of the samples, and the slopes by what makes a gradient of them; says
+    /// whether the weights are allowed.
+    #[inline(always)]
+    fn scale<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> bool {
+        let length = block.length;
+        let mut allowed = true;
+        if let Some(samples) = self.reads.samples {
+            let mut weights = [0.0; BLOCK];
+            allowed = read_weights::<F>(samples, block.start, &mut weights[..length]);
+            for (factor, &weight) in buffers.factors.iter_mut().zip(&weights[..length]) {
+                *factor = F::of(self.scale.weights.times(weight));
+            }
+            buffers.weigh::<GRADIENT>(length, block.third);
+        }
+        if GRADIENT {
+            let scale = F::of(self.scale.gradient / D::PART);
+            for slope in &mut buffers.slopes[..length] {
+                *slope = *slope * scale;
+            }
+            if D::THIRD && block.third {
+                for slope in &mut buffers.thirds[..length] {
+                    *slope = *slope * scale;
+                }
+            }
+        }
+        allowed
     }
 
     /// The rows of a chunk that are not valid, if there are any.
@@ -324,12 +391,15 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
     }
 }
 
-/// Clamps to what the type of the input holds; NaN stays NaN.
+/// Clamps slopes to what their type holds, and says whether one was beyond it; NaN stays NaN.
 #[inline(always)]
-fn clamp<F: Float>(slopes: &mut [F], limit: f64) {
+fn clamp<F: Float>(slopes: &mut [F]) -> bool {
+    let mut beyond = false;
     for slope in slopes {
-        *slope = slope.at_least(-limit).at_most(limit);
+        beyond |= slope.abs().above(F::MAX);
+        *slope = slope.at_least(-F::MAX).at_most(F::MAX);
     }
+    beyond
 }
 
 /// The rows of a chunk, of which some are not valid.

@@ -59,20 +59,20 @@ impl Source<'_> {
         }
     }
 
-    /// The element at a position, of an integer type; what `i64` cannot hold becomes its largest.
+    /// The element at a position, of an integer type; nothing where `i64` cannot hold it.
     #[inline(always)]
-    pub(crate) fn integer(&self, at: usize) -> i64 {
-        match *self {
+    pub(crate) fn integer(&self, at: usize) -> Option<i64> {
+        Some(match *self {
             Self::I64(from) => from[at],
             Self::I32(from) => from[at].into(),
             Self::I16(from) => from[at].into(),
             Self::I8(from) => from[at].into(),
-            Self::U64(from) => i64::try_from(from[at]).unwrap_or(i64::MAX),
+            Self::U64(from) => return i64::try_from(from[at]).ok(),
             Self::U32(from) => from[at].into(),
             Self::U16(from) => from[at].into(),
             Self::U8(from) => from[at].into(),
             _ => unreachable!("class ids are integers"),
-        }
+        })
     }
 }
 

@@ -4,7 +4,8 @@
 use super::classes::{Layout, Target};
 use super::distance::{Pair, Triplet};
 use super::{
-    BLOCK, Float, Found, Output, Scale, Source, Unwritten, classes, distance, margins, pointwise,
+    BLOCK, Float, Found, Output, Power, Scale, Source, Unwritten, classes, distance, margins,
+    pointwise,
 };
 use crate::kernels::margin::MultiMargin;
 use crate::kernels::norm::Measure;
@@ -15,8 +16,8 @@ use alloc::vec::Vec;
 
 const PLAIN: Scale = Scale {
     losses: 1.0,
+    weights: Power::ONE,
     gradient: 1.0,
-    limit: f32::MAX as f64,
 };
 
 fn numbers(count: usize, seed: usize) -> Vec<f32> {

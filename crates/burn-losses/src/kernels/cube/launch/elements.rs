@@ -10,11 +10,11 @@ use super::super::sums::UNITS;
 use super::super::traced::SpecialLaunch;
 use super::{
     Counted, Factors, Launched, Outline, Place, Rows, Targets, address, buffer, elem,
-    in_common_type, number, outline, total, vector, weight,
+    in_common_type, number, outline, samples, total, vector, weight,
 };
-use crate::kernels::ops::{Pull, Swept, Wanted, Wish};
+use crate::kernels::host;
+use crate::kernels::ops::{Along, Swept, Wanted, Wish};
 use alloc::vec;
-use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
@@ -34,8 +34,10 @@ fn enough_groups(place: &Place) -> usize {
 }
 
 /// Says of each row of a target, 0 or NaN, whether it is a distribution.
-fn distributions(target: &CubeTensor, distribution: Distribution) -> CubeTensor {
-    let rows = distribution.rows;
+fn distributions(
+    target: &CubeTensor,
+    (rows, distribution): (host::pointwise::Rows, Distribution),
+) -> CubeTensor {
     let outer = target.shape().num_elements() / (rows.length * rows.inner);
     let input = CubeTensor::new_contiguous(
         target.client.clone(),
@@ -67,34 +69,17 @@ fn distributions(target: &CubeTensor, distribution: Distribution) -> CubeTensor 
 pub(crate) struct Elements<const N: usize> {
     pub(crate) of_element: Named<dyn OfElement>,
     pub(crate) inputs: [CubeTensor; N],
-    /// The operands after the inputs: at most a tensor, then at most numbers along an axis.
-    pub(crate) rest: Vec<Pull<CubeTensor>>,
+    /// The operands after the inputs: a tensor, then numbers along an axis.
+    pub(crate) flat: Option<CubeTensor>,
+    pub(crate) along: Option<Along>,
     /// The weights of the classes.
-    pub(crate) weights: Option<Pull<CubeTensor>>,
+    pub(crate) weights: Option<Along>,
     /// What the rows of the tensor after the inputs must be.
-    pub(crate) distribution: Option<Distribution>,
+    pub(crate) distribution: Option<(host::pointwise::Rows, Distribution)>,
 }
 
-/// A tensor, and numbers along an axis, of which each may be absent.
-#[derive(Default)]
-struct Apart {
-    tensor: Option<CubeTensor>,
-    along: Option<(Vec<f64>, usize)>,
-}
-
-fn apart(pulls: impl IntoIterator<Item = Pull<CubeTensor>>) -> Apart {
-    let mut apart = Apart::default();
-    for pull in pulls {
-        match pull {
-            Pull::Tensor(tensor) => apart.tensor = Some(number(tensor)),
-            Pull::Along { numbers, inner } => apart.along = Some((numbers, inner)),
-        }
-    }
-    apart
-}
-
-fn along(place: &Place, along: Option<(Vec<f64>, usize)>) -> Option<AlongLaunch> {
-    let (numbers, inner) = along?;
+fn along(place: &Place, along: Option<Along>) -> Option<AlongLaunch> {
+    let Along { numbers, inner } = along?;
     let tensor = place.upload(&numbers);
     Some(AlongLaunch::new(
         tensor.into_buffer_arg(),
@@ -116,14 +101,13 @@ pub(crate) fn elements<const N: usize>(
     let outline = outline(outlines, count, &wish, wanted);
     let inputs = in_common_type(call.inputs).map(into_contiguous);
     let dtype = inputs[0].dtype;
-    let operands = N + call.rest.len();
-    let rest = apart(call.rest);
-    let weights = apart(call.weights);
-    let samples = wish.samples.clone().map(into_contiguous);
+    let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());
+    let flat = call.flat.map(number);
+    let samples = samples(&wish);
     let plan = Samples {
-        classes: 0,
         ignored: vec![],
         range: (0, 0),
+        held: false,
     };
     let counted = Counted {
         ids: None,
@@ -131,29 +115,27 @@ pub(crate) fn elements<const N: usize>(
         samples: samples.as_ref(),
         plan: &plan,
         count,
+        classes: 1,
     };
     let weight = weight(&place, &counted, &wish);
-    let factors = Factors::new(&wish, count, &weight, outline.factor.is_some());
+    let factors = Factors::new(&wish, count, &weight);
+    let part = call.of_element.part();
 
     // Numbers along an axis are looked up one by one.
-    let varies = |along: &Option<(Vec<f64>, usize)>| {
-        along.as_ref().is_some_and(|(numbers, _)| numbers.len() > 1)
-    };
+    let varies =
+        |along: &Option<Along>| along.as_ref().is_some_and(|along| along.numbers.len() > 1);
     // The components of a vector are of one row.
-    let whole = call
-        .distribution
-        .as_ref()
-        .map(|distribution| distribution.rows);
+    let whole = call.distribution.as_ref().map(|(rows, _)| *rows);
     let whole = whole.map_or(count, |rows| if rows.inner == 1 { rows.length } else { 1 });
-    let width = match varies(&rest.along) || varies(&weights.along) {
+    let width = match varies(&call.along) || varies(&call.weights) {
         true => 1,
         false => vector(&place, dtype, &[count, whole]),
     };
     let of_rows = call
         .distribution
-        .zip(rest.tensor.as_ref())
+        .zip(flat.as_ref())
         .map(|(distribution, target)| {
-            let (length, inner) = (distribution.rows.length, distribution.rows.inner);
+            let (length, inner) = (distribution.0.length, distribution.0.inner);
             let numbers = distributions(target, distribution).into_buffer_arg();
             OfRowsLaunch::new(numbers, inner, length)
         });
@@ -164,10 +146,7 @@ pub(crate) fn elements<const N: usize>(
     let partials = place.numbers(2 * groups);
     let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
     let targets = Targets::new(&place, &inputs, outline.gradients);
-    let tensors = inputs
-        .iter()
-        .chain(&rest.tensor)
-        .chain(targets.new_tensors());
+    let tensors = inputs.iter().chain(&flat).chain(targets.new_tensors());
     let address = address(tensors);
     let [of_first, of_second, of_third] = targets.arguments(count);
     elements_kernel::launch(
@@ -179,19 +158,19 @@ pub(crate) fn elements<const N: usize>(
         buffer(&inputs[0]),
         inputs.get(1).map(buffer).into(),
         inputs.get(2).map(buffer).into(),
-        rest.tensor.as_ref().map(buffer).into(),
-        along(&place, rest.along).into(),
-        along(&place, weights.along).into(),
+        flat.as_ref().map(buffer).into(),
+        along(&place, call.along).into(),
+        along(&place, call.weights).into(),
         samples.as_ref().map(buffer).into(),
         of_rows.into(),
-        factors.divisor(&weight, &wish).map(buffer).into(),
+        weight.shares(&wish).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
         losses.as_ref().map(buffer).into(),
         buffer(&partials),
         ExtentLaunch::new(length, of_unit),
-        factors.launch(),
+        factors.launch(part, part),
         SpecialLaunch::given(),
         Plan {
             of_element: call.of_element,
@@ -199,11 +178,7 @@ pub(crate) fn elements<const N: usize>(
         },
         [
             elem(dtype),
-            elem(
-                rest.tensor
-                    .as_ref()
-                    .map_or(DType::F32, |tensor| tensor.dtype),
-            ),
+            elem(flat.as_ref().map_or(DType::F32, |tensor| tensor.dtype)),
             elem(targets.dtype(dtype)),
         ],
     );

@@ -8,7 +8,10 @@ pub(crate) use rows::{Rows, rows};
 
 use super::rows::ScaleLaunch;
 use super::samples::Samples;
-use super::sums::{ReductionLaunch, UNITS, scale_kernel, total_kernel, weight_kernel};
+use super::stored;
+use super::sums::{
+    ReductionLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
+};
 use super::traced::SpecialLaunch;
 use crate::kernels::ops::{Invalid, Swept, Wanted, Wish};
 use crate::reduction::Reduction;
@@ -54,9 +57,7 @@ pub(crate) fn outline<P, const N: usize>(
         shape: Shape::new([count]),
         dtype: DType::F32,
     };
-    // The gradient of a narrow range is kept wide until it has met what comes from above; and one type
-    // serves all gradients.
-    let narrow = inputs.iter().any(|input| input.dtype == DType::F16);
+    // One type serves all gradients.
     let read = common_type(&inputs.each_ref().map(|input| input.dtype));
     let mut wanted = gradients.into_iter();
     Swept {
@@ -66,13 +67,9 @@ pub(crate) fn outline<P, const N: usize>(
         }),
         weight: numbers(1),
         gradients: inputs.map(|input| {
-            let dtype = match read {
-                DType::F16 => DType::F32,
-                dtype => dtype,
-            };
+            let dtype = stored(read);
             wanted.next()?.then_some(Outline { dtype, ..input })
         }),
-        factor: narrow.then(|| numbers(1)),
         invalid: Invalid::OnDevice(numbers(1)),
     }
 }
@@ -203,20 +200,33 @@ fn vector(place: &Place, dtype: DType, counts: &[usize]) -> usize {
     widths.filter(fits).max().unwrap_or(1)
 }
 
+/// The weights of the samples as a kernel reads them.
+fn samples(wish: &Wish<CubeTensor>) -> Option<CubeTensor> {
+    let samples = wish.samples.clone()?;
+    Some(into_contiguous(match samples.dtype {
+        DType::F32 => samples,
+        _ => cast(samples, DType::F32),
+    }))
+}
+
 /// How many of the samples count, and what the sum of their losses is divided by.
 struct Weight {
-    /// The sum of the weights, if that is up to the device.
-    on_device: Option<CubeTensor>,
+    /// The sum of the weights, if that is up to the device: with what makes a share of a weight, and as it is.
+    on_device: Option<[CubeTensor; 2]>,
     /// That sum, if it is not; 0 if nobody asked for it.
     known: f64,
-    /// What the sum of the losses is divided by, unless it is the sum of the weights.
+    /// What the sum of the losses is divided by, unless each weight is its share already.
     divisor: f64,
 }
 
 impl Weight {
-    fn divides(&self, wish: &Wish<CubeTensor>) -> Option<&CubeTensor> {
+    /// What makes a share of each weight, if the losses are averaged by a sum of the device.
+    fn shares(&self, wish: &Wish<CubeTensor>) -> Option<&CubeTensor> {
         let mean = matches!(wish.wanted, Wanted::Reduced(Reduction::Mean));
-        self.on_device.as_ref().filter(|_| mean)
+        self.on_device
+            .as_ref()
+            .filter(|_| mean)
+            .map(|[total, _]| total)
     }
 }
 
@@ -227,6 +237,7 @@ struct Counted<'a> {
     samples: Option<&'a CubeTensor>,
     plan: &'a Samples,
     count: usize,
+    classes: usize,
 }
 
 fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
@@ -259,63 +270,62 @@ fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
         counted.samples.map(buffer).into(),
         buffer(&partials),
         counted.count,
+        counted.classes,
         SpecialLaunch::given(),
         counted.plan.clone(),
         ids.map_or(IntKind::I32.into(), |ids| elem(ids.dtype)),
     );
-    let sum = place.numbers(1);
-    let reduction = ReductionLaunch::new(groups, 1.0, wish.terms as f32, 0.0);
-    total_kernel::launch(
+    let (total, sum) = (place.numbers(2), place.numbers(1));
+    weight_total_kernel::launch(
         &place.client,
         CubeCount::Static(1, 1, 1),
         CubeDim::new_1d(UNITS),
         buffer(&partials),
-        None.into(),
-        Some(buffer(&sum)).into(),
-        None.into(),
-        None.into(),
-        None.into(),
-        reduction,
+        buffer(&total),
+        buffer(&sum),
+        groups,
+        wish.terms as f32,
+        SpecialLaunch::given(),
     );
+    let mean = matches!(wish.wanted, Wanted::Reduced(Reduction::Mean));
     Weight {
-        on_device: Some(sum),
+        on_device: Some([total, sum]),
         known: 0.0,
-        divisor,
+        divisor: if mean { 1.0 } else { divisor },
     }
 }
 
 /// What the losses and the gradients are multiplied by.
 struct Factors {
+    /// The losses, before they are added up.
     losses: f64,
     gradients: f64,
-    /// The gradients still have to be divided when they have met what comes from above.
-    apart: bool,
 }
 
 impl Factors {
-    fn new(wish: &Wish<CubeTensor>, count: usize, weight: &Weight, apart: bool) -> Self {
+    fn new(wish: &Wish<CubeTensor>, count: usize, weight: &Weight) -> Self {
         Self {
-            // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
+            // Dividing by a power of two is exact; done before adding up, it keeps the sum in range. Shares
+            // of a mean do that themselves.
             losses: match wish.wanted {
-                Wanted::Reduced(_) => 1.0 / count.next_power_of_two() as f64,
+                Wanted::Reduced(_) if weight.shares(wish).is_none() => {
+                    1.0 / count.next_power_of_two() as f64
+                }
                 _ => 1.0,
             },
             gradients: match weight.divisor {
-                _ if apart => 1.0,
                 0.0 => 0.0,
                 divisor => 1.0 / divisor,
             },
-            apart,
         }
     }
 
-    fn launch(&self) -> ScaleLaunch {
-        ScaleLaunch::new(self.losses as f32, self.gradients as f32)
-    }
-
-    /// What the device divides the gradients by.
-    fn divisor<'a>(&self, weight: &'a Weight, wish: &Wish<CubeTensor>) -> Option<&'a CubeTensor> {
-        weight.divides(wish).filter(|_| !self.apart)
+    /// For a kernel that computes a `part` of the losses, and a part of their gradients.
+    fn launch(&self, part: f64, of_gradients: f64) -> ScaleLaunch {
+        ScaleLaunch::new(
+            (self.losses / part) as f32,
+            (self.gradients / of_gradients) as f32,
+        )
     }
 }
 
@@ -400,12 +410,8 @@ fn total<const N: usize>(
     launched: Launched<N>,
     wish: &Wish<CubeTensor>,
 ) -> Swept<CubeTensor, N> {
-    let divisor = launched.weight.divides(wish);
     let value = launched.losses.is_none().then(|| place.numbers(1));
-    let (invalid, factor) = (
-        place.numbers(1),
-        launched.factors.apart.then(|| place.numbers(1)),
-    );
+    let invalid = place.numbers(1);
     let weight = match &launched.weight.on_device {
         Some(_) => None,
         None => Some(place.numbers(1)),
@@ -421,11 +427,10 @@ fn total<const N: usize>(
         CubeCount::Static(1, 1, 1),
         CubeDim::new_1d(UNITS),
         buffer(&launched.partials),
-        divisor.map(buffer).into(),
+        launched.weight.shares(wish).map(buffer).into(),
         value.as_ref().map(buffer).into(),
         Some(buffer(&invalid)).into(),
         weight.as_ref().map(buffer).into(),
-        factor.as_ref().map(buffer).into(),
         reduction,
     );
     Swept {
@@ -433,10 +438,9 @@ fn total<const N: usize>(
             .or(launched.losses)
             .expect("either the sum is wanted or each loss"),
         weight: weight
-            .or(launched.weight.on_device)
+            .or(launched.weight.on_device.map(|[_, weight]| weight))
             .expect("the weight is known here or there"),
         gradients: launched.gradients,
-        factor,
         invalid: Invalid::OnDevice(invalid),
     }
 }

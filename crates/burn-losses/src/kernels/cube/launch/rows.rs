@@ -8,9 +8,9 @@ use super::super::sums::UNITS;
 use super::super::traced::SpecialLaunch;
 use super::{
     Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
-    number, outline, total, vector, weight,
+    number, outline, samples, total, vector, weight,
 };
-use crate::kernels::id::range;
+use crate::kernels::id::{holds, range};
 use crate::kernels::ops::{Swept, Wanted, Wish};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -104,12 +104,13 @@ pub(crate) fn rows<const N: usize>(
     let signs = call
         .signs
         .map(|signs| into_contiguous(cast(signs, DType::F32)));
-    let samples = wish.samples.clone().map(into_contiguous);
+    let samples = samples(&wish);
     let weights = call.weights.map(|weights| place.upload(&weights));
+    let range = ids.as_ref().map_or((0, 0), |ids| range(ids.dtype));
     let plan = Samples {
-        classes: length,
         ignored,
-        range: ids.as_ref().map_or((0, 0), |ids| range(ids.dtype)),
+        range,
+        held: holds(range, length as i64 - 1),
     };
     let counted = Counted {
         ids: ids.as_ref(),
@@ -117,9 +118,11 @@ pub(crate) fn rows<const N: usize>(
         samples: samples.as_ref(),
         plan: &plan,
         count,
+        classes: length,
     };
     let weight = weight(&place, &counted, &wish);
-    let factors = Factors::new(&wish, count, &weight, outline.factor.is_some());
+    let factors = Factors::new(&wish, count, &weight);
+    let part = call.of_row.part();
 
     let targets = Targets::new(&place, &inputs, outline.gradients);
     let gradient_pitch = match targets.is_in_place(0) {
@@ -151,7 +154,7 @@ pub(crate) fn rows<const N: usize>(
         ids.as_ref().map(buffer).into(),
         signs.as_ref().map(buffer).into(),
         samples.as_ref().map(buffer).into(),
-        factors.divisor(&weight, &wish).map(buffer).into(),
+        weight.shares(&wish).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
@@ -164,8 +167,8 @@ pub(crate) fn rows<const N: usize>(
             first_pitch / width,
             gradient_pitch / width,
         ),
-        factors.launch(),
-        SpecialLaunch::given(),
+        factors.launch(part, 1.0),
+        SpecialLaunch::of_rows(length),
         Plan {
             of_row: call.of_row,
             threads,

@@ -1,0 +1,149 @@
+//! Numbers at the edge of what a type holds, and beyond: what does not count has no part in anything,
+//! and what only lies between the input and the result may not leave the range.
+
+use crate::common::{TestDevice, assert_close};
+use crate::harness::*;
+use crate::table::{Batch, Variant, Weights};
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_losses::prelude::*;
+
+fn per_sample(on: &TestDevice, dtype: DType, weights: &[f64]) -> Weights {
+    let data = TensorData::new(weights.to_vec(), [weights.len()]).convert_dtype(dtype);
+    Weights::PerSample(Tensor::from_data(data, (&on.device, dtype)))
+}
+
+fn weighted(
+    variant: &Variant,
+    reduction: Reduction,
+    batch: &Batch,
+    on: &TestDevice,
+    dtype: DType,
+    weights: &[f64],
+) -> Outcome {
+    let args = batch.on(on, dtype).tracked();
+    let leaves = args.inputs.clone();
+    let weights = per_sample(on, dtype, weights);
+    outcome_of(variant.weighted(reduction, args, weights), &leaves)
+}
+
+/// Whether an operation of Burn stands between an input and the loss that this crate computes: its gradient
+/// is Burn's, which makes NaN of 0 times NaN, and of infinity less infinity.
+fn burn_stands_between(variant: &Variant) -> bool {
+    let name = &variant.name;
+    match variant.loss {
+        // A log-softmax.
+        "ClassificationLoss" => name.starts_with("nll") || name.starts_with("kl_div"),
+        "TripletMarginWithDistanceLoss" => name.contains("a closure"),
+        _ => false,
+    }
+}
+
+/// A model may diverge on what is only there to fill a batch.
+#[test]
+fn a_sample_of_weight_0_counts_for_nothing_whatever_it_is() {
+    everywhere(OnGpu::First, |variant, on| {
+        if burn_stands_between(variant) {
+            return;
+        }
+        let (rows, left_out) = (4, 1);
+        let weights = [0.5, 0.0, 1.5, 1.0];
+        let batch = variant.batch(40, rows, 4);
+        let mut tried = 0;
+        for dtype in full_types(on) {
+            for reduction in REDUCTIONS {
+                let expected = weighted(variant, reduction, &batch, on, dtype, &weights);
+                for input in 0..batch.inputs.len() {
+                    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                        let mut batch = batch.clone();
+                        let columns = batch.inputs[input].columns;
+                        let row = left_out * columns..(left_out + 1) * columns;
+                        batch.inputs[input].data[row].fill(number);
+                        // What an input may never be is an error, whatever it weighs.
+                        if variant.try_value(reduction, batch.on(on, dtype)).is_err() {
+                            continue;
+                        }
+                        tried += 1;
+                        let found = weighted(variant, reduction, &batch, on, dtype, &weights);
+                        let what = format!("{number} as input {input}, {reduction:?} in {dtype:?}");
+                        assert_same(&what, &found, &expected, precision(dtype));
+                        for (at, gradient) in found.gradients.iter().enumerate() {
+                            let columns = batch.inputs[at].columns;
+                            let row = &gradient[left_out * columns..(left_out + 1) * columns];
+                            assert!(row.iter().all(|slope| *slope == 0.0), "{what}: {row:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(tried > 0, "no input may be NaN");
+    });
+}
+
+#[test]
+fn a_mean_is_the_same_for_weights_of_any_size() {
+    everywhere(OnGpu::First, |variant, on| {
+        let batch = variant.batch(41, 5, 4);
+        let weights = [0.5, 0.0, 1.5, 1.0, 0.25];
+        for dtype in full_types(on) {
+            let powers: &[i32] = match dtype {
+                DType::F64 => &[-1065, -900, 900, 1023],
+                // Whether a GPU has numbers below the normal ones is up to it.
+                _ if is_gpu(on) => &[-120, -60, 60, 127],
+                _ => &[-140, -60, 60, 127],
+            };
+            let expected = weighted(variant, Reduction::Mean, &batch, on, dtype, &weights);
+            for &power in powers {
+                // Powers of two, so that small numbers lose no digits either.
+                let scaled = weights.map(|weight| weight * 2f64.powi(power / 2));
+                let scaled = scaled.map(|weight| weight * 2f64.powi(power - power / 2));
+                let found = weighted(variant, Reduction::Mean, &batch, on, dtype, &scaled);
+                let what = format!("times 2^{power} in {dtype:?}");
+                assert_same(&what, &found, &expected, precision(dtype));
+            }
+        }
+    });
+}
+
+/// What a loss scale makes too large for half precision is infinite, so that whoever scales sees it; and
+/// what is 0 stays 0.
+#[test]
+fn a_loss_scale_beyond_half_precision_is_seen() {
+    everywhere(OnGpu::First, |variant, on| {
+        if !halves(on).contains(&DType::F16) {
+            return;
+        }
+        let batch = variant.batch(42, 6, 5).rounded(DType::F16);
+        let plain = outcome(variant, Reduction::Sum, batch.on(on, DType::F16).tracked());
+        let args = batch.on(on, DType::F16).tracked();
+        let leaves = args.inputs.clone();
+        let value = variant.value(Reduction::Sum, args).cast(DType::F32);
+        let gradients = (value * 1e9).backward();
+        for (leaf, plain) in leaves.iter().zip(&plain.gradients) {
+            let gradient = leaf.grad(&gradients).expect("a gradient");
+            let found = crate::common::numbers(&gradient);
+            for (found, plain) in found.iter().zip(plain) {
+                // The gradient of a variance for a row is a sum, of two infinities maybe.
+                let summed = variant.name.contains("of rows") && found.is_nan();
+                let seen = match *plain {
+                    0.0 => *found == 0.0 || found.is_infinite(),
+                    slope => found.is_infinite() && found.signum() == slope.signum(),
+                };
+                assert!(
+                    seen || summed || (found.is_nan() && burn_stands_between(variant)),
+                    "{found} where the gradient is {plain}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn parts_count_what_their_weights_are() {
+    everywhere(OnGpu::First, |variant, on| {
+        let batch = variant.batch(43, 5, 4);
+        let parts = variant.parts(batch.on(on, DType::F32));
+        let mean = exact(variant, Reduction::Mean, &batch).value;
+        let [sum, weight] = [parts.sum, parts.weight].map(|part| crate::common::numbers(&part)[0]);
+        assert_close("the mean of the parts", &[sum / weight], &[mean], 1e-5);
+    });
+}
