@@ -15,8 +15,9 @@ pub enum Reduction {
     /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where that is 0. How
     /// large the weights are does not matter, only what share of their sum each is.
     ///
-    /// It is finite where its exact value is, though single losses may not be: always for losses that are
-    /// linear in their error, and for squares in `f32` on a CPU.
+    /// It is finite where its exact value is, though a single loss may not be, if the loss is linear in its
+    /// error; for losses over elements in `f32` on a CPU, also if it is not. (Distances of vectors are at most
+    /// the largest number.)
     #[default]
     Mean,
     /// The sum of the losses.

@@ -6,7 +6,7 @@ mod common;
 
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
-use burn_losses::target::{self, ClassTarget};
+use burn_losses::target;
 use burn_losses::{LossErrorKind, cosine_similarity, pairwise_distance};
 use common::{TestDevice, assert_close, devices, numbers};
 
@@ -81,7 +81,7 @@ fn diverged(classes: usize) -> Vec<Vec<f64>> {
 
 /// The losses over classes of a row that does not count, and one that does: the first has no part in
 /// the value, and no gradient, whatever is in it.
-fn only_the_second_counts<const D: usize, T: ClassTarget<D>>(
+fn only_the_second_counts<const D: usize>(
     what: &str,
     on: &TestDevice,
     classes: usize,
@@ -120,37 +120,21 @@ fn weight_0_leaves_out_a_row_that_is_not_finite() {
                 let loss = CrossEntropyLossConfig::new()
                     .with_label_smoothing(smoothing)
                     .init();
-                only_the_second_counts::<2, Tensor<1, Int>>(
-                    "weights",
-                    &on,
-                    classes,
-                    shape,
-                    |logits| loss.forward_weighted(logits, targets.clone(), weights.clone()),
-                );
-                only_the_second_counts::<2, Tensor<1, Int>>(
-                    "a mask",
-                    &on,
-                    classes,
-                    shape,
-                    |logits| loss.forward_weighted(logits, targets.clone(), mask.clone()),
-                );
+                only_the_second_counts("weights", &on, classes, shape, |logits| {
+                    loss.forward_weighted(logits, targets.clone(), weights.clone())
+                });
+                only_the_second_counts("a mask", &on, classes, shape, |logits| {
+                    loss.forward_weighted(logits, targets.clone(), mask.clone())
+                });
                 let rows: Tensor<2> = target::one_hot(targets.clone(), classes, 1);
-                only_the_second_counts::<2, Tensor<2>>(
-                    "weights of probabilities",
-                    &on,
-                    classes,
-                    shape,
-                    |logits| loss.forward_weighted(logits, rows.clone(), weights.clone()),
-                );
+                only_the_second_counts("weights of probabilities", &on, classes, shape, |logits| {
+                    loss.forward_weighted(logits, rows.clone(), weights.clone())
+                });
             }
             let margin = MultiMarginLoss::new();
-            only_the_second_counts::<2, Tensor<1, Int>>(
-                "multi-margin",
-                &on,
-                classes,
-                shape,
-                |logits| margin.forward_weighted(logits, targets.clone(), weights.clone()),
-            );
+            only_the_second_counts("multi-margin", &on, classes, shape, |logits| {
+                margin.forward_weighted(logits, targets.clone(), weights.clone())
+            });
         }
     }
 }
@@ -165,23 +149,15 @@ fn a_class_of_weight_0_leaves_out_a_row_that_is_not_finite() {
             let cross_entropy = CrossEntropyLossConfig::new()
                 .with_weights(Some(weights.clone()))
                 .init();
-            only_the_second_counts::<2, Tensor<1, Int>>(
-                "cross-entropy",
-                &on,
-                classes,
-                [2, classes],
-                |logits| cross_entropy.forward(logits, targets.clone()),
-            );
+            only_the_second_counts("cross-entropy", &on, classes, [2, classes], |logits| {
+                cross_entropy.forward(logits, targets.clone())
+            });
             let margin = MultiMarginLossConfig::new()
                 .with_weights(Some(weights))
                 .init();
-            only_the_second_counts::<2, Tensor<1, Int>>(
-                "multi-margin",
-                &on,
-                classes,
-                [2, classes],
-                |logits| margin.forward(logits, targets.clone()),
-            );
+            only_the_second_counts("multi-margin", &on, classes, [2, classes], |logits| {
+                margin.forward(logits, targets.clone())
+            });
         }
     }
 }
@@ -196,7 +172,7 @@ fn an_ignored_row_that_is_not_finite_has_no_part() {
                     .with_ignore_index(-1)
                     .init();
                 let targets = ids(&on, &[-1, 0], [2]);
-                only_the_second_counts::<2, Tensor<1, Int>>(
+                only_the_second_counts(
                     &format!("smoothing {smoothing}"),
                     &on,
                     classes,
@@ -205,13 +181,41 @@ fn an_ignored_row_that_is_not_finite_has_no_part() {
                 );
                 // The classes along an axis of which the elements are apart.
                 let targets = ids(&on, &[-1, 0], [2, 1]);
-                only_the_second_counts::<3, Tensor<2, Int>>(
+                only_the_second_counts(
                     &format!("rank 3, smoothing {smoothing}"),
                     &on,
                     classes,
                     [2, classes, 1],
                     |logits| loss.forward(logits, targets.clone()),
                 );
+            }
+        }
+    }
+}
+
+/// A loss of weight 0 asks nothing of the distance that it was given.
+#[test]
+fn a_distance_that_does_not_count_has_no_gradient() {
+    for on in devices() {
+        // Composed of tensor operations a gradient is Burn's, which makes NaN of 0 times NaN.
+        if !cfg!(feature = "flex") {
+            continue;
+        }
+        for rows in [1, 2] {
+            type Function = fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
+            let functions: [Function; 2] = [
+                |a, b| pairwise_distance(a, b, 2.0, 0.0),
+                |a, b| cosine_similarity(a, b, 1e-8),
+            ];
+            for function in functions {
+                let a = on.tracked(&vec![NAN; rows * 2], [rows, 2], DType::F32);
+                let b = on.tensor(&vec![1.0; rows * 2], [rows, 2], DType::F32);
+                let signs = on.tensor(&vec![1.0; rows], [rows], DType::F32);
+                let none = on.tensor(&vec![0.0; rows], [rows], DType::F32);
+                let apart = function(a.clone(), b);
+                let value = HingeEmbeddingLoss::new().forward_weighted(apart, signs, none);
+                let gradient = found(value, &a).gradient;
+                assert!(gradient.iter().all(|slope| *slope == 0.0), "{gradient:?}");
             }
         }
     }
@@ -336,6 +340,25 @@ fn a_mean_does_not_depend_on_the_scale_of_its_class_weights() {
                 let slopes = [-0.5, 0.0, 0.0, -0.5];
                 assert_found(&what, &found(value, &log_probs), 2.5, &slopes, 1e-6);
             }
+        }
+    }
+}
+
+/// Small weights of samples of a class of small weight: their product is below what the type holds.
+#[test]
+fn a_mean_does_not_depend_on_the_scale_of_both_weights() {
+    for on in devices() {
+        for dtype in types(&on) {
+            let scale = if dtype == DType::F64 { 1e-310 } else { 1e-30 };
+            let logits = on.tracked(&[0.0; 4], [2, 2], dtype);
+            let weights = on.tensor(&[scale; 2], [2], dtype);
+            let loss = CrossEntropyLossConfig::new()
+                .with_weights(Some(vec![1.0, 1e-20]))
+                .init();
+            let value = loss.forward_weighted(logits.clone(), ids(&on, &[1, 1], [2]), weights);
+            let slopes = [0.25, -0.25, 0.25, -0.25];
+            let what = format!("{} in {dtype:?}", on.name);
+            assert_found(&what, &found(value, &logits), 2f64.ln(), &slopes, 1e-5);
         }
     }
 }
@@ -632,6 +655,77 @@ fn a_square_does_not_overflow_where_the_mean_does_not() {
     }
 }
 
+/// Single losses beyond the type, of both signs, add up to NaN unless all is computed in a wider one.
+#[test]
+fn losses_beyond_the_type_of_both_signs_have_a_mean() {
+    let count = f64::from(1e37f32);
+    let mean = (80f64.exp() - 80.0 * count + 89f64.exp() + 2.0) / 4.0;
+    for on in devices().into_iter().filter(|on| on.double) {
+        let x = on.tensor(&[80.0, 89.0, 0.0, 0.0], [4], DType::F32);
+        let y = on.tensor(&[1e37, 0.0, 0.0, 0.0], [4], DType::F32);
+        let loss = PoissonNllLoss::new();
+        for x in [x.clone(), x.autodiff().require_grad()] {
+            let value = loss.forward(x, y.clone());
+            assert_close(on.name, &numbers(&value), &[mean], 1e-5);
+        }
+    }
+}
+
+/// Where one element leaves the range of `f32`, all of its block is computed in `f64`: which is not to be
+/// seen anywhere else.
+#[test]
+fn an_element_does_not_depend_on_what_else_leaves_the_range() {
+    for on in devices() {
+        // The least rate and the least variance are those of the inputs' type.
+        let loss = PoissonNllLossConfig::new()
+            .with_log_input(false)
+            .with_eps(0.0)
+            .init();
+        let y = on.tensor(&[10.0], [1], DType::F32);
+        let plain = loss.forward(on.tensor(&[0.0], [1], DType::F32), y.clone());
+        let tracked = loss.forward(on.tracked(&[0.0], [1], DType::F32), y);
+        assert_close(on.name, &numbers(&tracked), &numbers(&plain), 1e-5);
+        let loss = GaussianNllLossConfig::new().with_eps(1e-60).init();
+        let first = |second: f64| {
+            let x = on.tensor(&[0.0, second], [2], DType::F32);
+            let y = on.tensor(&[0.0, 0.0], [2], DType::F32);
+            let variance = on.tensor(&[0.0, 1e30], [2], DType::F32);
+            numbers(&loss.forward_no_reduction(x, y, variance))[0]
+        };
+        assert_close(on.name, &[first(1e37)], &[first(0.0)], 1e-5);
+    }
+    let large = f64::from(2e19f32);
+    for on in devices().into_iter().filter(|on| on.double) {
+        for count in [300, 16 * 1024 + 130] {
+            for at in [0, 63, 64, 127, 128, 255, count - 1] {
+                let mut errors = vec![1.0; count];
+                errors[at] = 2e19;
+                let x = on.tracked(&errors, [count], DType::F32);
+                let y = on.tracked(&vec![0.0; count], [count], DType::F32);
+                let value = MseLoss::new().forward(x.clone(), y.clone());
+                let mean = (large * large + (count - 1) as f64) / count as f64;
+                let what = format!("{at} of {count} on {}", on.name);
+                assert_close(&what, &numbers(&value), &[mean], 1e-5);
+                let gradients = value.backward();
+                let of = |input: &Tensor<1>| numbers(&input.grad(&gradients).expect("a gradient"));
+                let slopes: Vec<f64> = errors.iter().map(|x| 2.0 * x / count as f64).collect();
+                let other = (at + 1) % count;
+                for (gradient, sign) in [(of(&x), 1.0), (of(&y), -1.0)] {
+                    for at in [at, other] {
+                        assert_close(&what, &[sign * gradient[at]], &[slopes[at]], 1e-5);
+                    }
+                }
+            }
+        }
+        // A weight that is not allowed is still told.
+        let x = on.tracked(&[2e19, 1.0, 3e38], [3], DType::F32);
+        let y = on.tensor(&[0.0, 0.0, -3e38], [3], DType::F32);
+        let weights = on.tensor(&[1.0, 1e300, 1.0], [3], DType::F64);
+        let error = text(MseLoss::new().try_forward_weighted(x, y, weights));
+        assert_says(&error, &["weight 1e300 at index [1]"]);
+    }
+}
+
 #[test]
 fn a_large_weight_is_not_clamped_before_the_mean_divides() {
     for on in devices() {
@@ -757,6 +851,11 @@ fn inputs_tracked_in_two_ways_are_an_error() {
                 let said = error.to_string();
                 assert_says(&said, &["checkpointing"]);
             }
+            // Of no samples too.
+            let empty = |device: &Device| Tensor::<2>::zeros([0, 3], device).require_grad();
+            let y = Tensor::<2>::zeros([0, 3], &on.device);
+            let error = GaussianNllLoss::new().try_forward(empty(one), y, empty(other));
+            assert_eq!(error.expect_err("an error").kind, LossErrorKind::Tracking);
             type Pair = fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
             let functions: [(&str, Pair); 2] = [
                 ("pairwise_distance", |a, b| {

@@ -274,7 +274,7 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
             .zip(scale.dtypes);
         // Where it is a single number, and there is no change of type, the gradient is only scaled, and not
         // even that where the number is 1.
-        let number = upstream.shape().num_elements() == 1;
+        let number = scale.of == Of::Loss && upstream.shape().num_elements() == 1;
         for ((input, gradient), dtype) in inputs {
             let (Some(input), Some(gradient)) = (input, gradient) else {
                 continue;

@@ -17,6 +17,14 @@ pub(crate) fn wide(dtype: DType) -> FloatDType {
     }
 }
 
+/// The least positive number that has all digits in the type in which values of the given type are computed.
+pub(crate) fn least_normal(dtype: DType) -> f64 {
+    match wide(dtype) {
+        FloatDType::F64 => f64::MIN_POSITIVE,
+        _ => f64::from(f32::MIN_POSITIVE),
+    }
+}
+
 /// The tensor outside of the autodiff graph, in a type wide enough to compute in.
 pub(crate) fn untracked<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
     let dtype = wide(tensor.dtype());

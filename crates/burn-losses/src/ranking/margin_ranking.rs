@@ -142,16 +142,16 @@ pub(crate) struct Ranking {
 }
 
 impl Definition<3> for Ranking {
-    const PART: f64 = 0.5;
+    const PART: f64 = 0.25;
 
     #[inline(always)]
     fn at<R: Real>(&self, [first, second, y]: [R; 3]) -> (R, impl FnOnce() -> R) {
-        let apart = second.times(0.5) - first.times(0.5);
-        let gap = (apart * y.clone()).plus(self.margin / 2.0);
+        let apart = second.times(0.25) - first.times(0.25);
+        let gap = (apart * y.clone()).plus(self.margin / 4.0);
         let value = gap.clone().at_least(0.0);
         let slope = move || {
             let zero = y.clone() - y.clone();
-            zero.replace(gap.above(0.0), y.times(-0.5))
+            zero.replace(gap.above(0.0), y.times(-0.25))
         };
         (value, slope)
     }

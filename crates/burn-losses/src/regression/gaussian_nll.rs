@@ -5,7 +5,7 @@ use crate::kernels::autodiff::{Of, Slope, join, largest};
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::Wanted;
 use crate::kernels::pointwise::{Along, Loss, Required, Rest};
-use crate::kernels::portable::{flat, untracked, wide};
+use crate::kernels::portable::{flat, least_normal, untracked, wide};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -161,16 +161,15 @@ impl<const ROOT: bool> Gaussian<ROOT> {
     /// the difference of two numbers is in range.)
     #[inline(always)]
     fn terms<R: Real>(&self, [x, y, spread]: [R; 3]) -> (R, R, R) {
-        let least = self.eps.max(spread.least_normal());
         let half = x.times(0.5) - y.times(0.5);
         match ROOT {
             true => {
-                let root = spread.at_least(num_traits::Float::sqrt(least));
+                let root = spread.at_least(num_traits::Float::sqrt(self.eps));
                 let unit = half / root.clone();
                 (unit.clone() * unit.clone(), unit / root.clone(), root)
             }
             false => {
-                let variance = spread.at_least(least);
+                let variance = spread.at_least(self.eps);
                 let ratio = half.clone() / variance.clone();
                 (ratio.clone() * half, ratio, variance)
             }
@@ -227,6 +226,8 @@ where
         let GaussianNllLossConfig { eps, full, .. } = self.config;
         let dtype = predictions.dtype();
         check.holds(dtype, "eps", eps)?;
+        // Nothing is divided by a variance that rounds to 0.
+        let eps = eps.max(least_normal(dtype));
         let finite = super::finite_target(predictions.dtype());
         let not_negative = Required {
             rule: NOT_NEGATIVE,
@@ -267,6 +268,11 @@ where
             }
             Predicted::Tensor { variance, given } => {
                 fits(&check, &predictions, &variance, given)?;
+                check.one_tracking([
+                    ("predictions", &predictions),
+                    ("targets", &targets),
+                    ("variance", &variance),
+                ])?;
                 if predictions.shape().num_elements() == 0 {
                     return nothing(&check, [&predictions, &targets], &variance, call);
                 }
@@ -277,11 +283,6 @@ where
                         .cast(wide(predictions.dtype()))
                         .expand(predictions.shape()),
                 };
-                check.one_tracking([
-                    ("predictions", &predictions),
-                    ("targets", &targets),
-                    ("variance", &variance),
-                ])?;
                 Loss {
                     check: &check,
                     definition: Gaussian::<false> { eps, full },

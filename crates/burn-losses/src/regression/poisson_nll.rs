@@ -3,6 +3,7 @@
 use crate::error::{Lint, LossError};
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Required, Rest};
+use crate::kernels::portable::least_normal;
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -150,16 +151,17 @@ loss_module!(PoissonNllLoss, PoissonNllLossConfig);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
     pub(crate) eps: f64,
+    /// The least rate of which a logarithm is taken.
+    pub(crate) least: f64,
 }
 
 impl<const LOG_INPUT: bool, const FULL: bool> Definition<2> for Poisson<LOG_INPUT, FULL> {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let least = x.least_normal();
         let (rate, log_rate, shifted) = match LOG_INPUT {
             true => (x.clone().exp(), x.clone(), x),
             false => {
-                let shifted = x.clone().plus(self.eps).at_least(least);
+                let shifted = x.clone().plus(self.eps).at_least(self.least);
                 (x, shifted.clone().ln(), shifted)
             }
         };
@@ -210,6 +212,7 @@ impl PoissonNllLoss {
         let count = super::finite(predictions.dtype(), 0.0, &no_count);
         let definition = Poisson::<LOG_INPUT, FULL> {
             eps: self.config.eps,
+            least: least_normal(predictions.dtype()),
         };
         Loss {
             check: &check,

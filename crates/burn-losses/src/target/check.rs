@@ -177,9 +177,8 @@ impl Check {
         name: &str,
         options: &[f64],
     ) -> Result<(), LossError> {
-        let each = options.iter().enumerate();
-        each.map(|(class, &option)| self.holds(dtype, &format!("{name}[{class}]"), option))
-            .collect()
+        let mut each = options.iter().enumerate();
+        each.try_for_each(|(class, &option)| self.holds(dtype, &format!("{name}[{class}]"), option))
     }
 
     pub(crate) fn untracked(&self, name: &str, tensor: &impl Readable) -> Result<(), LossError> {

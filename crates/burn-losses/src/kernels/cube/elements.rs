@@ -89,8 +89,8 @@ impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
             }
             None => (None, zero),
         };
-        // A weight meets the scale before either meets a loss or slope, so that no product of these leaves
-        // the range where the result does not.
+        // A weight meets the scale, in which is what makes the whole of a part, before either meets a loss or
+        // slope: the product of the other two may leave the range where the result does not.
         let scaled = |x: Traced<'a>, scale: Traced<'a>| match weighted {
             Some(weight) => x.times_or_zero(weight * scale),
             None => x * scale,

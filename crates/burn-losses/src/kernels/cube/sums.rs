@@ -170,7 +170,18 @@ pub(crate) fn weight_kernel<I: Int>(
     let mut small = 0f32;
     let mut row = ABSOLUTE_POS;
     while row < rows {
-        let mut count = 1f32;
+        let mut large_count = LARGER.runtime();
+        let mut small_count = SMALLER.runtime();
+        // The weight of the sample meets what keeps it in range before that of its class.
+        #[comptime]
+        match samples {
+            ComptimeOption::Some(samples) => {
+                let weight = allowed(samples[row], &special);
+                large_count *= weight;
+                small_count *= weight;
+            }
+            ComptimeOption::None => {}
+        }
         #[comptime]
         match ids {
             ComptimeOption::Some(ids) => {
@@ -181,19 +192,14 @@ pub(crate) fn weight_kernel<I: Int>(
                     ComptimeOption::Some(weights) => weight = weights[found.class],
                     ComptimeOption::None => {}
                 }
-                count = select(found.is_class, weight, 0f32);
+                let of_class = select(found.is_class, weight, 0f32);
+                large_count *= of_class;
+                small_count *= of_class;
             }
             ComptimeOption::None => {}
         }
-        #[comptime]
-        match samples {
-            ComptimeOption::Some(samples) => {
-                count *= allowed(samples[row], &special);
-            }
-            ComptimeOption::None => {}
-        }
-        large += count * LARGER;
-        small += count * SMALLER;
+        large += large_count;
+        small += small_count;
         row += CUBE_COUNT * comptime!(UNITS as usize);
     }
     let sums = of_all_units(large, small);

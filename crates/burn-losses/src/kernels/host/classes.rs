@@ -10,6 +10,7 @@ use super::{
     read_weight, read_weights, spread, sum, take, tree,
 };
 use crate::kernels::id::classify;
+use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, ln_1p, nll_term};
 use alloc::vec::Vec;
@@ -462,12 +463,16 @@ impl Sweep<'_> {
         let one = matches!(self.reads.target, Target::Ids { .. })
             && (self.reads.label_smoothing == 0.0 || self.reads.log_probs.is_some());
         for sample in 0..place.width {
-            let of_class = match one {
-                true => self.of_class(tile.ids[sample]),
-                false => 1.0,
+            let weight = tile.read[sample];
+            tile.weights[sample] = match one {
+                true => self
+                    .scale
+                    .weight_of(weight, self.of_class(tile.ids[sample])),
+                // The weight of the sample is in what its classes count, together with theirs: one alone may
+                // be out of range. Left is whether it counts at all.
+                false if self.reads.weights.is_some() => F::of(weight.sign()),
+                false => self.scale.weight_of(weight, 1.0),
             };
-            let weight = self.scale.weights.times(tile.read[sample] * of_class);
-            tile.weights[sample] = F::of(weight);
         }
         let invalid = match self.reads.log_probs {
             Some(rule) => self.likelihood(tile, place.width, rule, gradient),
@@ -524,6 +529,13 @@ impl Sweep<'_> {
             invalid |= matches!(found, Id::Invalid);
         }
         multiply(&mut tile.losses, &tile.weights);
+        // A row that breaks the rule shows unless its sample does not count, whatever its class does.
+        for sample in 0..width {
+            let counts = tile.read[sample] != 0.0;
+            if counts & tile.numbers[sample].is_nan() {
+                tile.losses[sample] = F::NAN;
+            }
+        }
         if !gradient {
             return invalid;
         }
@@ -540,7 +552,7 @@ impl Sweep<'_> {
                 }
                 Id::Ignored if !tile.numbers[sample].is_nan() => {}
                 _ => {
-                    let nan = F::NAN.times_or_zero(weight);
+                    let nan = F::NAN.replace(tile.read[sample] == 0.0, F::default());
                     for numbers in tile.x.chunks_exact_mut(width) {
                         numbers[sample] = nan;
                     }
@@ -783,14 +795,14 @@ impl Sweep<'_> {
         if let Some(weights) = self.reads.weights {
             match width {
                 1 => {
-                    for (q, &weight) in tile.q.iter_mut().zip(weights) {
-                        *q = *q * F::of(weight);
+                    for (q, &of_class) in tile.q.iter_mut().zip(weights) {
+                        *q = *q * clamp(self.scale.weight_of(tile.read[0], of_class));
                     }
                 }
                 _ => {
-                    for (q, &weight) in tile.q.chunks_exact_mut(width).zip(weights) {
-                        for q in q {
-                            *q = *q * F::of(weight);
+                    for (q, &of_class) in tile.q.chunks_exact_mut(width).zip(weights) {
+                        for (q, &weight) in q.iter_mut().zip(&tile.read) {
+                            *q = *q * clamp(self.scale.weight_of(weight, of_class));
                         }
                     }
                 }

@@ -1,8 +1,7 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Power, Scale, Source, Work, in_chunks, read_weight,
-    tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weight, tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -114,13 +113,18 @@ fn write_rows<F: Float, const N: usize>(
 
 /// The weight of a row as it counts; NaN, and a note of it, where it is not allowed.
 #[inline(always)]
-fn weight_of<F: Float>(samples: Option<Source>, power: Power, row: usize, invalid: &mut bool) -> F {
+fn weight_of<F: Float>(
+    samples: Option<Source>,
+    scale: &Scale,
+    row: usize,
+    invalid: &mut bool,
+) -> F {
     let Some(samples) = samples else {
         return F::of(1.0);
     };
     let (weight, allowed) = read_weight::<F>(samples, row);
     *invalid |= !allowed;
-    F::of(power.times(weight))
+    scale.weight(weight)
 }
 
 /// A distance of two vectors, and how it changes with them.
@@ -188,12 +192,7 @@ impl Sweep<'_> {
                 None => (of_negative.value, F::of(1.0)),
             };
             let (loss, slope) = triplet_margin(of_positive.value, nearest, margin);
-            let weight: F = weight_of(
-                self.reads.samples,
-                self.scale.weights,
-                first + at,
-                &mut invalid,
-            );
+            let weight: F = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
             *loss_of_row = loss.times_or_zero(weight);
             if gradients.iter().all(Option::is_none) {
                 continue;
@@ -263,12 +262,7 @@ impl Sweep<'_> {
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
-            let weight = weight_of(
-                self.reads.samples,
-                self.scale.weights,
-                first + at,
-                &mut invalid,
-            );
+            let weight = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
             let rows = inputs.each_ref().map(|row| &row[..]);
             let angles = Angles::new(rows, Short::AtLeast(eps));
             let cosines = PAIRS.map(|pair| angles.cosine(pair));
@@ -447,12 +441,7 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
-            let weight: F = weight_of(
-                self.reads.samples,
-                self.scale.weights,
-                first + at,
-                &mut invalid,
-            );
+            let weight: F = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
             let scale = RowScale {
                 weight,
                 gradient: F::of(self.scale.gradient),

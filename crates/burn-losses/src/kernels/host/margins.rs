@@ -132,7 +132,7 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
                     buffers.slopes.fill(F::NAN);
                     (F::NAN, 1.0)
                 });
-                let weight = F::of(self.scale.weights.times(weight * of_class));
+                let weight = self.scale.weight_of::<F>(weight, of_class);
                 *loss_of_sample = found.times_or_zero(weight);
                 if GRADIENT {
                     self.settle(&mut buffers.slopes, weight);

@@ -156,10 +156,12 @@ impl Plan {
             _ if !wish.weighs() => (0.0, 0),
             Counted::Alike => (count as f64, 0),
             Counted::Weighted(sum) => {
-                let plain = sum(1.0);
-                match plain.is_infinite() {
-                    true => (sum(num_traits::Float::powi(2.0, -SHIFT)), SHIFT),
-                    false => (plain, 0),
+                let shifted = |shift: i32| (sum(num_traits::Float::powi(2.0, -shift)), shift);
+                match shifted(0) {
+                    (plain, _) if plain.is_infinite() => shifted(SHIFT),
+                    // Unless all are 0, their products are below what `f64` holds.
+                    (0.0, _) => shifted(-SHIFT),
+                    plain => plain,
                 }
             }
         };

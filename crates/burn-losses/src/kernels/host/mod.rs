@@ -34,6 +34,8 @@ pub(crate) trait Float:
     const NEG_INFINITY: Self;
     const IS_DOUBLE: bool;
     const MAX: f64;
+    /// The least positive number.
+    const LEAST: Self;
     fn of(number: f64) -> Self;
     fn double(self) -> f64;
 }
@@ -46,6 +48,7 @@ macro_rules! float {
             const NEG_INFINITY: Self = $float::NEG_INFINITY;
             const IS_DOUBLE: bool = size_of::<$float>() == 8;
             const MAX: f64 = $float::MAX as f64;
+            const LEAST: Self = $float::from_bits(1);
             #[inline(always)]
             fn of(number: f64) -> Self {
                 number as $float
@@ -104,6 +107,23 @@ pub(crate) struct Scale {
     pub(crate) weights: Power,
     /// What the gradient is multiplied by.
     pub(crate) gradient: f64,
+}
+
+impl Scale {
+    /// The weight of a sample of a class as both count. What is not 0 does not become it: a loss that is NaN
+    /// shows, however little it counts.
+    #[inline(always)]
+    pub(crate) fn weight_of<F: Float>(&self, weight: f64, of_class: f64) -> F {
+        let scaled = F::of(self.weights.times(weight) * of_class);
+        let lost = scaled.equals(0.0) & (weight != 0.0) & (of_class != 0.0);
+        F::replace(scaled, lost, F::LEAST)
+    }
+
+    /// As [`weight_of`](Self::weight_of), where there are no classes.
+    #[inline(always)]
+    pub(crate) fn weight<F: Float>(&self, weight: f64) -> F {
+        self.weight_of(weight, 1.0)
+    }
 }
 
 /// A power of two as two factors: as one it may be out of range.

@@ -156,7 +156,10 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
                 third: third.is_some(),
             };
             let mut of_block = self.block(&block, &mut buffers);
-            let mut beyond = of_block.sum.is_infinite();
+            // Infinities of both signs add up to NaN; NaN alone is a model that has diverged.
+            let infinite = |loss: &F| loss.abs().above(F::MAX);
+            let mut beyond =
+                !of_block.sum.is_finite() && buffers.losses[..length].iter().any(infinite);
             if GRADIENT {
                 beyond |= clamp(&mut buffers.slopes[..length]);
             }
@@ -317,7 +320,7 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
             let mut weights = [0.0; BLOCK];
             allowed = read_weights::<F>(samples, block.start, &mut weights[..length]);
             for (factor, &weight) in buffers.factors.iter_mut().zip(&weights[..length]) {
-                *factor = F::of(self.scale.weights.times(weight));
+                *factor = self.scale.weight(weight);
             }
             buffers.weigh::<GRADIENT>(length, block.third);
         }

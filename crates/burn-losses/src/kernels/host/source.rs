@@ -18,6 +18,7 @@ pub(crate) enum Source<'a> {
     U32(&'a [u32]),
     U16(&'a [u16]),
     U8(&'a [u8]),
+    #[cfg_attr(not(feature = "ndarray"), allow(dead_code))] // Flex has bytes.
     Bool(&'a [bool]),
     /// Numbers along one axis: the same for `inner` elements in a row.
     Along {

@@ -191,11 +191,23 @@ fn scalars_and_tensors_agree() {
         compare(SmoothAbsoluteError { beta: option }, grid(ANY, ANY), pair);
         compare(Huber { delta: option }, grid(ANY, ANY), pair);
     }
-    let eps = 1e-8;
-    compare(Poisson::<true, false> { eps }, grid(ANY, RATES), pair);
-    compare(Poisson::<true, true> { eps }, grid(ANY, RATES), pair);
-    compare(Poisson::<false, false> { eps }, grid(RATES, RATES), pair);
-    compare(Poisson::<false, true> { eps }, grid(RATES, RATES), pair);
+    let (eps, least) = (1e-8, f64::from(f32::MIN_POSITIVE));
+    compare(
+        Poisson::<true, false> { eps, least },
+        grid(ANY, RATES),
+        pair,
+    );
+    compare(Poisson::<true, true> { eps, least }, grid(ANY, RATES), pair);
+    compare(
+        Poisson::<false, false> { eps, least },
+        grid(RATES, RATES),
+        pair,
+    );
+    compare(
+        Poisson::<false, true> { eps, least },
+        grid(RATES, RATES),
+        pair,
+    );
     let gaussian = Gaussian::<false> {
         eps: 1e-6,
         full: true,

@@ -80,7 +80,8 @@ fn a_gradient_takes_the_place_of_an_input_that_has_a_rule() {
         let rows = activation::softmax(labels.clone(), 1);
         type Make = fn(Tensor<2>) -> Tensor<2>;
         let softmax: Make = |x| target::log_probs(x, 1);
-        let cases: [(&str, Make, &dyn Fn(Tensor<2>) -> Tensor<1>); 3] = [
+        type Loss<'a> = &'a dyn Fn(Tensor<2>) -> Tensor<1>;
+        let cases: [(&str, Make, Loss); 3] = [
             ("BceLoss", activation::sigmoid, &|x| {
                 BceLoss::new().forward(x, labels.clone())
             }),
