@@ -95,5 +95,6 @@ pub(crate) fn compose<const D: usize>(
             change = change.sum_dim(axis);
         }
     }
-    value.clone() + change.reshape(value.dims())
+    let shape = value.dims();
+    value + change.reshape(shape)
 }
