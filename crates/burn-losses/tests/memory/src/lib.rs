@@ -1,0 +1,71 @@
+//! The sweeps over memory, without Burn, for tools that see a wrong access; `../run` runs them.
+//!
+//! The sources are those of the library, included where they are. `stub.rs` is what they use of Burn.
+//! What else they come to use goes there, or into the modules below.
+#![allow(dead_code, unused_imports)] // The rest of the library uses it.
+
+extern crate alloc;
+// The sources find the stub where they look for Burn.
+extern crate self as burn;
+
+mod stub;
+pub use stub::{backend, nn, tensor};
+
+#[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod tests;
+
+#[path = "../../../src/reduction.rs"]
+mod reduction;
+
+#[path = "../../../src/kernels"]
+mod kernels {
+    pub(crate) mod definition;
+    mod elementary;
+    pub(crate) mod host;
+    pub(crate) mod id;
+    pub(crate) mod margin;
+    pub(crate) mod norm;
+    pub(crate) mod ops;
+    pub(crate) mod real;
+    pub(crate) mod rule;
+    pub(crate) mod softmax;
+}
+
+/// Definitions as the losses have them. What they compute makes no difference to memory.
+mod regression {
+    pub(crate) mod definitions {
+        use crate::kernels::definition::Definition;
+        use crate::kernels::real::Real;
+
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct SquaredError;
+
+        impl Definition<2> for SquaredError {
+            #[inline(always)]
+            fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+                let error = x - y;
+                (error.clone() * error.clone(), move || error.times(2.0))
+            }
+        }
+
+        /// One with a third gradient.
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct ScaledError;
+
+        impl Definition<3> for ScaledError {
+            const THIRD: bool = true;
+
+            #[inline(always)]
+            fn at<R: Real>(&self, [x, y, scale]: [R; 3]) -> (R, impl FnOnce() -> R) {
+                ((x - y) * scale.clone(), move || scale)
+            }
+
+            #[inline(always)]
+            fn third<R: Real>(&self, [x, y, _]: [R; 3]) -> R {
+                x - y
+            }
+        }
+    }
+}
