@@ -18,12 +18,12 @@ fn mask(rows: usize) -> Vec<bool> {
     (0..rows).map(|row| row % 3 != 1).collect()
 }
 
-fn per_sample(on: &TestDevice, dtype: DType, weights: &[f64]) -> Weights {
+pub fn per_sample(on: &TestDevice, dtype: DType, weights: &[f64]) -> Weights {
     let data = TensorData::new(weights.to_vec(), [weights.len()]).convert_dtype(dtype);
     Weights::PerSample(Tensor::from_data(data, (&on.device, dtype)))
 }
 
-fn weighted(
+pub fn weighted(
     variant: &Variant,
     reduction: Reduction,
     batch: &Batch,

@@ -1,30 +1,12 @@
 //! Numbers at the edge of what a type holds, and beyond: what does not count has no part in anything,
 //! and what only lies between the input and the result may not leave the range.
 
-use crate::common::{TestDevice, assert_close};
+use crate::behaviours::{per_sample, weighted};
+use crate::common::{assert_close, numbers};
 use crate::harness::*;
-use crate::table::{Batch, Variant, Weights};
-use burn::tensor::{DType, Tensor, TensorData};
+use crate::table::Variant;
+use burn::tensor::DType;
 use burn_losses::prelude::*;
-
-fn per_sample(on: &TestDevice, dtype: DType, weights: &[f64]) -> Weights {
-    let data = TensorData::new(weights.to_vec(), [weights.len()]).convert_dtype(dtype);
-    Weights::PerSample(Tensor::from_data(data, (&on.device, dtype)))
-}
-
-fn weighted(
-    variant: &Variant,
-    reduction: Reduction,
-    batch: &Batch,
-    on: &TestDevice,
-    dtype: DType,
-    weights: &[f64],
-) -> Outcome {
-    let args = batch.on(on, dtype).tracked();
-    let leaves = args.inputs.clone();
-    let weights = per_sample(on, dtype, weights);
-    outcome_of(variant.weighted(reduction, args, weights), &leaves)
-}
 
 /// Whether an operation of Burn stands between an input and the loss that this crate computes: its gradient
 /// is Burn's, which makes NaN of 0 times NaN, and of infinity less infinity.
@@ -46,12 +28,12 @@ fn a_sample_of_weight_0_counts_for_nothing_whatever_it_is() {
             return;
         }
         let (rows, left_out) = (4, 1);
-        let weights = [0.5, 0.0, 1.5, 1.0];
         let batch = variant.batch(40, rows, 4);
         let mut tried = 0;
         for dtype in full_types(on) {
+            let weights = || per_sample(on, dtype, &[0.5, 0.0, 1.5, 1.0]);
             for reduction in REDUCTIONS {
-                let expected = weighted(variant, reduction, &batch, on, dtype, &weights);
+                let expected = weighted(variant, reduction, &batch, on, dtype, weights());
                 for input in 0..batch.inputs.len() {
                     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                         let mut batch = batch.clone();
@@ -63,7 +45,7 @@ fn a_sample_of_weight_0_counts_for_nothing_whatever_it_is() {
                             continue;
                         }
                         tried += 1;
-                        let found = weighted(variant, reduction, &batch, on, dtype, &weights);
+                        let found = weighted(variant, reduction, &batch, on, dtype, weights());
                         let what = format!("{number} as input {input}, {reduction:?} in {dtype:?}");
                         assert_same(&what, &found, &expected, precision(dtype));
                         for (at, gradient) in found.gradients.iter().enumerate() {
@@ -91,12 +73,14 @@ fn a_mean_is_the_same_for_weights_of_any_size() {
                 _ if is_gpu(on) => &[-120, -60, 60, 127],
                 _ => &[-140, -60, 60, 127],
             };
-            let expected = weighted(variant, Reduction::Mean, &batch, on, dtype, &weights);
+            let plain = per_sample(on, dtype, &weights);
+            let expected = weighted(variant, Reduction::Mean, &batch, on, dtype, plain);
             for &power in powers {
                 // Powers of two, so that small numbers lose no digits either.
                 let scaled = weights.map(|weight| weight * 2f64.powi(power / 2));
                 let scaled = scaled.map(|weight| weight * 2f64.powi(power - power / 2));
-                let found = weighted(variant, Reduction::Mean, &batch, on, dtype, &scaled);
+                let scaled = per_sample(on, dtype, &scaled);
+                let found = weighted(variant, Reduction::Mean, &batch, on, dtype, scaled);
                 let what = format!("times 2^{power} in {dtype:?}");
                 assert_same(&what, &found, &expected, precision(dtype));
             }
@@ -120,7 +104,7 @@ fn a_loss_scale_beyond_half_precision_is_seen() {
         let gradients = (value * 1e9).backward();
         for (leaf, plain) in leaves.iter().zip(&plain.gradients) {
             let gradient = leaf.grad(&gradients).expect("a gradient");
-            let found = crate::common::numbers(&gradient);
+            let found = numbers(&gradient);
             for (found, plain) in found.iter().zip(plain) {
                 // The gradient of a variance for a row is a sum, of two infinities maybe.
                 let summed = variant.name.contains("of rows") && found.is_nan();
@@ -143,7 +127,7 @@ fn parts_count_what_their_weights_are() {
         let batch = variant.batch(43, 5, 4);
         let parts = variant.parts(batch.on(on, DType::F32));
         let mean = exact(variant, Reduction::Mean, &batch).value;
-        let [sum, weight] = [parts.sum, parts.weight].map(|part| crate::common::numbers(&part)[0]);
+        let [sum, weight] = [parts.sum, parts.weight].map(|part| numbers(&part)[0]);
         assert_close("the mean of the parts", &[sum / weight], &[mean], 1e-5);
     });
 }

@@ -147,7 +147,11 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
                 _ => 1.0,
             };
             lanes[at % LANES] += match reads.samples {
-                Some(weights) => own * (read_weight::<F>(weights, sample).0 * self.scale),
+                Some(weights) => match read_weight::<F>(weights, sample).0 {
+                    // A large weight, made larger, may be infinite.
+                    weight if own == 0.0 => own * weight,
+                    weight => own * (weight * self.scale),
+                },
                 None => own * self.scale,
             };
         }
