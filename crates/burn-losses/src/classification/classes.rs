@@ -157,17 +157,21 @@ pub(super) fn evaluate<const D: usize>(
     if input.shape().num_elements() == 0 {
         return Evaluation::empty(check, call, shape, &[&input]);
     }
+    let about_one;
     let class_weights = match (options.weights, &targets) {
         // A mean does not depend on how large its weights are.
-        (Some(weights), Classes::Ids(_)) if call.wanted == MEAN => Some(scaled(weights)),
+        (Some(weights), Classes::Ids(_)) if call.wanted == MEAN => {
+            about_one = scaled(weights);
+            Some(&about_one)
+        }
         (Some(weights), _) => {
             check.holds_all(dtype, "weights", weights)?;
-            Some(weights.clone())
+            Some(weights)
         }
         (None, _) => None,
     };
     let options = &Options {
-        weights: class_weights.as_ref(),
+        weights: class_weights,
         ..*options
     };
     let besides = Besides {

@@ -171,7 +171,8 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberL
             delta: self.config.delta,
         };
         let targets = targets.into_tensor();
-        super::evaluate("HuberLoss", definition, &[], predictions, targets, call)
+        let check = super::check_pair("HuberLoss", &predictions, &targets, &call)?;
+        super::evaluate(&check, definition, [predictions, targets], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -143,14 +143,9 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate(
-            "L1Loss",
-            AbsoluteError,
-            &[],
-            predictions,
-            targets.into_tensor(),
-            call,
-        )
+        let targets = targets.into_tensor();
+        let check = super::check_pair("L1Loss", &predictions, &targets, &call)?;
+        super::evaluate(&check, AbsoluteError, [predictions, targets], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

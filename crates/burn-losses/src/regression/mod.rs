@@ -61,29 +61,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Tensor};
 
-/// The losses of predictions and targets of one shape, by a definition with these options that depends on
-/// their difference alone: the derivative with respect to the target is the negative one.
+/// The losses of predictions and targets that [fit](check_pair), by a definition that depends on their
+/// difference alone: the derivative with respect to the target is the negative one.
 fn evaluate<const D: usize>(
-    loss: &'static str,
+    check: &Check,
     definition: impl Definition<2>,
-    options: &[(&str, f64)],
-    predictions: Tensor<D>,
-    targets: Tensor<D>,
+    operands: [Tensor<D>; 2],
     call: Call,
 ) -> Result<Evaluation, LossError> {
-    let check = check_pair(loss, &predictions, &targets, &call)?;
-    for &(name, option) in options {
-        check.holds(predictions.dtype(), name, option)?;
-    }
     Loss {
-        check: &check,
+        check,
         definition,
         rest: Rest::default(),
-        required: [None, Some(finite_target(predictions.dtype()))],
+        required: [None, Some(finite_target(operands[0].dtype()))],
         rows: None,
         weights: None,
     }
-    .evaluate([predictions, targets], call)
+    .evaluate(operands, call)
 }
 
 /// The checks of predictions and targets that the host can do.

@@ -148,14 +148,9 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLos
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        super::evaluate(
-            "MseLoss",
-            SquaredError,
-            &[],
-            predictions,
-            targets.into_tensor(),
-            call,
-        )
+        let targets = targets.into_tensor();
+        let check = super::check_pair("MseLoss", &predictions, &targets, &call)?;
+        super::evaluate(&check, SquaredError, [predictions, targets], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

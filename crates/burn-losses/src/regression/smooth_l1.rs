@@ -178,18 +178,12 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Smooth
         let beta = self.config.beta;
         let definition = SmoothAbsoluteError { beta };
         let targets = targets.into_tensor();
+        let check = super::check_pair("SmoothL1Loss", &predictions, &targets, &call)?;
         // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
         const LARGEST_IN_F32: f64 = 1e70;
         let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
-        let options = [("beta", held)];
-        super::evaluate(
-            "SmoothL1Loss",
-            definition,
-            &options,
-            predictions,
-            targets,
-            call,
-        )
+        check.holds(predictions.dtype(), "beta", held)?;
+        super::evaluate(&check, definition, [predictions, targets], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {

@@ -6,8 +6,8 @@
 //! many and adjacent, a tile is a single sample and the loops run over its classes.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, in_chunks, multiply,
-    read_weight, read_weights, spread, sum, take, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, clamp, in_chunks,
+    multiply, read_weight, read_weights, spread, sum, take, tree,
 };
 use crate::kernels::id::classify;
 use crate::kernels::real::Real;
@@ -814,11 +814,6 @@ impl Sweep<'_> {
         }
         invalid
     }
-}
-
-#[inline(always)]
-fn clamp<F: Float>(slope: F) -> F {
-    slope.at_least(-F::MAX).at_most(F::MAX)
 }
 
 /// Half of a logit less half of the largest one.

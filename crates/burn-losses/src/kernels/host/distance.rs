@@ -1,7 +1,8 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weight, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, clamp, in_chunks, narrow,
+    read_weight, tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -324,12 +325,11 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
             norm,
         };
     }
-    let most = F::MAX;
     let mut scale = difference[0].abs();
     for difference in difference.iter_mut() {
-        *difference = difference.at_least(-most).at_most(most);
+        *difference = clamp(*difference);
         let size = difference.abs();
-        scale = scale.at_most(most);
+        scale = scale.at_most(F::MAX);
         scale = scale.replace(size > scale, size);
     }
     if scale.equals(0.0) {
@@ -337,7 +337,7 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
     }
     let norm = norm_root(F::of(shares(difference, p, |x| x / scale)), p);
     Norm {
-        value: (norm * scale).at_most(most),
+        value: (norm * scale).at_most(F::MAX),
         scale,
         norm,
     }
@@ -588,13 +588,12 @@ impl<const N: usize> Angles<N> {
     /// vectors: these are the factors.
     #[inline(always)]
     fn add(&self, [a, b]: [usize; 2], cosine: f64, slope: f64, gradients: &mut [[f64; N]; N]) {
-        let finite = |x: f64| x.at_least(-f64::MAX).at_most(f64::MAX);
         for (of, other) in [(a, b), (b, a)] {
             let Length { length, own, .. } = &self.lengths[of];
             let slope = slope / length;
             let along = slope * cosine * own * self.of_unit[of];
-            gradients[of][other] = finite(gradients[of][other] + slope * self.of_unit[other]);
-            gradients[of][of] = finite(gradients[of][of] - along);
+            gradients[of][other] = clamp(gradients[of][other] + slope * self.of_unit[other]);
+            gradients[of][of] = clamp(gradients[of][of] - along);
         }
     }
 }
@@ -606,10 +605,8 @@ fn combine<F: Float, const N: usize>(
     gradients: [[f64; N]; N],
     scale: &RowScale<F>,
 ) {
-    let settle = |x: f64| {
-        let x = x.times_or_zero(scale.weight.double()) * scale.gradient.double();
-        F::of(x.at_least(-F::MAX).at_most(F::MAX))
-    };
+    let settle =
+        |x: f64| narrow::<F>(x.times_or_zero(scale.weight.double()) * scale.gradient.double());
     let length = rows[0].len();
     let rows = rows.each_mut().map(|row| &mut row[..length]);
     #[allow(clippy::needless_range_loop)] // All rows are read at a place, and then written.

@@ -3,7 +3,8 @@
 use super::classes::Layout;
 use super::distance::in_order;
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, in_chunks, read_weight, tree,
+    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, clamp, in_chunks, read_weight,
+    tree,
 };
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use alloc::vec;
@@ -165,10 +166,7 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
     fn settle<F: Float>(&self, slopes: &mut [F], weight: F) {
         let scale = F::of(self.scale.gradient);
         for slope in slopes {
-            *slope = slope.times_or_zero(weight) * scale;
-            *slope = slope
-                .at_least(-<F as Float>::MAX)
-                .at_most(<F as Float>::MAX);
+            *slope = clamp(slope.times_or_zero(weight) * scale);
         }
     }
 

@@ -154,6 +154,18 @@ fn exponent(number: f64) -> i32 {
     i32::from(exponent) + 64 - mantissa.leading_zeros() as i32
 }
 
+/// The number, or the largest one of its type where it is beyond that; NaN stays NaN.
+#[inline(always)]
+fn clamp<F: Float>(number: F) -> F {
+    number.at_least(-F::MAX).at_most(F::MAX)
+}
+
+/// The number in a type that may be narrower, or the largest one of that.
+#[inline(always)]
+fn narrow<F: Float>(number: f64) -> F {
+    F::of(number.at_least(-F::MAX).at_most(F::MAX))
+}
+
 /// A weight must be finite in the type that is computed in, and not negative.
 const fn weight_rule<F: Float>() -> Rule {
     Rule::between(0.0, F::MAX)

@@ -1,11 +1,10 @@
 //! The sweep of a loss that acts on each element alone.
 
 use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Output, Scale, Source, Work, all, in_chunks, multiply,
-    read_weights, sum,
+    BLOCK, CHUNK, Chunk, Float, Found, Output, Scale, Source, Work, all, clamp, in_chunks,
+    multiply, narrow, read_weights, sum,
 };
 use crate::kernels::definition::Definition;
-use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -161,10 +160,10 @@ impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chun
             let mut beyond =
                 !of_block.sum.is_finite() && buffers.losses[..length].iter().any(infinite);
             if GRADIENT {
-                beyond |= clamp(&mut buffers.slopes[..length]);
+                beyond |= clamp_each(&mut buffers.slopes[..length]);
             }
             if D::THIRD && block.third {
-                beyond |= clamp(&mut buffers.thirds[..length]);
+                beyond |= clamp_each(&mut buffers.thirds[..length]);
             }
             if beyond && !F::IS_DOUBLE {
                 let invalid = of_block.invalid;
@@ -241,7 +240,6 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
             *to = from.map(F::double);
         }
         let found = self.block(block, &mut double);
-        let narrow = |x: f64| F::of(x.at_least(-F::MAX).at_most(F::MAX));
         buffers.losses = double.losses.map(F::of);
         buffers.slopes = double.slopes.map(narrow);
         buffers.thirds = double.thirds.map(narrow);
@@ -396,11 +394,11 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
 
 /// Clamps slopes to what their type holds, and says whether one was beyond it; NaN stays NaN.
 #[inline(always)]
-fn clamp<F: Float>(slopes: &mut [F]) -> bool {
+fn clamp_each<F: Float>(slopes: &mut [F]) -> bool {
     let mut beyond = false;
     for slope in slopes {
         beyond |= slope.abs().above(F::MAX);
-        *slope = slope.at_least(-F::MAX).at_most(F::MAX);
+        *slope = clamp(*slope);
     }
     beyond
 }
