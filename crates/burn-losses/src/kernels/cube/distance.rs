@@ -1,7 +1,7 @@
 //! Losses made of distances between two or three rows, element by element.
 
 use super::named::Named;
-use super::of_row::{Finished, OfRow, Row};
+use super::of_row::{Finished, OfRow, Row, settle};
 use super::traced::{Traced, Tracer};
 use crate::kernels::host::distance::{Pair, Triplet};
 use crate::kernels::norm::{
@@ -81,12 +81,6 @@ impl Head {
             }
         }
     }
-}
-
-/// A slope weighted and scaled, and in range.
-fn settle<'a>(slope: Traced<'a>, limit: f64, scale: Traced<'a>) -> Traced<'a> {
-    let slope = slope.times_or_zero(scale);
-    slope.at_least(-limit).at_most(limit)
 }
 
 /// Distances that are norms.

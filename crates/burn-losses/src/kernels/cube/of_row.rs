@@ -2,6 +2,7 @@
 
 use super::named::Named;
 use super::traced::{Traced, Tracer};
+use crate::kernels::real::Real;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -55,6 +56,12 @@ pub(crate) struct Finished<'a> {
     pub(crate) at_class: Option<Traced<'a>>,
     /// What the gradient is computed with.
     pub(crate) numbers: Vec<Traced<'a>>,
+}
+
+/// A slope weighted and scaled, and no larger than the limit.
+pub(crate) fn settle<'a>(slope: Traced<'a>, limit: f64, scale: Traced<'a>) -> Traced<'a> {
+    let slope = slope.times_or_zero(scale);
+    slope.at_least(-limit).at_most(limit)
 }
 
 impl Named<dyn OfRow> {

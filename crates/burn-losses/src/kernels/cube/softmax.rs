@@ -1,6 +1,6 @@
 //! Cross-entropy and negative log-likelihood of a row of classes.
 
-use super::of_row::{Finished, OfRow, Row};
+use super::of_row::{Finished, OfRow, Row, settle};
 use super::traced::{Traced, Tracer};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
@@ -66,12 +66,7 @@ impl CrossEntropy {
         let rest = (of_row.others.plus(1.0) - exp).replace(x.same(&of_row.largest), of_row.others);
         let q_of_rest = of_row.counted - q;
         let slope = cross_entropy_slope(exp * of_row.share, rest * of_row.share, q, q_of_rest);
-        self.settle(slope, of_row.scale)
-    }
-
-    fn settle<'a>(&self, slope: Traced<'a>, scale: Traced<'a>) -> Traced<'a> {
-        let slope = slope.times_or_zero(scale);
-        slope.at_least(-self.limit).at_most(self.limit)
+        settle(slope, self.limit, of_row.scale)
     }
 }
 
@@ -233,7 +228,10 @@ impl OfRow for CrossEntropy {
         let numbers = match self.share {
             Share::One => {
                 let slope = cross_entropy_slope(tracer.number(1.0), zero, zero, counted);
-                vec![largest, share.times_or_zero(self.settle(slope, scale))]
+                vec![
+                    largest,
+                    share.times_or_zero(settle(slope, self.limit, scale)),
+                ]
             }
             _ => of_row.numbers(),
         };
@@ -289,8 +287,7 @@ impl OfRow for Likelihood {
         let nan = tracer.number(f64::NAN);
         let spoiled = state[0].replace(q.is_nan(), nan);
         let (loss, slope) = nll_term(x, q);
-        let slope = (slope() + spoiled).times_or_zero(row.scale);
-        let slope = slope.at_least(-self.limit).at_most(self.limit);
+        let slope = settle(slope() + spoiled, self.limit, row.scale);
         // No other class has a gradient.
         let nan = nan.times_or_zero(row.scale);
         let other = tracer.number(0.0).replace(spoiled.is_nan(), nan);
