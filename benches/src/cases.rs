@@ -64,8 +64,8 @@ const ON_ANY_GPU: &[&[usize]] = &[&[1024, 4096], &[64, 32000], &[16384, 10], &[6
 /// The sizes of language models.
 const ON_LARGE_GPU: &[&[usize]] = &[&[8192, 32000], &[4096, 128256]];
 
-/// All cases for a backend, the large ones first.
-pub(crate) fn cases(backend: Backend) -> Vec<Case> {
+/// All cases for a backend, the large ones first; with those of language models for a GPU of that size.
+pub(crate) fn cases(backend: Backend, language_models: bool) -> Vec<Case> {
     let on_gpu = backend.is_gpu();
     let mut cases = Vec::new();
     let mut add = |loss, shape: &[usize]| {
@@ -89,8 +89,8 @@ pub(crate) fn cases(backend: Backend) -> Vec<Case> {
     }
     let logits = match backend {
         Backend::Flex | Backend::Ndarray => [ON_CPU, &[]],
-        Backend::Wgpu => [ON_ANY_GPU, &[]],
-        Backend::Cuda | Backend::Rocm => [ON_LARGE_GPU, ON_ANY_GPU],
+        _ if language_models => [ON_LARGE_GPU, ON_ANY_GPU],
+        Backend::Wgpu | Backend::Cuda | Backend::Rocm => [ON_ANY_GPU, &[]],
     };
     for shape in logits.concat() {
         add("cross_entropy", shape);

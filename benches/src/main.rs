@@ -1,19 +1,19 @@
-//! Times every loss beside `burn::nn::loss` on the same backend, and beside candle and PyTorch, with
-//! the same sizes, in one run.
+//! Times every loss beside `burn::nn::loss` on the same backend, and beside candle, PyTorch and JAX,
+//! with the same sizes, in one run.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml --features candle -- \
-//!     --python PATH_TO_A_PYTHON_WITH_TORCH
+//!     --python PATH_TO_A_PYTHON_WITH_TORCH --jax PATH_TO_A_PYTHON_WITH_JAX_AND_OPTAX
 //! ```
 //!
 //! On a GPU, here with CUDA and with Vulkan; where the Python has `liger_kernel` too, Liger's
 //! cross-entropy takes part:
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/Cargo.toml --features cuda -- \
-//!     --backend cuda --type bf16 --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
-//! cargo run --release --manifest-path benches/Cargo.toml --features vulkan -- \
-//!     --backend wgpu --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
+//! cargo run --release --manifest-path benches/Cargo.toml --features cuda -- --backend cuda \
+//!     --type bf16 --language-models --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
+//! cargo run --release --manifest-path benches/Cargo.toml --features vulkan -- --backend wgpu \
+//!     --language-models --python PATH_TO_A_PYTHON_WITH_TORCH --output DIRECTORY
 //! ```
 //!
 //! All take their steps in turns, so that a disturbance of the machine meets all of them, and the
@@ -21,19 +21,19 @@
 
 mod cases;
 mod memory;
+mod python;
 mod report;
-mod torch;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use cases::{Contestant, cases};
 use clap::{Parser, ValueEnum};
+use python::{JAX_SCRIPT, Python, TORCH_SCRIPT};
 use rayon::prelude::*;
-use report::{LIGER, Measured, TORCH};
+use report::{JAX, LIGER, Measured, TORCH};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use torch::Torch;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -50,12 +50,18 @@ struct Arguments {
     /// A Python that has torch.
     #[arg(long)]
     python: Option<PathBuf>,
+    /// A Python that has jax and optax.
+    #[arg(long)]
+    jax: Option<PathBuf>,
     /// How many threads everybody has.
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// How often each is timed; the medians are compared.
     #[arg(long, default_value_t = 15)]
     repeats: usize,
+    /// The sizes of language models too, for a GPU with tens of gigabytes.
+    #[arg(long)]
+    language_models: bool,
     /// Only the cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -114,14 +120,13 @@ impl Backend {
         }
     }
 
-    /// How many bytes a second are read and written where this runs.
-    fn bandwidth(self, device: &Device) -> f64 {
+    /// How many bytes a second are read and written where this runs; `large` is a GPU for language models.
+    fn bandwidth(self, device: &Device, large: bool) -> f64 {
         match self {
             Self::Flex | Self::Ndarray => copy_bandwidth(),
-            // A processor may play the GPU.
-            Self::Wgpu => copy_bandwidth_of(device, 1 << 24),
-            // So many that the launch takes no time beside the copy.
-            Self::Cuda | Self::Rocm => copy_bandwidth_of(device, 1 << 28),
+            // A processor may play the GPU; else so many that the launch takes no time beside the copy.
+            Self::Wgpu if !large => copy_bandwidth_of(device, 1 << 24),
+            _ => copy_bandwidth_of(device, 1 << 28),
         }
     }
 }
@@ -154,12 +159,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         .num_threads(arguments.threads)
         .build_global()?;
     let place = if backend.is_gpu() { "cuda" } else { "cpu" };
-    let start = |python| Torch::start(python, arguments.threads, place, &float.name());
-    let mut torch = arguments.python.as_deref().map(start).transpose()?;
-    let bandwidth = backend.bandwidth(&device);
-    let heading = heading(&arguments, &device, bandwidth, torch.as_ref());
+    let mut pythons = Vec::new();
+    for (python, script) in [
+        (&arguments.python, TORCH_SCRIPT),
+        (&arguments.jax, JAX_SCRIPT),
+    ] {
+        if let Some(python) = python {
+            let (threads, float) = (arguments.threads, float.name());
+            pythons.push(Python::start(python, script, threads, place, &float)?);
+        }
+    }
+    let bandwidth = backend.bandwidth(&device, arguments.language_models);
+    let heading = heading(&arguments, &device, bandwidth, &pythons);
     println!("{heading}\n");
-    let measured = measure(&arguments, &device, bandwidth, torch.as_mut())?;
+    let measured = measure(&arguments, &device, bandwidth, &mut pythons)?;
     let text = text(&heading, &measured);
     println!("\n{text}");
     if let Some(directory) = &arguments.output {
@@ -173,13 +186,13 @@ fn measure(
     arguments: &Arguments,
     device: &Device,
     bandwidth: f64,
-    mut torch: Option<&mut Torch>,
+    pythons: &mut [Python],
 ) -> Result<Vec<Measured>, Box<dyn Error>> {
     let (backend, float) = (arguments.backend, arguments.float);
     let size = float.dtype().size();
     let milliseconds = |bytes: usize| bytes as f64 / bandwidth * 1e3;
     let mut measured = Vec::new();
-    for case in cases(backend) {
+    for case in cases(backend, arguments.language_models) {
         if !case.name().contains(&arguments.only) {
             continue;
         }
@@ -190,14 +203,13 @@ fn measure(
         if !backend.is_gpu() && matches!(float, Float::F32) {
             contestants.extend(cases::candle(&case)?);
         }
-        if let Some(torch) = &mut torch {
-            torch.prepare(case.loss, &case.shape)?;
+        for python in &mut *pythons {
+            python.prepare(case.loss, &case.shape)?;
         }
         let shared = backend.shared_memory();
         let shared = shared.filter(|_| case.loss == "cross_entropy");
         for backward in [false, true] {
-            let torch = torch.as_deref_mut();
-            let times = medians(&contestants, torch, backward, arguments.repeats)?;
+            let times = medians(&contestants, pythons, backward, arguments.repeats)?;
             let best = shared.map(|shared| milliseconds(case.best_schedule(size, shared)));
             let row = Measured {
                 case: case.name(),
@@ -231,16 +243,14 @@ fn device(backend: Backend, float: Float) -> Result<Device, Box<dyn Error>> {
     Ok(device)
 }
 
-fn heading(
-    arguments: &Arguments,
-    device: &Device,
-    bandwidth: f64,
-    torch: Option<&Torch>,
-) -> String {
+fn heading(arguments: &Arguments, device: &Device, bandwidth: f64, pythons: &[Python]) -> String {
     let gpu = gpu(device).map_or(String::new(), |name| format!("{name}, "));
-    let torch = torch.map_or(String::new(), |torch| format!("; {}", torch.version));
+    let versions: String = pythons
+        .iter()
+        .map(|python| format!("; {}", python.version))
+        .collect();
     format!(
-        "{gpu}{}, {} threads, {:.1} GB/s copied; {:?}, {}, medians of {} steps, ms{torch}",
+        "{gpu}{}, {} threads, {:.1} GB/s copied; {:?}, {}, medians of {} steps, ms{versions}",
         processor(),
         arguments.threads,
         bandwidth / 1e9,
@@ -256,7 +266,7 @@ fn text(heading: &str, measured: &[Measured]) -> String {
     #[cfg(feature = "candle")]
     names.push(cases::CANDLE);
     names.extend(TORCH);
-    names.push(LIGER);
+    names.extend([LIGER, JAX]);
     names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
     format!(
         "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",
@@ -305,7 +315,8 @@ fn line(row: &Measured, input: usize) -> String {
 /// Whose turn it is.
 enum Turn<'a> {
     Here(&'a Contestant),
-    Torch(&'static str),
+    /// One of the ways of the Python at this place.
+    There(usize, &'static str),
 }
 
 /// The median milliseconds of each, taken in turns. Each takes two steps at its turn, of which the
@@ -313,18 +324,17 @@ enum Turn<'a> {
 /// after a pause, as threads that have finished keep a processor busy for a while.
 fn medians(
     contestants: &[Contestant],
-    mut torch: Option<&mut Torch>,
+    pythons: &mut [Python],
     backward: bool,
     repeats: usize,
 ) -> std::io::Result<BTreeMap<&'static str, f64>> {
     const WARM_UPS: usize = 2;
     let pause = || std::thread::sleep(Duration::from_millis(10));
-    let from_torch = torch.iter().flat_map(|torch| torch.ways.clone());
-    let everybody: Vec<_> = contestants
+    let there = pythons
         .iter()
-        .map(Turn::Here)
-        .chain(from_torch.map(Turn::Torch))
-        .collect();
+        .enumerate()
+        .flat_map(|(at, python)| python.ways.iter().map(move |&way| Turn::There(at, way)));
+    let everybody: Vec<_> = contestants.iter().map(Turn::Here).chain(there).collect();
     let mut times: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for repeat in 0..WARM_UPS + repeats {
         // Nobody is always the one after a certain other.
@@ -341,10 +351,10 @@ fn medians(
                     drop(left);
                     (contestant.name, time)
                 }
-                Turn::Torch(name) => {
-                    let torch = torch.as_mut().expect("PyTorch has turns if it is there");
-                    torch.step(name, backward)?;
-                    (*name, torch.step(name, backward)?)
+                Turn::There(at, name) => {
+                    let python = &mut pythons[*at];
+                    python.step(name, backward)?;
+                    (*name, python.step(name, backward)?)
                 }
             };
             if repeat >= WARM_UPS {

@@ -12,6 +12,12 @@ pub(crate) const TORCH: [&str; 2] = ["eager", "compiled"];
 /// Liger's kernel in PyTorch's process.
 pub(crate) const LIGER: &str = "liger";
 
+/// JAX's contestant, as it is called here and there.
+pub(crate) const JAX: &str = "jax";
+
+/// What ours is measured against above all, of those that are there.
+const FASTEST: &str = "the fastest of PyTorch's two and JAX";
+
 /// What was measured of a case and a pass.
 pub(crate) struct Measured {
     pub(crate) case: String,
@@ -31,10 +37,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     fn pass(&self) -> &'static str {
-        match self.backward {
-            true => "forward+backward",
-            false => "forward",
-        }
+        pass(self.backward)
     }
 
     /// How many times as long as ours something took.
@@ -42,10 +45,10 @@ impl Measured {
         Some(self.times.get(name)? / self.times.get(OURS)?)
     }
 
-    /// The faster of PyTorch's two.
-    fn torch(&self) -> Option<f64> {
-        let times = TORCH.iter().filter_map(|name| self.ratio(name));
-        times.reduce(f64::min)
+    /// The fastest of PyTorch's two and JAX, of those that are there.
+    fn others(&self) -> Option<f64> {
+        let names = TORCH.into_iter().chain([JAX]);
+        names.filter_map(|name| self.ratio(name)).reduce(f64::min)
     }
 
     /// Which share of our time the best schedule's traffic takes.
@@ -58,13 +61,20 @@ impl Measured {
     }
 }
 
+fn pass(backward: bool) -> &'static str {
+    match backward {
+        true => "forward+backward",
+        false => "forward",
+    }
+}
+
 /// A markdown table of a pass.
 pub(crate) fn table(measured: &[Measured], names: &[&'static str], backward: bool) -> String {
     let mut table = String::from("| case |");
     for name in names {
         write!(table, " {name} |").expect("writing to a string");
     }
-    table.push_str(" PyTorch / ours | Burn / ours | ours / floor |\n|---|");
+    table.push_str(" others / ours | Burn / ours | ours / floor |\n|---|");
     table.push_str(&"---:|".repeat(names.len() + 3));
     table.push('\n');
     for row in measured.iter().filter(|row| row.backward == backward) {
@@ -80,7 +90,7 @@ pub(crate) fn table(measured: &[Measured], names: &[&'static str], backward: boo
         writeln!(
             table,
             " {} | {} | {}{exp} |",
-            times(row.torch()),
+            times(row.others()),
             times(row.ratio(BURN)),
             times(row.floors()),
         )
@@ -101,27 +111,31 @@ fn times(ratio: Option<f64>) -> String {
     ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"))
 }
 
-/// What the cases have in common: the medians of their ratios.
+/// What the cases have in common: the medians of their ratios, and how many are below 1.
 pub(crate) fn summary(measured: &[Measured]) -> String {
-    let of = |ratio: &dyn Fn(&Measured) -> Option<f64>| {
-        let rows = measured.iter().filter(|row| row.backward);
-        let mut ratios: Vec<f64> = rows.filter_map(ratio).collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len() / 2).copied()
-    };
+    type Ratio = fn(&Measured) -> Option<f64>;
+    let ratios: [(&str, Ratio); 4] = [
+        (FASTEST, Measured::others),
+        ("burn::nn", |row| row.ratio(BURN)),
+        ("liger", |row| row.ratio(LIGER)),
+        ("unchecked", |row| row.ratio(UNCHECKED)),
+    ];
     let mut summary = String::new();
-    for (what, ratio) in [
-        ("the faster of PyTorch's / ours", of(&Measured::torch)),
-        ("burn::nn / ours", of(&|row| row.ratio(BURN))),
-        ("liger / ours", of(&|row| row.ratio(LIGER))),
-        ("unchecked / ours", of(&|row| row.ratio(UNCHECKED))),
-    ] {
-        if let Some(ratio) = ratio {
-            writeln!(
-                summary,
-                "median over the cases, forward+backward, of {what}: {ratio:.2}"
-            )
-            .expect("writing to a string");
+    for backward in [true, false] {
+        for (what, ratio) in ratios {
+            let rows = measured.iter().filter(|row| row.backward == backward);
+            let mut ratios: Vec<f64> = rows.filter_map(ratio).collect();
+            ratios.sort_by(f64::total_cmp);
+            if let Some(median) = ratios.get(ratios.len() / 2) {
+                writeln!(
+                    summary,
+                    "median over the cases, {}, of {what} / ours: {median:.2}, below 1 in {} of {}",
+                    pass(backward),
+                    ratios.iter().filter(|ratio| **ratio < 1.0).count(),
+                    ratios.len()
+                )
+                .expect("writing to a string");
+            }
         }
     }
     for row in measured {
@@ -140,16 +154,18 @@ pub(crate) fn summary(measured: &[Measured]) -> String {
 
 /// A line for each case, pass and contestant.
 pub(crate) fn csv(backend: &str, measured: &[Measured]) -> String {
-    let mut csv = String::from("backend,case,pass,contestant,ms,peak_extra_bytes,floor_ms\n");
+    let mut csv =
+        String::from("backend,case,pass,contestant,ms,peak_extra_bytes,floor_ms,over_ours\n");
     for row in measured {
         for (name, time) in &row.times {
             let memory = row.memory.get(name).map_or(String::new(), usize::to_string);
             writeln!(
                 csv,
-                "{backend},{},{},\"{name}\",{time},{memory},{}",
+                "{backend},{},{},\"{name}\",{time},{memory},{},{}",
                 row.case,
                 row.pass(),
-                row.floor
+                row.floor,
+                times(row.ratio(name))
             )
             .expect("writing to a string");
         }
@@ -169,17 +185,17 @@ pub(crate) fn chart(path: &Path, measured: &[Measured]) -> Result<(), Box<dyn st
     let root = SVGBackend::new(path, (WIDTH as u32, height as u32)).into_drawing_area();
     root.fill(&WHITE)?;
     let text = |size: i32| ("sans-serif", size).into_font();
-    let (torch, burn) = (RGBColor(0xc8, 0x5a, 0x28), RGBColor(0x3a, 0x6e, 0xa5));
+    let (others, burn) = (RGBColor(0xc8, 0x5a, 0x28), RGBColor(0x3a, 0x6e, 0xa5));
     root.draw(&Text::new(
         "How many times as long as burn-losses (forward+backward)",
         (12, 10),
         text(15),
     ))?;
-    for (at, (name, colour)) in [("the faster of PyTorch's two", torch), ("burn::nn", burn)]
+    for (at, (name, colour)) in [(FASTEST, others), ("burn::nn", burn)]
         .into_iter()
         .enumerate()
     {
-        let left = LEFT + 200 * at as i32;
+        let left = LEFT + 260 * at as i32;
         root.draw(&Rectangle::new(
             [(left, 36), (left + 10, 46)],
             colour.filled(),
@@ -211,7 +227,7 @@ pub(crate) fn chart(path: &Path, measured: &[Measured]) -> Result<(), Box<dyn st
     for (at, row) in rows.iter().enumerate() {
         let top = TOP + ROW * at as i32;
         root.draw(&Text::new(row.case.clone(), (12, top + 3), text(12)))?;
-        let bars = [(row.torch(), torch), (row.ratio(BURN), burn)];
+        let bars = [(row.others(), others), (row.ratio(BURN), burn)];
         for (below, (ratio, colour)) in bars.into_iter().enumerate() {
             let Some(ratio) = ratio else {
                 continue;

@@ -1,12 +1,17 @@
-//! PyTorch in a process of its own, which takes one step whenever it is told to.
+//! PyTorch and JAX, each in a process of its own, which takes one step whenever it is told to.
 
-use crate::report::{LIGER, TORCH};
+use crate::report::{JAX, LIGER, TORCH};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A running `torch_losses.py`.
-pub(crate) struct Torch {
+/// The scripts, which lie beside the manifest.
+pub(crate) const TORCH_SCRIPT: &str = "torch_losses.py";
+pub(crate) const JAX_SCRIPT: &str = "jax_losses.py";
+
+/// A running script.
+pub(crate) struct Python {
+    script: &'static str,
     process: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
@@ -15,17 +20,17 @@ pub(crate) struct Torch {
     pub(crate) ways: Vec<&'static str>,
 }
 
-impl Torch {
-    /// On `cuda` it runs where PyTorch has that, or else on the CPU; its version says which.
+impl Python {
+    /// On `cuda` it runs where its library has that, or else on the CPU; its version says which.
     pub(crate) fn start(
         python: &Path,
+        script: &'static str,
         threads: usize,
         device: &str,
         float: &str,
     ) -> std::io::Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("torch_losses.py");
         let mut process = Command::new(python)
-            .arg(script)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script))
             .arg(threads.to_string())
             .args(["--device", device, "--type", float])
             .stdin(Stdio::piped())
@@ -33,15 +38,16 @@ impl Torch {
             .spawn()?;
         let to = process.stdin.take().expect("the input is a pipe");
         let from = BufReader::new(process.stdout.take().expect("the output is a pipe"));
-        let mut torch = Self {
+        let mut python = Self {
+            script,
             process,
             to,
             from,
             version: String::new(),
             ways: Vec::new(),
         };
-        torch.version = torch.answer()?;
-        Ok(torch)
+        python.version = python.answer()?;
+        Ok(python)
     }
 
     /// Makes the inputs of a case, and compiles its loss.
@@ -49,7 +55,7 @@ impl Torch {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
         let answer = self.ask(&format!("case {loss} {}", shape.join(" ")))?;
         let there: Vec<&str> = answer.split_whitespace().collect();
-        let ways = TORCH.into_iter().chain([LIGER]);
+        let ways = TORCH.into_iter().chain([LIGER, JAX]);
         self.ways = ways.filter(|way| there.contains(way)).collect();
         Ok(())
     }
@@ -70,13 +76,16 @@ impl Torch {
     fn answer(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
         match self.from.read_line(&mut line)? {
-            0 => Err(std::io::Error::other("torch_losses.py has stopped")),
+            0 => Err(std::io::Error::other(format!(
+                "{} has stopped",
+                self.script
+            ))),
             _ => Ok(line.trim().to_string()),
         }
     }
 }
 
-impl Drop for Torch {
+impl Drop for Python {
     fn drop(&mut self) {
         // It may have stopped by itself; there is nothing left to do then.
         let _ = self.process.kill();

@@ -1,0 +1,239 @@
+"""Times steps of JAX's losses, one whenever it is told to, as `torch_losses.py` does with PyTorch's.
+
+It is told and answers the same.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+TYPES = {"f32": jnp.float32, "bf16": jnp.bfloat16}
+RANDOM = np.random.default_rng(0)
+
+
+def picked(x, ids):
+    """What the classes of the samples have."""
+    return jnp.take_along_axis(x, ids[:, None], 1)
+
+
+def hinge(x):
+    return jnp.maximum(x, 0)
+
+
+def distance(a, b):
+    """PyTorch's: Optax adds its epsilon to the square."""
+    square = jnp.square(a - b + 1e-6).sum(1)
+    # The root has no gradient at 0.
+    return jnp.sqrt(jnp.maximum(square, 1e-37))
+
+
+def huber(x, y):
+    return optax.losses.huber_loss(x, y).mean()
+
+
+def gaussian_nll(x, variance, y):
+    variance = jnp.maximum(variance, 1e-6)
+    return 0.5 * (jnp.log(variance) + jnp.square(x - y) / variance).mean()
+
+
+def cross_entropy(x, ids):
+    return optax.losses.softmax_cross_entropy_with_integer_labels(x, ids, axis=1).mean()
+
+
+def multi_margin(x, ids):
+    others = jnp.arange(x.shape[1]) != ids[:, None]
+    return jnp.where(others, hinge(1 - picked(x, ids) + x), 0).mean()
+
+
+# With PyTorch's gradient: that of the logarithms is NaN at 0 and 1, and slow to compute.
+@jax.custom_jvp
+def bce(x, y):
+    return -(y * jnp.maximum(jnp.log(x), -100) + (1 - y) * jnp.maximum(jnp.log1p(-x), -100))
+
+
+bce.defjvps(lambda dx, _, x, y: dx * (x - y) / jnp.maximum((1 - x) * x, 1e-12), None)
+
+
+def bce_with_logits(x, y):
+    # Optax's takes two to three times as long.
+    return (jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))).mean()
+
+
+def multi_label_margin(x, y):
+    samples, classes = x.shape
+    places = jnp.arange(classes)
+    # What follows the first -1 is no label.
+    listed = places < jnp.where(y < 0, places, classes).min(1, keepdims=True)
+    rows = jnp.arange(samples)[:, None]
+    labels = jnp.zeros(x.shape, bool)
+    labels = labels.at[rows, jnp.where(listed, y, classes)].set(True, mode="drop")
+    of_labels = jnp.take_along_axis(x, jnp.where(listed, y, 0), 1)
+
+    # Place by place, passing over those where nobody has a label, and computed again for the
+    # gradient: all pairs at once, or what would be kept of them, take several times as long.
+    @jax.checkpoint
+    def add(total, place):
+        listed, of_label = place
+
+        def margins():
+            margins = hinge(1 - of_label[:, None] + x)
+            return jnp.where(listed[:, None] & ~labels, margins, 0).sum(dtype=jnp.float32)
+
+        return total + jax.lax.cond(listed.any(), margins, lambda: jnp.float32(0)), None
+
+    total, _ = jax.lax.scan(add, jnp.float32(0), (listed.T, of_labels.T))
+    return (total / x.size).astype(x.dtype)
+
+
+def cosine_embedding(a, b, y):
+    # PyTorch's: Optax divides each by its length, and has no epsilon beside the square.
+    squares = (jnp.square(a).sum(1) + 1e-12) * (jnp.square(b).sum(1) + 1e-12)
+    cosine = (a * b).sum(1) / jnp.sqrt(squares)
+    return jnp.where(y > 0, 1 - cosine, hinge(cosine)).mean()
+
+
+def triplet_margin(anchor, positive, negative):
+    return hinge(distance(anchor, positive) - distance(anchor, negative) + 1).mean()
+
+
+# As functions of the inputs, which come first, and the targets. They equal PyTorch's with its
+# defaults; where Optax has the same, that is taken.
+FUNCTIONS = {
+    "l1": lambda x, y: jnp.abs(x - y).mean(),
+    "mse": lambda x, y: optax.losses.squared_error(x, y).mean(),
+    # With a beta of 1.
+    "smooth_l1": huber,
+    "huber": huber,
+    "poisson_nll": lambda x, y: (jnp.exp(x) - y * x).mean(),
+    "gaussian_nll": gaussian_nll,
+    "cross_entropy": cross_entropy,
+    "nll": lambda x, ids: -picked(x, ids).mean(),
+    "multi_margin": multi_margin,
+    "bce": lambda x, y: bce(x, y).mean(),
+    "bce_with_logits": bce_with_logits,
+    # Optax adds up each row: this is PyTorch's batchmean.
+    "kl_div": lambda x, y: optax.losses.kl_divergence(x, y).mean(),
+    "soft_margin": lambda x, y: jnp.log1p(jnp.exp(-y * x)).mean(),
+    "multi_label_margin": multi_label_margin,
+    "multi_label_soft_margin": bce_with_logits,
+    "hinge_embedding": lambda x, y: jnp.where(y > 0, x, hinge(1 - x)).mean(),
+    "margin_ranking": lambda a, b, y: hinge(-y * (a - b)).mean(),
+    "cosine_embedding": cosine_embedding,
+    "triplet_margin": triplet_margin,
+    "triplet_margin_with_distance": triplet_margin,
+}
+
+
+def make(loss, shape, dtype):
+    """The inputs of a loss, whose gradients are asked for, and its targets."""
+
+    def wide():
+        """For what is added up along a row before it is an input."""
+        return jnp.asarray(RANDOM.standard_normal(shape, np.float32))
+
+    def normal():
+        return wide().astype(dtype)
+
+    def labels():
+        return (wide() > 0).astype(dtype)
+
+    def signs():
+        return labels() * 2 - 1
+
+    def ids(samples):
+        return jnp.asarray(RANDOM.integers(0, shape[1], samples, np.int32))
+
+    def log_probs():
+        return jax.nn.log_softmax(wide(), 1).astype(dtype)
+
+    if loss == "poisson_nll":
+        return [normal()], [jnp.floor(jnp.abs(normal()) * 3)]
+    if loss == "gaussian_nll":
+        return [normal(), jnp.exp(normal())], [normal()]
+    if loss in ("cross_entropy", "multi_margin"):
+        return [normal()], [ids([shape[0], *shape[2:]])]
+    if loss == "nll":
+        return [log_probs()], [ids(shape[:1])]
+    if loss == "bce":
+        return [jax.nn.sigmoid(normal())], [labels()]
+    if loss in ("bce_with_logits", "multi_label_soft_margin"):
+        return [normal()], [labels()]
+    if loss == "kl_div":
+        return [log_probs()], [jax.nn.softmax(wide(), 1).astype(dtype)]
+    if loss == "soft_margin":
+        return [normal()], [signs()]
+    if loss == "multi_label_margin":
+        three = (ids([shape[0], 1]) + jnp.arange(3)) % shape[1]
+        return [normal()], [jnp.full(shape, -1).at[:, :3].set(three)]
+    if loss == "hinge_embedding":
+        return [jnp.abs(normal())], [signs()]
+    if loss == "margin_ranking":
+        return [normal(), normal()], [signs()]
+    if loss == "cosine_embedding":
+        return [normal(), normal()], [signs()[:, 0]]
+    if loss in ("triplet_margin", "triplet_margin_with_distance"):
+        return [normal() for _ in range(3)], []
+    return [normal()], [normal()]
+
+
+class Case:
+    """A loss of inputs, compiled without and with its gradients."""
+
+    def __init__(self, loss, shape, dtype):
+        jax.clear_caches()
+        function = FUNCTIONS[loss]
+        inputs, targets = make(loss, shape, dtype)
+        # The targets are arguments too: of a constant, the compiler would compute in advance.
+        self.arguments = jax.block_until_ready([*inputs, *targets])
+        gradients = jax.value_and_grad(function, argnums=tuple(range(len(inputs))))
+        self.passes = {"forward": jax.jit(function), "backward": jax.jit(gradients)}
+        for pass_ in self.passes:
+            self.step(pass_)
+
+    def step(self, pass_):
+        """The milliseconds of one step."""
+        start = time.perf_counter()
+        # What the step leaves is kept until the time is taken.
+        left = jax.block_until_ready(self.passes[pass_](*self.arguments))
+        took = time.perf_counter() - start
+        del left
+        return took * 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("threads", type=int)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--type", choices=TYPES, default="f32")
+    arguments = parser.parse_args()
+    # This is what the client on the CPU makes its pools of threads by when JAX is first used; among
+    # XLA's flags there is none that it heeds.
+    os.environ["PJRT_NPROC"] = str(arguments.threads)
+    # Others need the memory of a GPU too.
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    if arguments.device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    name = "the CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+    version = f"JAX {jax.__version__} with Optax {optax.__version__}"
+    print(f"{version} on {name}, {arguments.threads} threads", flush=True)
+    case = None
+    for line in sys.stdin:
+        command, *words = line.split()
+        if command == "case":
+            # The memory of the last one is free before the next takes its own.
+            case = None
+            shape = [int(word) for word in words[1:]]
+            case = Case(words[0], shape, TYPES[arguments.type])
+            print("jax", flush=True)
+        elif command == "step":
+            print(case.step(words[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
