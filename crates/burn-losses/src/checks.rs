@@ -54,6 +54,19 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
     kind(device) == Kind::Cpu
 }
 
+/// Whether a device computes by shaders of Vulkan, Metal or WebGPU. These know no exponential and no logarithm
+/// in `F64`, even where they have that type; and a driver that is given one may take the device with it.
+pub(crate) fn computes_by_shaders(device: &Device) -> bool {
+    by_shaders(device.as_dispatch().id())
+}
+
+fn by_shaders(id: DeviceId) -> bool {
+    const CUBE: u16 = DispatchDeviceId::Cube as u16;
+    const METAL: u16 = 2;
+    const WGPU: u16 = 3;
+    id.type_id >> 8 == CUBE && matches!((id.type_id & 0xFF) >> 5, METAL | WGPU)
+}
+
 /// What kind of device it is, as far as that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -142,6 +155,11 @@ mod tests {
         ] {
             let found = kind_of(runtime.stamp(DeviceId::new(3, 1)));
             assert_eq!(found == Kind::Cpu, is_cpu, "{runtime:?}");
+            let shaders = matches!(runtime, RuntimeId::Metal | RuntimeId::Wgpu);
+            let id = DispatchDeviceId::Cube as u16;
+            let stamped = runtime.stamp(DeviceId::new(3, 1));
+            assert_eq!(stamped.type_id >> 8, id, "{runtime:?}");
+            assert_eq!(by_shaders(stamped), shaders, "{runtime:?}");
         }
     }
 }

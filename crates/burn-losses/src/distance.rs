@@ -1,50 +1,51 @@
 //! Distances that a model can be trained through.
 
 use crate::error::{LossError, LossErrorKind, or_panic};
+use crate::kernels::any_rank::{AnyRank, layers};
 use crate::kernels::fused::{self, Besides, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
 use crate::kernels::norm::{Length, Measure, Short, length, norm_root, norm_slope, norm_term};
 use crate::kernels::ops::{Pairs, Wanted, Wish};
-use crate::kernels::portable::{as_function_of, untracked, wide};
+use crate::kernels::portable::{AXIS, as_function_of, wide};
 use crate::kernels::real::Real;
-use crate::loss::{LowerRank, Unreduced};
+use crate::loss::{LowerRank, Unreduced, without};
 use crate::target::check::{Check, dims, hyper_parameter};
 use alloc::format;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 
-/// A norm of vectors along the last axis, and how it changes with them.
-pub(crate) struct Norm<const D: usize> {
-    /// The norm, with the last axis kept at length 1.
-    pub(crate) value: Tensor<D>,
+/// A norm of vectors along the axis of layers, and how it changes with them.
+pub(crate) struct Norm {
+    /// The norm, with the axis kept at length 1.
+    pub(crate) value: Tensor<3>,
     /// Each component over the largest, and the norm of those.
-    ratio: Tensor<D>,
-    norm: Tensor<D>,
+    ratio: Tensor<3>,
+    norm: Tensor<3>,
     p: f64,
 }
 
-impl<const D: usize> Norm<D> {
+impl Norm {
     /// The derivative with respect to the vector; it is 0 where the norm is 0.
-    pub(crate) fn direction(self) -> Tensor<D> {
+    pub(crate) fn direction(self) -> Tensor<3> {
         let zero = self.norm.equals(0.0);
         norm_slope(self.ratio / self.norm.set(zero, 1.0), self.p)
     }
 }
 
-/// The p-norm of `difference` along the last axis.
+/// The p-norm of `difference` along the axis of layers.
 ///
 /// It is computed on the ratios to the largest component, so it does not overflow before its value
 /// does; and where the norm is 0 the derivative is 0, not 0 / 0.
-pub(crate) fn norm<const D: usize>(difference: Tensor<D>, p: f64) -> Norm<D> {
+pub(crate) fn norm(difference: Tensor<3>, p: f64) -> Norm {
     let largest = if difference.is_double() {
         f64::MAX
     } else {
         f64::from(f32::MAX)
     };
     let difference = difference.at_least(-largest).at_most(largest);
-    let scale = difference.clone().abs().max_dim(D - 1);
+    let scale = difference.clone().abs().max_dim(AXIS);
     let zero = scale.equals(0.0);
     let ratio = difference / scale.clone().set(zero, 1.0);
-    let sum = norm_term(ratio.clone(), p).sum_dim(D - 1);
+    let sum = norm_term(ratio.clone(), p).sum_dim(AXIS);
     let norm = norm_root(sum, p);
     Norm {
         value: (norm.clone() * scale).at_most(largest),
@@ -86,19 +87,8 @@ pub fn pairwise_distance<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    const NAME: &str = "pairwise_distance";
-    let checked = norm_options(NAME, p, eps)
-        .and_then(|()| check_pair(NAME, &a, &b, Measure::Norm { p, eps }));
-    or_panic(checked);
-    if a.shape().num_elements() > 0 && is_swept(&a, &b) {
-        return swept(Pair::Norm { p, eps }, a, b);
-    }
-    let x = untracked(&a);
-    let y = untracked(&b).cast(x.dtype());
-    let distance = norm((x - y).plus(eps), p);
-    let value = distance.value.clone();
-    let direction = distance.direction();
-    joined(value, [(&a, direction.clone()), (&b, -direction)])
+    let measure = Measure::Norm { p, eps };
+    unreduced(or_panic(distance(measure, a.into(), b.into())))
 }
 
 /// The cosine of the angle between vectors along the last axis; norms count for at least `eps`
@@ -128,53 +118,43 @@ pub fn cosine_similarity<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    const NAME: &str = "cosine_similarity";
-    let checked = hyper_parameter(NAME, "eps", eps, |eps| eps > 0.0, "finite and positive")
-        .and_then(|()| check_pair(NAME, &a, &b, Measure::Cosine { eps }));
-    or_panic(checked);
-    if a.shape().num_elements() > 0 && is_swept(&a, &b) {
-        return swept(Pair::Cosine { eps }, a, b);
-    }
-    let cosine = Cosine::new([&a, &b], Short::AtLeast(eps));
-    let value = cosine.value.clone();
-    let [of_a, of_b] = cosine.slopes();
-    joined(value, [(&a, of_a), (&b, of_b)])
+    let measure = Measure::Cosine { eps };
+    unreduced(or_panic(distance(measure, a.into(), b.into())))
 }
 
 /// The cosine of the angle of vectors along the last axis, and how it changes with both.
-pub(crate) struct Cosine<const D: usize> {
+pub(crate) struct Cosine {
     /// The cosine, with the last axis kept at length 1.
-    pub(crate) value: Tensor<D>,
-    vectors: [Direction<D>; 2],
+    pub(crate) value: Tensor<3>,
+    vectors: [Direction; 2],
 }
 
-impl<const D: usize> Cosine<D> {
-    /// Of vectors of one shape, computed in the type of the first.
-    pub(crate) fn new(vectors: [&Tensor<D>; 2], short: Short) -> Self {
-        let wide = wide(vectors[0].dtype());
-        let vectors = vectors.map(|vector| Direction::new(untracked(vector).cast(wide), short));
+impl Cosine {
+    /// Of vectors of one shape and type.
+    pub(crate) fn new(vectors: [Tensor<3>; 2], short: Short) -> Self {
+        let vectors = vectors.map(|vector| Direction::new(vector, short));
         let [a, b] = &vectors;
         Self {
-            value: (a.unit.clone() * b.unit.clone()).sum_dim(D - 1),
+            value: (a.unit.clone() * b.unit.clone()).sum_dim(AXIS),
             vectors,
         }
     }
 
     /// The derivatives with respect to both vectors.
-    pub(crate) fn slopes(&self) -> [Tensor<D>; 2] {
+    pub(crate) fn slopes(&self) -> [Tensor<3>; 2] {
         let [a, b] = &self.vectors;
         [a.slope(&self.value, b), b.slope(&self.value, a)]
     }
 }
 
 /// A vector as a direction and a length.
-struct Direction<const D: usize> {
-    unit: Tensor<D>,
-    length: Length<Tensor<D>>,
+struct Direction {
+    unit: Tensor<3>,
+    length: Length<Tensor<3>>,
 }
 
-impl<const D: usize> Direction<D> {
-    fn new(vector: Tensor<D>, short: Short) -> Self {
+impl Direction {
+    fn new(vector: Tensor<3>, short: Short) -> Self {
         let norm = norm(vector, 2.0);
         let length = length(norm.value.clone(), short);
         // The norm's direction is exact even where the length is beyond the largest number.
@@ -183,25 +163,46 @@ impl<const D: usize> Direction<D> {
     }
 
     /// The derivative of the cosine with respect to this vector.
-    fn slope(&self, cosine: &Tensor<D>, other: &Self) -> Tensor<D> {
+    fn slope(&self, cosine: &Tensor<3>, other: &Self) -> Tensor<3> {
         let along = self.unit.clone() * (cosine.clone() * self.length.own.clone());
         (other.unit.clone() - along) / self.length.length.clone()
     }
 }
 
-fn is_swept<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> bool {
-    let tensors = fused::tensors([a, b], Besides::default());
-    fused::is_there(&a.device(), a.dtype(), Family::Rows, tensors)
+/// Vectors along the last axis, outside of the autodiff graph, as rows in the type in which those of the first
+/// are computed.
+pub(crate) fn rows<const N: usize>(vectors: [&AnyRank; N]) -> [Tensor<3>; N] {
+    let (shape, wide) = (vectors[0].shape(), wide(vectors[0].dtype()));
+    let layers = layers(&shape, shape.num_dims() - 1);
+    vectors.map(|vector| vector.clone().inner().cast(wide).layers(layers))
 }
 
-/// What a sweep computes of the pairs of rows, in the graph.
-fn swept<const D: usize>(pair: Pair, a: Tensor<D>, b: Tensor<D>) -> <Tensor<D> as LowerRank>::Lower
-where
-    Tensor<D>: LowerRank,
-{
-    let (shape, dtype) = (a.dims(), a.dtype());
-    let mut kept = shape;
-    kept[D - 1] = 1;
+/// What is computed of pairs of vectors, in the graph, or what is wrong with them; and the shape it has.
+fn distance(measure: Measure, a: AnyRank, b: AnyRank) -> Result<(Tensor<1>, Shape), LossError> {
+    check_pair(measure, &a, &b)?;
+    let shape = a.shape();
+    let without_last = without(&shape, shape.num_dims() - 1);
+    let tensors = fused::tensors(&[a.clone(), b.clone()], Besides::default());
+    let is_there = fused::is_there(&a.device(), a.dtype(), Family::Rows, tensors);
+    let value = match !a.is_empty() && is_there {
+        true => swept(measure, a, b),
+        false => composed(measure, &a, &b),
+    };
+    Ok((value, without_last))
+}
+
+fn unreduced<U: Unreduced>((value, shape): (Tensor<1>, Shape)) -> U {
+    U::from_flat(value, shape)
+}
+
+fn swept(measure: Measure, a: AnyRank, b: AnyRank) -> Tensor<1> {
+    let pair = match measure {
+        Measure::Norm { p, eps } => Pair::Norm { p, eps },
+        Measure::Cosine { eps } => Pair::Cosine { eps },
+    };
+    let (shape, dtype) = (a.shape(), a.dtype());
+    let mut kept = shape.clone();
+    kept[shape.num_dims() - 1] = 1;
     let sweep = PairSweep {
         call: Pairs { pair, signs: None },
         wish: Wish {
@@ -211,39 +212,49 @@ where
             terms: 1,
         },
     };
-    let outcome = fused::run([a, b], sweep, kept);
-    Unreduced::from_flat(outcome.value.cast(dtype), shape[..D - 1].to_vec().into())
+    fused::run([a, b], sweep, kept).value.cast(dtype)
 }
 
-/// The value, last axis dropped, as a function of the inputs whose gradients are given.
-fn joined<const D: usize>(
-    value: Tensor<D>,
-    inputs: [(&Tensor<D>, Tensor<D>); 2],
-) -> <Tensor<D> as LowerRank>::Lower
-where
-    Tensor<D>: LowerRank,
-{
-    let shape = value.dims();
-    let flat = as_function_of(value, inputs);
-    Unreduced::from_flat(flat, shape[..D - 1].to_vec().into())
+fn composed(measure: Measure, a: &AnyRank, b: &AnyRank) -> Tensor<1> {
+    let [x, y] = rows([a, b]);
+    let (value, [of_a, of_b]) = match measure {
+        Measure::Norm { p, eps } => {
+            let distance = norm((x - y).plus(eps), p);
+            let value = distance.value.clone();
+            let direction = distance.direction();
+            (value, [direction.clone(), -direction])
+        }
+        Measure::Cosine { eps } => {
+            let cosine = Cosine::new([x, y], Short::AtLeast(eps));
+            (cosine.value.clone(), cosine.slopes())
+        }
+    };
+    as_function_of(value, &[(a, of_a), (b, of_b)])
 }
 
-fn check_pair<const D: usize>(
-    name: &'static str,
-    a: &Tensor<D>,
-    b: &Tensor<D>,
-    measure: Measure,
-) -> Result<(), LossError> {
-    let device = a.device();
+/// The options of a distance, and its vectors.
+fn check_pair(measure: Measure, a: &AnyRank, b: &AnyRank) -> Result<(), LossError> {
+    let name = match measure {
+        Measure::Norm { p, eps } => {
+            norm_options("pairwise_distance", p, eps)?;
+            "pairwise_distance"
+        }
+        Measure::Cosine { eps } => {
+            let name = "cosine_similarity";
+            hyper_parameter(name, "eps", eps, |eps| eps > 0.0, "finite and positive")?;
+            name
+        }
+    };
+    let (device, shape) = (a.device(), a.shape());
     let check = Check::new(name, &device, false);
     check.dtype(&device, a.dtype())?;
     check.device("a", &device, "b", &b.device())?;
-    check.same_shape("a", &a.shape(), "b", &b.shape())?;
-    if a.dims()[D - 1] == 0 {
-        let message = format!("the vectors {} have no components.", dims(&a.shape()));
+    check.same_shape("a", &shape, "b", &b.shape())?;
+    if shape[shape.num_dims() - 1] == 0 {
+        let message = format!("the vectors {} have no components.", dims(&shape));
         return Err(check.error(LossErrorKind::Shape, message));
     }
-    check.one_tracking([("a", a), ("b", b)])?;
+    check.one_tracking(&[("a", a), ("b", b)])?;
     check_measure(&check, a.dtype(), measure)
 }
 

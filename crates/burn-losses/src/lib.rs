@@ -97,6 +97,7 @@ mod distance;
 mod error;
 mod kernels;
 mod loss;
+mod memory;
 mod module;
 mod reduction;
 mod signs;
@@ -119,6 +120,8 @@ pub use distance::{cosine_similarity, pairwise_distance};
 pub use error::{Lint, LossError, LossErrorKind};
 #[doc(inline)]
 pub use loss::{Call, Evaluate, Evaluation, Loss, LossParts, LowerRank, TripleLoss, Unreduced};
+#[doc(inline)]
+pub use memory::{keep_freed_memory, release_memory};
 #[doc(inline)]
 pub use ranking::*;
 #[doc(inline)]

@@ -2,13 +2,14 @@
 
 use crate::checks::is_cpu;
 use crate::error::{Lint, LossError, LossErrorKind, or_panic};
+use crate::kernels::any_rank::{AnyRank, layers};
 use crate::kernels::autodiff::{self, Of, Slope, in_context_of};
 use crate::kernels::ops::{Wanted, Wish};
-use crate::kernels::portable::{finite, flat, or_nan, repeated, shaped, untracked, wide};
+use crate::kernels::pointwise::ones;
+use crate::kernels::portable::{finite, flat, or_nan, repeated, shaped, wide};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
-use crate::target::{Flat, SampleWeights};
-use alloc::boxed::Box;
+use crate::target::{Flat, SampleWeights, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Device, FloatDType, Int, Shape, Tensor};
@@ -248,19 +249,11 @@ pub struct Call {
     pub(crate) waiting: bool,
     pub(crate) wanted: Wanted,
     /// The weights given to `forward_weighted`.
-    weights: Option<Given>,
+    weights: Option<Target>,
     /// The axis along which the losses are summed before anybody sees them.
     summed: Option<usize>,
     /// How many of those that are summed count as one.
     terms: usize,
-}
-
-/// Weights as they were given.
-#[derive(Clone, Debug)]
-struct Given {
-    values: Flat,
-    shape: Shape,
-    device: Device,
 }
 
 /// Weights that fit the losses.
@@ -292,6 +285,21 @@ impl Call {
             summed: None,
             terms: 1,
         }
+    }
+
+    /// A call of the loss of that name with weights.
+    fn weighted(
+        loss: &'static str,
+        weights: Target,
+        waiting: bool,
+        reduction: Reduction,
+    ) -> Result<Self, LossError> {
+        let check = Check::new(loss, &weights.device, waiting);
+        check.untracked("weights", &weights)?;
+        Ok(Self {
+            weights: Some(weights),
+            ..Self::new(waiting, Wanted::Reduced(reduction))
+        })
     }
 
     /// The same call of a loss whose losses are then summed along an axis.
@@ -332,10 +340,7 @@ impl Call {
         };
         check.device("the loss", device, "weights", &given.device)?;
         // Weights in `F64` stay so where there is one: a mean does not depend on how small they are.
-        let mut values = match given.values {
-            Flat::Float(values) => untracked(&values),
-            others => others.cast(wide(dtype)),
-        };
+        let mut values = given.values.wide(dtype);
         if !swept {
             let valid = check.sample_weights(&values, &given.shape, dtype)?;
             values = or_nan(values, &valid);
@@ -343,7 +348,7 @@ impl Call {
         let seen = self.seen(shape);
         let mut each = spread(values.clone(), &given.shape, &seen, check)?;
         if let (Some(axis), true) = (self.summed, shape.num_elements() > 0) {
-            let [outer, terms, inner] = around(shape, axis);
+            let [outer, terms, inner] = layers(shape, axis);
             let of_sums = shaped(each, [outer, 1, inner]);
             each = flat(of_sums.expand([outer, terms, inner]));
         }
@@ -367,13 +372,14 @@ impl Call {
     }
 
     /// The shape in which what comes from above meets the gradient of losses along an axis of the input.
-    pub(crate) fn kept<const D: usize>(&self, mut shape: [usize; D], axis: usize) -> [usize; D] {
+    pub(crate) fn kept(&self, shape: &Shape, axis: usize) -> Shape {
         match self.wanted {
             Wanted::Each => {
-                shape[axis] = 1;
-                shape
+                let mut kept = shape.clone();
+                kept[axis] = 1;
+                kept
             }
-            _ => [1; D],
+            _ => ones(shape.num_dims()),
         }
     }
 
@@ -396,7 +402,7 @@ impl Call {
     ) -> Evaluation {
         let value = match (&self.wanted, self.summed) {
             (Wanted::Each, Some(axis)) if shape.num_elements() > 0 => {
-                flat(shaped(value, around(shape, axis)).sum_dim(1))
+                flat(shaped(value, layers(shape, axis)).sum_dim(1))
             }
             // Sums of nothing, if there are no classes but samples.
             (Wanted::Each, Some(_)) => {
@@ -415,13 +421,6 @@ impl Call {
     }
 }
 
-/// The sizes before an axis, of it, and after it.
-fn around(shape: &Shape, axis: usize) -> [usize; 3] {
-    let dims = shape.as_slice();
-    let (outer, inner) = (dims[..axis].iter(), dims[axis + 1..].iter());
-    [outer.product(), dims[axis], inner.product()]
-}
-
 /// What a call wanted.
 pub struct Evaluation {
     /// One number, or the losses, flattened.
@@ -434,23 +433,26 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// No loss at all, of inputs without elements; the value stays a function of them.
-    pub(crate) fn empty<const D: usize>(
+    pub(crate) fn empty(
         check: &Check,
         mut call: Call,
         shape: Shape,
-        inputs: &[&Tensor<D>],
+        inputs: &[AnyRank],
     ) -> Result<Self, LossError> {
-        let first = untracked(inputs[0]);
-        let gradients = inputs.iter().map(|&input| (input.clone(), first.clone()));
-        let dtype = inputs[0].dtype();
+        let first = &inputs[0];
+        let (device, dtype) = (first.device(), first.dtype());
+        let place = (&device.clone().without_autodiff(), wide(dtype).into());
+        let gradients = inputs
+            .iter()
+            .map(|input| (input.clone(), Tensor::zeros([0, 1, 1], place)));
         let losses = Losses {
-            values: Tensor::zeros([0], (&first.device(), first.dtype())),
+            values: Tensor::zeros([0], place),
             part: 1.0,
             weights: None,
-            batch: first.dims()[0],
-            graph: Graph::new(inputs[0], first.dims(), gradients),
+            batch: first.shape()[0],
+            graph: Graph::new(first, [0, 1, 1], gradients.collect()),
         };
-        let weights = call.weights(check, &shape, &first.device(), dtype, false)?;
+        let weights = call.weights(check, &shape, place.0, dtype, false)?;
         Ok(losses.answer(&call, weights, &shape, dtype))
     }
 }
@@ -473,7 +475,9 @@ pub(crate) struct Losses {
 /// the autodiff graph.
 pub(crate) struct Graph {
     device: Device,
-    join: Box<dyn FnOnce(Tensor<1>, Through) -> Tensor<1>>,
+    /// As in [`Slope`](crate::kernels::autodiff::Slope).
+    kept: [usize; 3],
+    gradients: Vec<(AnyRank, Tensor<3>)>,
 }
 
 /// What lies between the losses and the value that is put into the graph.
@@ -486,45 +490,43 @@ struct Through {
 }
 
 impl Graph {
-    /// The losses' gradient with respect to each tracked input, with `kept` as in
-    /// [`Slope`](crate::kernels::autodiff::Slope). `first` is the input that lends its device.
-    pub(crate) fn new<const D: usize>(
-        first: &Tensor<D>,
-        kept: [usize; D],
-        gradients: impl Iterator<Item = (Tensor<D>, Tensor<D>)>,
+    /// The losses' gradient with respect to each tracked input. `first` is the input that lends its device.
+    pub(crate) fn new(
+        first: &AnyRank,
+        kept: [usize; 3],
+        gradients: Vec<(AnyRank, Tensor<3>)>,
     ) -> Self {
-        let gradients: Vec<_> = gradients.collect();
-        let join = move |value: Tensor<1>, through: Through| {
-            let Through {
-                summed,
-                weights,
-                factor,
-            } = through;
-            gradients
-                .into_iter()
-                .fold(value, |value, (input, gradient)| {
-                    let gradient = match &weights {
-                        Some(weights) => weigh(gradient, shaped(weights.clone(), kept)),
-                        None => gradient,
-                    };
-                    let gradient = match gradient.shape().num_elements() {
-                        // Some backends cannot multiply nothing.
-                        0 => gradient,
-                        _ => finite(gradient * shaped(factor.clone(), [1; D]), input.dtype()),
-                    };
-                    let kept = if summed { [1; D] } else { kept };
-                    let of = Of::Loss;
-                    autodiff::join(value, &input, Slope { gradient, kept, of })
-                })
-        };
         Self {
             device: first.device(),
-            join: Box::new(join),
+            kept,
+            gradients,
         }
     }
 
     fn join(self, value: Tensor<1>, through: Through) -> Tensor<1> {
-        in_context_of((self.join)(value, through), &self.device)
+        let Through {
+            summed,
+            weights,
+            factor,
+        } = through;
+        let kept = if summed { [1; 3] } else { self.kept };
+        let joined = self
+            .gradients
+            .into_iter()
+            .fold(value, |value, (input, gradient)| {
+                let gradient = match &weights {
+                    Some(weights) => weigh(gradient, shaped(weights.clone(), self.kept)),
+                    None => gradient,
+                };
+                let gradient = match gradient.shape().num_elements() {
+                    // Some backends cannot multiply nothing.
+                    0 => gradient,
+                    _ => finite(gradient * shaped(factor.clone(), [1; 3]), input.dtype()),
+                };
+                let of = Of::Loss;
+                autodiff::join(value, &input, Slope { gradient, kept, of })
+            });
+        in_context_of(joined, &self.device)
     }
 }
 
@@ -684,9 +686,14 @@ impl Losses {
 
 /// Weights over the largest of them.
 fn in_units_of_the_largest(weights: Tensor<1>) -> Tensor<1> {
+    // The inverse of a number beyond 2^126 is 0 on many GPUs.
+    const LARGE: f64 = 4e37;
     let largest = weights.clone().max();
     let none = largest.clone().equal_scalar(0.0);
-    weights / largest.mask_fill(none, 1.0)
+    let large = largest.clone().greater_scalar(LARGE);
+    let down = largest.ones_like().mask_fill(large, 0.125);
+    let largest = largest.mask_fill(none, 1.0) * down.clone();
+    weights * down / largest
 }
 
 /// The sum of the values, which are parts, over the divisor, and one over the divisor; both 0 where the
@@ -752,18 +759,7 @@ where
     L: Evaluate<I> + ?Sized,
     W: SampleWeights<L::Unreduced>,
 {
-    let device = weights.device();
-    let check = Check::new(loss.name(), &device, waiting);
-    check.untracked("weights", &weights)?;
-    let given = Given {
-        shape: weights.shape(),
-        values: weights.flat(),
-        device: device.without_autodiff(),
-    };
-    let call = Call {
-        weights: Some(given),
-        ..Call::new(waiting, Wanted::Reduced(loss.reduction()))
-    };
+    let call = Call::weighted(loss.name(), weights.erased(), waiting, loss.reduction())?;
     Ok(loss.evaluate(inputs, call)?.value)
 }
 

@@ -1,23 +1,24 @@
 //! What the losses over signs share: their rule, and what is suspicious about them.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluation};
-use crate::target::check::{Check, Found, values};
-use crate::target::{Readable, SignTarget};
+use crate::target::Target;
+use crate::target::check::{Check, Found};
 use alloc::format;
 use alloc::string::String;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::FloatDType;
 
 /// Evaluates a loss of inputs and signs, whose shapes have been checked.
-pub(crate) fn sweep_signs<const D: usize, const N: usize, const K: usize>(
+pub(crate) fn sweep_signs<const N: usize, const K: usize>(
     check: &Check,
     definition: impl Definition<K>,
-    inputs: [Tensor<D>; N],
-    targets: impl SignTarget<D>,
+    inputs: [AnyRank; N],
+    targets: Target,
     call: Call,
 ) -> Result<Evaluation, LossError> {
     let mut required = [const { None }; K];
@@ -25,16 +26,8 @@ pub(crate) fn sweep_signs<const D: usize, const N: usize, const K: usize>(
         rule: Rule::SIGN,
         explain: &no_sign,
     });
-    let signs = targets.flat().signs(wide(inputs[0].dtype()));
-    Loss {
-        check,
-        definition,
-        rest: Rest::flat(signs),
-        required,
-        rows: None,
-        weights: None,
-    }
-    .evaluate(inputs, call)
+    let signs = targets.values.signs(wide(inputs[0].dtype()));
+    Loss::new(check, definition, Rest::flat(signs), required).evaluate(inputs, call)
 }
 
 /// What to say of a value that is no sign.
@@ -53,9 +46,9 @@ pub(crate) fn no_sign(found: &Found) -> String {
 }
 
 /// A suspicion about signs that are all the same.
-pub(crate) fn single_sign(loss: &'static str, targets: impl Readable) -> Option<Lint> {
-    let signs = targets.flat().signs(FloatDType::F32);
-    let signs = values(&signs.cast(FloatDType::F32));
+pub(crate) fn single_sign(loss: &'static str, targets: Target) -> Option<Lint> {
+    let signs = targets.values.signs(FloatDType::F32);
+    let signs = AnyRank::from(signs.cast(FloatDType::F32)).values();
     let (first, rest) = signs.split_first()?;
     (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
         loss,

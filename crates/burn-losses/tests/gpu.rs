@@ -10,7 +10,7 @@ mod common;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
 use burn_losses::target::{ClassIds, ClassTarget};
-use burn_losses::{Checks, cosine_similarity, pairwise_distance, set_checks};
+use burn_losses::{Checks, LossErrorKind, cosine_similarity, pairwise_distance, set_checks};
 use common::{TestDevice, devices, numbers};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -952,6 +952,25 @@ fn large_sums_stay_in_range() {
             assert!((shares - 2.0).abs() <= 1e-5, "{what}: shares {shares}");
         }
     }
+}
+
+/// Shaders have no exponential in `F64`, and a driver may fail on one and take the device with it.
+#[test]
+fn doubles_are_refused() {
+    let _turn = with_checks(Checks::Never);
+    let Some(gpu) = On::gpu() else { return };
+    if !gpu.device.device.supports_dtype(DType::F64) {
+        return;
+    }
+    let options = (&gpu.device.device, DType::F64);
+    let logits = Tensor::<2>::zeros([2, 3], options);
+    let error = CrossEntropyLoss::new().try_forward(logits, gpu.ints(&[0, 1], [2]));
+    let error = error.expect_err("an error");
+    assert_eq!(error.kind, LossErrorKind::DType);
+    assert!(
+        error.to_string().contains("cannot compute with F64"),
+        "{error}"
+    );
 }
 
 /// A matrix that is a part of a larger one, or lies in memory in another order.

@@ -6,7 +6,7 @@ mod common;
 
 use burn::tensor::{Device, Distribution, Tensor, activation};
 use burn_losses::prelude::*;
-use burn_losses::{Checks, set_checks, target};
+use burn_losses::{Checks, release_memory, set_checks, target};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -55,6 +55,7 @@ fn taken(
     let run = || {
         let weights = weights.clone().autodiff().require_grad();
         let output = output(features.clone().autodiff().matmul(weights.clone()));
+        release_memory(); // What is kept from the last step would be used.
         let before = TAKEN.load(Ordering::Relaxed);
         let value = loss(output);
         let taken = TAKEN.load(Ordering::Relaxed) - before;

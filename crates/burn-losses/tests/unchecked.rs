@@ -958,8 +958,10 @@ fn logits_in_place_of_log_probabilities() {
         vec![1.0, 2.0, -3.0],
         vec![0.0, -1.0, 0.5],
         log_softmax(&[0.0, -1.0, 0.5]),
+        // What a sample does not use is not looked at.
+        vec![0.0, -1.0, 0.5],
     ];
-    let ids = [2, 0, 1, 1];
+    let ids = [2, 0, 2, 1, 1];
     let loss = NllLossConfig::new().with_ignore_index(-1).init();
     assert_contained("NLL", &rows, &[1, 2], |on, x, which| {
         loss.forward_no_reduction(x, ints(on, &pick(&ids, which), [which.len()]))

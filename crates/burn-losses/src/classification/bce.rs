@@ -1,16 +1,17 @@
 //! Binary cross-entropy of probabilities.
 
-use super::{label, labels, single_label};
+use super::{label, single_label};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
-use crate::kernels::pointwise::{Along, Loss, Required};
+use crate::kernels::pointwise::{Along, Loss, Required, Rest};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::BinaryTarget;
 use crate::target::check::{self, Check};
+use crate::target::{BinaryTarget, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -182,6 +183,45 @@ fn ln_of_both<R: Real>(x: R, rest: R) -> (R, R) {
     )
 }
 
+impl BceLoss {
+    pub(super) fn losses(
+        &self,
+        probs: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let config = &self.config;
+        let check = Check::new("BceLoss", &probs.device(), call.waiting);
+        check.target_per_element("probs", &probs, &targets)?;
+        let probable = Required {
+            rule: Rule::LABEL.or_nan(),
+            explain: &|found| {
+                format!(
+                    "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \
+                     or apply a sigmoid first.",
+                    found.shown(),
+                    found.index
+                )
+            },
+        };
+        let definition = Bce {
+            label_smoothing: config.label_smoothing,
+        };
+        let required = [Some(probable), Some(label())];
+        Loss {
+            weights: class_factors(
+                &check,
+                ("weights", &config.weights),
+                &probs.shape(),
+                probs.dtype(),
+                config.class_axis,
+            )?,
+            ..Loss::new(&check, definition, Rest::flat(targets.values), required)
+        }
+        .evaluate([probs], call)
+    }
+}
+
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
     type Unreduced = Tensor<D>;
 
@@ -198,42 +238,11 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
         (probs, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let config = &self.config;
-        let check = Check::new("BceLoss", &probs.device(), call.waiting);
-        check.target_per_element("probs", &probs, &targets)?;
-        let (shape, dtype) = (probs.shape(), probs.dtype());
-        let probable = Required {
-            rule: Rule::LABEL.or_nan(),
-            explain: &|found| {
-                format!(
-                    "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \
-                     or apply a sigmoid first.",
-                    found.shown(),
-                    found.index
-                )
-            },
-        };
-        Loss {
-            check: &check,
-            definition: Bce {
-                label_smoothing: config.label_smoothing,
-            },
-            rest: labels(targets),
-            required: [Some(probable), Some(label())],
-            rows: None,
-            weights: class_factors(
-                &check,
-                ("weights", &config.weights),
-                &shape,
-                dtype,
-                config.class_axis,
-            )?,
-        }
-        .evaluate([probs], call)
+        self.losses(probs.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        Vec::from_iter(single_label("BceLoss", targets))
+        Vec::from_iter(single_label("BceLoss", targets.erased()))
     }
 }
 

@@ -1,16 +1,17 @@
 //! Binary cross-entropy of logits.
 
 use super::bce::{class_factors, smooth};
-use super::{label, labels, single_label};
+use super::{label, single_label};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Rest};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::BinaryTarget;
-use crate::target::check::{self, Check, values};
+use crate::target::check::{self, Check};
+use crate::target::{BinaryTarget, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -199,6 +200,42 @@ pub(crate) fn sigmoids<R: Real>(x: R, u: R) -> (R, R) {
     )
 }
 
+impl BceWithLogitsLoss {
+    pub(super) fn losses(
+        &self,
+        logits: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let config = &self.config;
+        let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
+        check.target_per_element("logits", &logits, &targets)?;
+        let (shape, dtype, axis) = (logits.shape(), logits.dtype(), config.class_axis);
+        let factors = |name, factors| class_factors(&check, (name, factors), &shape, dtype, axis);
+        let weights = factors("weights", &config.weights)?;
+        let pos_weights = factors("pos_weights", &config.pos_weights)?;
+        let definition = BceWithLogits {
+            label_smoothing: config.label_smoothing,
+        };
+        let labels = Rest::flat(targets.values);
+        let loss = match pos_weights {
+            None => Loss::new::<_, 2>(&check, definition, labels, [None, Some(label())]),
+            along => {
+                let rest = Rest { along, ..labels };
+                Loss::new::<_, 3>(&check, definition, rest, [None, Some(label()), None])
+            }
+        };
+        Loss { weights, ..loss }.evaluate([logits], call)
+    }
+
+    fn lints(&self, logits: &AnyRank, targets: Target) -> Vec<Lint> {
+        const NAME: &str = "BceWithLogitsLoss";
+        let mut lints = Vec::from_iter(single_label(NAME, targets));
+        lints.extend(sigmoid_left(NAME, logits, ", or use BceLoss"));
+        lints
+    }
+}
+
 impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLogitsLoss {
     type Unreduced = Tensor<D>;
 
@@ -215,59 +252,17 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let config = &self.config;
-        let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
-        check.target_per_element("logits", &logits, &targets)?;
-        let (shape, dtype, axis) = (logits.shape(), logits.dtype(), config.class_axis);
-        let factors = |name, factors| class_factors(&check, (name, factors), &shape, dtype, axis);
-        let weights = factors("weights", &config.weights)?;
-        let pos_weights = factors("pos_weights", &config.pos_weights)?;
-        let definition = BceWithLogits {
-            label_smoothing: config.label_smoothing,
-        };
-        match pos_weights {
-            None => Loss {
-                check: &check,
-                definition,
-                rest: labels(targets),
-                required: [None, Some(label())],
-                rows: None,
-                weights,
-            }
-            .evaluate([logits], call),
-            Some(pos_weights) => Loss {
-                check: &check,
-                definition,
-                rest: Rest {
-                    along: Some(pos_weights),
-                    ..labels(targets)
-                },
-                required: [None, Some(label()), None],
-                rows: None,
-                weights,
-            }
-            .evaluate([logits], call),
-        }
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let mut lints = Vec::from_iter(single_label("BceWithLogitsLoss", targets));
-        lints.extend(sigmoid_left(
-            "BceWithLogitsLoss",
-            &logits,
-            ", or use BceLoss",
-        ));
-        lints
+        self.lints(&logits.into(), targets.erased())
     }
 }
 
 /// A suspicion about logits that look like the output of a sigmoid.
-pub(super) fn sigmoid_left<const D: usize>(
-    loss: &'static str,
-    logits: &Tensor<D>,
-    or: &str,
-) -> Option<Lint> {
-    let logits = values(logits);
+pub(super) fn sigmoid_left(loss: &'static str, logits: &AnyRank, or: &str) -> Option<Lint> {
+    let logits = logits.values();
     let probable = logits.iter().all(|logit| (0.0..=1.0).contains(logit));
     (logits.len() > 1 && probable).then(|| Lint {
         loss,

@@ -4,19 +4,20 @@
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
 use crate::error::{LossError, LossErrorKind};
+use crate::kernels::any_rank::{AnyRank, layers};
 use crate::kernels::fused::{self, Besides, ClassSweep, Family};
 use crate::kernels::host::Power;
 use crate::kernels::id;
 use crate::kernels::ops::{self, Wanted};
-use crate::kernels::portable::{Softmax, along_axis, both, flat, or_nan, untracked};
+use crate::kernels::portable::{AXIS, Softmax, along_axis, both, flat, or_nan, untracked};
 use crate::kernels::rule::Rule;
 use crate::kernels::softmax::{cross_entropy_slope, nll_term};
 use crate::loss::{Call, Evaluation, Graph, Losses, without};
 use crate::reduction::Reduction;
 use crate::target::check::{
-    Check, Found, LOG_PROB, LOG_PROB_MAX, dims, no_log_prob, tolerance, whole_rows,
+    Check, Found, LOG_PROB, LOG_PROB_MAX, dims, integers, no_log_prob, tolerance, whole_rows,
 };
-use crate::target::{ClassAxisTarget, Classes, Readable};
+use crate::target::{Flat, Target};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -32,31 +33,33 @@ pub(super) struct Options<'a> {
 }
 
 /// A class target as coefficients of the log-probabilities.
-struct Coefficients<const D: usize> {
+struct Coefficients {
     /// The coefficient of each class.
-    q: Tensor<D>,
+    q: Tensor<3>,
     /// How much each sample counts in the mean, if not 1.
-    weight: Option<Tensor<D>>,
+    weight: Option<Tensor<3>>,
     /// Which samples have a valid target, where their values were not read.
-    valid: Option<Tensor<D, Bool>>,
+    valid: Option<Tensor<3, Bool>>,
+    /// The class of each sample, if they are ids.
+    used: Option<Tensor<3, Bool>>,
 }
 
-/// The checks of the shapes, and the target in the form to compute with.
-pub(super) fn classes<const D: usize, T: ClassAxisTarget<D>>(
+/// The checks of what the host knows.
+pub(super) fn check_classes(
     check: &Check,
     options: &Options,
     name: &str,
-    input: &Tensor<D>,
-    targets: T,
-) -> Result<Classes<D>, LossError> {
+    input: &AnyRank,
+    targets: &Target,
+) -> Result<(), LossError> {
     let axis = options.class_axis;
     let device = input.device();
     let shape = input.shape();
     check.dtype(&device, input.dtype())?;
-    check.device(name, &device, "targets", &targets.device())?;
-    check.untracked("targets", &targets)?;
+    check.device(name, &device, "targets", &targets.device)?;
+    check.untracked("targets", targets)?;
     check.class_axis(axis, &shape)?;
-    let found = targets.shape();
+    let found = &targets.shape;
     if shape[axis] < 2 {
         return Err(check.error(
             LossErrorKind::Shape,
@@ -70,17 +73,16 @@ pub(super) fn classes<const D: usize, T: ClassAxisTarget<D>>(
             ),
         ));
     }
-    let fits = if found.num_dims() == D {
-        found == shape
+    let fits = if found.num_dims() == shape.num_dims() {
+        *found == shape
     } else {
-        found == without(&shape, axis)
+        *found == without(&shape, axis)
     };
     if !fits {
-        return Err(misfit(check, name, &shape, axis, &found));
+        return Err(misfit(check, name, &shape, axis, found));
     }
     check.class_weights("weights", options.weights, shape[axis], false)?;
-    let classes = targets.into_classes(axis);
-    if let (Classes::Probs(_), Some(id)) = (&classes, options.ignored.first()) {
+    if let (Flat::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
         return Err(check.error(
             LossErrorKind::Config,
             format!(
@@ -89,7 +91,7 @@ pub(super) fn classes<const D: usize, T: ClassAxisTarget<D>>(
             ),
         ));
     }
-    Ok(classes)
+    Ok(())
 }
 
 /// The error for a target whose shape does not fit, with the class axis that would make it fit.
@@ -142,25 +144,26 @@ pub(super) enum Input {
     LogProbs,
 }
 
-/// Evaluates a loss over classes, from its input and a target that [fits](classes) it.
-pub(super) fn evaluate<const D: usize>(
+/// Evaluates a loss over classes, from its input and a target that [fits](check_classes) it.
+pub(super) fn evaluate(
     check: &Check,
     options: &Options,
     kind: Input,
-    input: Tensor<D>,
-    targets: Classes<D>,
+    input: AnyRank,
+    targets: Target,
     mut call: Call,
 ) -> Result<Evaluation, LossError> {
     let axis = options.class_axis;
     let (device, dtype) = (input.device(), input.dtype());
-    let shape = without(&input.shape(), axis);
-    if input.shape().num_elements() == 0 {
-        return Evaluation::empty(check, call, shape, &[&input]);
+    let of_input = input.shape();
+    let shape = without(&of_input, axis);
+    if input.is_empty() {
+        return Evaluation::empty(check, call, shape, &[input]);
     }
     let about_one;
-    let class_weights = match (options.weights, &targets) {
+    let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
-        (Some(weights), Classes::Ids(_)) if call.wanted == MEAN => {
+        (Some(weights), Flat::Int(_)) if call.wanted == MEAN => {
             about_one = scaled(weights);
             Some(&about_one)
         }
@@ -179,23 +182,25 @@ pub(super) fn evaluate<const D: usize>(
         weighted: call.is_weighted(),
         counted: options.weights.is_some() || !options.ignored.is_empty(),
     };
-    let tensors = fused::tensors([&input], besides);
+    let input = [input];
+    let tensors = fused::tensors(&input, besides);
     let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
     if !swept {
-        let losses = with_tensors(check, options, kind, &input, targets)?;
+        let losses = with_tensors(check, options, kind, &input[0], targets)?;
         return Ok(losses.answer(&call, weights, &shape, dtype));
     }
 
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.
-    let again = (kind == Input::LogProbs && check.reads()).then(|| input.clone().inner());
-    let target = match targets.clone() {
-        Classes::Ids(ids) => ops::ClassTarget::Ids(ids.flat(), options.ignored.to_vec()),
-        Classes::Probs(probs) => {
+    let again = (kind == Input::LogProbs && check.reads()).then(|| input[0].clone().inner());
+    let target = match targets.values.clone() {
+        Flat::Float(probs) => {
             let dtype = probs.dtype();
-            ops::ClassTarget::Probs(probs.flat(), probability(dtype), tolerance(dtype))
+            let (rule, tolerance) = (probability(dtype), tolerance(dtype));
+            ops::ClassTarget::Probs(Flat::Float(probs), rule, tolerance)
         }
+        ids => ops::ClassTarget::Ids(ids, options.ignored.to_vec()),
     };
     let sweep = ClassSweep {
         call: ops::Classes {
@@ -205,29 +210,53 @@ pub(super) fn evaluate<const D: usize>(
             weights: options.weights.cloned(),
             label_smoothing: options.label_smoothing,
         },
-        wish: call.wish(&weights, input.dims()[0]),
+        wish: call.wish(&weights, of_input[0]),
     };
-    let classes = input.dims()[axis];
-    let kept = call.kept(input.dims(), axis);
-    let outcome = fused::run([input], sweep, kept);
+    let kept = call.kept(&of_input, axis);
+    let outcome = fused::run(input, sweep, kept);
     if check.reads() && outcome.invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }
-        match targets {
-            Classes::Ids(ids) => {
-                check.class_ids(&ids, axis, classes, Some(options.ignored))?;
+        match targets.values {
+            Flat::Float(probs) => {
+                probabilities(check, probs, &of_input, axis)?;
             }
-            Classes::Probs(probs) => {
-                probabilities(check, &probs.inner(), axis)?;
+            ids => {
+                let ids = ids.integers();
+                check.class_ids(&ids, &shape, of_input[axis], Some(options.ignored))?;
+                if let Some(input) = again {
+                    check_log_probs(check, options, &input, ids)?;
+                }
             }
-        }
-        if let Some(input) = again {
-            check.each(&input, LOG_PROB, |found| no_log_prob("log_probs", found))?;
         }
         return Err(check.unexplained());
     }
     Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+}
+
+/// Checks that the inputs at the classes of the samples, whose ids were found valid, are log-probabilities.
+fn check_log_probs(
+    check: &Check,
+    options: &Options,
+    input: &AnyRank,
+    ids: Tensor<1, Int>,
+) -> Result<(), LossError> {
+    let shape = input.shape();
+    let [outer, classes, inner] = layers(&shape, options.class_axis);
+    let x = untracked(input).layers([outer, classes, inner]);
+    let data = check.data(&ids)?;
+    let used = integers(&data).enumerate().filter_map(|(sample, id)| {
+        let ignored = options
+            .ignored
+            .iter()
+            .any(|&ignored| i128::from(ignored) == id);
+        let class = usize::try_from(id).ok().filter(|_| !ignored)?;
+        Some((sample / inner * classes + class) * inner + sample % inner)
+    });
+    check.picked(&shape, &x, used, LOG_PROB, |found| {
+        no_log_prob("log_probs", found)
+    })
 }
 
 const MEAN: Wanted = Wanted::Reduced(Reduction::Mean);
@@ -243,74 +272,82 @@ fn scaled(weights: &[f64]) -> Vec<f64> {
 }
 
 /// The losses, computed with tensor operations.
-fn with_tensors<const D: usize>(
+fn with_tensors(
     check: &Check,
     options: &Options,
     kind: Input,
-    input: &Tensor<D>,
-    targets: Classes<D>,
+    input: &AnyRank,
+    targets: Target,
 ) -> Result<Losses, LossError> {
-    let axis = options.class_axis;
-    let x = untracked(input);
-    let coefficients = Coefficients::new(check, options, &x, targets)?;
-    if kind == Input::LogProbs {
-        let valid = check.each(&x, LOG_PROB, |found| no_log_prob("log_probs", found))?;
-        let coefficients = coefficients.and_valid(valid, axis);
+    let shape = input.shape();
+    let x = untracked(input).layers(layers(&shape, options.class_axis));
+    let ids = (kind == Input::LogProbs).then(|| targets.values.clone().integers());
+    let coefficients = Coefficients::new(check, options, (&x, &shape), targets)?;
+    if let Some(ids) = ids {
+        let coefficients = match check.reads() {
+            true => {
+                check_log_probs(check, options, input, ids)?;
+                coefficients
+            }
+            false => coefficients.and_holds(LOG_PROB, &x),
+        };
         let terms = nll_term(x, coefficients.q.clone());
-        return Ok(coefficients.losses(input, axis, 1.0, terms));
+        return Ok(coefficients.losses(input, 1.0, terms));
     }
     let q = coefficients.q.clone();
-    let softmax = Softmax::new(x, axis);
+    let softmax = Softmax::new(x);
     let (values, _) = nll_term(softmax.half_log_prob(), q.clone());
     let slopes = || {
-        let q_of_rest = q.clone().sum_dim(axis) - q.clone();
+        let q_of_rest = q.clone().sum_dim(AXIS) - q.clone();
         let (prob, rest) = softmax.prob_and_rest();
         cross_entropy_slope(prob, rest, q, q_of_rest)
     };
-    Ok(coefficients.losses(input, axis, 0.5, (values, slopes)))
+    Ok(coefficients.losses(input, 0.5, (values, slopes)))
 }
 
-impl<const D: usize> Coefficients<D> {
-    /// The coefficients of a target that fits the untracked `input`; its values are checked here.
+impl Coefficients {
+    /// The coefficients of a target that fits the untracked `x`, which are the layers of an input of the given
+    /// shape; its values are checked here.
     fn new(
         check: &Check,
         options: &Options,
-        input: &Tensor<D>,
-        targets: Classes<D>,
+        (x, shape): (&Tensor<3>, &Shape),
+        targets: Target,
     ) -> Result<Self, LossError> {
-        match targets {
-            Classes::Ids(ids) => Self::of_ids(check, options, input, ids),
-            Classes::Probs(probs) => Self::of_probs(check, options, input, probs),
+        match targets.values {
+            Flat::Float(probs) => Self::of_probs(check, options, (x, shape), probs),
+            ids => Self::of_ids(check, options, x, (ids.integers(), &targets.shape)),
         }
     }
 
     fn of_ids(
         check: &Check,
         options: &Options,
-        input: &Tensor<D>,
-        ids: Tensor<D, Int>,
+        x: &Tensor<3>,
+        (ids, shape): (Tensor<1, Int>, &Shape),
     ) -> Result<Self, LossError> {
-        let axis = options.class_axis;
-        let count = input.dims()[axis];
-        let checked = check.class_ids(&ids, axis, count, Some(options.ignored))?;
+        let [outer, count, inner] = x.dims();
+        let checked = check.class_ids(&ids, shape, count, Some(options.ignored))?;
+        let ids = ids.reshape([outer, 1, inner]);
         let found = SafeIds::new(ids, count, options.ignored);
 
-        let dtype = input.dtype();
-        let device = input.device();
-        let hot = found.one_hot(axis, count, &device, dtype);
+        let dtype = x.dtype();
+        let device = x.device();
+        let hot = found.one_hot(AXIS, count, &device, dtype);
+        let used = hot.clone().equal_scalar(1.0);
         let weights = options
             .weights
-            .map(|weights| along_axis::<D>(weights, axis, &device, dtype));
+            .map(|weights| along_axis(weights, &device, dtype));
         let weighted = match &weights {
             Some(weights) => hot.clone() * weights.clone(),
             None => hot.clone(),
         };
         let weight = (weights.is_some() || !options.ignored.is_empty())
-            .then(|| weighted.clone().sum_dim(axis));
+            .then(|| weighted.clone().sum_dim(AXIS));
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {
-                let kept = hot.sum_dim(axis) * (smoothing / count as f64);
+                let kept = hot.sum_dim(AXIS) * (smoothing / count as f64);
                 let spread = match weights {
                     Some(weights) => kept * weights,
                     None => kept,
@@ -322,38 +359,40 @@ impl<const D: usize> Coefficients<D> {
             q,
             weight,
             valid: (!checked).then_some(found.valid),
+            used: Some(used),
         })
     }
 
     fn of_probs(
         check: &Check,
         options: &Options,
-        input: &Tensor<D>,
-        probs: Tensor<D>,
+        (x, shape): (&Tensor<3>, &Shape),
+        probs: Tensor<1>,
     ) -> Result<Self, LossError> {
-        let axis = options.class_axis;
-        let dtype = input.dtype();
-        let probs = probs.inner();
-        let valid = probabilities(check, &probs, axis)?;
-        let device = input.device();
-        let mut q = probs.cast(dtype);
+        let dtype = x.dtype();
+        let valid = probabilities(check, probs.clone(), shape, options.class_axis)?;
+        let device = x.device();
+        let mut q = probs.reshape(x.dims()).cast(dtype);
         if options.label_smoothing != 0.0 {
-            let spread = options.label_smoothing / input.dims()[axis] as f64;
+            let spread = options.label_smoothing / x.dims()[AXIS] as f64;
             q = q * (1.0 - options.label_smoothing) + spread;
         }
         if let Some(weights) = options.weights {
-            q = q * along_axis::<D>(weights, axis, &device, dtype);
+            q = q * along_axis(weights, &device, dtype);
         }
         Ok(Self {
             q,
             weight: None,
             valid,
+            used: None,
         })
     }
 
-    /// Makes the samples of which some class is not valid as if their target were not.
-    fn and_valid(mut self, classes: Option<Tensor<D, Bool>>, axis: usize) -> Self {
-        self.valid = both(self.valid, classes.map(|classes| classes.all_dim(axis)));
+    /// Makes the samples at whose class a rule is broken as if their target were not valid.
+    fn and_holds(mut self, rule: Rule, x: &Tensor<3>) -> Self {
+        let used = self.used.clone().expect("ids choose classes");
+        let holds = rule.holds(x).bool_or(used.bool_not());
+        self.valid = both(self.valid, Some(holds.all_dim(AXIS)));
         self
     }
 
@@ -361,25 +400,23 @@ impl<const D: usize> Coefficients<D> {
     /// what they stand for.
     fn losses(
         self,
-        input: &Tensor<D>,
-        axis: usize,
+        input: &AnyRank,
         part: f64,
-        (terms, slopes): (Tensor<D>, impl FnOnce() -> Tensor<D>),
+        (terms, slopes): (Tensor<3>, impl FnOnce() -> Tensor<3>),
     ) -> Losses {
-        let shape = input.dims();
-        let mut kept = shape;
-        kept[axis] = 1;
+        let layers = terms.dims();
+        let kept = [layers[0], 1, layers[2]];
         let valid = self.valid;
         let gradient = input.is_tracked().then(|| {
-            let valid = valid.clone().map(|valid| valid.expand(shape));
+            let valid = valid.clone().map(|valid| valid.expand(layers));
             (input.clone(), or_nan(slopes() * part, &valid))
         });
         Losses {
-            values: flat(or_nan(terms.sum_dim(axis), &valid)),
+            values: flat(or_nan(terms.sum_dim(AXIS), &valid)),
             part,
             weights: self.weight.map(flat),
-            batch: shape[0],
-            graph: Graph::new(input, kept, gradient.into_iter()),
+            batch: input.shape()[0],
+            graph: Graph::new(input, kept, Vec::from_iter(gradient)),
         }
     }
 }
@@ -438,21 +475,21 @@ impl<const D: usize> SafeIds<D> {
     }
 }
 
-/// Checked class ids, with the class axis at length 1, as one-hot rows of that many classes. Where
-/// values are not read, the row of an id that is no class is NaN.
-pub(crate) fn one_hot_rows<const D: usize>(
+/// Checked class ids as one-hot rows along the axis of these layers. Where values are not read, the row of an
+/// id that is no class is NaN.
+pub(crate) fn one_hot_rows(
     check: &Check,
-    ids: Tensor<D, Int>,
-    axis: usize,
-    count: usize,
+    ids: Target,
+    layers: [usize; 3],
     dtype: DType,
-) -> Result<Tensor<D>, LossError> {
-    let checked = check.class_ids(&ids, axis, count, None)?;
-    let device = ids.device();
-    let found = SafeIds::new(ids, count, &[]);
-    let hot = found.one_hot(axis, count, &device, dtype);
-    let shape = hot.dims();
-    let valid = (!checked).then(|| found.valid.expand(shape));
+) -> Result<Tensor<3>, LossError> {
+    let [outer, count, inner] = layers;
+    let device = ids.device.without_autodiff();
+    let (ids, shape) = (ids.values.integers(), ids.shape);
+    let checked = check.class_ids(&ids, &shape, count, None)?;
+    let found = SafeIds::new(ids.reshape([outer, 1, inner]), count, &[]);
+    let hot = found.one_hot(AXIS, count, &device, dtype);
+    let valid = (!checked).then(|| found.valid.expand(layers));
     Ok(or_nan(hot, &valid))
 }
 
@@ -462,18 +499,22 @@ pub(super) fn probability(dtype: DType) -> Rule {
     Rule::between(-tolerance, 1.0 + tolerance)
 }
 
-/// Checks class probabilities: the range of each entry and the sum of each row.
-fn probabilities<const D: usize>(
+/// Checks class probabilities, flattened from a tensor of the given shape: the range of each entry and the sum
+/// of each row.
+fn probabilities(
     check: &Check,
-    probs: &Tensor<D>,
+    probs: Tensor<1>,
+    shape: &Shape,
     axis: usize,
-) -> Result<Option<Tensor<D, Bool>>, LossError> {
-    let tolerance = tolerance(probs.dtype());
-    let entries = check.each(probs, probability(probs.dtype()), no_probability)?;
-    let rows = check.rows_sum_to_one(probs, axis, tolerance, false, |found| {
+) -> Result<Option<Tensor<3, Bool>>, LossError> {
+    let dtype = probs.dtype();
+    let tolerance = tolerance(dtype);
+    let probs = probs.reshape(layers(shape, axis));
+    let entries = check.each_in(shape, dtype, &probs, probability(dtype), no_probability)?;
+    let rows = check.rows_sum_to_one(&probs, (shape, axis), tolerance, false, |found| {
         no_distribution(found, tolerance)
     })?;
-    Ok(whole_rows(entries, rows, axis))
+    Ok(whole_rows(entries, rows))
 }
 
 /// What to say of a row of probabilities that does not sum to 1.

@@ -1,13 +1,14 @@
 //! Cross-entropy of a softmax.
 
-use super::classes::{Input, Options, classes, evaluate};
+use super::classes::{Input, Options, check_classes, evaluate};
 use super::{SOFTMAX_INSIDE, class_lints};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
-use crate::target::{ClassAxisTarget, ClassTarget};
+use crate::target::{ClassAxisTarget, ClassTarget, Target};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -161,6 +162,18 @@ impl CrossEntropyLoss {
             class_axis: self.config.class_axis,
         }
     }
+
+    pub(super) fn losses(
+        &self,
+        logits: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let options = self.options();
+        let check = Check::new("CrossEntropyLoss", &logits.device(), call.waiting);
+        check_classes(&check, &options, "logits", &logits, &targets)?;
+        evaluate(&check, &options, Input::Logits, logits, targets, call)
+    }
 }
 
 impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntropyLoss {
@@ -179,19 +192,11 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let options = self.options();
-        let check = Check::new("CrossEntropyLoss", &logits.device(), call.waiting);
-        let targets = classes(&check, &options, "logits", &logits, targets)?;
-        evaluate(&check, &options, Input::Logits, logits, targets, call)
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let options = self.options();
-        class_lints(
-            &options,
-            &logits,
-            targets.into_classes(options.class_axis),
-            SOFTMAX_INSIDE,
-        )
+        let targets = targets.erased();
+        class_lints(&self.options(), &logits.into(), targets, SOFTMAX_INSIDE)
     }
 }

@@ -1,7 +1,7 @@
 //! Any loss for one class of several, chosen when the program runs.
 
 use super::bce_with_logits::{sigmoid_left, sigmoids};
-use super::classes::{Options, classes, one_hot_rows};
+use super::classes::{Options, check_classes, one_hot_rows};
 use super::margins::single_labels;
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
@@ -12,17 +12,18 @@ use super::{
 };
 use crate::config::loss_family;
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::any_rank::{AnyRank, layers};
 use crate::kernels::ops::Wanted;
-use crate::kernels::portable::{as_function_of, shaped, untracked, wide};
+use crate::kernels::portable::{AXIS, as_function_of, flat, untracked, wide};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, without};
 use crate::reduction::Reduction;
 use crate::target::check::{Check, dims};
-use crate::target::{ClassAxisTarget, ClassIds, Classes, log_probs};
+use crate::target::{ClassAxisTarget, ClassIds, Flat, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Tensor, activation};
 use serde::Serialize;
 
 /// Configuration of a [`ClassificationLoss`]: which loss, and its options.
@@ -207,6 +208,87 @@ impl ClassificationLoss {
             }
         })
     }
+
+    fn losses(
+        &self,
+        logits: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        match self {
+            Self::CrossEntropy(loss) => return loss.losses(logits, targets, call),
+            Self::MultiMargin(loss) => return loss.losses(logits, targets, call),
+            _ => {}
+        }
+        let options = self.options()?;
+        let axis = options.class_axis;
+        let inserted = Inserted {
+            options,
+            logits,
+            call,
+        };
+        match self {
+            Self::CrossEntropy(_) | Self::MultiMargin(_) => {
+                unreachable!("nothing is put before them")
+            }
+            Self::Nll(loss) => inserted
+                .with_wide(|logits, call| loss.losses(log_probs(logits, axis), targets, call)),
+            Self::BceWithLogits(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.losses(logits, rows, call)
+            }),
+            Self::Bce(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.losses(sigmoid(&logits), rows, call)
+            }),
+            Self::KlDiv(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                let rows = match loss.config().log_target {
+                    true => rows.map(Tensor::log),
+                    false => rows,
+                };
+                loss.losses(log_probs(logits, axis), rows, call)
+            }),
+            Self::SoftMargin(loss) => inserted.with_rows(targets, |logits, rows, call| {
+                loss.losses(logits, rows.map(|rows| rows * 2.0 - 1.0), call)
+            }),
+            Self::MultiLabelMargin(loss) => {
+                inserted.with_ids(targets, |check, ids, logits, call| {
+                    let shape = logits.shape();
+                    let of_ids = ids.values.integers();
+                    check.class_ids(&of_ids, &ids.shape, shape[axis], None)?;
+                    let labels = single_labels(of_ids, layers(&shape, axis));
+                    let labels = Target {
+                        values: Flat::Int(labels),
+                        shape,
+                        ..ids
+                    };
+                    loss.losses(logits, labels, call)
+                })
+            }
+            Self::MultiLabelSoftMargin(loss) => inserted
+                .with_rows(targets, |logits, rows, call| {
+                    loss.losses(logits, rows, call)
+                }),
+        }
+    }
+
+    fn lints(&self, logits: &AnyRank, targets: Target) -> Vec<Lint> {
+        let Ok(options) = self.options() else {
+            return Vec::new();
+        };
+        match self {
+            Self::BceWithLogits(_)
+            | Self::Bce(_)
+            | Self::SoftMargin(_)
+            | Self::MultiLabelSoftMargin(_) => {
+                let mut lints = Vec::from_iter(sigmoid_left(options.loss, logits, ""));
+                lints.extend(single_class(options.loss, targets, options.ignored));
+                lints
+            }
+            Self::MultiMargin(_) | Self::MultiLabelMargin(_) => {
+                class_lints(&options, logits, targets, MARGIN_OF_LOGITS)
+            }
+            _ => class_lints(&options, logits, targets, SOFTMAX_INSIDE),
+        }
+    }
 }
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for ClassificationLoss {
@@ -245,84 +327,22 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        match self {
-            Self::CrossEntropy(loss) => return loss.evaluate((logits, targets), call),
-            Self::MultiMargin(loss) => return loss.evaluate((logits, targets), call),
-            _ => {}
-        }
-        let options = self.options()?;
-        let axis = options.class_axis;
-        let inserted = Inserted {
-            options,
-            logits: &logits,
-            call,
-        };
-        match self {
-            Self::CrossEntropy(_) | Self::MultiMargin(_) => {
-                unreachable!("nothing is put before them")
-            }
-            Self::Nll(loss) => inserted
-                .with_wide(|logits, call| loss.evaluate((log_probs(logits, axis), targets), call)),
-            Self::BceWithLogits(loss) => inserted.with_rows(targets, |logits, rows, call| {
-                loss.evaluate((logits, rows), call)
-            }),
-            Self::Bce(loss) => inserted.with_rows(targets, |logits, rows, call| {
-                loss.evaluate((sigmoid(&logits), rows), call)
-            }),
-            Self::KlDiv(loss) => inserted.with_rows(targets, |logits, rows, call| {
-                let rows = match loss.config().log_target {
-                    true => rows.log(),
-                    false => rows,
-                };
-                loss.evaluate((log_probs(logits, axis), rows), call)
-            }),
-            Self::SoftMargin(loss) => inserted.with_rows(targets, |logits, rows, call| {
-                loss.evaluate((logits, rows * 2.0 - 1.0), call)
-            }),
-            Self::MultiLabelMargin(loss) => {
-                inserted.with_ids(targets, |check, ids, logits, call| {
-                    let count = logits.dims()[axis];
-                    check.class_ids(&ids, axis, count, None)?;
-                    loss.losses(logits, single_labels(ids, axis, count), call)
-                })
-            }
-            Self::MultiLabelSoftMargin(loss) => inserted
-                .with_rows(targets, |logits, rows, call| {
-                    loss.losses(logits, rows, call)
-                }),
-        }
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let Ok(options) = self.options() else {
-            return Vec::new();
-        };
-        let targets = targets.into_classes(options.class_axis);
-        match self {
-            Self::BceWithLogits(_)
-            | Self::Bce(_)
-            | Self::SoftMargin(_)
-            | Self::MultiLabelSoftMargin(_) => {
-                let mut lints = Vec::from_iter(sigmoid_left(options.loss, &logits, ""));
-                lints.extend(single_class(options.loss, targets, options.ignored));
-                lints
-            }
-            Self::MultiMargin(_) | Self::MultiLabelMargin(_) => {
-                class_lints(&options, &logits, targets, MARGIN_OF_LOGITS)
-            }
-            _ => class_lints(&options, &logits, targets, SOFTMAX_INSIDE),
-        }
+        self.lints(&logits.into(), targets.erased())
     }
 }
 
 /// What is put between the arguments of the family and those of a loss.
-struct Inserted<'a, const D: usize> {
+struct Inserted<'a> {
     options: Options<'a>,
-    logits: &'a Tensor<D>,
+    logits: AnyRank,
     call: Call,
 }
 
-impl<const D: usize> Inserted<'_, D> {
+impl Inserted<'_> {
     fn check(&self) -> Result<Check, LossError> {
         let device = self.logits.device();
         let check = Check::new(self.options.loss, &device, self.call.waiting);
@@ -335,12 +355,12 @@ impl<const D: usize> Inserted<'_, D> {
     /// digits; they come back in the type of the logits.
     fn with_wide(
         self,
-        losses: impl FnOnce(Tensor<D>, Call) -> Result<Evaluation, LossError>,
+        losses: impl FnOnce(AnyRank, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         self.check()?;
         let dtype = self.logits.dtype();
         let parts = matches!(self.call.wanted, Wanted::Parts);
-        let losses = losses(self.logits.clone().cast(wide(dtype)), self.call)?;
+        let losses = losses(self.logits.cast(wide(dtype)), self.call)?;
         let value = match parts {
             true => losses.value,
             false => losses.value.cast(dtype),
@@ -351,22 +371,31 @@ impl<const D: usize> Inserted<'_, D> {
     /// The losses of a definition that has a term per class, from one-hot rows.
     fn with_rows(
         self,
-        ids: impl ClassIds<D>,
-        terms: impl FnOnce(Tensor<D>, Tensor<D>, Call) -> Result<Evaluation, LossError>,
+        ids: Target,
+        terms: impl FnOnce(AnyRank, Target, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         let axis = self.options.class_axis;
         self.with_ids(ids, |check, ids, logits, call| {
-            let count = logits.dims()[axis];
-            let rows = one_hot_rows(check, ids, axis, count, wide(logits.dtype()).into())?;
+            let shape = logits.shape();
+            let rows = Target {
+                shape: shape.clone(),
+                ..ids.clone()
+            };
+            let dtype = wide(logits.dtype()).into();
+            let hot = one_hot_rows(check, ids, layers(&shape, axis), dtype)?;
+            let rows = Target {
+                values: Flat::Float(flat(hot)),
+                ..rows
+            };
             terms(logits, rows, call.summed(axis))
         })
     }
 
-    /// The losses of logits and ids that fit them, with the class axis kept at length 1.
+    /// The losses, from ids that fit the logits.
     fn with_ids(
         self,
-        ids: impl ClassIds<D>,
-        losses: impl FnOnce(&Check, Tensor<D, Int>, Tensor<D>, Call) -> Result<Evaluation, LossError>,
+        ids: Target,
+        losses: impl FnOnce(&Check, Target, AnyRank, Call) -> Result<Evaluation, LossError>,
     ) -> Result<Evaluation, LossError> {
         let check = self.check()?;
         let axis = self.options.class_axis;
@@ -382,10 +411,8 @@ impl<const D: usize> Inserted<'_, D> {
                 ),
             ));
         }
-        let Classes::Ids(ids) = classes(&check, &self.options, "logits", self.logits, ids)? else {
-            unreachable!("class ids are no probabilities")
-        };
-        if shape.num_elements() == 0 {
+        check_classes(&check, &self.options, "logits", &self.logits, &ids)?;
+        if self.logits.is_empty() {
             let shape = without(&shape, axis);
             return Evaluation::empty(&check, self.call, shape, &[self.logits]);
         }
@@ -393,11 +420,22 @@ impl<const D: usize> Inserted<'_, D> {
     }
 }
 
+/// The logarithms of the softmax along an axis.
+fn log_probs(logits: AnyRank, axis: usize) -> AnyRank {
+    let shape = logits.shape();
+    if logits.is_empty() {
+        return logits;
+    }
+    let log_probs = activation::log_softmax(logits.layers(layers(&shape, axis)), AXIS);
+    AnyRank::from(log_probs).shaped(shape)
+}
+
 /// The sigmoid, in the graph. Burn's own computes in `f32` on some backends whatever the input.
-fn sigmoid<const D: usize>(logits: &Tensor<D>) -> Tensor<D> {
-    let x = untracked(logits);
+fn sigmoid(logits: &AnyRank) -> AnyRank {
+    let shape = logits.shape();
+    let x = untracked(logits).layers([1, shape.num_elements(), 1]);
     let (prob, _) = sigmoids(x.clone(), (-x.abs()).exp());
     // The loss divides by the rounded `p (1 - p)`: what is divided must be rounded alike.
     let slope = prob.clone() * (-prob.clone()).plus(1.0);
-    shaped(as_function_of(prob, [(logits, slope)]), logits.dims())
+    AnyRank::from(as_function_of(prob, &[(logits, slope)])).shaped(shape)
 }

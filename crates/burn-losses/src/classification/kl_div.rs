@@ -3,6 +3,7 @@
 use super::classes::{no_distribution, no_probability, probability};
 use super::not_normalised;
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Required, RequiredRows, Rest};
 use crate::kernels::real::Real;
@@ -10,7 +11,7 @@ use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check, Found};
-use crate::target::{DistributionTarget, Readable};
+use crate::target::{DistributionTarget, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -168,33 +169,26 @@ impl Definition<2> for DivergenceOfLogs {
     }
 }
 
-impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "KlDivLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
+impl KlDivLoss {
+    pub(super) fn losses(
         &self,
-        (log_probs, targets): (Tensor<D>, T),
+        log_probs: AnyRank,
+        targets: Target,
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let targets = targets.into_tensor();
         let shape = log_probs.shape();
         let check = Check::new("KlDivLoss", &log_probs.device(), call.waiting);
-        check.at_least_rank_2(D, "a distribution needs a batch axis and a class axis")?;
+        check.at_least_rank_2(
+            shape.num_dims(),
+            "a distribution needs a batch axis and a class axis",
+        )?;
         check.target_per_element("log_probs", &log_probs, &targets)?;
         let axis = self.config.class_axis;
         if let Some(axis) = axis {
             check.class_axis(axis, &shape)?;
         }
         let log_target = self.config.log_target;
-        let dtype = targets.dtype();
+        let dtype = targets.values.dtype();
         let tolerance = check::tolerance(dtype);
         let log_probs_are = Required {
             rule: check::LOG_PROB,
@@ -228,33 +222,42 @@ impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDi
                 false => &rows_of_probs,
             },
         });
-        let rest = Rest::flat(targets.flat());
+        let rest = Rest::flat(targets.values);
         let required = [Some(log_probs_are), Some(targets_are)];
-        match log_target {
-            true => Loss {
-                check: &check,
-                definition: DivergenceOfLogs,
-                rest,
-                required,
-                rows,
-                weights: None,
-            }
-            .evaluate([log_probs], call),
-            false => Loss {
-                check: &check,
-                definition: Divergence,
-                rest,
-                required,
-                rows,
-                weights: None,
-            }
-            .evaluate([log_probs], call),
-        }
+        let loss = match log_target {
+            true => Loss::new(&check, DivergenceOfLogs, rest, required),
+            false => Loss::new(&check, Divergence, rest, required),
+        };
+        Loss { rows, ..loss }.evaluate([log_probs], call)
+    }
+
+    fn lints(&self, log_probs: &AnyRank) -> Vec<Lint> {
+        let axis = self.config.class_axis;
+        let lint = axis.and_then(|axis| not_normalised("KlDivLoss", log_probs, axis));
+        Vec::from_iter(lint)
+    }
+}
+
+impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
+    type Unreduced = Tensor<D>;
+
+    fn name(&self) -> &'static str {
+        "KlDivLoss"
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.config.reduction
+    }
+
+    fn evaluate(
+        &self,
+        (log_probs, targets): (Tensor<D>, T),
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        self.losses(log_probs.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (log_probs, _): (Tensor<D>, T)) -> Vec<Lint> {
-        let axis = self.config.class_axis;
-        let lint = axis.and_then(|axis| not_normalised("KlDivLoss", &log_probs, axis));
-        Vec::from_iter(lint)
+        self.lints(&log_probs.into())
     }
 }

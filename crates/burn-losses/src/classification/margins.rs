@@ -3,40 +3,33 @@
 
 use super::classes::SafeIds;
 use crate::error::{LossError, LossErrorKind};
+use crate::kernels::any_rank::{AnyRank, layers};
 use crate::kernels::fused::{self, Family, MarginSweep};
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use crate::kernels::ops::{MarginTarget, Margins};
-use crate::kernels::portable::{along_axis, flat, or_nan, untracked};
+use crate::kernels::portable::{AXIS, along_axis, flat, or_nan, untracked};
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluation, Graph, Losses, without};
-use crate::target::Readable;
 use crate::target::check::{Check, integers, unravel};
+use crate::target::{Flat, Target};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, DType, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor};
 
-/// The target of such a loss, of a shape that fits the logits.
-pub(super) enum Target<const D: usize> {
-    /// The id of a class, with the class axis kept at length 1, and how it counts.
-    Class(Tensor<D, Int>, MultiMargin),
-    /// The ids of labels, then -1.
-    Labels(Tensor<D, Int>),
-}
-
-/// Evaluates such a loss.
-pub(super) fn evaluate<const D: usize>(
+/// Evaluates such a loss, whose target is of a shape that fits the logits.
+pub(super) fn evaluate(
     check: &Check,
     axis: usize,
-    logits: Tensor<D>,
-    target: Target<D>,
+    logits: AnyRank,
+    target: MarginTarget<Tensor<1, Int>>,
     mut call: Call,
 ) -> Result<Evaluation, LossError> {
     let (device, dtype) = (logits.device(), logits.dtype());
-    let shape = without(&logits.shape(), axis);
-    let classes = logits.dims()[axis];
-    if logits.shape().num_elements() == 0 {
-        return Evaluation::empty(check, call, shape, &[&logits]);
+    let of_logits = logits.shape();
+    let shape = without(&of_logits, axis);
+    if logits.is_empty() {
+        return Evaluation::empty(check, call, shape, &[logits]);
     }
     let swept = fused::is_there(&device, dtype, Family::Margins, 0);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
@@ -48,58 +41,61 @@ pub(super) fn evaluate<const D: usize>(
     let sweep = MarginSweep {
         call: Margins {
             axis,
-            target: match &target {
-                Target::Class(ids, one) => MarginTarget::Class(ids.clone().flat(), one.clone()),
-                Target::Labels(ids) => MarginTarget::Labels(ids.clone().flat()),
-            },
+            target: target.clone().map(Flat::Int),
         },
-        wish: call.wish(&weights, logits.dims()[0]),
+        wish: call.wish(&weights, of_logits[0]),
     };
-    let kept = call.kept(logits.dims(), axis);
+    let kept = call.kept(&of_logits, axis);
     let outcome = fused::run([logits], sweep, kept);
     if check.reads() && outcome.invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }
-        target.valid(check, axis, classes)?;
+        valid(&target, check, axis, &of_logits)?;
         return Err(check.unexplained());
     }
     Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
 }
 
-impl<const D: usize> Target<D> {
-    /// Whether the values were read, and found valid.
-    fn valid(&self, check: &Check, axis: usize, classes: usize) -> Result<bool, LossError> {
-        match self {
-            Self::Class(ids, _) => check.class_ids(ids, axis, classes, None),
-            Self::Labels(ids) => label_ids(check, ids, axis),
+/// Whether the values were read, and found valid, beside logits of the given shape.
+fn valid(
+    target: &MarginTarget<Tensor<1, Int>>,
+    check: &Check,
+    axis: usize,
+    shape: &Shape,
+) -> Result<bool, LossError> {
+    match target {
+        MarginTarget::Class(ids, _) => {
+            check.class_ids(ids, &without(shape, axis), shape[axis], None)
         }
+        MarginTarget::Labels(ids) => label_ids(check, ids, shape, axis),
     }
 }
 
 /// The losses, computed with tensor operations.
-fn with_tensors<const D: usize>(
+fn with_tensors(
     check: &Check,
     axis: usize,
-    logits: &Tensor<D>,
-    target: Target<D>,
+    logits: &AnyRank,
+    target: MarginTarget<Tensor<1, Int>>,
 ) -> Result<Losses, LossError> {
-    let shape = logits.dims();
-    let checked = target.valid(check, axis, shape[axis])?;
-    let x = untracked(logits);
+    let shape = logits.shape();
+    let checked = valid(&target, check, axis, &shape)?;
+    let layers = layers(&shape, axis);
+    let kept = [layers[0], 1, layers[2]];
+    let x = untracked(logits).layers(layers);
     let (value, slope, valid) = match target {
-        Target::Class(ids, one) => one_class(axis, x, ids, &one),
-        Target::Labels(ids) => {
-            let rows = Rows::new(shape, axis);
-            let (value, slope, valid) = several_labels(rows.lay(x), rows.lay(ids));
-            (rows.column(value), rows.back(slope), rows.column(valid))
+        MarginTarget::Class(ids, one) => one_class(x, ids.reshape(kept), &one),
+        MarginTarget::Labels(ids) => {
+            let rows = Rows(layers);
+            let ids = rows.lay(ids.reshape(layers));
+            let (value, slope, valid) = several_labels(rows.lay(x), ids);
+            (rows.back(value), rows.back(slope), rows.back(valid))
         }
     };
     let valid = (!checked).then_some(valid);
-    let mut kept = shape;
-    kept[axis] = 1;
     let gradient = logits.is_tracked().then(|| {
-        let valid = valid.clone().map(|valid| valid.expand(shape));
+        let valid = valid.clone().map(|valid| valid.expand(layers));
         (logits.clone(), or_nan(slope * PART, &valid))
     });
     Ok(Losses {
@@ -107,7 +103,7 @@ fn with_tensors<const D: usize>(
         part: PART,
         weights: None,
         batch: shape[0],
-        graph: Graph::new(logits, kept, gradient.into_iter()),
+        graph: Graph::new(logits, kept, Vec::from_iter(gradient)),
     })
 }
 
@@ -117,30 +113,25 @@ const PART: f64 = 0.5;
 /// Half of the losses, with the class axis at length 1, their slopes, and which samples are valid.
 type Terms<const D: usize> = (Tensor<D>, Tensor<D>, Tensor<D, Bool>);
 
-fn one_class<const D: usize>(
-    axis: usize,
-    x: Tensor<D>,
-    ids: Tensor<D, Int>,
-    one: &MultiMargin,
-) -> Terms<D> {
+fn one_class(x: Tensor<3>, ids: Tensor<3, Int>, one: &MultiMargin) -> Terms<3> {
     let (device, dtype) = (x.device(), x.dtype());
-    let count = x.dims()[axis];
+    let count = x.dims()[AXIS];
     let found = SafeIds::new(ids, count, &[]);
-    let hot = found.one_hot(axis, count, &device, dtype);
+    let hot = found.one_hot(AXIS, count, &device, dtype);
     let is_class = hot.equals(1.0);
     // Not multiplied by the one-hot row: zero times infinity would be NaN.
     let cold = is_class.clone().bool_not();
-    let label = x.clone().mask_fill(cold, 0.0).sum_dim(axis);
+    let label = x.clone().mask_fill(cold, 0.0).sum_dim(AXIS);
     let (value, slope) = margin_term(half_gap(x, label, one.margin), one.p, 1.0 / count as f64);
-    let value = value.set(is_class.clone(), 0.0).sum_dim(axis);
+    let value = value.set(is_class.clone(), 0.0).sum_dim(AXIS);
     let slope = slope().set(is_class.clone(), 0.0);
-    let all = slope.clone().sum_dim(axis).expand(slope.dims());
+    let all = slope.clone().sum_dim(AXIS).expand(slope.dims());
     let slope = slope.replace(is_class, -all);
     let Some(weights) = &one.weights else {
         return (value, slope, found.valid());
     };
-    let weights = along_axis::<D>(weights, axis, &device, dtype);
-    let factor = (hot * weights).sum_dim(axis);
+    let weights = along_axis(weights, &device, dtype);
+    let factor = (hot * weights).sum_dim(AXIS);
     (
         value.times_or_zero(factor.clone()),
         slope.times_or_zero(factor),
@@ -148,51 +139,25 @@ fn one_class<const D: usize>(
     )
 }
 
-/// Samples as rows, with the classes along the last axis, and back.
-struct Rows<const D: usize> {
-    shape: [usize; D],
-    axis: usize,
-}
+/// Samples of these layers as rows, with the classes along the last axis, and back.
+struct Rows([usize; 3]);
 
-impl<const D: usize> Rows<D> {
-    fn new(shape: [usize; D], axis: usize) -> Self {
-        Self { shape, axis }
-    }
-
-    fn lay<K>(&self, tensor: Tensor<D, K>) -> Tensor<2, K>
+impl Rows {
+    fn lay<K>(&self, tensor: Tensor<3, K>) -> Tensor<2, K>
     where
         K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
     {
-        let classes = self.shape[self.axis];
-        let rows = self.shape.iter().product::<usize>() / classes;
-        let last = tensor.movedim(self.axis, D - 1);
-        last.reshape([rows, classes])
+        let [outer, classes, inner] = self.0;
+        tensor.swap_dims(1, 2).reshape([outer * inner, classes])
     }
 
-    fn back<K>(&self, rows: Tensor<2, K>) -> Tensor<D, K>
+    /// Rows of any length become layers.
+    fn back<K>(&self, rows: Tensor<2, K>) -> Tensor<3, K>
     where
         K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
     {
-        self.with_last(rows, self.shape[self.axis])
-    }
-
-    /// Rows of one element.
-    fn column<K>(&self, rows: Tensor<2, K>) -> Tensor<D, K>
-    where
-        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
-    {
-        self.with_last(rows, 1)
-    }
-
-    fn with_last<K>(&self, rows: Tensor<2, K>, length: usize) -> Tensor<D, K>
-    where
-        K: burn::tensor::kind::Basic + burn::tensor::kind::Autodiff,
-    {
-        let mut last = self.shape[..self.axis].to_vec();
-        last.extend(&self.shape[self.axis + 1..]);
-        last.push(length);
-        let last: [usize; D] = last.try_into().expect("as many axes as before");
-        rows.reshape(last).movedim(D - 1, self.axis)
+        let ([outer, _, inner], [_, length]) = (self.0, rows.dims());
+        rows.reshape([outer, inner, length]).swap_dims(1, 2)
     }
 }
 
@@ -270,10 +235,12 @@ fn valid_rows(ids: &Tensor<2, Int>, counts: &Tensor<2>) -> Tensor<2, Bool> {
     once.bool_and(class).bool_and(ordered)
 }
 
-/// Checks lists of labels, where values are read; says whether they were.
-fn label_ids<const D: usize>(
+/// Checks lists of labels, flattened from a tensor of the given shape, where values are read; says whether they
+/// were.
+fn label_ids(
     check: &Check,
-    ids: &Tensor<D, Int>,
+    ids: &Tensor<1, Int>,
+    shape: &Shape,
     axis: usize,
 ) -> Result<bool, LossError> {
     if !check.reads() {
@@ -281,9 +248,7 @@ fn label_ids<const D: usize>(
     }
     let data = check.data(ids)?;
     let all: Vec<i128> = integers(&data).collect();
-    let shape = ids.shape();
-    let classes = shape[axis];
-    let inner: usize = shape.as_slice()[axis + 1..].iter().product();
+    let [_, classes, inner] = layers(shape, axis);
     for at in 0..all.len() {
         let id = all[at];
         if id == -1 {
@@ -292,7 +257,7 @@ fn label_ids<const D: usize>(
         let slot = at / inner % classes;
         let mut before = (1..=slot).map(|back| all[at - back * inner]);
         let is_class = usize::try_from(id).is_ok_and(|id| id < classes);
-        let index = unravel(at, &shape);
+        let index = unravel(at, shape);
         let message = if !is_class {
             let hint = match id == classes as i128 && !all.contains(&0) {
                 true => " Are the ids 1-based? Subtract 1.",
@@ -329,44 +294,42 @@ fn label_ids<const D: usize>(
     Ok(true)
 }
 
-/// Class ids, with the class axis at length 1, as lists of a single label; an id that is no class stays
-/// one that is none.
-pub(super) fn single_labels<const D: usize>(
-    ids: Tensor<D, Int>,
-    axis: usize,
-    count: usize,
-) -> Tensor<D, Int> {
+/// Class ids of samples of these layers as lists of a single label, flattened; an id that is no class stays one
+/// that is none.
+pub(super) fn single_labels(ids: Tensor<1, Int>, layers: [usize; 3]) -> Tensor<1, Int> {
+    let [outer, count, inner] = layers;
     let device = ids.device();
-    let mut rest = ids.dims();
-    rest[axis] = count - 1;
-    let labels = SafeIds::new(ids, count, &[]).or(count as i64);
-    let none = Tensor::full(rest, -1, (&device, labels.dtype()));
-    Tensor::cat(vec![labels, none], axis)
+    let ids = SafeIds::new(ids.reshape([outer, 1, inner]), count, &[]);
+    let labels = ids.or(count as i64);
+    let none = Tensor::full([outer, count - 1, inner], -1, (&device, labels.dtype()));
+    Tensor::cat(vec![labels, none], AXIS).reshape([outer * count * inner])
 }
 
-/// Lists of labels as multi-hot rows of that many classes. Where values are not read, the row of a list
-/// that is not valid is NaN.
-pub(crate) fn multi_hot_rows<const D: usize>(
+/// Lists of labels along an axis as multi-hot rows. Where values are not read, the row of a list that is not
+/// valid is NaN.
+pub(crate) fn multi_hot_rows(
     check: &Check,
-    ids: Tensor<D, Int>,
+    ids: Target,
     axis: usize,
     dtype: DType,
-) -> Result<Tensor<D>, LossError> {
-    let checked = label_ids(check, &ids, axis)?;
-    let device = ids.device();
-    let rows = Rows::new(ids.dims(), axis);
-    let ids = rows.lay(ids);
+) -> Result<Tensor<3>, LossError> {
+    let device = ids.device.without_autodiff();
+    let (ids, shape) = (ids.values.integers(), ids.shape);
+    let checked = label_ids(check, &ids, &shape, axis)?;
+    let layers = layers(&shape, axis);
+    let rows = Rows(layers);
+    let ids = rows.lay(ids.reshape(layers));
     let counts = counts(&ids, &device, dtype);
     let shape = counts.dims();
     let valid = (!checked).then(|| valid_rows(&ids, &counts).expand(shape));
     Ok(rows.back(or_nan(counts, &valid)))
 }
 
-/// The labels of multi-hot rows as lists: their ids in order, then -1. A list is not valid where a row
-/// holds NaN.
-pub(crate) fn label_lists<const D: usize>(rows: Tensor<D>, axis: usize) -> Tensor<D, Int> {
+/// The labels of multi-hot rows along the axis of layers as lists: their ids in order, then -1. A list is not
+/// valid where a row holds NaN.
+pub(crate) fn label_lists(rows: Tensor<3>) -> Tensor<3, Int> {
     let device = rows.device();
-    let lay = Rows::new(rows.dims(), axis);
+    let lay = Rows(rows.dims());
     let rows = lay.lay(rows);
     let none = rows.dims()[1] as i64;
     let ids = Tensor::<1, Int>::arange(0..none, &device).unsqueeze_dim::<2>(0);

@@ -65,18 +65,14 @@ pub(crate) use classes::one_hot_rows;
 pub(crate) use margins::{label_lists, multi_hot_rows};
 
 use crate::error::Lint;
-use crate::kernels::pointwise::{Required, Rest};
+use crate::kernels::any_rank::{AnyRank, layers};
+use crate::kernels::pointwise::Required;
 use crate::kernels::rule::Rule;
-use crate::target::check::{integers, values};
-use crate::target::{Classes, Readable};
+use crate::target::check::{integers, row_sums, tolerance};
+use crate::target::{Flat, Target};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{FloatDType, Tensor};
-
-/// The labels of a binary loss as an operand.
-fn labels(targets: impl Readable) -> Rest {
-    Rest::flat(targets.flat())
-}
+use burn::tensor::FloatDType;
 
 /// What a label must be.
 fn label() -> Required<'static> {
@@ -103,8 +99,8 @@ fn label() -> Required<'static> {
 }
 
 /// A suspicion about labels that are all the same.
-fn single_label(loss: &'static str, labels: impl Readable) -> Option<Lint> {
-    let labels = values(&labels.into_flat(FloatDType::F32));
+fn single_label(loss: &'static str, labels: Target) -> Option<Lint> {
+    let labels = AnyRank::from(labels.values.cast(FloatDType::F32)).values();
     let (first, rest) = labels.split_first()?;
     (!rest.is_empty() && rest.iter().all(|label| label == first)).then(|| Lint {
         loss,
@@ -118,12 +114,8 @@ fn single_label(loss: &'static str, labels: impl Readable) -> Option<Lint> {
 }
 
 /// A suspicion about class ids, if it is those, that are all the same.
-fn single_class<const D: usize>(
-    loss: &'static str,
-    targets: Classes<D>,
-    ignored: &[i64],
-) -> Option<Lint> {
-    let Classes::Ids(ids) = targets else {
+fn single_class(loss: &'static str, targets: Target, ignored: &[i64]) -> Option<Lint> {
+    let Flat::Int(ids) = targets.values else {
         return None;
     };
     let data = ids.into_data();
@@ -146,12 +138,7 @@ const SOFTMAX_INSIDE: &str = "this loss applies the softmax itself";
 const MARGIN_OF_LOGITS: &str = "a margin has the unit of logits";
 
 /// Suspicions about logits and a class target.
-fn class_lints<const D: usize>(
-    options: &Options,
-    logits: &Tensor<D>,
-    targets: Classes<D>,
-    why: &str,
-) -> Vec<Lint> {
+fn class_lints(options: &Options, logits: &AnyRank, targets: Target, why: &str) -> Vec<Lint> {
     let loss = options.loss;
     let mut lints = Vec::new();
     if looks_like_probabilities(logits, options.class_axis) {
@@ -169,35 +156,22 @@ fn class_lints<const D: usize>(
 }
 
 /// Whether every value is in `[0, 1]` and every row along `axis` sums to 1.
-fn looks_like_probabilities<const D: usize>(tensor: &Tensor<D>, axis: usize) -> bool {
-    let data = tensor.clone().inner().into_data();
-    let tolerance = crate::target::check::tolerance(tensor.dtype());
-    tensor.shape().num_elements() > 0
-        && data.iter::<f64>().all(|value| (0.0..=1.0).contains(&value))
-        && rows(&data, tensor, axis, |value| value)
-            .iter()
-            .all(|sum| (sum - 1.0).abs() <= tolerance)
-}
-
-/// The sum of `part` over each row along `axis`.
-fn rows<const D: usize>(
-    data: &burn::tensor::TensorData,
-    tensor: &Tensor<D>,
-    axis: usize,
-    part: impl Fn(f64) -> f64,
-) -> Vec<f64> {
-    crate::target::check::row_sums(data, &tensor.shape(), axis, part)
+fn looks_like_probabilities(tensor: &AnyRank, axis: usize) -> bool {
+    let values = tensor.values();
+    let tolerance = tolerance(tensor.dtype());
+    let layers = layers(&tensor.shape(), axis);
+    let sums = || row_sums(values.iter().copied(), layers, |value| value);
+    !values.is_empty()
+        && values.iter().all(|value| (0.0..=1.0).contains(value))
+        && sums().iter().all(|sum| (sum - 1.0).abs() <= tolerance)
 }
 
 /// A suspicion about log-probabilities whose rows do not sum to 1.
-fn not_normalised<const D: usize>(
-    loss: &'static str,
-    log_probs: &Tensor<D>,
-    axis: usize,
-) -> Option<Lint> {
-    let data = log_probs.clone().inner().into_data();
-    let tolerance = crate::target::check::tolerance(log_probs.dtype());
-    let sums = rows(&data, log_probs, axis, num_traits::Float::exp);
+fn not_normalised(loss: &'static str, log_probs: &AnyRank, axis: usize) -> Option<Lint> {
+    let layers = layers(&log_probs.shape(), axis);
+    let tolerance = tolerance(log_probs.dtype());
+    let values = log_probs.values().into_iter();
+    let sums = row_sums(values, layers, num_traits::Float::exp);
     let off = sums.iter().find(|sum| (*sum - 1.0).abs() > tolerance)?;
     Some(Lint {
         loss,

@@ -1,12 +1,14 @@
 //! The hinge loss of each label against each class that is none.
 
-use super::margins::{Target, evaluate};
+use super::margins::evaluate;
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::any_rank::AnyRank;
+use crate::kernels::ops::MarginTarget;
 use crate::loss::{Call, Evaluate, Evaluation, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::LabelIds;
 use crate::target::check::{self, Check, dims, integers};
+use crate::target::{LabelIds, Target};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -126,10 +128,10 @@ loss_module!(MultiLabelMarginLoss, MultiLabelMarginLossConfig);
 
 impl MultiLabelMarginLoss {
     /// The losses, also for a rank of which the compiler does not know that there is one below.
-    pub(super) fn losses<const D: usize>(
+    pub(super) fn losses(
         &self,
-        logits: Tensor<D>,
-        targets: impl LabelIds<D>,
+        logits: AnyRank,
+        targets: Target,
         call: Call,
     ) -> Result<Evaluation, LossError> {
         let axis = self.config.class_axis;
@@ -145,7 +147,7 @@ impl MultiLabelMarginLoss {
             );
             return Err(check.error(LossErrorKind::Shape, message));
         }
-        let target = Target::Labels(targets.into_label_ids());
+        let target = MarginTarget::Labels(targets.values.integers());
         evaluate(&check, axis, logits, target, call)
     }
 }
@@ -169,27 +171,31 @@ where
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        self.losses(logits, targets, call)
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let data = targets.into_label_ids().into_data();
-        let (mut labels, mut ends) = (0, 0);
-        integers(&data).for_each(|id| *(if id == -1 { &mut ends } else { &mut labels }) += 1);
-        let (rule, message) = match (labels, ends) {
-            (0, 1..) => ("no-labels", "no sample of the batch has a label"),
-            (1.., 0) => (
-                "all-labels",
-                "every class is a label of every sample; or are these multi-hot rows, for \
-                 MultiLabelSoftMarginLoss",
-            ),
-            _ => return Vec::new(),
-        };
-        let lint = Lint {
-            loss: "MultiLabelMarginLoss",
-            rule,
-            message: format!("{message}: there is nothing to learn from it."),
-        };
-        vec![lint]
+        lints(targets.erased())
     }
+}
+
+fn lints(targets: Target) -> Vec<Lint> {
+    let data = targets.values.integers().into_data();
+    let (mut labels, mut ends) = (0, 0);
+    integers(&data).for_each(|id| *(if id == -1 { &mut ends } else { &mut labels }) += 1);
+    let (rule, message) = match (labels, ends) {
+        (0, 1..) => ("no-labels", "no sample of the batch has a label"),
+        (1.., 0) => (
+            "all-labels",
+            "every class is a label of every sample; or are these multi-hot rows, for \
+             MultiLabelSoftMarginLoss",
+        ),
+        _ => return Vec::new(),
+    };
+    let lint = Lint {
+        loss: "MultiLabelMarginLoss",
+        rule,
+        message: format!("{message}: there is nothing to learn from it."),
+    };
+    vec![lint]
 }

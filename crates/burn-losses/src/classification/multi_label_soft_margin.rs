@@ -2,14 +2,15 @@
 
 use super::bce::class_factors;
 use super::bce_with_logits::{BceWithLogits, sigmoid_left};
-use super::{label, labels, single_label};
+use super::{label, single_label};
 use crate::error::{Lint, LossError};
-use crate::kernels::pointwise::{Along, Loss};
+use crate::kernels::any_rank::AnyRank;
+use crate::kernels::pointwise::{Along, Loss, Rest};
 use crate::loss::{Call, Evaluate, Evaluation, LowerRank};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::BinaryTarget;
 use crate::target::check::{self, Check};
+use crate::target::{BinaryTarget, Target};
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -131,10 +132,10 @@ loss_module!(MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig);
 
 impl MultiLabelSoftMarginLoss {
     /// The losses, also for a rank of which the compiler does not know that there is one below.
-    pub(super) fn losses<const D: usize>(
+    pub(super) fn losses(
         &self,
-        logits: Tensor<D>,
-        targets: impl BinaryTarget<D>,
+        logits: AnyRank,
+        targets: Target,
         call: Call,
     ) -> Result<Evaluation, LossError> {
         let (shape, axis) = (logits.shape(), self.config.class_axis);
@@ -151,18 +152,16 @@ impl MultiLabelSoftMarginLoss {
         let classes = shape[axis].max(1);
         let weights = weights.map_or(vec![1.0], |weights| weights.numbers);
         let shares = weights.iter().map(|weight| weight / classes as f64);
+        let definition = BceWithLogits {
+            label_smoothing: 0.0,
+        };
+        let required = [None, Some(label())];
         Loss {
-            check: &check,
-            definition: BceWithLogits {
-                label_smoothing: 0.0,
-            },
-            rest: labels(targets),
-            required: [None, Some(label())],
-            rows: None,
             weights: Some(Along {
                 numbers: shares.collect(),
                 axis,
             }),
+            ..Loss::new(&check, definition, Rest::flat(targets.values), required)
         }
         .evaluate([logits], call.averaged(axis, classes))
     }
@@ -187,12 +186,17 @@ where
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        self.losses(logits, targets, call)
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let mut lints = Vec::from_iter(single_label("MultiLabelSoftMarginLoss", targets));
-        lints.extend(sigmoid_left("MultiLabelSoftMarginLoss", &logits, ""));
-        lints
+        lints(&logits.into(), targets.erased())
     }
+}
+
+fn lints(logits: &AnyRank, targets: Target) -> Vec<Lint> {
+    const NAME: &str = "MultiLabelSoftMarginLoss";
+    let mut lints = Vec::from_iter(single_label(NAME, targets));
+    lints.extend(sigmoid_left(NAME, logits, ""));
+    lints
 }

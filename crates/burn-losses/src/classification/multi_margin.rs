@@ -1,15 +1,17 @@
 //! The hinge loss of the class against each other one.
 
-use super::classes::{Options, classes};
-use super::margins::{Target, evaluate};
+use super::classes::{Options, check_classes};
+use super::margins::evaluate;
 use super::{MARGIN_OF_LOGITS, class_lints};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::margin::MultiMargin;
+use crate::kernels::ops::MarginTarget;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check, config_error, hyper_parameter};
-use crate::target::{ClassAxisTarget, ClassIds, Classes};
+use crate::target::{ClassAxisTarget, ClassIds, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -155,6 +157,30 @@ impl MultiMarginLoss {
             class_axis: self.config.class_axis,
         }
     }
+
+    pub(super) fn losses(
+        &self,
+        logits: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = Check::new("MultiMarginLoss", &logits.device(), call.waiting);
+        check_classes(&check, &self.options(), "logits", &logits, &targets)?;
+        let dtype = logits.dtype();
+        check.holds(dtype, "margin", self.config.margin)?;
+        check.holds_all(
+            dtype,
+            "weights",
+            self.config.weights.as_deref().unwrap_or_default(),
+        )?;
+        let one = MultiMargin {
+            margin: self.config.margin,
+            p: self.config.p,
+            weights: self.config.weights.clone(),
+        };
+        let target = MarginTarget::Class(targets.values.integers(), one);
+        evaluate(&check, self.config.class_axis, logits, target, call)
+    }
 }
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLoss {
@@ -173,29 +199,11 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLos
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let check = Check::new("MultiMarginLoss", &logits.device(), call.waiting);
-        let targets = classes(&check, &self.options(), "logits", &logits, targets)?;
-        let Classes::Ids(ids) = targets else {
-            unreachable!("class ids are no probabilities")
-        };
-        let dtype = logits.dtype();
-        check.holds(dtype, "margin", self.config.margin)?;
-        check.holds_all(
-            dtype,
-            "weights",
-            self.config.weights.as_deref().unwrap_or_default(),
-        )?;
-        let one = MultiMargin {
-            margin: self.config.margin,
-            p: self.config.p,
-            weights: self.config.weights.clone(),
-        };
-        let target = Target::Class(ids, one);
-        evaluate(&check, self.config.class_axis, logits, target, call)
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let targets = targets.into_classes(self.config.class_axis);
-        class_lints(&self.options(), &logits, targets, MARGIN_OF_LOGITS)
+        let targets = targets.erased();
+        class_lints(&self.options(), &logits.into(), targets, MARGIN_OF_LOGITS)
     }
 }

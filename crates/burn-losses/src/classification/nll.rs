@@ -1,13 +1,14 @@
 //! The negative log-likelihood of a class.
 
-use super::classes::{Input, Options, classes, evaluate};
+use super::classes::{Input, Options, check_classes, evaluate};
 use super::{not_normalised, single_class};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::target::check::{self, Check};
-use crate::target::{ClassAxisTarget, ClassIds};
+use crate::target::{ClassAxisTarget, ClassIds, Target};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -111,7 +112,10 @@ impl NllLossConfig {
 ///
 /// * A target of another shape; the text says which class axis would fit.
 /// * An id that is neither a class nor ignored, with its index, and whether ids seem to start at 1.
-/// * A log-probability above 0 (by more than 0.01), and whether the input looks like probabilities.
+/// * A log-probability above 0 (by more than 0.01) at the class of a sample, and whether the input looks like
+///   probabilities. The other classes of a row are not read: that is what makes this loss fast. Logits in place
+///   of log-probabilities are found as soon as one sample's class has a logit above 0, and
+///   [`lint`](crate::Loss::lint) looks at all of them.
 /// * A single class, for which the loss is always 0; `weights` that are not one per class.
 /// * In `init`: weights that are negative, not finite or none at all; a `class_axis` of 0.
 ///
@@ -146,6 +150,29 @@ impl NllLoss {
             class_axis: self.config.class_axis,
         }
     }
+
+    pub(super) fn losses(
+        &self,
+        log_probs: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let options = self.options();
+        let check = Check::new("NllLoss", &log_probs.device(), call.waiting);
+        check_classes(&check, &options, "log_probs", &log_probs, &targets)?;
+        evaluate(&check, &options, Input::LogProbs, log_probs, targets, call)
+    }
+
+    fn lints(&self, log_probs: &AnyRank, targets: Target) -> Vec<Lint> {
+        let mut lints = Vec::new();
+        lints.extend(not_normalised("NllLoss", log_probs, self.config.class_axis));
+        lints.extend(single_class(
+            "NllLoss",
+            targets,
+            &self.config.ignore_indices,
+        ));
+        lints
+    }
 }
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
@@ -164,22 +191,10 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
         (log_probs, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let options = self.options();
-        let check = Check::new("NllLoss", &log_probs.device(), call.waiting);
-        let targets = classes(&check, &options, "log_probs", &log_probs, targets)?;
-        evaluate(&check, &options, Input::LogProbs, log_probs, targets, call)
+        self.losses(log_probs.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (log_probs, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let axis = self.config.class_axis;
-        let mut lints = Vec::new();
-        lints.extend(not_normalised("NllLoss", &log_probs, axis));
-        let targets = targets.into_classes(axis);
-        lints.extend(single_class(
-            "NllLoss",
-            targets,
-            &self.config.ignore_indices,
-        ));
-        lints
+        self.lints(&log_probs.into(), targets.erased())
     }
 }

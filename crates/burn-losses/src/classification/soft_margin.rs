@@ -2,14 +2,15 @@
 
 use super::bce_with_logits::{sigmoid_left, sigmoids};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::signs::{single_sign, sweep_signs};
-use crate::target::SignTarget;
 use crate::target::check::Check;
+use crate::target::{SignTarget, Target};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -128,6 +129,19 @@ impl Definition<2> for Logistic {
     }
 }
 
+impl SoftMarginLoss {
+    pub(super) fn losses(
+        &self,
+        logits: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = Check::new("SoftMarginLoss", &logits.device(), call.waiting);
+        check.target_per_element("logits", &logits, &targets)?;
+        sweep_signs(&check, Logistic, [logits], targets, call)
+    }
+}
+
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for SoftMarginLoss {
     type Unreduced = Tensor<D>;
 
@@ -144,14 +158,16 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for SoftMarginLo
         (logits, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let check = Check::new("SoftMarginLoss", &logits.device(), call.waiting);
-        check.target_per_element("logits", &logits, &targets)?;
-        sweep_signs(&check, Logistic, [logits], targets, call)
+        self.losses(logits.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let mut lints = Vec::from_iter(single_sign("SoftMarginLoss", targets));
-        lints.extend(sigmoid_left("SoftMarginLoss", &logits, ""));
-        lints
+        lints(&logits.into(), targets.erased())
     }
+}
+
+fn lints(logits: &AnyRank, targets: Target) -> Vec<Lint> {
+    let mut lints = Vec::from_iter(single_sign("SoftMarginLoss", targets));
+    lints.extend(sigmoid_left("SoftMarginLoss", logits, ""));
+    lints
 }

@@ -8,6 +8,7 @@
 //! For a backend this crate was compiled for, that is one step on Burn's tape. For any other the
 //! same is said in tensor operations, `value + (x - detached x) * gradient`.
 
+use super::any_rank::AnyRank;
 use super::tape;
 use burn::tensor::{DType, Device, Tensor};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +24,13 @@ pub(crate) fn largest(dtype: DType) -> f64 {
 }
 
 /// How a gradient known per element of an input applies to a value.
-pub(crate) struct Slope<const D: usize> {
-    /// The derivative of the value's element with respect to the input's, untracked.
-    pub(crate) gradient: Tensor<D>,
-    /// The shape to which what comes from above is brought for multiplying: that of the input, with
+pub(crate) struct Slope {
+    /// The derivative of the value's element with respect to the input's, untracked; the elements of the
+    /// input as layers.
+    pub(crate) gradient: Tensor<3>,
+    /// The shape to which what comes from above is brought for multiplying: that of the gradient, with
     /// length 1 on each axis the value was summed over.
-    pub(crate) kept: [usize; D],
+    pub(crate) kept: [usize; 3],
     /// Whose gradient it is.
     pub(crate) of: Of,
 }
@@ -45,11 +47,7 @@ pub(crate) enum Of {
 
 /// `value`, now also a function of `input`. It holds what is computed so far and may already depend
 /// on other inputs.
-pub(crate) fn join<const D: usize>(
-    value: Tensor<1>,
-    input: &Tensor<D>,
-    slope: Slope<D>,
-) -> Tensor<1> {
+pub(crate) fn join(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1> {
     let device = input.device();
     if !input.is_tracked() {
         return value;
@@ -70,11 +68,7 @@ pub(crate) fn in_context_of<const K: usize>(tensor: Tensor<K>, device: &Device) 
 /// The join in tensor operations, for a backend this crate was not compiled for.
 ///
 /// An input of -inf contributes no gradient here: nothing finite can be computed from it.
-pub(crate) fn compose<const D: usize>(
-    value: Tensor<1>,
-    input: Tensor<D>,
-    slope: Slope<D>,
-) -> Tensor<1> {
+pub(crate) fn compose(value: Tensor<1>, input: AnyRank, slope: Slope) -> Tensor<1> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let device = input.device();
     if !TOLD.swap(true, Ordering::Relaxed) {
@@ -83,6 +77,11 @@ pub(crate) fn compose<const D: usize>(
              operations there: turn on the feature of burn-losses that is named like the backend"
         );
     }
+    if input.is_empty() {
+        let nothing = input.sum().cast(value.dtype());
+        return value + nothing;
+    }
+    let input = input.layers(slope.gradient.dims());
     let infinite = input.clone().is_finite().bool_not();
     let input = input.mask_fill(infinite, 0.0).cast(value.dtype());
     let zero = input.clone() - input.detach();
@@ -90,7 +89,7 @@ pub(crate) fn compose<const D: usize>(
     let none = slope.gradient.clone().equal_scalar(0.0);
     let change = zero * in_context_of(slope.gradient, &device);
     let mut change = change.mask_fill(none, 0.0);
-    for axis in 0..D {
+    for axis in 0..3 {
         if change.dims()[axis] != slope.kept[axis] {
             change = change.sum_dim(axis);
         }

@@ -1,8 +1,8 @@
 //! Calls the sweep of a backend that has one, and records its gradient: the one derivative, for all
 //! losses on all such backends.
 
+use super::any_rank::AnyRank;
 use super::autodiff::{Of, in_context_of};
-use super::definition::Definition;
 use super::host::distance::{Pair, Triplet};
 use super::ops::{AnyTensor, Classes, Invalid, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use super::tape::scale_gradient;
@@ -130,17 +130,14 @@ fn most_bound(device: &burn_cubecl::CubeDevice) -> usize {
 
 /// How many tensors a sweep reads and writes at most: its inputs, a gradient for each that is tracked, what
 /// becomes of the losses, and what there is `besides`.
-pub(crate) fn tensors<const D: usize, const N: usize>(
-    inputs: [&Tensor<D>; N],
-    besides: Besides,
-) -> usize {
+pub(crate) fn tensors(inputs: &[AnyRank], besides: Besides) -> usize {
     let Besides {
         operands,
         weighted,
         counted,
     } = besides;
     let tracked = inputs.iter().filter(|input| input.is_tracked()).count();
-    N + tracked + 1 + operands + usize::from(weighted) + usize::from(weighted || counted)
+    inputs.len() + tracked + 1 + operands + usize::from(weighted) + usize::from(weighted || counted)
 }
 
 /// What a sweep reads besides its inputs.
@@ -156,28 +153,28 @@ pub(crate) struct Besides {
 
 /// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
 /// full; it has length 1 on each axis they are summed over.
-pub(crate) fn run<const D: usize, const N: usize>(
-    inputs: [Tensor<D>; N],
+pub(crate) fn run<const N: usize>(
+    inputs: [AnyRank; N],
     sweep: impl Sweep<N>,
-    kept: [usize; D],
+    kept: Shape,
 ) -> Outcome {
     match inputs[0].device().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => on::<burn::backend::Flex, D, N>(inputs, sweep, kept),
+        DispatchDevice::Flex(_) => on::<burn::backend::Flex, N>(inputs, sweep, kept),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
-        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, D, N>(inputs, sweep, kept),
+        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, N>(inputs, sweep, kept),
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => on::<burn::backend::Cube, D, N>(inputs, sweep, kept),
+        DispatchDevice::Cube(_) => on::<burn::backend::Cube, N>(inputs, sweep, kept),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }
 }
 
-fn on<B: LossOps, const D: usize, const N: usize>(
-    inputs: [Tensor<D>; N],
+fn on<B: LossOps, const N: usize>(
+    inputs: [AnyRank; N],
     sweep: impl Sweep<N>,
-    kept: [usize; D],
+    kept: Shape,
 ) -> Outcome
 where
     DispatchTensor: DispatchKindConversion<B>
@@ -186,7 +183,7 @@ where
 {
     let device = inputs[0].device();
     let Some(tracked) = inputs.iter().find(|input| input.is_tracked()) else {
-        let inputs = inputs.map(|input| primitive::<B, D>(input.inner()));
+        let inputs = inputs.map(|input| input.inner().primitive::<B>());
         let swept = sweep.on::<B>(inputs, [false; N]);
         let value = in_context_of(Tensor::from_primitive::<B>(swept.value), &device);
         return Outcome::new::<B, N>(value, swept.weight, swept.invalid);
@@ -194,31 +191,31 @@ where
     let context = tracked.device();
     match context.gradient_checkpointing_strategy() {
         Some(GradientCheckpointingStrategy::Balanced) => {
-            record::<B, BalancedCheckpointing, D, N>(inputs, sweep, kept, &context)
+            record::<B, BalancedCheckpointing, N>(inputs, sweep, kept, &context)
         }
-        _ => record::<B, NoCheckpointing, D, N>(inputs, sweep, kept, &context),
+        _ => record::<B, NoCheckpointing, N>(inputs, sweep, kept, &context),
     }
 }
 
-fn record<B: LossOps, C: CheckpointStrategy, const D: usize, const N: usize>(
-    inputs: [Tensor<D>; N],
+fn record<B: LossOps, C: CheckpointStrategy, const N: usize>(
+    inputs: [AnyRank; N],
     sweep: impl Sweep<N>,
-    kept: [usize; D],
+    kept: Shape,
     context: &Device,
 ) -> Outcome
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
 {
-    let gradients = inputs.each_ref().map(Tensor::is_tracked);
-    let dtypes = inputs.each_ref().map(Tensor::dtype);
+    let gradients = inputs.each_ref().map(AnyRank::is_tracked);
+    let dtypes = inputs.each_ref().map(AnyRank::dtype);
     // The tensors are moved, so that nobody shares them who does not need to.
     let mut guards = Vec::with_capacity(N);
     let inputs = inputs.map(|input| {
         let input = match input.is_tracked() {
             true => input,
-            false => in_context_of(input.inner(), context),
+            false => input.inner().in_context_of(context),
         };
-        let (input, guard) = primitive::<Autodiff<B, C>, D>(input).into_parts();
+        let (input, guard) = input.primitive::<Autodiff<B, C>>().into_parts();
         guards.push(guard);
         input
     });
@@ -229,7 +226,7 @@ where
     let swept = sweep.on::<B>(inputs, gradients);
     let state = Scale::<B, N> {
         gradients: swept.gradients,
-        kept: Shape::new(kept),
+        kept,
         of,
         dtypes,
     };
@@ -239,14 +236,6 @@ where
     };
     let value = Tensor::from_primitive::<Autodiff<B, C>>(value);
     Outcome::new::<B, N>(value, swept.weight, swept.invalid)
-}
-
-fn primitive<B: burn::backend::Backend, const D: usize>(tensor: Tensor<D>) -> FloatTensor<B>
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    let primitive = tensor.try_into_primitive::<B>();
-    primitive.expect("a tensor is of the backend its device names")
 }
 
 #[derive(Debug)]
@@ -292,12 +281,12 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
 }
 
 /// The sweep of a loss that acts on each element alone.
-pub(crate) struct PointwiseSweep<D, const K: usize> {
-    pub(crate) call: Pointwise<Flat, D, K>,
+pub(crate) struct PointwiseSweep {
+    pub(crate) call: Pointwise<Flat>,
     pub(crate) wish: Wish<Flat>,
 }
 
-impl<D: Definition<K>, const K: usize, const N: usize> Sweep<N> for PointwiseSweep<D, K> {
+impl<const N: usize> Sweep<N> for PointwiseSweep {
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; N],
@@ -404,7 +393,9 @@ where
 {
     const ON_ITS_DEVICE: &str = "a target is of the backend its device names";
     match tensor {
-        Flat::Float(tensor) => AnyTensor::Float(primitive::<B, 1>(tensor)),
+        Flat::Float(tensor) => {
+            AnyTensor::Float(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
+        }
         Flat::Int(tensor) => AnyTensor::Int(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
         Flat::Bool(tensor) => {
             AnyTensor::Bool(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))

@@ -16,12 +16,14 @@
     allow(dead_code, unused_imports, unused_variables) // Then nobody sweeps over memory.
 )]
 
+pub(crate) mod any_rank;
 pub(crate) mod autodiff;
 mod backends;
 #[cfg(feature = "cube")]
 mod cube;
 pub(crate) mod definition;
 mod elementary;
+mod elementwise;
 pub(crate) mod fused;
 pub(crate) mod host;
 pub(crate) mod id;

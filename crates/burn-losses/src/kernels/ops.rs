@@ -1,11 +1,12 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
-use super::definition::Definition;
+use super::elementwise::Elementwise;
 use super::host::distance::{Pair, Triplet};
 use super::host::pointwise::Rows;
 use super::margin::MultiMargin;
 use super::rule::Rule;
 use crate::reduction::Reduction;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::backend::Backend;
 use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
@@ -113,20 +114,20 @@ pub(crate) enum AnyTensor<B: Backend> {
 
 /// A loss that acts on each element alone.
 #[derive(Clone)]
-pub(crate) struct Pointwise<P, D, const K: usize> {
-    pub(crate) definition: D,
+pub(crate) struct Pointwise<P> {
+    pub(crate) definition: Arc<dyn Elementwise>,
     /// The operands after the inputs, in this order: a number for each element, and numbers along an axis.
     pub(crate) flat: Option<P>,
     pub(crate) along: Option<Along>,
     /// What must hold for each element of an operand.
-    pub(crate) rules: [Option<Rule>; K],
+    pub(crate) rules: Vec<Option<Rule>>,
     pub(crate) rows: Option<Rows>,
     /// The weights of the classes.
     pub(crate) weights: Option<Along>,
 }
 
-impl<P, D, const K: usize> Pointwise<P, D, K> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pointwise<Q, D, K> {
+impl<P> Pointwise<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pointwise<Q> {
         Pointwise {
             definition: self.definition,
             flat: self.flat.map(map),
@@ -201,6 +202,7 @@ pub(crate) struct Margins<P> {
 }
 
 /// The target of such a loss.
+#[derive(Clone)]
 pub(crate) enum MarginTarget<P> {
     /// The id of the class of each sample, and how it counts.
     Class(P, MultiMargin),
@@ -212,18 +214,24 @@ impl<P> Margins<P> {
     pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Margins<Q> {
         Margins {
             axis: self.axis,
-            target: match self.target {
-                MarginTarget::Class(ids, options) => MarginTarget::Class(map(ids), options),
-                MarginTarget::Labels(ids) => MarginTarget::Labels(map(ids)),
-            },
+            target: self.target.map(map),
+        }
+    }
+}
+
+impl<P> MarginTarget<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> MarginTarget<Q> {
+        match self {
+            Self::Class(ids, options) => MarginTarget::Class(map(ids), options),
+            Self::Labels(ids) => MarginTarget::Labels(map(ids)),
         }
     }
 }
 
 /// A backend with sweeps of its own.
 pub(crate) trait LossOps: Backend {
-    fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
-        call: Pointwise<AnyTensor<Self>, D, K>,
+    fn pointwise<const N: usize>(
+        call: Pointwise<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; N],
         wish: Wish<FloatTensor<Self>>,
         gradients: [bool; N],

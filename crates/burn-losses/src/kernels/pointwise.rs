@@ -1,21 +1,24 @@
 //! A loss that acts on each element alone, from its inputs to what a call wants of it: by the sweep
 //! of the backend, or else with tensor operations.
 
+use super::any_rank::{AnyRank, layers};
 use super::definition::Definition;
+use super::elementwise::{Elementwise, erase};
 use super::fused::{self, Besides, Family, PointwiseSweep};
 use super::host::pointwise::Rows;
 use super::ops::{self, Pointwise, Wanted};
-use super::portable::{Terms, along_axis, both, pointwise, shaped, untracked, weighted, wide};
-use super::real::Real;
+use super::portable::{Terms, along_axis, both, pointwise, untracked, wide};
 use super::rule::Rule;
 use crate::checks::is_cpu;
 use crate::error::LossError;
-use crate::loss::{Call, Evaluation, Losses};
+use crate::loss::{Call, Evaluation, Losses, Weights};
 use crate::target::Flat;
 use crate::target::check::{Check, Found, whole_rows};
 use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, DType, Device, FloatDType, Tensor};
+use burn::tensor::{Bool, DType, Device, FloatDType, Shape, Tensor};
 
 /// The operands of a definition that are no inputs, in this order.
 #[derive(Clone, Default)]
@@ -58,31 +61,48 @@ pub(crate) struct RequiredRows<'a> {
     pub(crate) explain: &'a dyn Fn(&Found) -> String,
 }
 
-/// A call of such a loss. It has `N` inputs, and `K` operands with them.
-pub(crate) struct Loss<'a, F, const K: usize> {
+/// A call of such a loss.
+pub(crate) struct Loss<'a> {
     pub(crate) check: &'a Check,
-    pub(crate) definition: F,
+    pub(crate) definition: Arc<dyn Elementwise>,
     /// The operands after the inputs.
     pub(crate) rest: Rest,
     /// What must hold for the operands; the last one is looked at first.
-    pub(crate) required: [Option<Required<'a>>; K],
+    pub(crate) required: Vec<Option<Required<'a>>>,
     pub(crate) rows: Option<RequiredRows<'a>>,
     /// The weights of the classes.
     pub(crate) weights: Option<Along>,
 }
 
-impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
+impl<'a> Loss<'a> {
+    /// A loss of what it is given, and nothing besides.
+    pub(crate) fn new<D: Definition<K>, const K: usize>(
+        check: &'a Check,
+        definition: D,
+        rest: Rest,
+        required: [Option<Required<'a>>; K],
+    ) -> Self {
+        Self {
+            check,
+            definition: erase(definition),
+            rest,
+            required: required.into(),
+            rows: None,
+            weights: None,
+        }
+    }
+
     /// Evaluates the loss of inputs whose shapes and types have been checked.
-    pub(crate) fn evaluate<const D: usize, const N: usize>(
+    pub(crate) fn evaluate<const N: usize>(
         self,
-        inputs: [Tensor<D>; N],
+        inputs: [AnyRank; N],
         mut call: Call,
     ) -> Result<Evaluation, LossError> {
         let shape = inputs[0].shape();
         let dtype = inputs[0].dtype();
         let device = inputs[0].device();
         if shape.num_elements() == 0 {
-            return Evaluation::empty(self.check, call, shape, &inputs.each_ref());
+            return Evaluation::empty(self.check, call, shape, &inputs);
         }
         let there = |is_there: bool| usize::from(is_there);
         // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
@@ -95,171 +115,189 @@ impl<F: Definition<K>, const K: usize> Loss<'_, F, K> {
             weighted: call.is_weighted(),
             counted: false,
         };
-        let tensors = fused::tensors(inputs.each_ref(), besides);
+        let tensors = fused::tensors(&inputs, besides);
         let swept = fused::is_there(&device, dtype, Family::Elements, tensors);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
-            let losses = self.with_tensors(inputs)?;
+            let losses = self.with_tensors(&inputs)?;
             return Ok(losses.answer(&call, weights, &shape, dtype));
         }
 
         // What would have to be read again to say what is wrong. Any other input is moved, so that its
         // gradient can take its place.
         let reads = self.check.reads();
-        let mut again: [Option<Tensor<D>>; N] = [const { None }; N];
+        let mut again: [Option<AnyRank>; N] = [const { None }; N];
         for ((again, input), required) in again.iter_mut().zip(&inputs).zip(&self.required) {
             *again = (reads && required.is_some()).then(|| input.clone().inner());
         }
-        let inner = |axis: usize| shape.as_slice()[axis + 1..].iter().product();
-        let along = |Along { numbers, axis }: Along| ops::Along {
-            inner: match numbers.len() {
-                1 => usize::MAX,
-                _ => inner(axis),
-            },
-            numbers,
-        };
         let sweep = PointwiseSweep {
-            call: Pointwise {
-                definition: self.definition,
-                flat: self.rest.flat.clone(),
-                along: self.rest.along.clone().map(along),
-                rules: self
-                    .required
-                    .each_ref()
-                    .map(|required| required.as_ref().map(|required| required.rule)),
-                rows: self.rows.as_ref().map(|rows| Rows {
-                    operand: rows.operand,
-                    length: shape[rows.axis],
-                    inner: inner(rows.axis),
-                    tolerance: rows.tolerance,
-                    logarithms: rows.logarithms,
-                }),
-                weights: self.weights.clone().map(along),
-            },
+            call: self.sweep(&shape),
             wish: call.wish(&weights, shape[0]),
         };
         let kept = match call.wanted {
-            Wanted::Each => inputs[0].dims(),
-            _ => [1; D],
+            Wanted::Each => shape.clone(),
+            _ => ones(shape.num_dims()),
         };
         let outcome = fused::run(inputs, sweep, kept);
         if reads && outcome.invalid() {
-            if let Some(weights) = weights {
-                weights.explain(self.check)?;
-            }
-            let rest = self.given(&shape.dims(), &device.without_autodiff(), dtype);
-            let inputs = again.into_iter().map(|input| input.as_ref().map(untracked));
-            self.valid(inputs.chain(rest.into_iter().map(Some)), dtype)?;
-            return Err(self.check.unexplained());
+            return Err(self.explain(again, weights, &shape, &device, dtype));
         }
         Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
     }
 
-    /// The operands after the inputs, as tensors of the inputs' shape, in the type in which inputs of the
-    /// given type are computed, or in a wider one that they were given in.
-    fn given<const D: usize>(
+    /// The call of a sweep over inputs of a shape.
+    fn sweep(&self, shape: &Shape) -> Pointwise<Flat> {
+        let inner = |axis: usize| layers(shape, axis)[2];
+        let along = |Along { numbers, axis }: &Along| ops::Along {
+            inner: match numbers.len() {
+                1 => usize::MAX,
+                _ => inner(*axis),
+            },
+            numbers: numbers.clone(),
+        };
+        Pointwise {
+            definition: self.definition.clone(),
+            flat: self.rest.flat.clone(),
+            along: self.rest.along.as_ref().map(along),
+            rules: self.rules(),
+            rows: self.rows.as_ref().map(|rows| Rows {
+                operand: rows.operand,
+                length: shape[rows.axis],
+                inner: inner(rows.axis),
+                tolerance: rows.tolerance,
+                logarithms: rows.logarithms,
+            }),
+            weights: self.weights.as_ref().map(along),
+        }
+    }
+
+    fn rules(&self) -> Vec<Option<Rule>> {
+        let rule = |required: &Option<Required>| required.as_ref().map(|required| required.rule);
+        self.required.iter().map(rule).collect()
+    }
+
+    /// What is wrong, of values that are looked at again.
+    #[cold]
+    #[inline(never)]
+    fn explain<const N: usize>(
         &self,
-        shape: &[usize; D],
+        again: [Option<AnyRank>; N],
+        weights: Option<Weights>,
+        shape: &Shape,
         device: &Device,
-        inputs: DType,
-    ) -> Vec<Tensor<D>> {
+        dtype: DType,
+    ) -> LossError {
+        let layers = self.layers(shape);
+        let rest = self.given(layers, &device.clone().without_autodiff(), dtype);
+        let again = again.into_iter();
+        let inputs = again.map(|input| Some(untracked(&input?).layers(layers)));
+        let operands = inputs.chain(rest.into_iter().map(Some)).collect::<Vec<_>>();
+        let found = match weights.map_or(Ok(()), |weights| weights.explain(self.check)) {
+            Ok(()) => self.valid(&operands, shape, dtype).map(|_| ()),
+            error => error,
+        };
+        found.err().unwrap_or_else(|| self.check.unexplained())
+    }
+
+    /// The elements of a shape as layers around the axis of the classes, if there is one.
+    fn layers(&self, shape: &Shape) -> [usize; 3] {
+        let varies = |along: &&Along| along.numbers.len() > 1;
+        let along = self.rest.along.iter().chain(&self.weights).find(varies);
+        let axis = self.rows.as_ref().map(|rows| rows.axis);
+        match axis.or(along.map(|along| along.axis)) {
+            Some(axis) => layers(shape, axis),
+            None => [1, shape.num_elements(), 1],
+        }
+    }
+
+    /// The operands after the inputs, in the type in which inputs of the given type are computed, or in a
+    /// wider one that they were given in.
+    fn given(&self, layers: [usize; 3], device: &Device, inputs: DType) -> Vec<Tensor<3>> {
         let dtype = wide(inputs);
         let flat = self.rest.flat.clone().map(|values| {
             let values = match values {
-                Flat::Float(values) => untracked(&values),
+                Flat::Float(values) => {
+                    let wide = wide(values.dtype());
+                    values.inner().cast(wide)
+                }
                 others => others.cast(dtype),
             };
-            shaped(values, *shape)
+            values.reshape(layers)
         });
         let along = self.rest.along.as_ref();
-        let along = along.map(|along| along_axis(&along.numbers, along.axis, device, dtype.into()));
+        let along = along.map(|along| along_axis(&along.numbers, device, dtype.into()));
         flat.into_iter().chain(along).collect()
     }
 
     /// The losses, computed with tensor operations.
-    fn with_tensors<const D: usize, const N: usize>(
-        self,
-        inputs: [Tensor<D>; N],
-    ) -> Result<Losses, LossError> {
-        let shape = inputs[0].dims();
+    fn with_tensors(self, inputs: &[AnyRank]) -> Result<Losses, LossError> {
+        let shape = inputs[0].shape();
+        let layers = self.layers(&shape);
         let device = inputs[0].device().without_autodiff();
-        let mut operands: Vec<Tensor<D>> = inputs.iter().map(untracked).collect();
-        operands.extend(self.given(&shape, &device, inputs[0].dtype()));
-        let valid = self.valid(operands.iter().cloned().map(Some), inputs[0].dtype())?;
-        let tracked = inputs.iter().any(Tensor::is_tracked);
+        let of_input = |input: &AnyRank| untracked(input).layers(layers);
+        let mut operands: Vec<Tensor<3>> = inputs.iter().map(of_input).collect();
+        operands.extend(self.given(layers, &device, inputs[0].dtype()));
+        let all: Vec<_> = operands.iter().cloned().map(Some).collect();
+        let valid = self.valid(&all, &shape, inputs[0].dtype())?;
+        let derivatives = match inputs.iter().any(AnyRank::is_tracked) {
+            true => inputs.len(),
+            false => 0,
+        };
         let dtype = wide(inputs[0].dtype());
-        let mut terms = self.terms(&operands, tracked, dtype);
+        let mut terms = self.terms(&operands, derivatives, dtype);
         // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for
         // nothing, they are.
         if dtype == FloatDType::F32 && is_cpu(&device) && terms.leave_the_range() {
-            terms = self.terms(&operands, tracked, FloatDType::F64);
+            terms = self.terms(&operands, derivatives, FloatDType::F64);
         }
-        Ok(pointwise(F::PART, terms, valid, inputs.each_ref()))
+        Ok(pointwise(self.definition.part(), terms, valid, inputs))
     }
 
-    /// The losses of operands, computed in the given type, and their slopes if they are wanted.
-    fn terms<const D: usize, const N: usize>(
-        &self,
-        operands: &[Tensor<D>],
-        tracked: bool,
-        dtype: FloatDType,
-    ) -> Terms<D, N> {
-        let operands = core::array::from_fn(|at| operands[at].clone().cast(dtype));
+    /// The losses of operands, computed in the given type, and so many of their derivatives.
+    fn terms(&self, operands: &[Tensor<3>], derivatives: usize, dtype: FloatDType) -> Terms {
         let device = operands[0].device();
         let weights = self
             .weights
             .as_ref()
-            .map(|weights| along_axis(&weights.numbers, weights.axis, &device, dtype.into()));
-        let definition = self.definition;
-        let (value, slope) = weighted(definition.at(operands.clone()), weights.clone());
-        let slopes = tracked.then(|| {
-            let slope = slope();
-            core::array::from_fn(|at| match (at, &weights) {
-                (0, _) => slope.clone(),
-                (1, _) => slope.clone().neg(),
-                (_, Some(weights)) => {
-                    let third = definition.third(operands.clone());
-                    third.times_or_zero(weights.clone())
-                }
-                (_, None) => definition.third(operands.clone()),
-            })
-        });
-        Terms { value, slopes }
+            .map(|weights| along_axis(&weights.numbers, &device, dtype.into()));
+        let operands: Vec<_> = operands.iter().map(|x| x.clone().cast(dtype)).collect();
+        self.definition.on_tensors(&operands, weights, derivatives)
     }
 
-    /// What must hold beside inputs of the given type: an error, or where it holds if the values are not
-    /// read. An operand is absent where nothing is required of it.
-    fn valid<const D: usize>(
+    /// What must hold beside inputs of the given shape and type: an error, or where it holds if the values
+    /// are not read. An operand is absent where nothing is required of it.
+    fn valid(
         &self,
-        operands: impl Iterator<Item = Option<Tensor<D>>>,
+        operands: &[Option<Tensor<3>>],
+        shape: &Shape,
         inputs: DType,
-    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+    ) -> Result<Option<Tensor<3, Bool>>, LossError> {
         let mut valid = None;
-        let operands: Vec<_> = operands.collect();
         for (at, (operand, required)) in operands.iter().zip(&self.required).enumerate().rev() {
             let (Some(operand), Some(required)) = (operand, required) else {
                 continue;
             };
-            let mut holds = self.check.each_in(
-                &operand.shape(),
-                inputs,
-                operand,
-                required.rule,
-                required.explain,
-            )?;
+            let mut holds =
+                self.check
+                    .each_in(shape, inputs, operand, required.rule, required.explain)?;
             if let Some(rows) = self.rows.as_ref().filter(|rows| rows.operand == at) {
                 let sums = self.check.rows_sum_to_one(
                     operand,
-                    rows.axis,
+                    (shape, rows.axis),
                     rows.tolerance,
                     rows.logarithms,
                     rows.explain,
                 )?;
-                let shape = operand.dims();
-                holds = whole_rows(holds, sums, rows.axis).map(|valid| valid.expand(shape));
+                let layers = operand.dims();
+                holds = whole_rows(holds, sums).map(|valid| valid.expand(layers));
             }
             valid = both(valid, holds);
         }
         Ok(valid)
     }
+}
+
+/// A shape of so many axes of length 1.
+pub(crate) fn ones(rank: usize) -> Shape {
+    Shape::from(vec![1; rank])
 }

@@ -3,11 +3,16 @@
 //! Everything is computed on untracked tensors, in `f32` or `f64`: half-precision input is widened
 //! first, so that sums and small differences keep their digits.
 
+use super::any_rank::AnyRank;
 use super::autodiff::{Of, Slope, in_context_of, join, largest};
 use super::real::Real;
 use super::softmax::ln_1p;
 use crate::loss::{Graph, Losses};
+use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
+
+/// The axis of layers along which a loss is computed.
+pub(crate) const AXIS: usize = 1;
 
 /// The float type in which values of the given type are computed.
 pub(crate) fn wide(dtype: DType) -> FloatDType {
@@ -26,96 +31,83 @@ pub(crate) fn least_normal(dtype: DType) -> f64 {
 }
 
 /// The tensor outside of the autodiff graph, in a type wide enough to compute in.
-pub(crate) fn untracked<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
+pub(crate) fn untracked(tensor: &AnyRank) -> AnyRank {
     let dtype = wide(tensor.dtype());
     tensor.clone().inner().cast(dtype)
 }
 
 /// Where both hold; a mask that is absent holds everywhere.
-pub(crate) fn both<const D: usize>(
-    one: Option<Tensor<D, Bool>>,
-    other: Option<Tensor<D, Bool>>,
-) -> Option<Tensor<D, Bool>> {
+pub(crate) fn both(
+    one: Option<Tensor<3, Bool>>,
+    other: Option<Tensor<3, Bool>>,
+) -> Option<Tensor<3, Bool>> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.bool_and(other)),
         (one, other) => one.or(other),
     }
 }
 
-/// The losses of a definition that acts on each element alone, and the derivative with respect to each input
-/// if one is tracked.
-pub(crate) struct Terms<const D: usize, const N: usize> {
-    pub(crate) value: Tensor<D>,
-    pub(crate) slopes: Option<[Tensor<D>; N]>,
+/// The losses of a definition that acts on each element alone, and the derivative with respect to each operand
+/// that may have a gradient, if one has.
+pub(crate) struct Terms {
+    pub(crate) value: Tensor<3>,
+    pub(crate) slopes: Vec<Tensor<3>>,
 }
 
-impl<const D: usize, const N: usize> Terms<D, N> {
+impl Terms {
     /// Whether a number is infinite. It is read.
     pub(crate) fn leave_the_range(&self) -> bool {
-        let infinite = |tensor: &Tensor<D>| {
+        let infinite = |tensor: &Tensor<3>| {
             let any = tensor.clone().is_inf().any();
             any.into_scalar::<u8>() == 1
         };
-        infinite(&self.value) || self.slopes.iter().flatten().any(infinite)
+        infinite(&self.value) || self.slopes.iter().any(infinite)
     }
 }
 
 /// The losses from their terms, which are a `part` of what they stand for. Elements at which `valid` does not
 /// hold become NaN.
-pub(crate) fn pointwise<const D: usize, const N: usize>(
+pub(crate) fn pointwise(
     part: f64,
-    terms: Terms<D, N>,
-    valid: Option<Tensor<D, Bool>>,
-    inputs: [&Tensor<D>; N],
+    terms: Terms,
+    valid: Option<Tensor<3, Bool>>,
+    inputs: &[AnyRank],
 ) -> Losses {
     let Terms { value, slopes } = terms;
     let kept = value.dims();
-    let slopes = slopes.into_iter().flatten().zip(inputs);
+    let slopes = slopes.into_iter().zip(inputs);
     let gradients = slopes.map(|(slope, input)| (input.clone(), or_nan(slope, &valid)));
     Losses {
         values: flat(or_nan(value, &valid)),
         part,
         weights: None,
-        batch: kept[0],
-        graph: Graph::new(inputs[0], kept, gradients),
+        batch: inputs[0].shape()[0],
+        graph: Graph::new(&inputs[0], kept, gradients.collect()),
     }
 }
 
-/// The terms of a definition, times the weights of their classes.
-pub(crate) fn weighted<R: Real>(
-    (value, slope): (R, impl FnOnce() -> R),
-    weights: Option<R>,
-) -> (R, impl FnOnce() -> R) {
-    let value = match weights.clone() {
-        Some(weights) => value.times_or_zero(weights),
+/// The value times the weight of its class.
+pub(crate) fn weighted<R: Real>(value: R, weight: Option<R>) -> R {
+    match weight {
+        Some(weight) => value.times_or_zero(weight),
         None => value,
-    };
-    let slope = move || match weights {
-        Some(weights) => slope().times_or_zero(weights),
-        None => slope(),
-    };
-    (value, slope)
+    }
 }
 
 /// A value, flattened, as a function of the inputs whose gradients are given; in the type of the
 /// first. The value has length 1 along the axes it was summed over.
-pub(crate) fn as_function_of<const D: usize, const N: usize>(
-    value: Tensor<D>,
-    inputs: [(&Tensor<D>, Tensor<D>); N],
-) -> Tensor<1> {
+pub(crate) fn as_function_of(value: Tensor<3>, inputs: &[(&AnyRank, Tensor<3>)]) -> Tensor<1> {
     let kept = value.dims();
     let (first, _) = &inputs[0];
     let (device, dtype) = (first.device(), first.dtype());
-    let joined = inputs
-        .into_iter()
-        .fold(flat(value), |value, (input, gradient)| {
-            let slope = Slope {
-                gradient: finite(gradient, input.dtype()),
-                kept,
-                of: Of::Function,
-            };
-            join(value, input, slope)
-        });
+    let joined = inputs.iter().fold(flat(value), |value, (input, gradient)| {
+        let slope = Slope {
+            gradient: finite(gradient.clone(), input.dtype()),
+            kept,
+            of: Of::Function,
+        };
+        join(value, input, slope)
+    });
     in_context_of(joined, &device).cast(dtype)
 }
 
@@ -166,31 +158,30 @@ pub(crate) fn or_nan<const D: usize>(
     }
 }
 
-/// A softmax along one axis that keeps what a saturated row would lose to rounding.
-pub(crate) struct Softmax<const D: usize> {
+/// A softmax along the axis of layers that keeps what a saturated row would lose to rounding.
+pub(crate) struct Softmax {
     /// Half of the logits less half of the largest of their row, and the exponentials of the whole.
-    half_shifted: Tensor<D>,
-    exp: Tensor<D>,
+    half_shifted: Tensor<3>,
+    exp: Tensor<3>,
     /// Which class has the largest logit; one class where several are equal.
-    is_largest: Tensor<D, Bool>,
+    is_largest: Tensor<3, Bool>,
     /// The sum of the other classes' exponentials.
-    others: Tensor<D>,
+    others: Tensor<3>,
 }
 
-impl<const D: usize> Softmax<D> {
-    pub(crate) fn new(logits: Tensor<D>, axis: usize) -> Self {
+impl Softmax {
+    pub(crate) fn new(logits: Tensor<3>) -> Self {
         // The largest logit contributes exactly 1 to the sum. Adding up the others without it keeps
         // what they contribute, however little it is.
         let shape = logits.dims();
-        let (largest, at) = logits.clone().max_dim_with_indices(axis);
-        let mut along = [1; D];
-        along[axis] = shape[axis];
-        let ids = Tensor::<1, Int>::arange(0..shape[axis] as i64, (&at.device(), at.dtype()));
+        let (largest, at) = logits.clone().max_dim_with_indices(AXIS);
+        let along = [1, shape[AXIS], 1];
+        let ids = Tensor::<1, Int>::arange(0..shape[AXIS] as i64, (&at.device(), at.dtype()));
         let is_largest = at.expand(shape).equal(ids.reshape(along).expand(shape));
 
         let half_shifted = logits * 0.5 - largest * 0.5;
         let exp = (half_shifted.clone() * 2.0).exp();
-        let others = exp.clone().mask_fill(is_largest.clone(), 0.0).sum_dim(axis);
+        let others = exp.clone().mask_fill(is_largest.clone(), 0.0).sum_dim(AXIS);
         Self {
             half_shifted,
             exp,
@@ -201,13 +192,13 @@ impl<const D: usize> Softmax<D> {
 
     /// Half of the logarithm of each probability. (The difference of two logits may be out of range where
     /// its share of a mean is not.)
-    pub(crate) fn half_log_prob(&self) -> Tensor<D> {
+    pub(crate) fn half_log_prob(&self) -> Tensor<3> {
         self.half_shifted.clone() - ln_1p(self.others.clone()) * 0.5
     }
 
     /// The probability of each class, and of all others together: `1 - p`, but exact where `p`
     /// rounds to 1.
-    pub(crate) fn prob_and_rest(self) -> (Tensor<D>, Tensor<D>) {
+    pub(crate) fn prob_and_rest(self) -> (Tensor<3>, Tensor<3>) {
         let shape = self.exp.dims();
         let sum = self.others.clone().add_scalar(1.0);
         let rest =
@@ -216,17 +207,9 @@ impl<const D: usize> Softmax<D> {
     }
 }
 
-/// Numbers of the host laid along one axis of a tensor of rank `D`.
-pub(crate) fn along_axis<const D: usize>(
-    numbers: &[f64],
-    axis: usize,
-    device: &Device,
-    dtype: DType,
-) -> Tensor<D> {
-    let mut shape = [1; D];
-    if numbers.len() > 1 {
-        shape[axis] = numbers.len();
-    }
+/// Numbers of the host laid along the axis of layers; a single one is for all.
+pub(crate) fn along_axis(numbers: &[f64], device: &Device, dtype: DType) -> Tensor<3> {
+    let shape = [1, numbers.len(), 1];
     let data = TensorData::new(numbers.to_vec(), shape).convert_dtype(dtype);
     Tensor::from_data(data, (device, dtype))
 }

@@ -43,6 +43,21 @@ impl Rule {
         }
     }
 
+    /// Whether it holds for all numbers. Which kind of rule it is, is asked once, so that each loop is a plain one.
+    #[inline(always)]
+    pub(crate) fn holds_for_all<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
+        let Self { least, most, .. } = *self;
+        match (self.ends, self.or_nan) {
+            (false, false) => numbers
+                .iter()
+                .fold(true, |all, it| all & it.between(least, most)),
+            (false, true) => numbers.iter().fold(true, |all, it| {
+                all & (it.between(least, most) | it.is_nan())
+            }),
+            (true, _) => numbers.iter().fold(true, |all, it| all & self.holds(it)),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn holds<R: Real>(&self, value: &R) -> R::Mask {
         let within = match self.ends {

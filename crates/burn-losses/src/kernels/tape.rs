@@ -8,6 +8,7 @@
     allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
 )]
 
+use super::any_rank::AnyRank;
 use super::autodiff::{Of, Slope, compose, largest};
 use burn::backend::autodiff::{
     checkpoint::{
@@ -25,30 +26,22 @@ use burn::backend::{
 use burn::tensor::{DType, Shape, Tensor};
 
 /// Joins `value` to the tracked `input`.
-pub(crate) fn join<const D: usize>(
-    value: Tensor<1>,
-    input: &Tensor<D>,
-    slope: Slope<D>,
-) -> Tensor<1> {
+pub(crate) fn join(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1> {
     match input.device().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => record::<burn::backend::Flex, D>(value, input, slope),
+        DispatchDevice::Flex(_) => record::<burn::backend::Flex>(value, input, slope),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
-        DispatchDevice::NdArray(_) => record::<burn::backend::NdArray, D>(value, input, slope),
+        DispatchDevice::NdArray(_) => record::<burn::backend::NdArray>(value, input, slope),
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => record::<burn::backend::Cube, D>(value, input, slope),
+        DispatchDevice::Cube(_) => record::<burn::backend::Cube>(value, input, slope),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => compose(value, input.clone(), slope),
     }
 }
 
 /// The join as one step on the tape of `B`.
-fn record<B: Backend, const D: usize>(
-    value: Tensor<1>,
-    input: &Tensor<D>,
-    slope: Slope<D>,
-) -> Tensor<1>
+fn record<B: Backend>(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B>
         + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
@@ -56,16 +49,16 @@ where
 {
     match input.gradient_checkpointing_strategy() {
         Some(GradientCheckpointingStrategy::Balanced) => {
-            record_with::<B, BalancedCheckpointing, D>(value, input, slope)
+            record_with::<B, BalancedCheckpointing>(value, input, slope)
         }
-        _ => record_with::<B, NoCheckpointing, D>(value, input, slope),
+        _ => record_with::<B, NoCheckpointing>(value, input, slope),
     }
 }
 
-fn record_with<B: Backend, C: CheckpointStrategy, const D: usize>(
+fn record_with<B: Backend, C: CheckpointStrategy>(
     value: Tensor<1>,
-    input: &Tensor<D>,
-    slope: Slope<D>,
+    input: &AnyRank,
+    slope: Slope,
 ) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
@@ -73,6 +66,7 @@ where
     const ON_ITS_DEVICE: &str = "a tensor is of the backend its device names";
     let state = Scale::<B> {
         dtype: input.dtype(),
+        shape: input.shape(),
         gradient: slope
             .gradient
             .try_into_primitive::<B>()
@@ -84,11 +78,7 @@ where
         .try_into_primitive::<Autodiff<B, C>>()
         .expect(ON_ITS_DEVICE)
         .into_parts();
-    let input_node = input
-        .clone()
-        .try_into_primitive::<Autodiff<B, C>>()
-        .expect(ON_ITS_DEVICE)
-        .node();
+    let input_node = input.clone().primitive::<Autodiff<B, C>>().node();
     let joined = ScaleGradient
         .prepare::<C>([value_node, input_node])
         .compute_bound()
@@ -110,6 +100,7 @@ struct Scale<B: BackendTypes> {
     of: Of,
     /// The float type of the input, which may be narrower than that of the gradient.
     dtype: DType,
+    shape: Shape,
 }
 
 impl<B: Backend> Backward<B, 2> for ScaleGradient {
@@ -127,11 +118,19 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
                 scale.of,
                 scale.dtype,
             );
-            grads.register::<B>(input.id, gradient);
+            grads.register::<B>(input.id, reshaped::<B>(gradient, scale.shape));
         }
         if let Some(value) = value {
             grads.register::<B>(value.id, upstream);
         }
+    }
+}
+
+/// The same numbers in another shape.
+fn reshaped<B: Backend>(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
+    match tensor.shape() == shape {
+        true => tensor,
+        false => B::float_reshape(tensor, shape),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The loss of the cosine of pairs of embeddings.
 
-use crate::distance::Cosine;
+use crate::distance::{self, Cosine};
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::fused::{self, Besides, Family, PairSweep};
 use crate::kernels::host::distance::Pair;
 use crate::kernels::norm::{COSINE_EMBEDDING, cosine_embedding};
@@ -13,7 +14,7 @@ use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::signs::{no_sign, single_sign};
 use crate::target::check::{Check, dims, hyper_parameter};
-use crate::target::{Flat, PairSigns};
+use crate::target::{Flat, PairSigns, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -131,6 +132,70 @@ pub struct CosineEmbeddingLoss {
 
 loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig);
 
+impl CosineEmbeddingLoss {
+    fn losses(
+        &self,
+        [first, second]: [AnyRank; 2],
+        targets: Target,
+        mut call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let margin = self.config.margin;
+        let (device, dtype) = (first.device(), first.dtype());
+        let check = Check::new("CosineEmbeddingLoss", &device, call.waiting);
+        check.dtype(&device, dtype)?;
+        check.device("first", &device, "second", &second.device())?;
+        check.device("first", &device, "targets", &targets.device)?;
+        check.untracked("targets", &targets)?;
+        let shape = first.shape();
+        check.same_shape("first", &shape, "second", &second.shape())?;
+        check.one_tracking(&[("first", &first), ("second", &second)])?;
+        let rows = super::rows(&check, "vectors", &shape)?;
+        if targets.shape != rows {
+            let message = format!(
+                "targets {} do not fit first {}: give one sign for each pair, {}.",
+                dims(&targets.shape),
+                dims(&shape),
+                dims(&rows)
+            );
+            return Err(check.error(LossErrorKind::Shape, message));
+        }
+        if first.is_empty() {
+            return Evaluation::empty(&check, call, rows, &[first, second]);
+        }
+        let besides = Besides {
+            operands: 1,
+            weighted: call.is_weighted(),
+            counted: false,
+        };
+        let inputs = [first, second];
+        let tensors = fused::tensors(&inputs, besides);
+        let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
+        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+        let signs = targets.values.signs(wide(dtype));
+        if !swept {
+            let losses = with_tensors(&check, margin, inputs, signs, &rows)?;
+            return Ok(losses.answer(&call, weights, &rows, dtype));
+        }
+        let sweep = PairSweep {
+            call: Pairs {
+                pair: Pair::Embedding { margin },
+                signs: Some(signs.clone()),
+            },
+            wish: call.wish(&weights, shape[0]),
+        };
+        let outcome = fused::run(inputs, sweep, call.kept(&shape, shape.num_dims() - 1));
+        if check.reads() && outcome.invalid() {
+            if let Some(weights) = weights {
+                weights.explain(&check)?;
+            }
+            let signs = signs.cast(wide(dtype));
+            check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
+            return Err(check.unexplained());
+        }
+        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+    }
+}
+
 impl<const D: usize, T: PairSigns<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for CosineEmbeddingLoss
 where
     Tensor<D>: LowerRank,
@@ -148,118 +213,64 @@ where
     fn evaluate(
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
-        mut call: Call,
+        call: Call,
     ) -> Result<Evaluation, LossError> {
-        let margin = self.config.margin;
-        let (device, dtype) = (first.device(), first.dtype());
-        let check = Check::new("CosineEmbeddingLoss", &device, call.waiting);
-        check.dtype(&device, dtype)?;
-        check.device("first", &device, "second", &second.device())?;
-        check.device("first", &device, "targets", &targets.device())?;
-        check.untracked("targets", &targets)?;
-        let shape = first.shape();
-        check.same_shape("first", &shape, "second", &second.shape())?;
-        check.one_tracking([("first", &first), ("second", &second)])?;
-        let rows = super::rows(&check, "vectors", &shape)?;
-        if targets.shape() != rows {
-            let message = format!(
-                "targets {} do not fit first {}: give one sign for each pair, {}.",
-                dims(&targets.shape()),
-                dims(&shape),
-                dims(&rows)
-            );
-            return Err(check.error(LossErrorKind::Shape, message));
-        }
-        if shape.num_elements() == 0 {
-            return Evaluation::empty(&check, call, rows, &[&first, &second]);
-        }
-        let besides = Besides {
-            operands: 1,
-            weighted: call.is_weighted(),
-            counted: false,
-        };
-        let tensors = fused::tensors([&first, &second], besides);
-        let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
-        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
-        let signs = targets.flat().signs(wide(dtype));
-        if !swept {
-            let losses = with_tensors(&check, margin, [first, second], signs, &rows)?;
-            return Ok(losses.answer(&call, weights, &rows, dtype));
-        }
-        let sweep = PairSweep {
-            call: Pairs {
-                pair: Pair::Embedding { margin },
-                signs: Some(signs.clone()),
-            },
-            wish: call.wish(&weights, shape[0]),
-        };
-        let outcome = fused::run([first, second], sweep, call.kept(shape.dims(), D - 1));
-        if check.reads() && outcome.invalid() {
-            if let Some(weights) = weights {
-                weights.explain(&check)?;
-            }
-            let signs = signs.cast(wide(dtype));
-            check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
-            return Err(check.unexplained());
-        }
-        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+        self.losses([first.into(), second.into()], targets.erased(), call)
     }
 
     fn inspect(&self, (first, second, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {
-        const NAME: &str = "CosineEmbeddingLoss";
-        let mut lints = Vec::from_iter(single_sign(NAME, targets));
-        let zero = |vectors: &Tensor<D>| {
-            let size = vectors.clone().inner().abs();
-            vectors.shape().num_elements() > 0
-                && size
-                    .max_dim(D - 1)
-                    .equal_scalar(0.0)
-                    .any()
-                    .into_scalar::<u8>()
-                    == 1
-        };
-        for (name, vectors) in [("first", &first), ("second", &second)] {
-            if zero(vectors) {
-                lints.push(Lint {
-                    loss: NAME,
-                    rule: "zero-vector",
-                    message: format!(
-                        "{name} has a vector of zeros, which points nowhere: its cosine is 0, and its \
-                         gradient is up to a million times that of a vector of length 1."
-                    ),
-                });
-            }
-        }
-        lints
+        lints([&first.into(), &second.into()], targets.erased())
     }
 }
 
+fn lints([first, second]: [&AnyRank; 2], targets: Target) -> Vec<Lint> {
+    const NAME: &str = "CosineEmbeddingLoss";
+    let mut lints = Vec::from_iter(single_sign(NAME, targets));
+    for (name, vectors) in [("first", first), ("second", second)] {
+        let length = vectors.shape()[vectors.shape().num_dims() - 1];
+        let zero = |vector: &[f64]| vector.iter().all(|&x| x == 0.0);
+        if vectors.values().chunks(length.max(1)).any(zero) {
+            lints.push(Lint {
+                loss: NAME,
+                rule: "zero-vector",
+                message: format!(
+                    "{name} has a vector of zeros, which points nowhere: its cosine is 0, and its \
+                     gradient is up to a million times that of a vector of length 1."
+                ),
+            });
+        }
+    }
+    lints
+}
+
 /// The losses, computed with tensor operations.
-fn with_tensors<const D: usize>(
+fn with_tensors(
     check: &Check,
     margin: f64,
-    inputs: [Tensor<D>; 2],
+    inputs: [AnyRank; 2],
     signs: Flat,
     rows: &Shape,
 ) -> Result<Losses, LossError> {
-    let signs = signs.cast(wide(inputs[0].dtype()));
+    let dtype = inputs[0].dtype();
+    let signs = signs.cast(wide(dtype));
     let valid = check.each_in(rows, signs.dtype(), &signs, Rule::SIGN, no_sign)?;
-    let cosine = Cosine::new([&inputs[0], &inputs[1]], COSINE_EMBEDDING);
+    let vectors = distance::rows([&inputs[0], &inputs[1]]);
+    let cosine = Cosine::new(vectors, COSINE_EMBEDDING);
     let kept = cosine.value.dims();
     let signs = shaped(signs, kept);
     let valid = valid.map(|valid| valid.reshape(kept));
     let (value, slope) = cosine_embedding(cosine.value.clone(), signs, margin);
-    let tracked = inputs.iter().any(|input| input.is_tracked());
-    let gradients = tracked.then(|| {
+    let mut gradients = Vec::new();
+    if inputs.iter().any(AnyRank::is_tracked) {
         let slope = or_nan(slope(), &valid);
-        let gradients = cosine.slopes().map(|of_cosine| of_cosine * slope.clone());
-        inputs.clone().into_iter().zip(gradients)
-    });
+        let of_cosine = cosine.slopes().map(|of_cosine| of_cosine * slope.clone());
+        gradients.extend(inputs.iter().cloned().zip(of_cosine));
+    }
     Ok(Losses {
         values: flat(or_nan(value, &valid)),
         part: 1.0,
         weights: None,
-        batch: kept[0],
-        graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),
+        batch: inputs[0].shape()[0],
+        graph: Graph::new(&inputs[0], kept, gradients),
     })
 }

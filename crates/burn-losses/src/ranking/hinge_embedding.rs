@@ -1,14 +1,15 @@
 //! The hinge loss of distances.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::signs::{single_sign, sweep_signs};
-use crate::target::SignTarget;
-use crate::target::check::{Check, hyper_parameter, values};
+use crate::target::check::{Check, hyper_parameter};
+use crate::target::{SignTarget, Target};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -157,6 +158,23 @@ impl Definition<2> for Hinge {
     }
 }
 
+impl HingeEmbeddingLoss {
+    fn losses(
+        &self,
+        distances: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
+        check.target_per_element("distances", &distances, &targets)?;
+        check.holds(distances.dtype(), "margin", self.config.margin)?;
+        let definition = Hinge {
+            margin: self.config.margin,
+        };
+        sweep_signs(&check, definition, [distances], targets, call)
+    }
+}
+
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddingLoss {
     type Unreduced = Tensor<D>;
 
@@ -173,27 +191,25 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
         (distances, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
-        check.target_per_element("distances", &distances, &targets)?;
-        check.holds(distances.dtype(), "margin", self.config.margin)?;
-        let definition = Hinge {
-            margin: self.config.margin,
-        };
-        sweep_signs(&check, definition, [distances], targets, call)
+        self.losses(distances.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (distances, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let mut lints = Vec::from_iter(single_sign("HingeEmbeddingLoss", targets));
-        if let Some(negative) = values(&distances).into_iter().find(|&value| value < 0.0) {
-            lints.push(Lint {
-                loss: "HingeEmbeddingLoss",
-                rule: "negative-distance",
-                message: format!(
-                    "the input holds {negative}, and a distance is never negative: this loss takes \
-                     distances of pairs (`pairwise_distance`), not embeddings or scores."
-                ),
-            });
-        }
-        lints
+        lints(&distances.into(), targets.erased())
     }
+}
+
+fn lints(distances: &AnyRank, targets: Target) -> Vec<Lint> {
+    let mut lints = Vec::from_iter(single_sign("HingeEmbeddingLoss", targets));
+    if let Some(negative) = distances.values().into_iter().find(|&value| value < 0.0) {
+        lints.push(Lint {
+            loss: "HingeEmbeddingLoss",
+            rule: "negative-distance",
+            message: format!(
+                "the input holds {negative}, and a distance is never negative: this loss takes \
+                 distances of pairs (`pairwise_distance`), not embeddings or scores."
+            ),
+        });
+    }
+    lints
 }

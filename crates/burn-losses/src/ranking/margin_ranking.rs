@@ -1,14 +1,15 @@
 //! The hinge loss of the difference of two scores.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
 use crate::signs::{single_sign, sweep_signs};
-use crate::target::SignTarget;
 use crate::target::check::{Check, hyper_parameter};
+use crate::target::{SignTarget, Target};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -157,6 +158,27 @@ impl Definition<3> for Ranking {
     }
 }
 
+impl MarginRankingLoss {
+    fn losses(
+        &self,
+        [first, second]: [AnyRank; 2],
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let device = first.device();
+        let check = Check::new("MarginRankingLoss", &device, call.waiting);
+        check.device("first", &device, "second", &second.device())?;
+        check.same_shape("first", &first.shape(), "second", &second.shape())?;
+        check.one_tracking(&[("first", &first), ("second", &second)])?;
+        check.target_per_element("first", &first, &targets)?;
+        check.holds(first.dtype(), "margin", self.config.margin)?;
+        let definition = Ranking {
+            margin: self.config.margin,
+        };
+        sweep_signs(&check, definition, [first, second], targets, call)
+    }
+}
+
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for MarginRankingLoss {
     type Unreduced = Tensor<D>;
 
@@ -173,20 +195,10 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let device = first.device();
-        let check = Check::new("MarginRankingLoss", &device, call.waiting);
-        check.device("first", &device, "second", &second.device())?;
-        check.same_shape("first", &first.shape(), "second", &second.shape())?;
-        check.one_tracking([("first", &first), ("second", &second)])?;
-        check.target_per_element("first", &first, &targets)?;
-        check.holds(first.dtype(), "margin", self.config.margin)?;
-        let definition = Ranking {
-            margin: self.config.margin,
-        };
-        sweep_signs(&check, definition, [first, second], targets, call)
+        self.losses([first.into(), second.into()], targets.erased(), call)
     }
 
     fn inspect(&self, (_, _, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {
-        Vec::from_iter(single_sign("MarginRankingLoss", targets))
+        Vec::from_iter(single_sign("MarginRankingLoss", targets.erased()))
     }
 }

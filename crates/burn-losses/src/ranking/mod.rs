@@ -53,10 +53,11 @@ pub use triplet_margin_with_distance::{
 };
 
 use crate::error::{LossError, LossErrorKind};
+use crate::kernels::any_rank::AnyRank;
 use crate::loss::without;
 use crate::target::check::{Check, dims};
 use alloc::format;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Shape;
 
 /// The shape of what is computed of vectors along the last axis.
 fn rows(check: &Check, what: &str, shape: &Shape) -> Result<Shape, LossError> {
@@ -69,9 +70,9 @@ fn rows(check: &Check, what: &str, shape: &Shape) -> Result<Shape, LossError> {
 }
 
 /// The checks of a triplet that the host can do; gives its shape.
-fn check_triplet<const D: usize>(
+fn check_triplet(
     check: &Check,
-    [anchor, positive, negative]: [&Tensor<D>; 3],
+    [anchor, positive, negative]: [&AnyRank; 3],
 ) -> Result<Shape, LossError> {
     let (device, shape) = (anchor.device(), anchor.shape());
     check.dtype(&device, anchor.dtype())?;
@@ -79,7 +80,7 @@ fn check_triplet<const D: usize>(
         check.device("anchor", &device, name, &other.device())?;
         check.same_shape("anchor", &shape, name, &other.shape())?;
     }
-    check.one_tracking([
+    check.one_tracking(&[
         ("anchor", anchor),
         ("positive", positive),
         ("negative", negative),

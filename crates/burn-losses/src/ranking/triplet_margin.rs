@@ -1,11 +1,12 @@
 //! The triplet margin loss.
 
-use crate::distance::{Cosine, Norm, check_measure, norm, norm_options};
+use crate::distance::{self, Cosine, Norm, check_measure, norm, norm_options};
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::fused::{self, Besides, Family, TripletSweep};
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::norm::{Measure, Short, share_of_smaller, triplet_margin};
-use crate::kernels::portable::{flat, untracked, wide};
+use crate::kernels::portable::flat;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation, Graph, Losses, LowerRank};
 use crate::module::loss_module;
@@ -181,27 +182,26 @@ where
             swap,
             measure: Measure::Norm { p, eps },
         };
-        evaluate(
-            "TripletMarginLoss",
-            triplet,
-            [anchor, positive, negative],
-            call,
-        )
+        let inputs = [anchor.into(), positive.into(), negative.into()];
+        evaluate("TripletMarginLoss", triplet, inputs, call)
     }
 
     fn inspect(
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
     ) -> Vec<Lint> {
-        role_lints("TripletMarginLoss", &anchor, &positive, &negative)
+        role_lints(
+            "TripletMarginLoss",
+            [anchor.into(), positive.into(), negative.into()],
+        )
     }
 }
 
 /// Evaluates the loss of that name.
-pub(super) fn evaluate<const D: usize>(
+pub(super) fn evaluate(
     loss: &'static str,
     triplet: Triplet,
-    inputs: [Tensor<D>; 3],
+    inputs: [AnyRank; 3],
     mut call: Call,
 ) -> Result<Evaluation, LossError> {
     let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
@@ -210,14 +210,14 @@ pub(super) fn evaluate<const D: usize>(
     check.holds(dtype, "margin", triplet.margin)?;
     check_measure(&check, dtype, triplet.measure)?;
     let rows = super::rows(&check, "embeddings", &shape)?;
-    if shape.num_elements() == 0 {
-        return Evaluation::empty(&check, call, rows, &inputs.each_ref());
+    if inputs[0].is_empty() {
+        return Evaluation::empty(&check, call, rows, &inputs);
     }
     let besides = Besides {
         weighted: call.is_weighted(),
         ..Besides::default()
     };
-    let tensors = fused::tensors(inputs.each_ref(), besides);
+    let tensors = fused::tensors(&inputs, besides);
     let swept = fused::is_there(&device, dtype, Family::Rows, tensors);
     let weights = call.weights(&check, &rows, &device, dtype, swept)?;
     if !swept {
@@ -228,7 +228,7 @@ pub(super) fn evaluate<const D: usize>(
         triplet,
         wish: call.wish(&weights, shape[0]),
     };
-    let outcome = fused::run(inputs, sweep, call.kept(shape.dims(), D - 1));
+    let outcome = fused::run(inputs, sweep, call.kept(&shape, shape.num_dims() - 1));
     if let Some(weights) = weights.filter(|_| check.reads() && outcome.invalid()) {
         weights.explain(&check)?;
     }
@@ -236,16 +236,12 @@ pub(super) fn evaluate<const D: usize>(
 }
 
 /// Suspicions about two roles that are the same.
-pub(super) fn role_lints<const D: usize>(
+pub(super) fn role_lints(
     loss: &'static str,
-    anchor: &Tensor<D>,
-    positive: &Tensor<D>,
-    negative: &Tensor<D>,
+    [anchor, positive, negative]: [AnyRank; 3],
 ) -> Vec<Lint> {
-    let same = |a: &Tensor<D>, b: &Tensor<D>| {
-        let equal = || a.clone().inner().equal(b.clone().inner()).all();
-        a.shape().num_elements() > 0 && equal().into_scalar::<u8>() == 1
-    };
+    let [anchor, positive, negative] = [anchor, positive, negative].map(|input| input.values());
+    let same = |a: &[f64], b: &[f64]| !a.is_empty() && a == b;
     let mut lints = Vec::new();
     let mut suspect = |rule, message: &str| {
         lints.push(Lint {
@@ -254,14 +250,14 @@ pub(super) fn role_lints<const D: usize>(
             message: message.to_string(),
         });
     };
-    if same(positive, negative) {
+    if same(&positive, &negative) {
         suspect(
             "positive-is-negative",
             "positive and negative are the same tensor: every triplet costs the margin, and nothing \
              can be learned.",
         );
     }
-    if same(anchor, positive) {
+    if same(&anchor, &positive) {
         suspect(
             "anchor-is-positive",
             "anchor and positive are the same tensor: the positive should be another sample like the \
@@ -272,14 +268,13 @@ pub(super) fn role_lints<const D: usize>(
 }
 
 /// The losses, computed with tensor operations.
-fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Losses {
+fn with_tensors(triplet: Triplet, inputs: [AnyRank; 3]) -> Losses {
     let Triplet {
         margin,
         swap,
         measure,
     } = triplet;
-    let wide = wide(inputs[0].dtype());
-    let [anchor, positive, negative] = inputs.each_ref().map(|input| untracked(input).cast(wide));
+    let [anchor, positive, negative] = distance::rows(inputs.each_ref());
     let to_positive = Apart::new(&anchor, &positive, measure);
     let to_negative = Apart::new(&anchor, &negative, measure);
     let between = swap.then(|| Apart::new(&positive, &negative, measure));
@@ -289,8 +284,8 @@ fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Los
     };
     let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
     let kept = value.dims();
-    let tracked = inputs.iter().any(|input| input.is_tracked());
-    let gradients = tracked.then(|| {
+    let mut gradients = Vec::new();
+    if inputs.iter().any(AnyRank::is_tracked) {
         let slope = slope();
         let share = between
             .as_ref()
@@ -309,32 +304,32 @@ fn with_tensors<const D: usize>(triplet: Triplet, inputs: [Tensor<D>; 3]) -> Los
             }
             _ => (pulled, -pushed),
         };
-        let gradients = [of_anchor, of_positive, of_negative];
-        inputs.iter().cloned().zip(gradients)
-    });
+        let of_inputs = [of_anchor, of_positive, of_negative];
+        gradients.extend(inputs.iter().cloned().zip(of_inputs));
+    }
     Losses {
         values: flat(value),
         part: 1.0,
         weights: None,
-        batch: kept[0],
-        graph: Graph::new(&inputs[0], kept, gradients.into_iter().flatten()),
+        batch: inputs[0].shape()[0],
+        graph: Graph::new(&inputs[0], kept, gradients),
     }
 }
 
 /// How far vectors are apart, and how that changes with them.
-struct Apart<const D: usize> {
-    value: Tensor<D>,
-    between: Between<D>,
+struct Apart {
+    value: Tensor<3>,
+    between: Between,
 }
 
 #[allow(clippy::large_enum_variant)] // There are two or three of them in a call.
-enum Between<const D: usize> {
-    Norm(Norm<D>),
-    Cosine(Cosine<D>),
+enum Between {
+    Norm(Norm),
+    Cosine(Cosine),
 }
 
-impl<const D: usize> Apart<D> {
-    fn new(from: &Tensor<D>, to: &Tensor<D>, measure: Measure) -> Self {
+impl Apart {
+    fn new(from: &Tensor<3>, to: &Tensor<3>, measure: Measure) -> Self {
         match measure {
             Measure::Norm { p, eps } => {
                 let norm = norm((from.clone() - to.clone()).plus(eps), p);
@@ -344,7 +339,7 @@ impl<const D: usize> Apart<D> {
                 }
             }
             Measure::Cosine { eps } => {
-                let cosine = Cosine::new([from, to], Short::AtLeast(eps));
+                let cosine = Cosine::new([from.clone(), to.clone()], Short::AtLeast(eps));
                 Self {
                     value: (-cosine.value.clone()).plus(1.0),
                     between: Between::Cosine(cosine),
@@ -354,7 +349,7 @@ impl<const D: usize> Apart<D> {
     }
 
     /// The derivatives with respect to both vectors, times a slope.
-    fn slopes(self, slope: Tensor<D>) -> [Tensor<D>; 2] {
+    fn slopes(self, slope: Tensor<3>) -> [Tensor<3>; 2] {
         match self.between {
             Between::Norm(norm) => {
                 let direction = norm.direction() * slope;

@@ -4,6 +4,7 @@ use super::rows;
 use super::triplet_margin::{evaluate, role_lints};
 use crate::distance::{cosine_similarity, norm_options, pairwise_distance};
 use crate::error::{Lint, LossError, LossErrorKind, or_panic};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::autodiff::in_context_of;
 use crate::kernels::definition::Definition;
 use crate::kernels::host::distance::Triplet;
@@ -20,7 +21,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 use core::any::type_name;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -368,6 +369,69 @@ impl Definition<2> for TripletHinge {
     }
 }
 
+/// The losses by a distance that there is a sweep for.
+fn built_in(
+    config: &TripletMarginWithDistanceLossConfig,
+    distance: Distance,
+    inputs: [AnyRank; 3],
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    distance.validate()?;
+    let triplet = Triplet {
+        margin: config.margin,
+        swap: config.swap,
+        measure: distance.measure(),
+    };
+    evaluate(NAME, triplet, inputs, call)
+}
+
+/// The shape of the rows of inputs that fit.
+fn checked(
+    check: &Check,
+    config: &TripletMarginWithDistanceLossConfig,
+    inputs: &[AnyRank; 3],
+) -> Result<Shape, LossError> {
+    let shape = super::check_triplet(check, inputs.each_ref())?;
+    check.holds(inputs[0].dtype(), "margin", config.margin)?;
+    rows(check, "embeddings", &shape)
+}
+
+/// What a distance function gave is one distance for each row.
+fn fits(check: &Check, names: &str, found: &Shape, rows: &Shape) -> Result<(), LossError> {
+    if found == rows {
+        return Ok(());
+    }
+    let message = format!(
+        "the distance function gave {} for {names}, but must give one distance for each row, {}.",
+        dims(found),
+        dims(rows)
+    );
+    Err(check.error(LossErrorKind::Shape, message))
+}
+
+/// The smaller of two distances; where they are equal, half of each.
+fn nearer(one: Tensor<1>, other: Tensor<1>) -> Tensor<1> {
+    let smaller = other.clone().lower(one.clone());
+    let equal = other.clone().equal(one.clone());
+    let half = (one.clone() + other.clone()) * 0.5;
+    one.mask_where(smaller, other).mask_where(equal, half)
+}
+
+/// The losses from the distances of rows.
+fn hinge(
+    check: &Check,
+    config: &TripletMarginWithDistanceLossConfig,
+    distances: [Tensor<1>; 2],
+    rows: Shape,
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    let definition = TripletHinge {
+        margin: config.margin,
+    };
+    let distances = distances.map(|of_rows| AnyRank::from(of_rows).shaped(rows.clone()));
+    Loss::new(check, definition, Rest::default(), [None, None]).evaluate(distances, call)
+}
+
 impl<const D: usize, F> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)>
     for TripletMarginWithDistanceLoss<F>
 where
@@ -389,71 +453,41 @@ where
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let TripletMarginWithDistanceLossConfig { margin, swap, .. } = self.config;
         let distance = &*self.distance.0;
         if let Some(distance) = distance.built_in() {
-            distance.validate()?;
-            let triplet = Triplet {
-                margin,
-                swap,
-                measure: distance.measure(),
-            };
-            return evaluate(NAME, triplet, [anchor, positive, negative], call);
+            let inputs = [anchor.into(), positive.into(), negative.into()];
+            return built_in(&self.config, distance, inputs, call);
         }
         let check = Check::new(NAME, &anchor.device(), call.waiting);
-        let shape = super::check_triplet(&check, [&anchor, &positive, &negative])?;
-        check.holds(anchor.dtype(), "margin", margin)?;
-        let rows = rows(&check, "embeddings", &shape)?;
-        if shape.num_elements() == 0 {
-            return Evaluation::empty(&check, call, rows, &[&anchor, &positive, &negative]);
+        let inputs = [&anchor, &positive, &negative].map(|input| input.clone().into());
+        let rows = checked(&check, &self.config, &inputs)?;
+        if inputs[0].is_empty() {
+            return Evaluation::empty(&check, call, rows, &inputs);
         }
         // Tensors of which one is tracked with checkpointing, and another is not, do not mix in Burn.
         let [anchor, positive, negative] = in_one_context([anchor, positive, negative]);
-        let mut kept = shape.dims::<D>();
-        kept[D - 1] = 1;
         let between = |names: &str, from: &Tensor<D>, to: &Tensor<D>| {
             let distances = distance.distances(from.clone(), to.clone());
             let (distances, found) = distances.into_flat();
-            if found != rows {
-                let message = format!(
-                    "the distance function gave {} for {names}, but must give one distance for each \
-                     row, {}.",
-                    dims(&found),
-                    dims(&rows)
-                );
-                return Err(check.error(LossErrorKind::Shape, message));
-            }
-            Ok(distances.reshape(kept))
+            fits(&check, names, &found, &rows)?;
+            Ok::<_, LossError>(distances)
         };
-        let to_positive: Tensor<D> = between("anchor and positive", &anchor, &positive)?;
+        let to_positive = between("anchor and positive", &anchor, &positive)?;
         let to_negative = between("anchor and negative", &anchor, &negative)?;
-        let nearest = match swap {
+        let nearest = match self.config.swap {
             true => {
                 let other = between("positive and negative", &positive, &negative)?;
-                let smaller = other.clone().lower(to_negative.clone());
-                let equal = other.clone().equal(to_negative.clone());
-                let half = (to_negative.clone() + other.clone()) * 0.5;
-                to_negative
-                    .mask_where(smaller, other)
-                    .mask_where(equal, half)
+                nearer(to_negative, other)
             }
             false => to_negative,
         };
-        Loss {
-            check: &check,
-            definition: TripletHinge { margin },
-            rest: Rest::default(),
-            required: [None, None],
-            rows: None,
-            weights: None,
-        }
-        .evaluate([to_positive, nearest], call.summed(D - 1))
+        hinge(&check, &self.config, [to_positive, nearest], rows, call)
     }
 
     fn inspect(
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
     ) -> Vec<Lint> {
-        role_lints(NAME, &anchor, &positive, &negative)
+        role_lints(NAME, [anchor.into(), positive.into(), negative.into()])
     }
 }

@@ -1,17 +1,18 @@
 //! The negative log-likelihood of numbers whose spread is predicted too.
 
 use crate::error::{Lint, LossError, LossErrorKind};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::autodiff::{Of, Slope, join, largest};
 use crate::kernels::definition::Definition;
 use crate::kernels::ops::Wanted;
 use crate::kernels::pointwise::{Along, Loss, Required, Rest};
-use crate::kernels::portable::{flat, least_normal, untracked, wide};
+use crate::kernels::portable::{least_normal, untracked, wide};
 use crate::kernels::real::Real;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::check::{Check, Found, dims, hyper_parameter, values};
+use crate::target::check::{Check, Found, dims, hyper_parameter};
 use crate::target::{Predicted, RegressionTarget, Variance};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -201,6 +202,99 @@ impl<const ROOT: bool> Definition<3> for Gaussian<ROOT> {
     }
 }
 
+impl GaussianNllLoss {
+    fn losses(
+        &self,
+        [predictions, targets]: [AnyRank; 2],
+        variance: Predicted,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = super::check_pair("GaussianNllLoss", [&predictions, &targets], &call)?;
+        let GaussianNllLossConfig { eps, full, .. } = self.config;
+        let dtype = predictions.dtype();
+        check.holds(dtype, "eps", eps)?;
+        // Nothing is divided by a variance that rounds to 0.
+        let eps = eps.max(least_normal(dtype));
+        let finite = super::finite_target(predictions.dtype());
+        let not_negative = Required {
+            rule: NOT_NEGATIVE,
+            explain: &negative,
+        };
+        let required = [None, Some(finite), Some(not_negative)];
+        match variance {
+            Predicted::Number(number) => {
+                if !(number.is_finite() && number >= 0.0) {
+                    let kind = LossErrorKind::Value {
+                        value: number,
+                        index: Vec::new(),
+                    };
+                    let message =
+                        format!("variance must be finite and at least 0, but is {number}.");
+                    return Err(check.error(kind, message));
+                }
+                // Its root is in range where it is not itself.
+                const LARGEST_IN_F32: f64 = 1e76;
+                let held = if number > LARGEST_IN_F32 { number } else { 0.0 };
+                check.holds(dtype, "variance", held)?;
+                let root = Along {
+                    numbers: vec![num_traits::Float::sqrt(number)],
+                    axis: 0,
+                };
+                let rest = Rest {
+                    flat: None,
+                    along: Some(root),
+                };
+                Loss::new(&check, Gaussian::<true> { eps, full }, rest, required)
+                    .evaluate([predictions, targets], call)
+            }
+            Predicted::Tensor { variance, given } => {
+                fits(&check, &predictions, &variance, given)?;
+                check.one_tracking(&[
+                    ("predictions", &predictions),
+                    ("targets", &targets),
+                    ("variance", &variance),
+                ])?;
+                let shape = predictions.shape();
+                if predictions.is_empty() {
+                    return nothing(&check, [predictions, targets], &variance, call);
+                }
+                let variance = match variance.shape() == shape {
+                    true => variance,
+                    // Its gradient is a sum along the row: that needs the digits.
+                    false => variance.cast(wide(dtype)).expanded(shape),
+                };
+                Loss::new(
+                    &check,
+                    Gaussian::<false> { eps, full },
+                    Rest::default(),
+                    required,
+                )
+                .evaluate([predictions, targets, variance], call)
+            }
+        }
+    }
+
+    fn lints(&self, targets: &AnyRank, variance: Predicted) -> Vec<Lint> {
+        let mut lints = super::inspect("GaussianNllLoss", targets);
+        let variances = match variance {
+            Predicted::Number(number) => vec![number],
+            Predicted::Tensor { variance, .. } => variance.values(),
+        };
+        let eps = self.config.eps;
+        if !variances.is_empty() && variances.iter().all(|&variance| variance <= eps) {
+            lints.push(Lint {
+                loss: "GaussianNllLoss",
+                rule: "variance-below-eps",
+                message: format!(
+                    "no variance of the batch is above eps, {eps}: the loss takes variances, not \
+                     their logarithms, and what is below eps counts as eps."
+                ),
+            });
+        }
+        lints
+    }
+}
+
 impl<const D: usize, T, V> Evaluate<(Tensor<D>, T, V)> for GaussianNllLoss
 where
     T: RegressionTarget<D>,
@@ -221,110 +315,24 @@ where
         (predictions, targets, variance): (Tensor<D>, T, V),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let targets = targets.into_tensor();
-        let check = super::check_pair("GaussianNllLoss", &predictions, &targets, &call)?;
-        let GaussianNllLossConfig { eps, full, .. } = self.config;
-        let dtype = predictions.dtype();
-        check.holds(dtype, "eps", eps)?;
-        // Nothing is divided by a variance that rounds to 0.
-        let eps = eps.max(least_normal(dtype));
-        let finite = super::finite_target(predictions.dtype());
-        let not_negative = Required {
-            rule: NOT_NEGATIVE,
-            explain: &negative,
-        };
-        let required = [None, Some(finite), Some(not_negative)];
-        match variance.into_predicted() {
-            Predicted::Number(number) => {
-                if !(number.is_finite() && number >= 0.0) {
-                    let kind = LossErrorKind::Value {
-                        value: number,
-                        index: Vec::new(),
-                    };
-                    let message =
-                        format!("variance must be finite and at least 0, but is {number}.");
-                    return Err(check.error(kind, message));
-                }
-                // Its root is in range where it is not itself.
-                const LARGEST_IN_F32: f64 = 1e76;
-                let held = if number > LARGEST_IN_F32 { number } else { 0.0 };
-                check.holds(dtype, "variance", held)?;
-                let root = Along {
-                    numbers: vec![num_traits::Float::sqrt(number)],
-                    axis: 0,
-                };
-                Loss {
-                    check: &check,
-                    definition: Gaussian::<true> { eps, full },
-                    rest: Rest {
-                        flat: None,
-                        along: Some(root),
-                    },
-                    required,
-                    rows: None,
-                    weights: None,
-                }
-                .evaluate([predictions, targets], call)
-            }
-            Predicted::Tensor { variance, given } => {
-                fits(&check, &predictions, &variance, given)?;
-                check.one_tracking([
-                    ("predictions", &predictions),
-                    ("targets", &targets),
-                    ("variance", &variance),
-                ])?;
-                if predictions.shape().num_elements() == 0 {
-                    return nothing(&check, [&predictions, &targets], &variance, call);
-                }
-                let variance = match variance.shape() == predictions.shape() {
-                    true => variance,
-                    // Its gradient is a sum along the row: that needs the digits.
-                    false => variance
-                        .cast(wide(predictions.dtype()))
-                        .expand(predictions.shape()),
-                };
-                Loss {
-                    check: &check,
-                    definition: Gaussian::<false> { eps, full },
-                    rest: Rest::default(),
-                    required,
-                    rows: None,
-                    weights: None,
-                }
-                .evaluate([predictions, targets, variance], call)
-            }
-        }
+        let operands = [predictions.into(), targets.into_any_rank()];
+        self.losses(operands, variance.into_predicted(), call)
     }
 
     fn inspect(&self, (_, targets, variance): (Tensor<D>, T, V)) -> Vec<Lint> {
-        let mut lints = super::inspect("GaussianNllLoss", &targets.into_tensor());
-        let variances = match variance.into_predicted() {
-            Predicted::Number(number) => vec![number],
-            Predicted::Tensor { variance, .. } => values(&variance),
-        };
-        let eps = self.config.eps;
-        if !variances.is_empty() && variances.iter().all(|&variance| variance <= eps) {
-            lints.push(Lint {
-                loss: "GaussianNllLoss",
-                rule: "variance-below-eps",
-                message: format!(
-                    "no variance of the batch is above eps, {eps}: the loss takes variances, not \
-                     their logarithms, and what is below eps counts as eps."
-                ),
-            });
-        }
-        lints
+        self.lints(&targets.into_any_rank(), variance.into_predicted())
     }
 }
 
 /// Checks that there is a variance for each prediction, or for each row.
-fn fits<const D: usize>(
+fn fits(
     check: &Check,
-    predictions: &Tensor<D>,
-    variance: &Tensor<D>,
+    predictions: &AnyRank,
+    variance: &AnyRank,
     given: usize,
 ) -> Result<(), LossError> {
     let shape = predictions.shape();
+    let rank = shape.num_dims();
     check.device(
         "predictions",
         &predictions.device(),
@@ -332,11 +340,11 @@ fn fits<const D: usize>(
         &variance.device(),
     )?;
     let mut of_rows = shape.clone();
-    of_rows[D - 1] = 1;
+    of_rows[rank - 1] = 1;
     let found = Shape::from(variance.shape()[..given].to_vec());
     if variance.shape() != shape && variance.shape() != of_rows {
-        let rows = Shape::from(shape[..D - 1].to_vec());
-        let per_row = match D {
+        let rows = Shape::from(shape[..rank - 1].to_vec());
+        let per_row = match rank {
             1 => dims(&of_rows),
             _ => format!("{} or {}", dims(&rows), dims(&of_rows)),
         };
@@ -353,25 +361,25 @@ fn fits<const D: usize>(
     let narrowed = variance.dtype() == DType::F64 && predictions.dtype() != DType::F64;
     if check.reads() && narrowed {
         // What is finite as it was given must be so in the narrower type.
-        let values = flat(untracked(variance));
+        let values = untracked(variance).flat();
         let infinite = values.clone().is_inf();
         let held = Rule::between(f64::NEG_INFINITY, largest(DType::F32)).or_nan();
         let values = values.mask_fill(infinite, 0.0);
         check.each_in(&found, predictions.dtype(), &values, held, too_large)?;
     }
-    if check.reads() && (variance.shape() != shape || given != D) {
+    if check.reads() && (variance.shape() != shape || given != rank) {
         // So that the index is one of what was given, and not of what it is expanded to.
-        let values = flat(untracked(variance));
+        let values = untracked(variance).flat();
         check.each_in(&found, predictions.dtype(), &values, NOT_NEGATIVE, negative)?;
     }
     Ok(())
 }
 
 /// No loss, of no predictions; but a variance of rows has a shape, and so a gradient, of its own.
-fn nothing<const D: usize>(
+fn nothing(
     check: &Check,
-    inputs: [&Tensor<D>; 2],
-    variance: &Tensor<D>,
+    inputs: [AnyRank; 2],
+    variance: &AnyRank,
     call: Call,
 ) -> Result<Evaluation, LossError> {
     let each = matches!(call.wanted, Wanted::Each);
@@ -380,8 +388,10 @@ fn nothing<const D: usize>(
         return Ok(found);
     }
     let slope = Slope {
-        gradient: untracked(variance).zeros_like(),
-        kept: [1; D],
+        gradient: untracked(variance)
+            .layers([1, variance.shape().num_elements(), 1])
+            .zeros_like(),
+        kept: [1; 3],
         of: Of::Loss,
     };
     Ok(Evaluation {

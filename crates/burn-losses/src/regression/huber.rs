@@ -1,6 +1,7 @@
 //! The squared error, linear far from zero.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -151,6 +152,20 @@ impl Definition<2> for Huber {
     }
 }
 
+impl HuberLoss {
+    pub(super) fn losses(
+        &self,
+        [predictions, targets]: [AnyRank; 2],
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let definition = Huber {
+            delta: self.config.delta,
+        };
+        let check = super::check_pair("HuberLoss", [&predictions, &targets], &call)?;
+        super::evaluate(&check, definition, [predictions, targets], call)
+    }
+}
+
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberLoss {
     type Unreduced = Tensor<D>;
 
@@ -167,15 +182,10 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberL
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let definition = Huber {
-            delta: self.config.delta,
-        };
-        let targets = targets.into_tensor();
-        let check = super::check_pair("HuberLoss", &predictions, &targets, &call)?;
-        super::evaluate(&check, definition, [predictions, targets], call)
+        self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        super::inspect("HuberLoss", &targets.into_tensor())
+        super::inspect("HuberLoss", &targets.into_any_rank())
     }
 }

@@ -1,6 +1,7 @@
 //! The absolute error.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -127,6 +128,17 @@ impl Definition<2> for AbsoluteError {
     }
 }
 
+impl L1Loss {
+    pub(super) fn losses(
+        &self,
+        [predictions, targets]: [AnyRank; 2],
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = super::check_pair("L1Loss", [&predictions, &targets], &call)?;
+        super::evaluate(&check, AbsoluteError, [predictions, targets], call)
+    }
+}
+
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss {
     type Unreduced = Tensor<D>;
 
@@ -143,12 +155,10 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let targets = targets.into_tensor();
-        let check = super::check_pair("L1Loss", &predictions, &targets, &call)?;
-        super::evaluate(&check, AbsoluteError, [predictions, targets], call)
+        self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        super::inspect("L1Loss", &targets.into_tensor())
+        super::inspect("L1Loss", &targets.into_any_rank())
     }
 }

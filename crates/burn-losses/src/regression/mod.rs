@@ -49,42 +49,35 @@ pub use poisson_nll::{PoissonNllLoss, PoissonNllLossConfig};
 pub use smooth_l1::{SmoothL1Loss, SmoothL1LossConfig};
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::autodiff::largest;
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::portable::wide;
 use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluation};
-use crate::target::check::{Check, Found, shown, values};
+use crate::target::check::{Check, Found, shown};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
 
 /// The losses of predictions and targets that [fit](check_pair), by a definition that depends on their
 /// difference alone: the derivative with respect to the target is the negative one.
-fn evaluate<const D: usize>(
+fn evaluate(
     check: &Check,
     definition: impl Definition<2>,
-    operands: [Tensor<D>; 2],
+    operands: [AnyRank; 2],
     call: Call,
 ) -> Result<Evaluation, LossError> {
-    Loss {
-        check,
-        definition,
-        rest: Rest::default(),
-        required: [None, Some(finite_target(operands[0].dtype()))],
-        rows: None,
-        weights: None,
-    }
-    .evaluate(operands, call)
+    let required = [None, Some(finite_target(operands[0].dtype()))];
+    Loss::new(check, definition, Rest::default(), required).evaluate(operands, call)
 }
 
 /// The checks of predictions and targets that the host can do.
-fn check_pair<const D: usize>(
+fn check_pair(
     loss: &'static str,
-    predictions: &Tensor<D>,
-    targets: &Tensor<D>,
+    [predictions, targets]: [&AnyRank; 2],
     call: &Call,
 ) -> Result<Check, LossError> {
     let device = predictions.device();
@@ -97,7 +90,7 @@ fn check_pair<const D: usize>(
         "targets",
         &targets.shape(),
     )?;
-    check.one_tracking([("predictions", predictions), ("targets", targets)])?;
+    check.one_tracking(&[("predictions", predictions), ("targets", targets)])?;
     Ok(check)
 }
 
@@ -129,9 +122,9 @@ fn finite(dtype: DType, least: f64, explain: &dyn Fn(&Found) -> String) -> Requi
 }
 
 /// Suspicions about targets that are numbers.
-fn inspect<const D: usize>(loss: &'static str, targets: &Tensor<D>) -> Vec<Lint> {
+fn inspect(loss: &'static str, targets: &AnyRank) -> Vec<Lint> {
     let dtype = targets.dtype();
-    let targets = values(targets);
+    let targets = targets.values();
     let mut lints = Vec::new();
     if let [first, rest @ ..] = targets.as_slice()
         && !rest.is_empty()

@@ -1,6 +1,7 @@
 //! The squared error.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -132,6 +133,17 @@ impl Definition<2> for SquaredError {
     }
 }
 
+impl MseLoss {
+    pub(super) fn losses(
+        &self,
+        [predictions, targets]: [AnyRank; 2],
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let check = super::check_pair("MseLoss", [&predictions, &targets], &call)?;
+        super::evaluate(&check, SquaredError, [predictions, targets], call)
+    }
+}
+
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLoss {
     type Unreduced = Tensor<D>;
 
@@ -148,12 +160,10 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLos
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let targets = targets.into_tensor();
-        let check = super::check_pair("MseLoss", &predictions, &targets, &call)?;
-        super::evaluate(&check, SquaredError, [predictions, targets], call)
+        self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        super::inspect("MseLoss", &targets.into_tensor())
+        super::inspect("MseLoss", &targets.into_any_rank())
     }
 }

@@ -1,6 +1,7 @@
 //! The negative log-likelihood of counts.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::pointwise::{Loss, Required, Rest};
 use crate::kernels::portable::least_normal;
@@ -9,8 +10,8 @@ use crate::kernels::rule::Rule;
 use crate::loss::{Call, Evaluate, Evaluation};
 use crate::module::loss_module;
 use crate::reduction::Reduction;
-use crate::target::CountTarget;
-use crate::target::check::{Check, Found, hyper_parameter, shown, values};
+use crate::target::check::{Check, Found, hyper_parameter, shown};
+use crate::target::{CountTarget, Target};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -196,10 +197,27 @@ impl<const LOG_INPUT: bool, const FULL: bool> Definition<2> for Poisson<LOG_INPU
 }
 
 impl PoissonNllLoss {
-    fn of<const LOG_INPUT: bool, const FULL: bool, const D: usize>(
+    pub(super) fn losses(
         &self,
-        predictions: Tensor<D>,
-        targets: impl CountTarget<D>,
+        predictions: AnyRank,
+        targets: Target,
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let PoissonNllLossConfig {
+            log_input, full, ..
+        } = self.config;
+        match (log_input, full) {
+            (true, true) => self.of::<true, true>(predictions, targets, call),
+            (true, false) => self.of::<true, false>(predictions, targets, call),
+            (false, true) => self.of::<false, true>(predictions, targets, call),
+            (false, false) => self.of::<false, false>(predictions, targets, call),
+        }
+    }
+
+    fn of<const LOG_INPUT: bool, const FULL: bool>(
+        &self,
+        predictions: AnyRank,
+        targets: Target,
         call: Call,
     ) -> Result<Evaluation, LossError> {
         let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
@@ -214,15 +232,9 @@ impl PoissonNllLoss {
             eps: self.config.eps,
             least: least_normal(predictions.dtype()),
         };
-        Loss {
-            check: &check,
-            definition,
-            rest: Rest::flat(targets.flat()),
-            required: [(!LOG_INPUT).then_some(rate), Some(count)],
-            rows: None,
-            weights: None,
-        }
-        .evaluate([predictions], call)
+        let required = [(!LOG_INPUT).then_some(rate), Some(count)];
+        Loss::new(&check, definition, Rest::flat(targets.values), required)
+            .evaluate([predictions], call)
     }
 }
 
@@ -242,37 +254,31 @@ impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllL
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let PoissonNllLossConfig {
-            log_input, full, ..
-        } = self.config;
-        match (log_input, full) {
-            (true, true) => self.of::<true, true, D>(predictions, targets, call),
-            (true, false) => self.of::<true, false, D>(predictions, targets, call),
-            (false, true) => self.of::<false, true, D>(predictions, targets, call),
-            (false, false) => self.of::<false, false, D>(predictions, targets, call),
-        }
+        self.losses(predictions.into(), targets.erased(), call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        let targets: Tensor<1> = targets.into_flat(FloatDType::F32);
-        let mut lints = super::inspect("PoissonNllLoss", &targets);
-        if let Some(part) = values(&targets)
-            .into_iter()
-            .find(|count| count % 1.0 != 0.0)
-        {
-            lints.push(Lint {
-                loss: "PoissonNllLoss",
-                rule: "not-whole",
-                message: format!(
-                    "a target is {}, which nobody counted: are the targets scaled? Counts stay as \
-                     they are; a rate over another time or area is weighted by it in \
-                     forward_weighted.",
-                    shown(part, DType::F32)
-                ),
-            });
-        }
-        lints
+        lints(targets.erased())
     }
+}
+
+fn lints(targets: Target) -> Vec<Lint> {
+    let targets = AnyRank::from(targets.values.cast(FloatDType::F32));
+    let mut lints = super::inspect("PoissonNllLoss", &targets);
+    let part = targets
+        .values()
+        .into_iter()
+        .find(|count| count % 1.0 != 0.0);
+    lints.extend(part.map(|part| Lint {
+        loss: "PoissonNllLoss",
+        rule: "not-whole",
+        message: format!(
+            "a target is {}, which nobody counted: are the targets scaled? Counts stay as they are; a \
+             rate over another time or area is weighted by it in forward_weighted.",
+            shown(part, DType::F32)
+        ),
+    }));
+    lints
 }
 
 fn no_count(found: &Found) -> String {

@@ -1,6 +1,7 @@
 //! The absolute error, squared near zero.
 
 use crate::error::{Lint, LossError};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::definition::Definition;
 use crate::kernels::real::Real;
 use crate::loss::{Call, Evaluate, Evaluation};
@@ -159,6 +160,23 @@ impl Definition<2> for SmoothAbsoluteError {
     }
 }
 
+impl SmoothL1Loss {
+    pub(super) fn losses(
+        &self,
+        [predictions, targets]: [AnyRank; 2],
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let beta = self.config.beta;
+        let definition = SmoothAbsoluteError { beta };
+        let check = super::check_pair("SmoothL1Loss", [&predictions, &targets], &call)?;
+        // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
+        const LARGEST_IN_F32: f64 = 1e70;
+        let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
+        check.holds(predictions.dtype(), "beta", held)?;
+        super::evaluate(&check, definition, [predictions, targets], call)
+    }
+}
+
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for SmoothL1Loss {
     type Unreduced = Tensor<D>;
 
@@ -175,18 +193,10 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Smooth
         (predictions, targets): (Tensor<D>, T),
         call: Call,
     ) -> Result<Evaluation, LossError> {
-        let beta = self.config.beta;
-        let definition = SmoothAbsoluteError { beta };
-        let targets = targets.into_tensor();
-        let check = super::check_pair("SmoothL1Loss", &predictions, &targets, &call)?;
-        // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
-        const LARGEST_IN_F32: f64 = 1e70;
-        let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
-        check.holds(predictions.dtype(), "beta", held)?;
-        super::evaluate(&check, definition, [predictions, targets], call)
+        self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 
     fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        super::inspect("SmoothL1Loss", &targets.into_tensor())
+        super::inspect("SmoothL1Loss", &targets.into_any_rank())
     }
 }

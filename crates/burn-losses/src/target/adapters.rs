@@ -1,15 +1,16 @@
 //! From one target format to another.
 
 use super::check::{Check, dims, integers};
-use super::{BinaryTarget, ClassIds, Classes, SignTarget};
+use super::{BinaryTarget, ClassIds, Readable, SignTarget};
 use crate::classification::{label_lists, multi_hot_rows, one_hot_rows};
 use crate::error::{LossError, LossErrorKind, or_panic};
+use crate::kernels::any_rank::layers;
 use crate::kernels::portable::{or_nan, shaped};
 use crate::kernels::rule::Rule;
 use crate::loss::{LowerRank, without};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
+use burn::tensor::{DType, Device, FloatDType, Int, Shape, Tensor, TensorData, activation};
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
 ///
@@ -38,16 +39,19 @@ pub fn one_hot<const D: usize, T: ClassIds<D>>(
         let message = "classes is 0: there is no class for an id to be.".into();
         or_panic(Err(check.error(LossErrorKind::Config, message)))
     }
-    or_panic(existing_axis::<D>(&check, class_axis));
-    let Classes::Ids(ids) = ids.into_classes(class_axis) else {
-        unreachable!("class ids are no probabilities")
-    };
-    if ids.shape().num_elements() == 0 {
-        let mut shape = ids.dims();
-        shape[class_axis] = classes;
-        return Tensor::zeros(shape, (&device, DType::F32));
+    or_panic(existing_axis(&check, class_axis, D));
+    let ids = ids.erased();
+    let mut shape = ids.shape.to_vec();
+    shape.insert(class_axis, classes);
+    let shape = Shape::from(shape);
+    match shape.num_elements() {
+        0 => Tensor::zeros(shape, (&device, DType::F32)),
+        _ => {
+            let layers = layers(&shape, class_axis);
+            let rows = or_panic(one_hot_rows(&check, ids, layers, DType::F32));
+            rows.reshape(shape)
+        }
     }
-    or_panic(one_hot_rows(&check, ids, class_axis, classes, DType::F32))
 }
 
 /// The class of each one-hot row (or the likeliest class of each row of probabilities) along
@@ -73,7 +77,7 @@ where
     Tensor<D>: LowerRank,
 {
     let check = Check::new("class_ids", &rows.device(), false);
-    or_panic(existing_axis::<D>(&check, class_axis));
+    or_panic(existing_axis(&check, class_axis, D));
     let shape = without(&rows.shape(), class_axis);
     if rows.dims()[class_axis] == 0 {
         let message = format!("the rows {} have no classes.", dims(&rows.shape()));
@@ -109,17 +113,20 @@ pub fn label_ids<const D: usize, T: BinaryTarget<D>>(
 ) -> Tensor<D, Int> {
     let device = multi_hot.device().without_autodiff();
     let check = Check::new("label_ids", &device, false);
-    or_panic(existing_axis::<D>(&check, class_axis));
-    let shape = multi_hot.shape().dims();
+    or_panic(existing_axis(&check, class_axis, D));
+    let shape = multi_hot.shape();
     let labels = one_of(
-        multi_hot.into_flat(FloatDType::F32),
+        multi_hot.flat().cast(FloatDType::F32),
         "label_ids",
         "label",
         [0.0, 1.0],
     );
-    match shape.contains(&0) {
-        true => Tensor::empty(shape, &device),
-        false => label_lists(shaped(labels, shape), class_axis),
+    match shape.num_elements() {
+        0 => Tensor::empty(shape, &device),
+        _ => {
+            let rows = labels.reshape(layers(&shape, class_axis));
+            label_lists(rows).reshape(shape)
+        }
     }
 }
 
@@ -143,12 +150,13 @@ pub fn label_ids<const D: usize, T: BinaryTarget<D>>(
 pub fn multi_hot<const D: usize>(label_ids: Tensor<D, Int>, class_axis: usize) -> Tensor<D> {
     let device = label_ids.device().without_autodiff();
     let check = Check::new("multi_hot", &device, false);
-    or_panic(existing_axis::<D>(&check, class_axis));
+    or_panic(existing_axis(&check, class_axis, D));
+    let shape = label_ids.dims();
     match label_ids.shape().num_elements() {
-        0 => Tensor::zeros(label_ids.dims(), (&device, DType::F32)),
+        0 => Tensor::zeros(shape, (&device, DType::F32)),
         _ => {
-            let rows = multi_hot_rows(&check, label_ids.inner(), class_axis, DType::F32);
-            or_panic(rows)
+            let rows = multi_hot_rows(&check, label_ids.erased(), class_axis, DType::F32);
+            or_panic(rows).reshape(shape)
         }
     }
 }
@@ -170,7 +178,7 @@ pub fn multi_hot<const D: usize>(label_ids: Tensor<D, Int>, class_axis: usize) -
 pub fn signs<const D: usize, T: BinaryTarget<D>>(labels: T) -> Tensor<D> {
     let shape = labels.shape();
     let labels = one_of(
-        labels.into_flat(FloatDType::F32),
+        labels.flat().cast(FloatDType::F32),
         "signs",
         "label",
         [0.0, 1.0],
@@ -239,7 +247,7 @@ fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 
 #[track_caller]
 pub fn log_probs<const D: usize>(logits: Tensor<D>, class_axis: usize) -> Tensor<D> {
     let check = Check::new("log_probs", &logits.device(), false);
-    or_panic(existing_axis::<D>(&check, class_axis));
+    or_panic(existing_axis(&check, class_axis, D));
     match logits.shape().num_elements() {
         // No backend takes a softmax of nothing.
         0 => logits,
@@ -248,11 +256,11 @@ pub fn log_probs<const D: usize>(logits: Tensor<D>, class_axis: usize) -> Tensor
 }
 
 /// The axis must be one of those of a tensor of rank `D`.
-fn existing_axis<const D: usize>(check: &Check, class_axis: usize) -> Result<(), LossError> {
-    if class_axis < D {
+fn existing_axis(check: &Check, class_axis: usize, rank: usize) -> Result<(), LossError> {
+    if class_axis < rank {
         return Ok(());
     }
-    let message = format!("class_axis {class_axis} is not an axis of rank {D}.");
+    let message = format!("class_axis {class_axis} is not an axis of rank {rank}.");
     Err(check.error(LossErrorKind::Config, message))
 }
 

@@ -1,10 +1,11 @@
 //! The rules for shapes and values, and their messages.
 
-use super::Readable;
-use crate::checks::reads_values;
+use super::Target;
+use crate::checks::{computes_by_shaders, reads_values};
 use crate::error::{LossError, LossErrorKind};
+use crate::kernels::any_rank::AnyRank;
 use crate::kernels::autodiff::largest;
-use crate::kernels::portable::wide;
+use crate::kernels::portable::{AXIS, wide};
 use crate::kernels::rule::Rule;
 use alloc::boxed::Box;
 use alloc::format;
@@ -90,8 +91,12 @@ impl Check {
     /// The float type must be one the device computes with: on some accelerators any other gives
     /// garbage without an error.
     pub(crate) fn dtype(&self, device: &Device, dtype: DType) -> Result<(), LossError> {
-        let rare = matches!(dtype, DType::F16 | DType::BF16);
-        if rare && !device.supports_dtype(dtype) {
+        let missing = match dtype {
+            DType::F16 | DType::BF16 => !device.supports_dtype(dtype),
+            DType::F64 => computes_by_shaders(device),
+            _ => false,
+        };
+        if missing {
             return Err(self.error(
                 LossErrorKind::DType,
                 format!(
@@ -124,15 +129,12 @@ impl Check {
     }
 
     /// Inputs that are tracked must be so in one way: Burn cannot put others into one graph.
-    pub(crate) fn one_tracking<const D: usize, const N: usize>(
-        &self,
-        inputs: [(&str, &Tensor<D>); N],
-    ) -> Result<(), LossError> {
+    pub(crate) fn one_tracking(&self, inputs: &[(&str, &AnyRank)]) -> Result<(), LossError> {
         let mut tracked = inputs.iter().filter(|(_, input)| input.is_tracked());
         let Some((first, input)) = tracked.next() else {
             return Ok(());
         };
-        let checkpointed = |input: &Tensor<D>| {
+        let checkpointed = |input: &AnyRank| {
             input.gradient_checkpointing_strategy() == Some(GradientCheckpointingStrategy::Balanced)
         };
         let Some((other, _)) =
@@ -184,8 +186,8 @@ impl Check {
         }
     }
 
-    pub(crate) fn untracked(&self, name: &str, tensor: &impl Readable) -> Result<(), LossError> {
-        if tensor.is_tracked() {
+    pub(crate) fn untracked(&self, name: &str, target: &Target) -> Result<(), LossError> {
+        if target.is_tracked {
             return Err(self.error(
                 LossErrorKind::TrackedTarget,
                 format!(
@@ -227,17 +229,17 @@ impl Check {
     }
 
     /// A target with a value for each element of the input, and no gradient.
-    pub(crate) fn target_per_element<const D: usize>(
+    pub(crate) fn target_per_element(
         &self,
         name: &str,
-        input: &Tensor<D>,
-        targets: &impl Readable,
+        input: &AnyRank,
+        targets: &Target,
     ) -> Result<(), LossError> {
         let device = input.device();
         self.dtype(&device, input.dtype())?;
-        self.device(name, &device, "targets", &targets.device())?;
+        self.device(name, &device, "targets", &targets.device)?;
         self.untracked("targets", targets)?;
-        self.same_shape(name, &input.shape(), "targets", &targets.shape())
+        self.same_shape(name, &input.shape(), "targets", &targets.shape)
     }
 
     pub(crate) fn at_least_rank_2(&self, rank: usize, what: &str) -> Result<(), LossError> {
@@ -348,6 +350,32 @@ impl Check {
         }
     }
 
+    /// The rule for the values at some positions of layers, which were a tensor of the given shape: an error with
+    /// `explain`'s text for the first that breaks it. They are read.
+    pub(crate) fn picked(
+        &self,
+        shape: &Shape,
+        tensor: &Tensor<3>,
+        mut positions: impl Iterator<Item = usize>,
+        rule: Rule,
+        explain: impl FnOnce(&Found) -> String,
+    ) -> Result<(), LossError> {
+        let data = self.data(tensor)?;
+        let values: Vec<f64> = data.iter().collect();
+        match positions.find(|&at| !rule.holds(&values[at])) {
+            Some(at) => {
+                let found = Found {
+                    value: values[at],
+                    index: unravel(at, shape),
+                    computed: wide(tensor.dtype()).into(),
+                    data: &data,
+                };
+                Err(self.found(found, explain))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The error for a value that was found.
     fn found(&self, found: Found, explain: impl FnOnce(&Found) -> String) -> LossError {
         let message = explain(&found);
@@ -355,29 +383,29 @@ impl Check {
         self.error(LossErrorKind::Value { value, index }, message)
     }
 
-    /// The rule for rows along `axis`, that the entries sum to 1; or, where the entries are
-    /// `logarithms`, what they are the logarithms of.
-    pub(crate) fn rows_sum_to_one<const D: usize>(
+    /// The rule for rows along the axis of layers, which was `axis` of the given shape: that the entries sum to
+    /// 1; or, where the entries are `logarithms`, what they are the logarithms of.
+    pub(crate) fn rows_sum_to_one(
         &self,
-        tensor: &Tensor<D>,
-        axis: usize,
+        tensor: &Tensor<3>,
+        (shape, axis): (&Shape, usize),
         tolerance: f64,
         logarithms: bool,
         explain: impl FnOnce(&Found) -> String,
-    ) -> Result<Option<Tensor<D, Bool>>, LossError> {
+    ) -> Result<Option<Tensor<3, Bool>>, LossError> {
         if !self.reads {
             let parts = match logarithms {
                 true => tensor.clone().exp(),
                 false => tensor.clone(),
             };
-            let sum = parts.sum_dim(axis);
+            let sum = parts.sum_dim(AXIS);
             return Ok(Some((sum - 1.0).abs().lower_equal_scalar(tolerance)));
         }
         let data = self.data(tensor)?;
-        let shape = tensor.shape();
+        let layers = tensor.dims();
         let sums = match logarithms {
-            true => row_sums(&data, &shape, axis, num_traits::Float::exp),
-            false => row_sums(&data, &shape, axis, |part| part),
+            true => row_sums(data.iter(), layers, num_traits::Float::exp),
+            false => row_sums(data.iter(), layers, |part| part),
         };
         let off = |sum: &f64| (*sum - 1.0).abs() > tolerance || sum.is_nan();
         match sums.iter().position(off) {
@@ -396,13 +424,13 @@ impl Check {
         }
     }
 
-    /// Every id is a class or ignored. `ids` keeps the class axis at length 1; the index in the
-    /// message does not have it. Which ids are valid is for the caller to find out where the values
-    /// are not read: `Ok(false)`. `ignored` is absent where no id can be.
-    pub(crate) fn class_ids<const D: usize>(
+    /// Every id is a class or ignored; the ids are flattened from a tensor of the given shape, which has no
+    /// class axis. Which ids are valid is for the caller to find out where the values are not read:
+    /// `Ok(false)`. `ignored` is absent where no id can be.
+    pub(crate) fn class_ids(
         &self,
-        ids: &Tensor<D, Int>,
-        class_axis: usize,
+        ids: &Tensor<1, Int>,
+        shape: &Shape,
         classes: usize,
         ignored: Option<&[i64]>,
     ) -> Result<bool, LossError> {
@@ -419,8 +447,7 @@ impl Check {
         let Some((at, id)) = found else {
             return Ok(true);
         };
-        let mut index = unravel(at, &ids.shape());
-        index.remove(class_axis);
+        let index = unravel(at, shape);
         let past_the_end = id == classes as i128;
         let hint = if past_the_end && !integers(&data).any(|id| id == 0) {
             "Are the ids 1-based? Subtract 1. "
@@ -482,13 +509,12 @@ fn computed_in(dtype: DType) -> String {
     format!("{dtype:?}, in which this is computed (up to {largest}),")
 }
 
-/// A row is valid where all its entries and the row itself are.
-pub(crate) fn whole_rows<const D: usize>(
-    entries: Option<Tensor<D, Bool>>,
-    rows: Option<Tensor<D, Bool>>,
-    axis: usize,
-) -> Option<Tensor<D, Bool>> {
-    Some(entries?.all_dim(axis).bool_and(rows?))
+/// A row along the axis of layers is valid where all its entries and the row itself are.
+pub(crate) fn whole_rows(
+    entries: Option<Tensor<3, Bool>>,
+    rows: Option<Tensor<3, Bool>>,
+) -> Option<Tensor<3, Bool>> {
+    Some(entries?.all_dim(AXIS).bool_and(rows?))
 }
 
 /// A value that broke a rule.
@@ -544,12 +570,6 @@ pub(crate) fn integers(data: &TensorData) -> Box<dyn Iterator<Item = i128> + '_>
     }
 }
 
-/// The values of a float tensor on the host.
-pub(crate) fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    let data = tensor.clone().inner().into_data();
-    data.iter::<f64>().collect()
-}
-
 /// The first value that satisfies `such`, and where it is.
 fn position(data: &TensorData, such: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
     if let Ok(values) = data.as_slice::<f32>() {
@@ -561,18 +581,14 @@ fn position(data: &TensorData, such: impl Fn(f64) -> bool) -> Option<(usize, f64
         .find(|&(_, value)| such(value))
 }
 
-/// The sum of each row along `axis`.
+/// The sum of each row along the axis of layers.
 pub(crate) fn row_sums(
-    data: &TensorData,
-    shape: &Shape,
-    axis: usize,
+    values: impl Iterator<Item = f64>,
+    [outer, classes, inner]: [usize; 3],
     part: impl Fn(f64) -> f64,
 ) -> Vec<f64> {
-    let inner: usize = shape.as_slice()[axis + 1..].iter().product();
-    let classes = shape[axis];
-    let rows = shape.num_elements().checked_div(classes).unwrap_or(0);
-    let mut sums = alloc::vec![0.0; rows];
-    for (at, value) in data.iter::<f64>().enumerate() {
+    let mut sums = alloc::vec![0.0; outer * inner];
+    for (at, value) in values.enumerate() {
         let row = at / (classes * inner) * inner + at % inner;
         sums[row] += part(value);
     }

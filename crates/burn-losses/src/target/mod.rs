@@ -27,9 +27,10 @@ pub use adapters::{
     triplets,
 };
 
+use crate::kernels::any_rank::AnyRank;
 use crate::loss::{LowerRank, Unreduced};
 use burn::tensor::{Bool, Int, Shape, Tensor};
-pub(crate) use sealed::{Flat, Readable};
+pub(crate) use sealed::{Flat, Readable, Target};
 
 mod sealed {
     /// Seals what may be a number instead of a tensor.
@@ -37,24 +38,47 @@ mod sealed {
     impl SealedVariance for f64 {}
     impl<const D: usize> SealedVariance for burn::tensor::Tensor<D> {}
 
-    use crate::kernels::portable::flat;
-    use burn::tensor::{Bool, Device, FloatDType, Int, Shape, Tensor};
+    use crate::kernels::any_rank::AnyRank;
+    use crate::kernels::portable::wide;
+    use burn::tensor::{Bool, DType, Device, FloatDType, Int, Shape, Tensor};
 
     /// What the checks ask of any target or weight. Nobody else can implement it, which seals the
     /// traits of this module.
-    pub trait Readable {
+    pub trait Readable: Sized {
         fn shape(&self) -> Shape;
         fn device(&self) -> Device;
         fn is_tracked(&self) -> bool;
-        /// The values in order, outside of the autodiff graph; 0 and 1 for `Bool`.
-        fn into_flat(self, dtype: FloatDType) -> Tensor<1>
-        where
-            Self: Sized,
-        {
-            self.flat().cast(dtype)
-        }
         /// The values in order, of whatever type, outside of the autodiff graph.
         fn flat(self) -> Flat;
+        /// The target without its type.
+        fn erased(self) -> Target {
+            Target {
+                shape: self.shape(),
+                device: self.device(),
+                is_tracked: self.is_tracked(),
+                values: self.flat(),
+            }
+        }
+    }
+
+    /// A target, or weights, of any type and rank.
+    #[derive(Clone, Debug)]
+    pub struct Target {
+        pub values: Flat,
+        pub shape: Shape,
+        pub device: Device,
+        pub is_tracked: bool,
+    }
+
+    impl Target {
+        /// The same target with other floats.
+        pub fn map(self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Self {
+            let values = match self.values {
+                Flat::Float(values) => Flat::Float(map(values)),
+                others => others,
+            };
+            Self { values, ..self }
+        }
     }
 
     /// Values in order, of whatever type.
@@ -72,6 +96,34 @@ mod sealed {
                 Self::Float(values) => values.cast(dtype),
                 Self::Int(values) => values.cast(dtype),
                 Self::Bool(values) => values.cast(dtype),
+            }
+        }
+
+        /// The values beside inputs of the given type: in the type in which those are computed, but floats
+        /// in a wider one if they were given so.
+        pub fn wide(self, inputs: DType) -> Tensor<1> {
+            match self {
+                Self::Float(values) => {
+                    let dtype = wide(values.dtype());
+                    values.cast(dtype)
+                }
+                others => others.cast(wide(inputs)),
+            }
+        }
+
+        /// The integers, where only integers can be given.
+        pub fn integers(self) -> Tensor<1, Int> {
+            match self {
+                Self::Int(values) => values,
+                _ => unreachable!("ids are integers"),
+            }
+        }
+
+        pub fn dtype(&self) -> DType {
+            match self {
+                Self::Float(values) => values.dtype(),
+                Self::Int(values) => values.dtype(),
+                Self::Bool(values) => values.dtype(),
             }
         }
 
@@ -95,7 +147,7 @@ mod sealed {
             Tensor::is_tracked(self)
         }
         fn flat(self) -> Flat {
-            Flat::Float(flat(self.inner()))
+            Flat::Float(AnyRank::from(self).inner().flat())
         }
     }
 
@@ -111,11 +163,11 @@ mod sealed {
         }
         fn flat(self) -> Flat {
             let count = Tensor::shape(&self).num_elements();
-            match count {
+            Flat::Int(match count {
                 // Burn's own reshape takes a length of 0 for "as before".
-                0 => Flat::Float(flat(self.inner().float())),
-                _ => Flat::Int(self.inner().reshape([count])),
-            }
+                0 => Tensor::empty([0], (&self.device(), self.dtype())),
+                _ => self.inner().reshape([count]),
+            })
         }
     }
 
@@ -131,22 +183,12 @@ mod sealed {
         }
         fn flat(self) -> Flat {
             let count = Tensor::shape(&self).num_elements();
-            match count {
-                0 => Flat::Float(flat(self.inner().float())),
-                _ => Flat::Bool(self.inner().reshape([count])),
-            }
+            Flat::Bool(match count {
+                0 => Tensor::empty([0], &self.device()),
+                _ => self.inner().reshape([count]),
+            })
         }
     }
-}
-
-/// A class target in the form the losses compute with.
-#[doc(hidden)]
-#[derive(Clone)]
-pub enum Classes<const D: usize> {
-    /// Class ids, with the class axis kept at length 1.
-    Ids(Tensor<D, Int>),
-    /// A probability for each class.
-    Probs(Tensor<D>),
 }
 
 /// A target for input with a class axis: what [`ClassIds`] and [`ClassTarget`] have in common.
@@ -154,8 +196,6 @@ pub enum Classes<const D: usize> {
 pub trait ClassAxisTarget<const D: usize>: Readable {
     /// The loss per sample: the input's shape without the class axis.
     type PerSample: Unreduced;
-
-    fn into_classes(self, class_axis: usize) -> Classes<D>;
 }
 
 /// A target of [`CrossEntropyLoss`](crate::CrossEntropyLoss) for logits of rank `D`.
@@ -193,8 +233,9 @@ pub trait ClassIds<const D: usize>: ClassTarget<D> {}
     note = "integer targets: convert them with `targets.float()`"
 )]
 pub trait RegressionTarget<const D: usize>: CountTarget<D> {
+    /// The targets as they are: they may be tracked.
     #[doc(hidden)]
-    fn into_tensor(self) -> Tensor<D>;
+    fn into_any_rank(self) -> AnyRank;
 }
 
 /// A target of [`PoissonNllLoss`](crate::PoissonNllLoss) for predictions of rank `D`: what was counted,
@@ -210,11 +251,11 @@ pub trait CountTarget<const D: usize>: Readable {}
 /// A predicted variance in the form the loss computes with.
 #[doc(hidden)]
 #[allow(clippy::large_enum_variant)] // There is one of them in a call.
-pub enum Predicted<const D: usize> {
+pub enum Predicted {
     Number(f64),
     /// With length 1 on the last axis where it is for a row; given with that many axes.
     Tensor {
-        variance: Tensor<D>,
+        variance: AnyRank,
         given: usize,
     },
 }
@@ -229,7 +270,7 @@ pub enum Predicted<const D: usize> {
 )]
 pub trait Variance<const D: usize>: sealed::SealedVariance {
     #[doc(hidden)]
-    fn into_predicted(self) -> Predicted<D>;
+    fn into_predicted(self) -> Predicted;
 }
 
 /// A target of [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) for logits of rank `D`: an `Int`
@@ -240,10 +281,7 @@ pub trait Variance<const D: usize>: sealed::SealedVariance {
     note = "multi-hot rows: use `MultiLabelSoftMarginLoss`, or convert them with `burn_losses::target::label_ids`",
     note = "a single class id per sample: use `MultiMarginLoss`"
 )]
-pub trait LabelIds<const D: usize>: Readable {
-    #[doc(hidden)]
-    fn into_label_ids(self) -> Tensor<D, Int>;
-}
+pub trait LabelIds<const D: usize>: Readable {}
 
 /// A target of [`CosineEmbeddingLoss`](crate::CosineEmbeddingLoss) for pairs of vectors in tensors of
 /// rank `D`: a sign for each pair, so a tensor of one rank less, as float or `Int` -1 or +1, or `Bool`.
@@ -262,10 +300,7 @@ pub trait PairSigns<const D: usize>: Readable {}
     label = "the target of this must be a float tensor of rank {D}: a probability for each class",
     note = "class ids: convert them with `burn_losses::target::one_hot`, or use `NllLoss`"
 )]
-pub trait DistributionTarget<const D: usize>: Readable {
-    #[doc(hidden)]
-    fn into_tensor(self) -> Tensor<D>;
-}
+pub trait DistributionTarget<const D: usize>: Readable {}
 
 /// A target of [`BceLoss`](crate::BceLoss) and [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) for
 /// input of rank `D`: a label for each element, as float in `[0, 1]`, `Int` 0 or 1, or `Bool`.
@@ -298,8 +333,8 @@ pub trait SignTarget<const D: usize>: Readable {}
 pub trait SampleWeights<U>: Readable {}
 
 impl<const D: usize> RegressionTarget<D> for Tensor<D> {
-    fn into_tensor(self) -> Tensor<D> {
-        self
+    fn into_any_rank(self) -> AnyRank {
+        self.into()
     }
 }
 
@@ -307,31 +342,23 @@ impl<const D: usize> CountTarget<D> for Tensor<D> {}
 impl<const D: usize> CountTarget<D> for Tensor<D, Int> {}
 
 impl<const D: usize> Variance<D> for f64 {
-    fn into_predicted(self) -> Predicted<D> {
+    fn into_predicted(self) -> Predicted {
         Predicted::Number(self)
     }
 }
 
 impl<const D: usize> Variance<D> for Tensor<D> {
-    fn into_predicted(self) -> Predicted<D> {
+    fn into_predicted(self) -> Predicted {
         Predicted::Tensor {
-            variance: self,
+            variance: self.into(),
             given: D,
         }
     }
 }
 
-impl<const D: usize> LabelIds<D> for Tensor<D, Int> {
-    fn into_label_ids(self) -> Tensor<D, Int> {
-        self.inner()
-    }
-}
+impl<const D: usize> LabelIds<D> for Tensor<D, Int> {}
 
-impl<const D: usize> DistributionTarget<D> for Tensor<D> {
-    fn into_tensor(self) -> Tensor<D> {
-        self
-    }
-}
+impl<const D: usize> DistributionTarget<D> for Tensor<D> {}
 
 impl<const D: usize> BinaryTarget<D> for Tensor<D> {}
 impl<const D: usize> BinaryTarget<D> for Tensor<D, Int> {}
@@ -358,27 +385,19 @@ macro_rules! rank_below {
 
         impl ClassAxisTarget<$rank> for Tensor<$below, Int> {
             type PerSample = Tensor<$below>;
-
-            fn into_classes(self, class_axis: usize) -> Classes<$rank> {
-                Classes::Ids(self.inner().unsqueeze_dim(class_axis))
-            }
         }
         impl ClassTarget<$rank> for Tensor<$below, Int> {}
         impl ClassIds<$rank> for Tensor<$below, Int> {}
 
         impl ClassAxisTarget<$rank> for Tensor<$rank> {
             type PerSample = Tensor<$below>;
-
-            fn into_classes(self, _: usize) -> Classes<$rank> {
-                Classes::Probs(self)
-            }
         }
         impl ClassTarget<$rank> for Tensor<$rank> {}
 
         impl Variance<$rank> for Tensor<$below> {
-            fn into_predicted(self) -> Predicted<$rank> {
+            fn into_predicted(self) -> Predicted {
                 Predicted::Tensor {
-                    variance: self.unsqueeze_dim($below),
+                    variance: self.unsqueeze_dim::<$rank>($below).into(),
                     given: $below,
                 }
             }

@@ -3,7 +3,6 @@
 use crate::kernels::cube::{
     Outline, elements, of_classes, of_elements, of_pairs, of_triplets, outline, rows, scaled,
 };
-use crate::kernels::definition::Definition;
 use crate::kernels::host::distance::Triplet;
 use crate::kernels::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
 use alloc::vec;
@@ -149,8 +148,8 @@ impl<const N: usize> Read<N> {
 }
 
 impl LossOps for Cube {
-    fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
-        call: Pointwise<AnyTensor<Self>, D, K>,
+    fn pointwise<const N: usize>(
+        call: Pointwise<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; N],
         wish: Wish<FloatTensor<Self>>,
         gradients: [bool; N],

@@ -1,12 +1,29 @@
 //! Flex.
 
 use super::InMemory;
-use crate::kernels::host::Source;
 use crate::kernels::host::memory::Memory;
+#[cfg(feature = "std")]
+use crate::kernels::host::pool::LARGE;
+use crate::kernels::host::{Float, Source};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use burn::backend::Flex;
 use burn::tensor::{BoolStore, Bytes, DType, Element, Shape};
 use burn_flex::{FlexTensor, Layout};
+#[cfg(feature = "std")]
+use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
+use core::mem::MaybeUninit;
+
+/// The numbers as the memory of a tensor; if they are many, it comes back when the tensor is dropped.
+macro_rules! bytes {
+    ($numbers:expr) => {
+        match $numbers {
+            #[cfg(feature = "std")]
+            numbers if numbers.capacity() >= LARGE => kept(numbers),
+            numbers => Bytes::from_elems(numbers),
+        }
+    };
+}
 
 impl InMemory for Flex {
     type Tensor = FlexTensor;
@@ -50,13 +67,57 @@ impl Memory for FlexTensor {
     }
 
     fn from_f32(numbers: Vec<f32>, shape: Shape) -> Self {
-        let layout = Layout::contiguous(shape);
-        Self::new(Bytes::from_elems(numbers), layout, f32::dtype())
+        Self::new(bytes!(numbers), Layout::contiguous(shape), f32::dtype())
     }
 
     fn from_f64(numbers: Vec<f64>, shape: Shape) -> Self {
-        let layout = Layout::contiguous(shape);
-        Self::new(Bytes::from_elems(numbers), layout, f64::dtype())
+        Self::new(bytes!(numbers), Layout::contiguous(shape), f64::dtype())
+    }
+}
+
+#[cfg(feature = "std")]
+#[allow(unsafe_code)]
+fn kept<F: Float>(numbers: Vec<F>) -> Bytes {
+    let length = size_of_val(&numbers[..]);
+    // SAFETY: so many bytes are those of the numbers.
+    unsafe { Bytes::from_controller(Box::new(Kept(numbers)), length) }
+}
+
+/// Memory that is kept when nobody needs it any more.
+#[cfg(feature = "std")]
+struct Kept<F: Float>(Vec<F>);
+
+#[cfg(feature = "std")]
+#[allow(unsafe_code)]
+impl<F: Float> AllocationController for Kept<F> {
+    fn alloc_align(&self) -> usize {
+        align_of::<F>()
+    }
+
+    fn property(&self) -> AllocationProperty {
+        AllocationProperty::Other
+    }
+
+    unsafe fn memory_mut(
+        &mut self,
+        _: AccessPolicy,
+    ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+        let length = size_of_val(&self.0[..]);
+        // SAFETY: it is the memory of the numbers, of which any bytes are some.
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) })
+    }
+
+    fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
+        let length = size_of_val(&self.0[..]);
+        // SAFETY: as above.
+        Ok(unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) })
+    }
+}
+
+#[cfg(feature = "std")]
+impl<F: Float> Drop for Kept<F> {
+    fn drop(&mut self) {
+        F::pool().give(core::mem::take(&mut self.0));
     }
 }
 

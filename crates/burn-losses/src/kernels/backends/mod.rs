@@ -7,7 +7,6 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
-use super::definition::Definition;
 use super::host::distance::Triplet;
 use super::host::memory::{self, Memory};
 use super::ops::{AnyTensor, Classes, LossOps, Margins, Pairs, Pointwise, Swept, Wish};
@@ -34,8 +33,8 @@ fn of_any_kind<B: InMemory>(tensor: AnyTensor<B>) -> B::Tensor {
 }
 
 impl<B: InMemory> LossOps for B {
-    fn pointwise<D: Definition<K>, const K: usize, const N: usize>(
-        call: Pointwise<AnyTensor<B>, D, K>,
+    fn pointwise<const N: usize>(
+        call: Pointwise<AnyTensor<B>>,
         inputs: [FloatTensor<B>; N],
         wish: Wish<FloatTensor<B>>,
         gradients: [bool; N],

@@ -48,13 +48,28 @@ pub(crate) struct Element<'a> {
 
 /// A definition, and what must hold for its operands.
 #[derive(Debug)]
-pub(crate) struct Defined<D, const K: usize> {
-    pub(crate) definition: D,
-    pub(crate) rules: [Option<Rule>; K],
+struct Defined<D, const K: usize> {
+    definition: D,
+    rules: Vec<Option<Rule>>,
     /// How many of the operands have a gradient.
-    pub(crate) inputs: usize,
+    inputs: usize,
     /// The largest size of a gradient.
-    pub(crate) limit: f64,
+    limit: f64,
+}
+
+/// What a kernel computes of a definition's operands.
+pub(crate) fn defined<D: Definition<K>, const K: usize>(
+    definition: D,
+    rules: Vec<Option<Rule>>,
+    inputs: usize,
+    limit: f64,
+) -> Named<dyn OfElement> {
+    Named::of_element(Defined::<D, K> {
+        definition,
+        rules,
+        inputs,
+        limit,
+    })
 }
 
 impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {

@@ -17,18 +17,17 @@ mod sums;
 mod tests;
 mod traced;
 
+pub(crate) use elements::{OfElement, defined};
 pub(crate) use launch::{Elements, Outline, Rows, elements, outline, rows, scaled};
+pub(crate) use named::Named;
 
 use super::autodiff::largest;
-use super::definition::Definition;
 use super::host::distance::Triplet;
 use super::ops::{ClassTarget, Classes, Pairs, Pointwise};
 use burn::backend::TensorMetadata;
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use distribution::Distribution;
-use elements::Defined;
-use named::Named;
 use softmax::{CrossEntropy, Likelihood, Share};
 
 /// What is computed of the classes of each sample.
@@ -74,8 +73,8 @@ pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1
 }
 
 /// What is computed of each element.
-pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
-    call: Pointwise<CubeTensor, D, K>,
+pub(crate) fn of_elements<const N: usize>(
+    call: Pointwise<CubeTensor>,
     inputs: [CubeTensor; N],
 ) -> Elements<N> {
     let mut rules = call.rules;
@@ -88,14 +87,8 @@ pub(crate) fn of_elements<D: Definition<K>, const K: usize, const N: usize>(
         };
         (rows, distribution)
     });
-    let defined = Defined {
-        definition: call.definition,
-        rules,
-        inputs: N,
-        limit: limit(&inputs),
-    };
     Elements {
-        of_element: Named::of_element(defined),
+        of_element: call.definition.on_gpu(rules, N, limit(&inputs)),
         inputs,
         flat: call.flat,
         along: call.along,

@@ -18,6 +18,11 @@ pub(crate) trait OfRow: Debug + Send + Sync + 'static {
         1.0
     }
 
+    /// Whether the loss depends on more than the element at the row's class.
+    fn reads_all(&self) -> bool {
+        true
+    }
+
     /// How many numbers a state has.
     fn states(&self) -> usize;
 

@@ -370,8 +370,13 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     let weight = share.of(weight);
 
     let variables = nothing(&special, &plan).variables::<N>();
+    let to_read = if comptime!(plan.of_row.reads_all()) {
+        length
+    } else {
+        0usize.runtime()
+    };
     let mut element = lane;
-    while element < length {
+    while element < to_read {
         let at = element * inner;
         let operands = operands(
             first,

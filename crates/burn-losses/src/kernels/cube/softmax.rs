@@ -254,9 +254,7 @@ impl OfRow for CrossEntropy {
     }
 }
 
-/// Negative log-likelihood.
-///
-/// The state: 0, or NaN where an element is no log-probability.
+/// Negative log-likelihood, of which nothing has to be read but the class of each row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Likelihood {
     pub(crate) rule: Rule,
@@ -265,6 +263,10 @@ pub(crate) struct Likelihood {
 }
 
 impl OfRow for Likelihood {
+    fn reads_all(&self) -> bool {
+        false
+    }
+
     fn states(&self) -> usize {
         1
     }
@@ -273,19 +275,21 @@ impl OfRow for Likelihood {
         vec![tracer.number(0.0)]
     }
 
-    fn of<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Vec<Traced<'a>> {
-        let holds = self.rule.holds(&operands[0]);
-        vec![tracer.number(f64::NAN).set(holds, 0.0)]
+    fn of<'a>(&self, tracer: Tracer<'a>, _: &[Traced<'a>]) -> Vec<Traced<'a>> {
+        vec![tracer.number(0.0)]
     }
 
-    fn join<'a>(&self, a: &[Traced<'a>], b: &[Traced<'a>]) -> Vec<Traced<'a>> {
-        vec![a[0] + b[0]]
+    fn join<'a>(&self, a: &[Traced<'a>], _: &[Traced<'a>]) -> Vec<Traced<'a>> {
+        vec![a[0]]
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
-        let (x, q) = (row.own[0], row.own[1]);
+    fn finish<'a>(&self, tracer: Tracer<'a>, _: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
+        let (x, q, kept) = (row.own[0], row.own[1], row.own[2]);
         let nan = tracer.number(f64::NAN);
-        let spoiled = state[0].replace(q.is_nan(), nan);
+        // What an ignored row has at any class does not matter.
+        let broken = nan.set(self.rule.holds(&x), 0.0);
+        let broken = broken.set(kept.equals(0.0), 0.0);
+        let spoiled = broken.replace(q.is_nan(), nan);
         let (loss, slope) = nll_term(x, q);
         let slope = settle(slope() + spoiled, self.limit, row.scale);
         // No other class has a gradient.

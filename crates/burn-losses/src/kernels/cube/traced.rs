@@ -33,6 +33,10 @@ impl SpecialLaunch {
     }
 }
 
+/// From here on what is divided by is made smaller first, by as little as it takes: what is divided may be small.
+const LARGE: f64 = 4e37;
+const DOWN: f64 = 0.125;
+
 /// A number in `f32`, or a vector of them, that the kernel will compute.
 #[derive(Clone, Copy)]
 pub(crate) struct Traced<'a> {
@@ -127,6 +131,12 @@ impl<'a> Traced<'a> {
         self.mask(self.value.__expand_eq_method(self.scope, &other.value))
     }
 
+    /// NaN where another number is. A driver takes the choice between a number and a bound for a minimum or a
+    /// maximum, and the one of an NVIDIA GPU knows no NaN; whether a number is NaN is told by its bits.
+    fn or_nan_of(self, other: Self) -> Self {
+        self.replace(other.is_nan(), other)
+    }
+
     fn mask(&self, value: NativeExpand<bool>) -> Mask<'a> {
         Mask {
             scope: self.scope,
@@ -159,7 +169,12 @@ impl Mul for Traced<'_> {
 impl Div for Traced<'_> {
     type Output = Self;
     fn div(self, other: Self) -> Self {
-        self.with(self.value.__expand_div_method(self.scope, other.value))
+        // A GPU divides by multiplying with the inverse, and that of a number beyond 2^126 is below the
+        // normal ones, which is 0 on many.
+        let one = other.tracer().number(1.0);
+        let down = one.set(other.abs().above(LARGE), DOWN);
+        let (over, under) = (self * down, other * down);
+        over.with(over.value.__expand_div_method(self.scope, under.value))
     }
 }
 
@@ -185,12 +200,12 @@ impl<'a> Real for Traced<'a> {
     fn at_least(self, constant: f64) -> Self {
         let least = self.constant(constant);
         let less = self.value.__expand_lt_method(self.scope, &least);
-        self.select(self.mask(less), least)
+        self.select(self.mask(less), least).or_nan_of(self)
     }
     fn at_most(self, constant: f64) -> Self {
         let most = self.constant(constant);
         let more = self.value.__expand_gt_method(self.scope, &most);
-        self.select(self.mask(more), most)
+        self.select(self.mask(more), most).or_nan_of(self)
     }
     fn abs(self) -> Self {
         self.with(self.value.__expand_abs_method(self.scope))

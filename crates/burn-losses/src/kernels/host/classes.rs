@@ -1,13 +1,14 @@
 //! The sweep of a loss over the classes of each sample: cross-entropy and negative log-likelihood.
 //!
-//! The classes of a sample lie along an axis with `inner` elements inside of it. What is swept at a
-//! time is a *tile* of several samples side by side, `tile[class][sample]`: loops run over the
-//! samples of a class, whatever the layout in memory was. Only where the classes of a sample are
-//! many and adjacent, a tile is a single sample and the loops run over its classes.
+//! The classes of a sample lie along an axis with `inner` elements inside of it. Where they are adjacent, each
+//! row is gone through by itself; else *columns* are, several samples side by side, one class after the other.
+//! Both read the input where it lies. Where every class has a share in the target, and where few samples are
+//! side by side, they are brought into a *tile* first, `tile[class][sample]`.
 
+use super::output::Columns;
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, all, clamp, in_chunks,
-    multiply, read_weight, read_weights, spread, sum, take, tree,
+    CHUNK, Chunk, Float, Found, LANES, Loop, Output, PART, Scale, Source, Vectors, Work, clamp,
+    in_chunks, multiply, read_weight, read_weights, share, sum, take, total, tree,
 };
 use crate::kernels::id::classify;
 use crate::kernels::real::Real;
@@ -19,10 +20,12 @@ use core::ops::Range;
 
 /// From this number of adjacent classes on, a sample is swept by itself.
 const MANY: usize = 128;
+/// From this number of adjacent classes on, a loop over them is worth its start.
+const SOME: usize = 48;
 /// How many samples of few classes are side by side in a tile.
 const SIDE_BY_SIDE: usize = 64;
-/// About how many elements a tile has that is cut from long rows of samples.
-const TILE: usize = 16 * 1024;
+/// About how many elements columns have that are gone through together.
+const TILE: usize = 8 * 1024;
 
 /// How the input lies in memory: `[outer, classes, inner]`.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,10 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn samples(&self) -> usize {
         self.outer * self.inner
+    }
+
+    fn elements(&self) -> usize {
+        self.samples() * self.classes
     }
 }
 
@@ -59,7 +66,7 @@ pub(crate) struct Reads<'a> {
     pub(crate) input: Option<Source<'a>>,
     pub(crate) layout: Layout,
     pub(crate) target: Target<'a>,
-    /// The input holds log-probabilities, and this must hold for them.
+    /// The input holds log-probabilities, and this must hold for those that are used.
     pub(crate) log_probs: Option<Rule>,
     /// A weight for each class.
     pub(crate) weights: Option<&'a [f64]>,
@@ -93,6 +100,21 @@ impl Reads<'_> {
     #[inline(always)]
     fn weight(&self, class: u32) -> f64 {
         self.weights.map_or(1.0, |weights| weights[class as usize])
+    }
+
+    /// How much the class of a sample counts.
+    #[inline(always)]
+    fn of_class(&self, id: Id) -> f64 {
+        match id {
+            Id::Class(class) => self.weight(class),
+            Id::Ignored | Id::Invalid => 1.0,
+        }
+    }
+
+    /// Whether one class of a sample counts, and no part of the target is spread over all.
+    fn one_class_counts(&self) -> bool {
+        matches!(self.target, Target::Ids { .. })
+            && (self.label_smoothing == 0.0 || self.log_probs.is_some())
     }
 
     /// Whether each sample counts as one.
@@ -167,96 +189,104 @@ pub(crate) fn sweep<F: Float>(
     scale: Scale,
 ) -> Found {
     let layout = reads.layout;
-    let sweep = Sweep { reads, scale };
-    let found = match (layout.inner, layout.classes) {
-        (1, classes) => {
-            let width = match classes >= MANY || reads.log_probs.is_some() {
-                true => 1,
-                false => SIDE_BY_SIDE,
-            };
-            let samples = (CHUNK / classes).max(1).next_multiple_of(width);
-            let tasks = adjacent(layout, width, samples, losses, gradient);
-            spread(tasks, Tile::new, &sweep)
-        }
-        (inner, classes) => {
-            let width = (TILE / classes).max(LANES).min(inner);
-            let tasks = apart(layout, width, losses, gradient);
-            spread(tasks, Tile::new, &sweep)
-        }
+    let sweep = Sweep {
+        reads,
+        scale,
+        vectors: Vectors::detect(),
     };
+    let rows = layout.inner == 1 && reads.one_class_counts();
+    let elements = match gradient {
+        // What is not used is not read.
+        None if reads.log_probs.is_some() => layout.samples(),
+        _ => layout.elements(),
+    };
+    let tasks = tasks(layout, rows, losses, gradient);
+    let found = share(elements, tasks, Tile::new, |tile, task| {
+        match (task, reads.log_probs) {
+            (Task::Rows(task), Some(rule)) => sweep.likelihood_of_rows(tile, task, rule),
+            (Task::Rows(task), None) => sweep.rows(tile, task),
+            (Task::Blocks(task), _) => sweep.blocks(tile, task),
+            (Task::Columns(task), _) => sweep.columns(tile, task),
+        }
+    });
     Found::total(found)
 }
 
-/// Samples whose classes are adjacent.
-struct Adjacent<'a, F> {
-    /// How many of them are a tile.
-    width: usize,
-    samples: Range<usize>,
-    losses: Option<Output<'a, F>>,
-    gradient: Option<Output<'a, F>>,
+/// A part of the samples.
+pub(super) enum Task<'a, F> {
+    Rows(Rows<'a, F>),
+    Blocks(Rows<'a, F>),
+    Columns(Side<'a, F>),
 }
 
-fn adjacent<'a, F: Copy>(
+/// Samples whose elements are adjacent: rows, or blocks `[classes, inner]`.
+pub(super) struct Rows<'a, F> {
+    pub(super) samples: Range<usize>,
+    pub(super) losses: Option<Output<'a, F>>,
+    pub(super) gradient: Option<Output<'a, F>>,
+}
+
+/// Samples that are side by side in a large block.
+pub(super) struct Side<'a, F> {
+    pub(super) outer: usize,
+    pub(super) samples: Range<usize>,
+    pub(super) losses: Option<Output<'a, F>>,
+    pub(super) gradient: Option<Columns<'a, F>>,
+}
+
+/// Cuts samples into parts; those whose classes are adjacent are `rows`, if they are to be.
+pub(super) fn tasks<'a, F: Copy>(
     layout: Layout,
-    width: usize,
-    samples: usize,
+    rows: bool,
     mut losses: Option<Output<'a, F>>,
     mut gradient: Option<Output<'a, F>>,
-) -> Vec<Adjacent<'a, F>> {
-    let all = layout.samples();
-    (0..all)
-        .step_by(samples)
-        .map(|start| {
-            let length = samples.min(all - start);
-            Adjacent {
-                width,
-                samples: start..start + length,
-                losses: take(&mut losses, length),
-                gradient: take(&mut gradient, length * layout.classes),
-            }
-        })
-        .collect()
-}
-
-/// Samples that are adjacent to each other; their classes are apart.
-struct Apart<'a, F> {
-    outer: usize,
-    samples: Range<usize>,
-    losses: Option<Output<'a, F>>,
-    /// For each class.
-    gradient: Option<Vec<Output<'a, F>>>,
-}
-
-fn apart<'a, F: Copy>(
-    layout: Layout,
-    width: usize,
-    mut losses: Option<Output<'a, F>>,
-    mut gradient: Option<Output<'a, F>>,
-) -> Vec<Apart<'a, F>> {
+) -> Vec<Task<'a, F>> {
     let Layout {
         outer,
         classes,
         inner,
     } = layout;
+    let size = classes * inner;
     let mut tasks = Vec::new();
+    // Blocks that are not too large are a task with their neighbours.
+    if inner == 1 || size <= 4 * CHUNK {
+        let at_a_time = (CHUNK / size).max(1);
+        let at_a_time = if rows {
+            at_a_time
+        } else {
+            at_a_time.next_multiple_of((SIDE_BY_SIDE / inner).max(1))
+        };
+        for start in (0..outer).step_by(at_a_time) {
+            let count = at_a_time.min(outer - start);
+            let task = Rows {
+                samples: start * inner..(start + count) * inner,
+                losses: take(&mut losses, count * inner),
+                gradient: take(&mut gradient, count * size),
+            };
+            tasks.push(if rows {
+                Task::Rows(task)
+            } else {
+                Task::Blocks(task)
+            });
+        }
+        return tasks;
+    }
+    let width = (2 * TILE / classes).max(LANES);
+    let width = width.next_multiple_of(if width > PART { PART } else { LANES });
     for outer in 0..outer {
-        let first = tasks.len();
+        let mut block = take(&mut gradient, size).map(|block| block.columns(classes));
         for start in (0..inner).step_by(width) {
             let length = width.min(inner - start);
-            tasks.push(Apart {
+            tasks.push(Task::Columns(Side {
                 outer,
                 samples: start..start + length,
                 losses: take(&mut losses, length),
-                gradient: gradient.is_some().then(|| Vec::with_capacity(classes)),
-            });
-        }
-        for _ in 0..classes {
-            for task in &mut tasks[first..] {
-                let part = take(&mut gradient, task.samples.len());
-                if let (Some(parts), Some(part)) = (&mut task.gradient, part) {
-                    parts.push(part);
-                }
-            }
+                gradient: block.take().map(|columns| {
+                    let (now, rest) = columns.split(length);
+                    block = Some(rest);
+                    now
+                }),
+            }));
         }
     }
     tasks
@@ -280,6 +310,10 @@ struct Tile<F> {
     /// `ln(1 + others)`, and `1 / (1 + others)`.
     ln_sums: Vec<F>,
     shares: Vec<F>,
+    /// The input at the class of a sample, its exponential, and the slope there.
+    own: Vec<F>,
+    own_exp: Vec<F>,
+    own_slope: Vec<F>,
     /// The weights of the samples as they are read, and as they count; and the losses, in halves. (The
     /// difference of two logits may be out of range where its share of a mean is not.)
     read: Vec<f64>,
@@ -302,6 +336,9 @@ impl<F: Float> Tile<F> {
             others: Vec::new(),
             ln_sums: Vec::new(),
             shares: Vec::new(),
+            own: Vec::new(),
+            own_exp: Vec::new(),
+            own_slope: Vec::new(),
             read: Vec::new(),
             weights: Vec::new(),
             losses: Vec::new(),
@@ -310,13 +347,18 @@ impl<F: Float> Tile<F> {
         }
     }
 
-    /// Makes room for samples of that many classes.
-    fn resize(&mut self, classes: usize, width: usize) {
-        self.x.resize(classes * width, F::default());
+    /// Makes room for so many samples.
+    fn resize(&mut self, width: usize) {
+        if self.losses.len() == width {
+            return;
+        }
         for numbers in [
             &mut self.largest,
             &mut self.ln_sums,
             &mut self.shares,
+            &mut self.own,
+            &mut self.own_exp,
+            &mut self.own_slope,
             &mut self.weights,
             &mut self.losses,
             &mut self.numbers,
@@ -330,7 +372,6 @@ impl<F: Float> Tile<F> {
     }
 
     /// The losses, which are in halves until then.
-    #[inline(always)]
     fn whole_losses(&mut self) -> &[F] {
         for loss in &mut self.losses {
             *loss = loss.times(2.0);
@@ -339,117 +380,39 @@ impl<F: Float> Tile<F> {
     }
 }
 
-/// Where the samples of a tile are: from `first` on of all samples. Their classes are from `start` on,
-/// and `stride` apart.
+/// Where the samples of a tile are: from `first` on of all samples.
 #[derive(Clone, Copy)]
 struct Place {
     first: usize,
     width: usize,
-    start: usize,
-    stride: usize,
 }
 
 struct Sweep<'a> {
     reads: &'a Reads<'a>,
     scale: Scale,
+    vectors: Vectors,
 }
 
-impl<F: Float> Work<Adjacent<'_, F>, Tile<F>> for Sweep<'_> {
-    type Result = Found;
-
-    #[inline(always)]
-    fn part(&self, tile: &mut Tile<F>, task: Adjacent<F>) -> Found {
-        let classes = self.reads.layout.classes;
-        let Adjacent {
-            width,
-            samples,
-            mut losses,
-            mut gradient,
-        } = task;
-        let mut found = Found::default();
-        for first in samples.clone().step_by(width) {
-            let width = width.min(samples.end - first);
-            let place = Place {
-                first,
-                width,
-                start: first * classes,
-                stride: 1,
-            };
-            tile.resize(classes, width);
-            let in_task = (first - samples.start) * classes;
-            let rows = in_task..in_task + width * classes;
-            match (self.reads.input, &gradient) {
-                (Some(source), _) => load(source, place, classes, &mut tile.x, &mut tile.rows),
-                (None, Some(gradient)) => {
-                    turn(gradient.input(rows.clone()), width, classes, &mut tile.x)
-                }
-                (None, None) => unreachable!("what is overwritten is written"),
-            }
-            found.add(self.solve(tile, place, gradient.is_some()));
-            if let Some(losses) = &mut losses {
-                let at = first - samples.start;
-                losses.write(at, tile.whole_losses());
-            }
-            if let Some(gradient) = &mut gradient {
-                match width {
-                    1 => gradient.write(rows.start, &tile.x),
-                    _ => {
-                        turn_back(&tile.x, width, classes, &mut tile.rows);
-                        gradient.write(rows.start, &tile.rows);
-                    }
-                }
-            }
+/// The elements from a place on: those of a source where they lie, or as they were read into a buffer.
+pub(super) fn elements<'a, F: Float>(
+    source: &Source<'a>,
+    at: Range<usize>,
+    buffer: &'a mut Vec<F>,
+) -> &'a [F] {
+    match F::direct(source) {
+        Some(numbers) => &numbers[at],
+        None => {
+            buffer.resize(at.len(), F::default());
+            source.read(at.start, buffer);
+            buffer
         }
-        found
-    }
-}
-
-impl<F: Float> Work<Apart<'_, F>, Tile<F>> for Sweep<'_> {
-    type Result = Found;
-
-    #[inline(always)]
-    fn part(&self, tile: &mut Tile<F>, task: Apart<F>) -> Found {
-        let Layout { classes, inner, .. } = self.reads.layout;
-        let Apart {
-            outer,
-            samples,
-            losses,
-            mut gradient,
-        } = task;
-        let width = samples.len();
-        let place = Place {
-            first: outer * inner + samples.start,
-            width,
-            start: outer * classes * inner + samples.start,
-            stride: inner,
-        };
-        tile.resize(classes, width);
-        match (self.reads.input, &gradient) {
-            (Some(source), _) => load(source, place, classes, &mut tile.x, &mut tile.rows),
-            (None, Some(gradient)) => {
-                for (x, gradient) in tile.x.chunks_exact_mut(width).zip(gradient) {
-                    x.copy_from_slice(gradient.input(0..width));
-                }
-            }
-            (None, None) => unreachable!("what is overwritten is written"),
-        }
-        let found = self.solve(tile, place, gradient.is_some());
-        if let Some(mut losses) = losses {
-            losses.write(0, tile.whole_losses());
-        }
-        if let Some(gradient) = &mut gradient {
-            for (x, gradient) in tile.x.chunks_exact(width).zip(gradient) {
-                gradient.write(0, x);
-            }
-        }
-        found
     }
 }
 
 impl Sweep<'_> {
-    /// The losses of a tile, and in place of its input the gradient.
-    #[inline(always)]
-    fn solve<F: Float>(&self, tile: &mut Tile<F>, place: Place, gradient: bool) -> Found {
+    /// Reads the weights and the ids of samples; says whether all weights are allowed.
+    fn read_samples<F: Float>(&self, tile: &mut Tile<F>, place: Place) -> bool {
+        tile.resize(place.width);
         let allowed = match self.reads.samples {
             Some(samples) => read_weights::<F>(samples, place.first, &mut tile.read),
             None => {
@@ -463,264 +426,413 @@ impl Sweep<'_> {
             tile.ids
                 .extend(samples.map(|sample| self.reads.id(ids, ignored, sample)));
         }
-        // One class counts, unless a part of the target is spread over all.
-        let one = matches!(self.reads.target, Target::Ids { .. })
-            && (self.reads.label_smoothing == 0.0 || self.reads.log_probs.is_some());
+        let one = self.reads.one_class_counts();
         for sample in 0..place.width {
             let weight = tile.read[sample];
             tile.weights[sample] = match one {
                 true => self
                     .scale
-                    .weight_of(weight, self.of_class(tile.ids[sample])),
+                    .weight_of(weight, self.reads.of_class(tile.ids[sample])),
                 // The weight of the sample is in what its classes count, together with theirs: one alone may
                 // be out of range. Left is whether it counts at all.
                 false if self.reads.weights.is_some() => F::of(weight.sign()),
                 false => self.scale.weight_of(weight, 1.0),
             };
         }
-        let invalid = match self.reads.log_probs {
-            Some(rule) => self.likelihood(tile, place.width, rule, gradient),
-            None if one => self.one_class(tile, place.width, gradient),
-            None => self.all_classes(tile, place, gradient),
-        };
+        allowed
+    }
+
+    /// What was found of the samples of a tile.
+    fn found<F: Float>(&self, tile: &Tile<F>, invalid: bool) -> Found {
         Found {
-            sum: sum(&tile.losses, self.scale.losses) * 2.0,
-            invalid: invalid | !allowed,
+            sum: self.vectors.run(Add(&tile.losses, self.scale.losses)) * 2.0,
+            invalid,
         }
     }
 
-    /// How much the class of a sample counts.
-    #[inline(always)]
-    fn of_class(&self, id: Id) -> f64 {
-        match id {
-            Id::Class(class) => self.reads.weight(class),
-            Id::Ignored | Id::Invalid => 1.0,
+    /// Cross-entropy of rows, each of which has one class.
+    fn rows<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>) -> Found {
+        let classes = self.reads.layout.classes;
+        let Rows {
+            samples,
+            mut losses,
+            mut gradient,
+        } = task;
+        let at_a_time = (TILE / classes).clamp(1, SIDE_BY_SIDE);
+        let mut found = Found::default();
+        for first in samples.clone().step_by(at_a_time) {
+            let width = at_a_time.min(samples.end - first);
+            let allowed = self.read_samples(tile, Place { first, width });
+            let in_task = (first - samples.start) * classes;
+            let mut buffer = core::mem::take(&mut tile.rows);
+            let start = first * classes;
+            let x = match &self.reads.input {
+                Some(source) => elements(source, start..start + width * classes, &mut buffer),
+                None => gradient
+                    .as_ref()
+                    .expect("what is overwritten is written")
+                    .input(in_task..in_task + width * classes),
+            };
+            tile.x.resize(width * classes, F::default());
+            let invalid = self.vectors.run(OfRows {
+                sweep: self,
+                x,
+                classes,
+                tile,
+                gradient: gradient.is_some(),
+            });
+            tile.rows = buffer;
+            found.add(self.found(tile, invalid | !allowed));
+            if let Some(gradient) = &mut gradient {
+                match classes < SOME {
+                    true => gradient.write(&tile.x),
+                    false => self.vectors.run(WriteRows {
+                        tile,
+                        classes,
+                        gradient,
+                    }),
+                }
+            }
+            if let Some(losses) = &mut losses {
+                losses.write(tile.whole_losses());
+            }
         }
+        found
     }
 
-    /// Negative log-likelihood.
-    #[inline(always)]
-    fn likelihood<F: Float>(
+    /// Negative log-likelihood of rows.
+    fn likelihood_of_rows<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>, rule: Rule) -> Found {
+        let classes = self.reads.layout.classes;
+        let Rows {
+            samples,
+            mut losses,
+            mut gradient,
+        } = task;
+        let mut found = Found::default();
+        for first in samples.clone().step_by(SIDE_BY_SIDE) {
+            let width = SIDE_BY_SIDE.min(samples.end - first);
+            let allowed = self.read_samples(tile, Place { first, width });
+            let all = self.reads.input.as_ref().and_then(F::direct);
+            for sample in 0..width {
+                if let Id::Class(class) = tile.ids[sample] {
+                    let at = (first - samples.start + sample) * classes + class as usize;
+                    tile.own[sample] = match (all, &self.reads.input) {
+                        (Some(all), _) => all[samples.start * classes + at],
+                        (None, Some(source)) => source.number(samples.start * classes + at),
+                        (None, None) => gradient
+                            .as_ref()
+                            .map_or(F::NAN, |it| it.input(at..at + 1)[0]),
+                    };
+                }
+            }
+            let invalid = self.likelihood(tile, width, rule);
+            found.add(self.found(tile, invalid | !allowed));
+            if let Some(gradient) = &mut gradient {
+                for sample in 0..width {
+                    let number = tile.numbers[sample];
+                    gradient.fill(classes, |_| number);
+                    if let Id::Class(class) = tile.ids[sample] {
+                        gradient.patch(classes - class as usize, tile.own_slope[sample]);
+                    }
+                }
+            }
+            if let Some(losses) = &mut losses {
+                losses.write(tile.whole_losses());
+            }
+        }
+        found
+    }
+
+    /// Blocks `[classes, inner]` of which each is a tile, or several are.
+    fn blocks<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>) -> Found {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let Rows {
+            samples,
+            mut losses,
+            mut gradient,
+        } = task;
+        let size = classes * inner;
+        let at_a_time = match inner {
+            1 if classes >= MANY => 1,
+            _ => (SIDE_BY_SIDE / inner).max(1),
+        };
+        let blocks = samples.start / inner..samples.end / inner;
+        let mut found = Found::default();
+        for first in blocks.clone().step_by(at_a_time) {
+            let count = at_a_time.min(blocks.end - first);
+            let width = count * inner;
+            let place = Place {
+                first: first * inner,
+                width,
+            };
+            let allowed = self.read_samples(tile, place);
+            let of_input = gradient.as_ref().filter(|_| self.reads.input.is_none());
+            let in_task = (first - blocks.start) * size;
+            let invalid = self.tile_of_blocks(
+                tile,
+                first..first + count,
+                of_input.map(|input| input.input(in_task..in_task + count * size)),
+                gradient.is_some(),
+            );
+            found.add(self.found(tile, invalid | !allowed));
+            if let Some(losses) = &mut losses {
+                losses.write(tile.whole_losses());
+            }
+            if let Some(gradient) = &mut gradient {
+                match count {
+                    1 => gradient.write(&tile.x),
+                    _ => {
+                        tile.rows.resize(count * size, F::default());
+                        turn_back(&tile.x, [count, classes, inner], &mut tile.rows);
+                        gradient.write(&tile.rows);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Some blocks as a tile: their losses, and in place of the input the gradient. The input is given where the
+    /// gradient will overwrite it.
+    fn tile_of_blocks<F: Float>(
+        &self,
+        tile: &mut Tile<F>,
+        blocks: Range<usize>,
+        overwritten: Option<&[F]>,
+        gradient: bool,
+    ) -> bool {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let (count, size) = (blocks.len(), classes * inner);
+        let width = count * inner;
+        let at = blocks.start * size..blocks.end * size;
+        let sizes = [count, classes, inner];
+        tile.x.resize(count * size, F::default());
+        if let (Some(rule), Some(source)) = (self.reads.log_probs, &self.reads.input) {
+            // Only the class of each sample is used.
+            for sample in 0..width {
+                if let Id::Class(class) = tile.ids[sample] {
+                    let row = (blocks.start + sample / inner) * classes + class as usize;
+                    tile.own[sample] = source.number(row * inner + sample % inner);
+                }
+            }
+            let invalid = self.likelihood(tile, width, rule);
+            self.spread_likelihood(tile, width);
+            return invalid;
+        }
+        let mut rows = core::mem::take(&mut tile.rows);
+        let x = match (&self.reads.input, overwritten) {
+            (Some(source), _) => elements(source, at.clone(), &mut rows),
+            (None, Some(input)) => input,
+            (None, None) => unreachable!("what is overwritten is written"),
+        };
+        turn(x, sizes, &mut tile.x);
+        tile.rows = rows;
+        self.solve(tile, width, gradient, |tile, probs| {
+            let mut rows = core::mem::take(&mut tile.rows);
+            tile.q.resize(count * size, F::default());
+            turn(elements(probs, at.clone(), &mut rows), sizes, &mut tile.q);
+            tile.rows = rows;
+        })
+    }
+
+    /// Columns of a large block.
+    fn columns<F: Float>(&self, tile: &mut Tile<F>, task: Side<F>) -> Found {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let Side {
+            outer,
+            samples,
+            losses,
+            mut gradient,
+        } = task;
+        let width = samples.len();
+        let place = Place {
+            first: outer * inner + samples.start,
+            width,
+        };
+        let allowed = self.read_samples(tile, place);
+        let start = outer * classes * inner + samples.start;
+        tile.x.resize(classes * width, F::default());
+        match &self.reads.input {
+            // Only the class of each sample is used.
+            Some(source) if self.reads.log_probs.is_some() => {
+                for sample in 0..width {
+                    if let Id::Class(class) = tile.ids[sample] {
+                        tile.own[sample] = source.number(start + class as usize * inner + sample);
+                    }
+                }
+            }
+            Some(source) => load(source, start, inner, width, &mut tile.x),
+            None => {
+                let gradient = gradient.as_ref().expect("what is overwritten is written");
+                for (class, x) in tile.x.chunks_exact_mut(width).enumerate() {
+                    x.copy_from_slice(gradient.input(class));
+                }
+                self.pick(tile, width);
+            }
+        }
+        let probs = |tile: &mut Tile<F>, probs: &Source| {
+            tile.q.resize(classes * width, F::default());
+            load(probs, start, inner, width, &mut tile.q);
+        };
+        let invalid = match self.reads.log_probs {
+            Some(rule) => {
+                let invalid = self.likelihood(tile, width, rule);
+                if gradient.is_some() {
+                    self.spread_likelihood(tile, width);
+                }
+                invalid
+            }
+            None => self.solve(tile, width, gradient.is_some(), probs),
+        };
+        let found = self.found(tile, invalid | !allowed);
+        if let Some(mut losses) = losses {
+            losses.write(tile.whole_losses());
+        }
+        if let Some(gradient) = &mut gradient {
+            for x in tile.x.chunks_exact(width) {
+                gradient.write(x);
+            }
+        }
+        found
+    }
+
+    /// The losses of a tile, and in place of its input the gradient; `probs` reads the probabilities.
+    fn solve<F: Float>(
         &self,
         tile: &mut Tile<F>,
         width: usize,
-        rule: Rule,
         gradient: bool,
+        probs: impl Fn(&mut Tile<F>, &Source),
     ) -> bool {
-        let mut invalid = false;
-        tile.numbers.fill(F::default());
-        if !all(&tile.x, rule) {
-            invalid = true;
-            for numbers in tile.x.chunks_exact(width) {
-                for (sample, number) in tile.numbers.iter_mut().zip(numbers) {
-                    if !rule.holds(number) {
-                        *sample = F::NAN;
-                    }
-                }
+        if let Some(rule) = self.reads.log_probs {
+            self.pick(tile, width);
+            let invalid = self.likelihood(tile, width, rule);
+            if gradient {
+                self.spread_likelihood(tile, width);
             }
-        }
-        for sample in 0..width {
-            let found = tile.ids[sample];
-            tile.losses[sample] = match found {
-                Id::Class(class) => {
-                    let log_prob = tile.x[class as usize * width + sample];
-                    nll_term(log_prob, F::of(0.5)).0
-                }
-                Id::Ignored => F::default(),
-                Id::Invalid => F::NAN,
-            };
-            tile.losses[sample] += tile.numbers[sample];
-            invalid |= matches!(found, Id::Invalid);
-        }
-        multiply(&mut tile.losses, &tile.weights);
-        // A row that breaks the rule shows unless its sample does not count, whatever its class does.
-        for sample in 0..width {
-            let counts = tile.read[sample] != 0.0;
-            if counts & tile.numbers[sample].is_nan() {
-                tile.losses[sample] = F::NAN;
-            }
-        }
-        if !gradient {
             return invalid;
         }
-        let scale = F::of(self.scale.gradient);
-        tile.x.fill(F::default());
+        if self.reads.one_class_counts() {
+            return self.vectors.run(OneClass {
+                sweep: self,
+                tile,
+                width,
+                gradient,
+            });
+        }
+        if let Target::Probs { probs: source, .. } = &self.reads.target {
+            probs(tile, source);
+        }
+        self.vectors.run(AllClasses {
+            sweep: self,
+            tile,
+            width,
+            gradient,
+        })
+    }
+
+    /// The input at the class of each sample of a tile.
+    fn pick<F: Float>(&self, tile: &mut Tile<F>, width: usize) {
         for sample in 0..width {
-            let found = tile.ids[sample];
+            if let Id::Class(class) = tile.ids[sample] {
+                tile.own[sample] = tile.x[class as usize * width + sample];
+            }
+        }
+    }
+
+    /// Negative log-likelihood of samples, the input at whose classes is known. `own_slope` becomes the
+    /// gradient there, and `numbers` that at the other classes.
+    fn likelihood<F: Float>(&self, tile: &mut Tile<F>, width: usize, rule: Rule) -> bool {
+        let scale = F::of(self.scale.gradient);
+        let mut invalid = false;
+        for sample in 0..width {
             let weight = tile.weights[sample];
-            match found {
-                Id::Class(class) if !tile.numbers[sample].is_nan() => {
+            let of_sample = tile.read[sample];
+            let (loss, slope) = match tile.ids[sample] {
+                Id::Class(_) if rule.holds(&tile.own[sample]) => {
+                    let (loss, _) = nll_term(tile.own[sample], F::of(0.5));
                     let (_, slope) = nll_term(F::default(), F::of(1.0));
                     let slope = slope().times_or_zero(weight) * scale;
-                    tile.x[class as usize * width + sample] = clamp(slope);
+                    (loss.times_or_zero(weight), Some(clamp(slope)))
                 }
-                Id::Ignored if !tile.numbers[sample].is_nan() => {}
-                _ => {
-                    let nan = F::NAN.replace(tile.read[sample] == 0.0, F::default());
-                    for numbers in tile.x.chunks_exact_mut(width) {
-                        numbers[sample] = nan;
-                    }
+                Id::Ignored => (F::default().times_or_zero(weight), None),
+                // What is not valid shows unless its sample does not count, whatever its class does.
+                Id::Class(_) | Id::Invalid => {
+                    invalid = true;
+                    let nan = F::NAN.replace(of_sample == 0.0, F::default());
+                    (nan, Some(nan))
                 }
-            }
+            };
+            tile.losses[sample] = loss;
+            let nan = slope.is_some_and(|slope| slope.is_nan());
+            tile.numbers[sample] = F::default().replace(nan, F::NAN);
+            tile.own_slope[sample] = slope.unwrap_or_default();
         }
         invalid
     }
 
-    /// Cross-entropy where each sample has one class.
-    #[inline(always)]
-    fn one_class<F: Float>(&self, tile: &mut Tile<F>, width: usize, gradient: bool) -> bool {
-        let mut invalid = false;
-        maximum(tile, width);
-        // Half of the shifted logit of the target, before it is exponentiated.
+    /// The gradient of a likelihood over a tile.
+    fn spread_likelihood<F: Float>(&self, tile: &mut Tile<F>, width: usize) {
+        for x in tile.x.chunks_exact_mut(width) {
+            x.copy_from_slice(&tile.numbers);
+        }
         for sample in 0..width {
             if let Id::Class(class) = tile.ids[sample] {
-                let logit = tile.x[class as usize * width + sample];
-                tile.numbers[sample] = half_shifted(logit, tile.largest[sample].times(0.5));
+                tile.x[class as usize * width + sample] = tile.own_slope[sample];
             }
         }
-        exponentials(tile, width);
+    }
+
+    /// What the losses of samples of one class come to, from the largest logit, the sum of the other exponentials,
+    /// and the logit and the exponential at the class: `numbers` becomes what the exponentials are multiplied by,
+    /// and `own_slope` the gradient at the class.
+    #[inline(always)]
+    fn finish<F: Float>(&self, tile: &mut Tile<F>, width: usize) -> bool {
+        let mut invalid = false;
+        let sums = tile.ln_sums.iter_mut().zip(&mut tile.shares);
+        for ((ln_sum, share), &others) in sums.zip(&tile.others) {
+            let others = F::of(others);
+            *ln_sum = ln_1p(others);
+            *share = F::of(1.0) / others.plus(1.0);
+        }
+        let scale = F::of(self.scale.gradient);
         for sample in 0..width {
-            let found = tile.ids[sample];
-            let others = F::of(tile.others[sample]);
             let weight = tile.weights[sample];
-            let scale = F::of(self.scale.gradient);
-            let share = tile.shares[sample];
-            // `numbers` becomes what the exponentials are multiplied by, and `largest` the slope at
-            // the target.
-            match found {
-                Id::Class(class) => {
+            match tile.ids[sample] {
+                Id::Class(_) => {
                     let (zero, one) = (F::default(), F::of(1.0));
-                    let half_log_prob = tile.numbers[sample] - tile.ln_sums[sample].times(0.5);
-                    tile.losses[sample] = nll_term(half_log_prob, one).0;
-                    let exp = tile.x[class as usize * width + sample];
-                    let rest = match class == tile.at[sample] {
-                        true => others,
-                        false => others.plus(1.0) - exp,
-                    };
+                    let (share, others) = (tile.shares[sample], F::of(tile.others[sample]));
+                    let largest = tile.largest[sample];
+                    let shifted = half_shifted(tile.own[sample], largest.times(0.5));
+                    let half_log_prob = shifted - tile.ln_sums[sample].times(0.5);
+                    tile.losses[sample] = nll_term(half_log_prob, one).0.times_or_zero(weight);
+                    let exp = tile.own_exp[sample];
+                    let rest = (others.plus(1.0) - exp).replace(exp.equals(1.0), others);
                     let slope = cross_entropy_slope(exp * share, rest * share, one, zero);
-                    tile.largest[sample] = clamp(slope.times_or_zero(weight) * scale);
+                    tile.own_slope[sample] = clamp(slope.times_or_zero(weight) * scale);
                     let slope = cross_entropy_slope(one, zero, zero, one);
                     let slope = clamp(slope.times_or_zero(weight) * scale);
                     // A row that does not count has no gradient, even where its share is no number.
                     tile.numbers[sample] = share.times_or_zero(slope);
                 }
                 Id::Ignored => {
-                    tile.losses[sample] = F::default();
+                    tile.losses[sample] = F::default().times_or_zero(weight);
                     tile.numbers[sample] = F::default();
                 }
                 Id::Invalid => {
                     invalid = true;
-                    tile.losses[sample] = F::NAN;
+                    tile.losses[sample] = F::NAN.times_or_zero(weight);
                     tile.numbers[sample] = F::NAN.times_or_zero(weight);
                 }
             }
         }
-        multiply(&mut tile.losses, &tile.weights);
-        if !gradient {
-            return invalid;
-        }
-        match width {
-            1 => {
-                let factor = tile.numbers[0];
-                for x in &mut tile.x {
-                    *x = x.times_or_zero(factor);
-                }
-            }
-            _ => {
-                for x in tile.x.chunks_exact_mut(width) {
-                    multiply(x, &tile.numbers);
-                }
-            }
-        }
-        for sample in 0..width {
-            if let Id::Class(class) = tile.ids[sample] {
-                tile.x[class as usize * width + sample] = tile.largest[sample];
-            }
-        }
         invalid
     }
 
-    /// Cross-entropy where every class has a share in the target.
+    /// The coefficients of all classes; NaN for a sample whose target is not valid. Probabilities have been
+    /// read.
     #[inline(always)]
-    fn all_classes<F: Float>(&self, tile: &mut Tile<F>, place: Place, gradient: bool) -> bool {
-        let width = place.width;
-        let invalid = self.coefficients(tile, place);
-        maximum(tile, width);
-        // Half of the sum of `-q (logit - largest)`, and the sum of `q`.
-        tile.sums.fill(0.0);
-        tile.losses.fill(F::default());
-        if width == 1 {
-            let (loss, sum) = terms_of(&tile.x, &tile.q, tile.largest[0]);
-            tile.losses[0] = loss;
-            tile.sums[0] = sum;
-        } else {
-            let (x, q) = (tile.x.chunks_exact(width), tile.q.chunks_exact(width));
-            for (x, q) in x.zip(q) {
-                let losses = &mut tile.losses[..width];
-                let sums = &mut tile.sums[..width];
-                let largest = &tile.largest[..width];
-                for sample in 0..width {
-                    let shifted = half_shifted(x[sample], largest[sample].times(0.5));
-                    let (term, _) = nll_term(shifted, q[sample]);
-                    losses[sample] += term;
-                    sums[sample] += q[sample].double();
-                }
-            }
-        }
-        exponentials(tile, width);
-        for sample in 0..width {
-            let q = F::of(tile.sums[sample]);
-            let (term, _) = nll_term(-tile.ln_sums[sample].times(0.5), q);
-            tile.losses[sample] += term;
-        }
-        multiply(&mut tile.losses, &tile.weights);
-        if !gradient {
-            return invalid;
-        }
-        let scale = F::of(self.scale.gradient);
-        let slope = |exp: F, rest: F, q: F, share: F, q_sum: F, weight: F| {
-            let slope = cross_entropy_slope(exp * share, rest * share, q, q_sum - q);
-            clamp(slope.times_or_zero(weight) * scale)
-        };
-        // The slope at the largest logit, for which the rest is exactly the sum of the others.
-        for sample in 0..width {
-            let at = tile.at[sample] as usize * width + sample;
-            let (exp, others) = (tile.x[at], F::of(tile.others[sample]));
-            let (q, q_sum) = (tile.q[at], F::of(tile.sums[sample]));
-            let (share, weight) = (tile.shares[sample], tile.weights[sample]);
-            tile.numbers[sample] = slope(exp, others, q, share, q_sum, weight);
-        }
-        if width == 1 {
-            let sum = F::of(tile.others[0]).plus(1.0);
-            let (share, q_sum, weight) = (tile.shares[0], F::of(tile.sums[0]), tile.weights[0]);
-            for (x, &q) in tile.x.iter_mut().zip(&tile.q) {
-                *x = slope(*x, sum - *x, q, share, q_sum, weight);
-            }
-        } else {
-            for (x, q) in tile
-                .x
-                .chunks_exact_mut(width)
-                .zip(tile.q.chunks_exact(width))
-            {
-                let (others, sums) = (&tile.others[..width], &tile.sums[..width]);
-                let (shares, weights) = (&tile.shares[..width], &tile.weights[..width]);
-                for sample in 0..width {
-                    let rest = F::of(others[sample]).plus(1.0) - x[sample];
-                    let (share, q_sum) = (shares[sample], F::of(sums[sample]));
-                    x[sample] = slope(x[sample], rest, q[sample], share, q_sum, weights[sample]);
-                }
-            }
-        }
-        for sample in 0..width {
-            tile.x[tile.at[sample] as usize * width + sample] = tile.numbers[sample];
-        }
-        invalid
-    }
-
-    /// The coefficients of all classes; NaN for a sample whose target is not valid.
-    #[inline(always)]
-    fn coefficients<F: Float>(&self, tile: &mut Tile<F>, place: Place) -> bool {
-        let width = place.width;
+    fn coefficients<F: Float>(&self, tile: &mut Tile<F>, width: usize) -> bool {
         let classes = self.reads.layout.classes;
         let smoothing = self.reads.label_smoothing;
         let spread = smoothing / classes as f64;
@@ -755,11 +867,8 @@ impl Sweep<'_> {
                 }
             }
             Target::Probs {
-                probs,
-                rule,
-                tolerance,
+                rule, tolerance, ..
             } => {
-                load(probs, place, classes, &mut tile.q, &mut tile.rows);
                 if width == 1 {
                     tile.sums[0] = sum(&tile.q, 1.0);
                 } else {
@@ -770,7 +879,7 @@ impl Sweep<'_> {
                         }
                     }
                 }
-                if !all(&tile.q, rule) {
+                if !rule.holds_for_all(&tile.q) {
                     for q in tile.q.chunks_exact(width) {
                         for (sum, q) in tile.sums.iter_mut().zip(q) {
                             *sum = if rule.holds(q) { *sum } else { f64::NAN };
@@ -816,19 +925,473 @@ impl Sweep<'_> {
     }
 }
 
+/// The sum of numbers, each times a scale.
+struct Add<'a, F>(&'a [F], f64);
+
+impl<F: Float> Loop for Add<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        sum(self.0, self.1)
+    }
+}
+
+/// Cross-entropy of adjacent rows of one class each. Their exponentials are left in the tile; those of few
+/// classes are already the gradient.
+struct OfRows<'a, F> {
+    sweep: &'a Sweep<'a>,
+    x: &'a [F],
+    classes: usize,
+    tile: &'a mut Tile<F>,
+    gradient: bool,
+}
+
+impl<F: Float> Loop for OfRows<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self {
+            sweep,
+            x,
+            classes,
+            tile,
+            gradient,
+        } = self;
+        let width = tile.losses.len();
+        let few = classes < SOME;
+        if few {
+            few_classes(x, classes, tile);
+        } else {
+            for (row, (x, exps)) in x
+                .chunks_exact(classes)
+                .zip(tile.x.chunks_exact_mut(classes))
+                .enumerate()
+            {
+                let largest = largest_of(x);
+                tile.largest[row] = largest;
+                tile.others[row] = exponentials(x, largest, exps);
+            }
+        }
+        for (row, x) in x.chunks_exact(classes).enumerate() {
+            if let Id::Class(class) = tile.ids[row] {
+                tile.own[row] = x[class as usize];
+                tile.own_exp[row] = (x[class as usize] - tile.largest[row]).exp();
+            }
+        }
+        let invalid = sweep.finish(tile, width);
+        if gradient && few {
+            few_gradients(classes, tile);
+        }
+        invalid
+    }
+}
+
+/// The largest logits and the other exponentials of rows of few classes. They are gone through side by side, as
+/// many as there are lanes: the exponentials are left in `q`, for each such group `[class][row]`.
+#[inline(always)]
+fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
+    let rows = tile.losses.len();
+    tile.q
+        .resize(rows.next_multiple_of(LANES) * classes, F::default());
+    let groups = tile.q.chunks_exact_mut(LANES * classes);
+    for (group, (x, exps)) in x.chunks(LANES * classes).zip(groups).enumerate() {
+        let there = x.len() / classes;
+        if there == LANES {
+            for (class, exps) in exps.chunks_exact_mut(LANES).enumerate() {
+                for lane in 0..LANES {
+                    exps[lane] = x[lane * classes + class];
+                }
+            }
+        } else {
+            for (class, exps) in exps.chunks_exact_mut(LANES).enumerate() {
+                for lane in 0..LANES {
+                    exps[lane] = x[lane.min(there - 1) * classes + class];
+                }
+            }
+        }
+        let mut largest = [F::NEG_INFINITY; LANES];
+        largest.copy_from_slice(&exps[..LANES]);
+        for x in exps.chunks_exact(LANES) {
+            for lane in 0..LANES {
+                largest[lane] = largest[lane].replace(x[lane] > largest[lane], x[lane]);
+            }
+        }
+        let (mut ones, mut others) = ([F::default(); LANES], [F::default(); LANES]);
+        for x in exps.chunks_exact_mut(LANES) {
+            for lane in 0..LANES {
+                x[lane] = (x[lane] - largest[lane]).exp();
+            }
+        }
+        for x in exps.chunks_exact(LANES) {
+            for lane in 0..LANES {
+                let one = x[lane].equals(1.0);
+                ones[lane] += F::default().set(one, 1.0);
+                others[lane] += x[lane].set(one, 0.0);
+            }
+        }
+        for lane in 0..there {
+            let row = group * LANES + lane;
+            tile.largest[row] = largest[lane];
+            tile.others[row] = (ones[lane].double() - 1.0) + others[lane].double();
+        }
+    }
+}
+
+/// The gradients of rows of few classes, from their exponentials.
+#[inline(always)]
+fn few_gradients<F: Float>(classes: usize, tile: &mut Tile<F>) {
+    let groups = tile.x.chunks_mut(LANES * classes);
+    for (group, (to, exps)) in groups
+        .zip(tile.q.chunks_exact_mut(LANES * classes))
+        .enumerate()
+    {
+        let there = to.len() / classes;
+        let mut factors = [F::default(); LANES];
+        factors[..there].copy_from_slice(&tile.numbers[group * LANES..][..there]);
+        for exps in exps.chunks_exact_mut(LANES) {
+            multiply(exps, &factors);
+        }
+        if there == LANES {
+            for (class, exps) in exps.chunks_exact(LANES).enumerate() {
+                for lane in 0..LANES {
+                    to[lane * classes + class] = exps[lane];
+                }
+            }
+        } else {
+            for (class, exps) in exps.chunks_exact(LANES).enumerate() {
+                for lane in 0..there {
+                    to[lane * classes + class] = exps[lane];
+                }
+            }
+        }
+    }
+    for (row, to) in tile.x.chunks_exact_mut(classes).enumerate() {
+        if let Id::Class(class) = tile.ids[row] {
+            to[class as usize] = tile.own_slope[row];
+        }
+    }
+}
+
+/// Writes the gradients of rows from their exponentials.
+struct WriteRows<'a, 'b, F> {
+    tile: &'a Tile<F>,
+    classes: usize,
+    gradient: &'a mut Output<'b, F>,
+}
+
+impl<F: Float> Loop for WriteRows<'_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self {
+            tile,
+            classes,
+            gradient,
+        } = self;
+        for (row, exps) in tile.x.chunks_exact(classes).enumerate() {
+            let factor = tile.numbers[row];
+            match factor.equals(0.0) {
+                true => gradient.fill(classes, |_| F::default()),
+                false => gradient.fill(classes, |at| exps[at] * factor),
+            }
+            if let Id::Class(class) = tile.ids[row] {
+                gradient.patch(classes - class as usize, tile.own_slope[row]);
+            }
+        }
+    }
+}
+
+/// Cross-entropy of a tile of which each sample has one class.
+struct OneClass<'a, F> {
+    sweep: &'a Sweep<'a>,
+    tile: &'a mut Tile<F>,
+    width: usize,
+    gradient: bool,
+}
+
+impl<F: Float> Loop for OneClass<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self {
+            sweep,
+            tile,
+            width,
+            gradient,
+        } = self;
+        {
+            let largest = &mut tile.largest[..width];
+            largest.copy_from_slice(&tile.x[..width]);
+            for x in tile.x.chunks_exact(width) {
+                for (largest, &x) in largest.iter_mut().zip(x) {
+                    *largest = largest.replace(x > *largest, x);
+                }
+            }
+        }
+        sweep.pick(tile, width);
+        let (largest, others) = (&tile.largest[..width], &mut tile.others[..width]);
+        let (part, ones) = (&mut tile.ln_sums[..width], &mut tile.shares[..width]);
+        others.fill(-1.0);
+        part.fill(F::default());
+        for x in tile.x.chunks_mut(width * PART) {
+            for x in x.chunks_exact_mut(width) {
+                for (x, largest) in x.chunks_mut(PART).zip(largest.chunks(PART)) {
+                    exponentials_beside(x, largest);
+                }
+                for (part, &x) in part.iter_mut().zip(&*x) {
+                    *part += x;
+                }
+            }
+            for (other, part) in others.iter_mut().zip(part.iter_mut()) {
+                *other += part.double();
+                *part = F::default();
+            }
+        }
+        // As for a row: where the others contribute little beside the largest, they are added up without it.
+        if others.iter().any(|&others| others < SATURATED - 1.0) {
+            others.fill(-1.0);
+            ones.fill(F::default());
+            for x in tile.x.chunks(width * PART) {
+                for x in x.chunks_exact(width) {
+                    for sample in 0..width {
+                        let one = x[sample].equals(1.0);
+                        part[sample] += x[sample].set(one, 0.0);
+                        ones[sample] += F::default().set(one, 1.0);
+                    }
+                }
+                for sample in 0..width {
+                    others[sample] += ones[sample].double();
+                    others[sample] += part[sample].double();
+                }
+                part.fill(F::default());
+                ones.fill(F::default());
+            }
+        }
+        for sample in 0..width {
+            if let Id::Class(class) = tile.ids[sample] {
+                tile.own_exp[sample] = tile.x[class as usize * width + sample];
+            }
+        }
+        let invalid = sweep.finish(tile, width);
+        if !gradient {
+            return invalid;
+        }
+        for x in tile.x.chunks_exact_mut(width) {
+            multiply(x, &tile.numbers);
+        }
+        for sample in 0..width {
+            if let Id::Class(class) = tile.ids[sample] {
+                tile.x[class as usize * width + sample] = tile.own_slope[sample];
+            }
+        }
+        invalid
+    }
+}
+
+/// Cross-entropy of a tile where every class has a share in the target.
+struct AllClasses<'a, F> {
+    sweep: &'a Sweep<'a>,
+    tile: &'a mut Tile<F>,
+    width: usize,
+    gradient: bool,
+}
+
+impl<F: Float> Loop for AllClasses<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self {
+            sweep,
+            tile,
+            width,
+            gradient,
+        } = self;
+        let invalid = sweep.coefficients(tile, width);
+        maximum(tile, width);
+        // Half of the sum of `-q (logit - largest)`, and the sum of `q`.
+        tile.sums.fill(0.0);
+        tile.losses.fill(F::default());
+        if width == 1 {
+            let (loss, sum) = terms_of(&tile.x, &tile.q, tile.largest[0]);
+            tile.losses[0] = loss;
+            tile.sums[0] = sum;
+        } else {
+            let (x, q) = (tile.x.chunks_exact(width), tile.q.chunks_exact(width));
+            for (x, q) in x.zip(q) {
+                let losses = &mut tile.losses[..width];
+                let sums = &mut tile.sums[..width];
+                let largest = &tile.largest[..width];
+                for sample in 0..width {
+                    let shifted = half_shifted(x[sample], largest[sample].times(0.5));
+                    let (term, _) = nll_term(shifted, q[sample]);
+                    losses[sample] += term;
+                    sums[sample] += q[sample].double();
+                }
+            }
+        }
+        exponentials_of_tile(tile, width);
+        for sample in 0..width {
+            let q = F::of(tile.sums[sample]);
+            let (term, _) = nll_term(-tile.ln_sums[sample].times(0.5), q);
+            tile.losses[sample] += term;
+        }
+        multiply(&mut tile.losses, &tile.weights);
+        if !gradient {
+            return invalid;
+        }
+        let scale = F::of(sweep.scale.gradient);
+        let slope = |exp: F, rest: F, q: F, share: F, q_sum: F, weight: F| {
+            let slope = cross_entropy_slope(exp * share, rest * share, q, q_sum - q);
+            clamp(slope.times_or_zero(weight) * scale)
+        };
+        // The slope at the largest logit, for which the rest is exactly the sum of the others.
+        for sample in 0..width {
+            let at = tile.at[sample] as usize * width + sample;
+            let (exp, others) = (tile.x[at], F::of(tile.others[sample]));
+            let (q, q_sum) = (tile.q[at], F::of(tile.sums[sample]));
+            let (share, weight) = (tile.shares[sample], tile.weights[sample]);
+            tile.numbers[sample] = slope(exp, others, q, share, q_sum, weight);
+        }
+        if width == 1 {
+            let sum = F::of(tile.others[0]).plus(1.0);
+            let (share, q_sum, weight) = (tile.shares[0], F::of(tile.sums[0]), tile.weights[0]);
+            for (x, &q) in tile.x.iter_mut().zip(&tile.q) {
+                *x = slope(*x, sum - *x, q, share, q_sum, weight);
+            }
+        } else {
+            for (x, q) in tile
+                .x
+                .chunks_exact_mut(width)
+                .zip(tile.q.chunks_exact(width))
+            {
+                let (others, sums) = (&tile.others[..width], &tile.sums[..width]);
+                let (shares, weights) = (&tile.shares[..width], &tile.weights[..width]);
+                for sample in 0..width {
+                    let rest = F::of(others[sample]).plus(1.0) - x[sample];
+                    let (share, q_sum) = (shares[sample], F::of(sums[sample]));
+                    x[sample] = slope(x[sample], rest, q[sample], share, q_sum, weights[sample]);
+                }
+            }
+        }
+        for sample in 0..width {
+            tile.x[tile.at[sample] as usize * width + sample] = tile.numbers[sample];
+        }
+        invalid
+    }
+}
+
 /// Half of a logit less half of the largest one.
 #[inline(always)]
 fn half_shifted<F: Float>(logit: F, half_of_largest: F) -> F {
     logit.times(0.5) - half_of_largest
 }
 
+/// The largest of a sample's logits.
+#[inline(always)]
+fn largest_of<F: Float>(x: &[F]) -> F {
+    let mut lanes = [x[0]; 2 * LANES];
+    let whole = x.chunks_exact(2 * LANES);
+    let rest = whole.remainder();
+    for x in whole {
+        for lane in 0..2 * LANES {
+            lanes[lane] = lanes[lane].replace(x[lane] > lanes[lane], x[lane]);
+        }
+    }
+    let larger = |a: F, b: F| if b > a { b } else { a };
+    let largest = lanes.into_iter().fold(x[0], larger);
+    rest.iter().copied().fold(largest, larger)
+}
+
+/// The exponentials of logits less the largest, and the sum of those of the others.
+#[inline(always)]
+fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
+    let mut sum = 0.0;
+    for (x, exps) in x.chunks(PART).zip(exps.chunks_mut(PART)) {
+        exponentials_of(x, largest, exps);
+        sum += total(exps);
+    }
+    // The largest contributes exactly 1. Where the others contribute little beside it, what they do is added up
+    // without it.
+    if sum < SATURATED {
+        return exps.chunks(PART).fold(-1.0, add_others);
+    }
+    sum - 1.0
+}
+
+/// A sum of exponentials of which the largest is so much that a difference loses digits of the rest.
+const SATURATED: f64 = 1.5;
+
+/// Two at a time, from both halves of a part: while the steps of one wait for each other, those of the other are
+/// taken.
+#[inline(always)]
+fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
+    const HALF: usize = PART / 2;
+    if let (Some(x), Some(exps)) = (x.first_chunk::<PART>(), exps.first_chunk_mut::<PART>()) {
+        for at in 0..HALF {
+            for at in [at, at + HALF] {
+                exps[at] = (x[at] - largest).exp();
+            }
+        }
+        return;
+    }
+    for (exp, &x) in exps.iter_mut().zip(x) {
+        *exp = (x - largest).exp();
+    }
+}
+
+/// The exponentials of logits less the largest of their samples, in place of them.
+#[inline(always)]
+fn exponentials_beside<F: Float>(x: &mut [F], largest: &[F]) {
+    const HALF: usize = PART / 2;
+    if let (Some(x), Some(largest)) = (x.first_chunk_mut::<PART>(), largest.first_chunk::<PART>()) {
+        for at in 0..HALF {
+            for at in [at, at + HALF] {
+                x[at] = (x[at] - largest[at]).exp();
+            }
+        }
+        return;
+    }
+    for (x, &largest) in x.iter_mut().zip(largest) {
+        *x = (*x - largest).exp();
+    }
+}
+
+/// Adds exponentials to a sum that started at -1, which takes out the largest: it is exactly 1. Those that are
+/// 1 are added first, so that however little the others contribute is kept.
+#[inline(always)]
+fn add_others<F: Float>(others: f64, exps: &[F]) -> f64 {
+    let mut ones = [F::default(); LANES];
+    let mut lanes = [F::default(); LANES];
+    let whole = exps.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for exps in whole {
+        for lane in 0..LANES {
+            let one = exps[lane].equals(1.0);
+            ones[lane] += F::default().set(one, 1.0);
+            lanes[lane] += exps[lane].set(one, 0.0);
+        }
+    }
+    for (lane, exp) in rest.iter().enumerate() {
+        let one = exp.equals(1.0);
+        ones[lane] += F::default().set(one, 1.0);
+        lanes[lane] += exp.set(one, 0.0);
+    }
+    (others + tree(&ones.map(F::double))) + tree(&lanes.map(F::double))
+}
+
 /// Finds the largest logit of each sample.
 #[inline(always)]
 fn maximum<F: Float>(tile: &mut Tile<F>, width: usize) {
     if width == 1 {
-        let (largest, at) = maximum_of(&tile.x);
+        let largest = largest_of(&tile.x);
+        let at = tile.x.iter().position(|x| *x == largest);
         tile.largest[0] = largest;
-        tile.at[0] = at as u32;
+        tile.at[0] = at.unwrap_or(0) as u32;
         return;
     }
     let (largest, at) = (&mut tile.largest[..width], &mut tile.at[..width]);
@@ -843,43 +1406,19 @@ fn maximum<F: Float>(tile: &mut Tile<F>, width: usize) {
     }
 }
 
-/// The largest of a sample's logits, and where it is.
-#[inline(always)]
-fn maximum_of<F: Float>(x: &[F]) -> (F, usize) {
-    let mut lanes = [x[0]; LANES];
-    let whole = x.chunks_exact(LANES);
-    let rest = whole.remainder();
-    for x in whole {
-        for lane in 0..LANES {
-            lanes[lane] = lanes[lane].replace(x[lane] > lanes[lane], x[lane]);
-        }
-    }
-    let larger = |a: F, b: F| if b > a { b } else { a };
-    let largest = lanes.into_iter().fold(x[0], larger);
-    let largest = rest.iter().copied().fold(largest, larger);
-    // Block by block, as a search that may stop anywhere is not vectorised.
-    let mut start = 0;
-    for block in x.chunks(LANES * 8) {
-        let here = block.iter().fold(false, |here, x| here | (*x == largest));
-        if here {
-            break;
-        }
-        start += block.len();
-    }
-    let at = x[start.min(x.len())..].iter().position(|x| *x == largest);
-    (largest, at.map_or(0, |at| start + at))
-}
-
 /// Replaces the logits by their exponentials, and adds them up without the largest.
 #[inline(always)]
-fn exponentials<F: Float>(tile: &mut Tile<F>, width: usize) {
+fn exponentials_of_tile<F: Float>(tile: &mut Tile<F>, width: usize) {
     // The largest logit contributes exactly 1 to the sum. Adding up the others without it keeps what
     // they contribute, however little it is.
     for sample in 0..width {
         tile.x[tile.at[sample] as usize * width + sample] = F::NEG_INFINITY;
     }
     if width == 1 {
-        tile.others[0] = exponentials_of(&mut tile.x, tile.largest[0]);
+        for x in &mut tile.x {
+            *x = (*x - tile.largest[0]).exp();
+        }
+        tile.others[0] = total(&tile.x);
     } else {
         let (largest, others) = (&tile.largest[..width], &mut tile.others[..width]);
         others.fill(0.0);
@@ -928,66 +1467,41 @@ fn terms_of<F: Float>(x: &[F], q: &[F], largest: F) -> (F, f64) {
     (F::of(tree(&losses)), tree(&sums))
 }
 
-#[inline(always)]
-fn exponentials_of<F: Float>(x: &mut [F], largest: F) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let mut whole = x.chunks_exact_mut(LANES);
-    for x in &mut whole {
-        for lane in 0..LANES {
-            x[lane] = (x[lane] - largest).exp();
-            lanes[lane] += x[lane].double();
-        }
-    }
-    for (lane, x) in lanes.iter_mut().zip(whole.into_remainder()) {
-        *x = (*x - largest).exp();
-        *lane += x.double();
-    }
-    tree(&lanes)
-}
-
-/// Reads a tile.
-#[inline(always)]
-fn load<F: Float>(
-    source: Source,
-    place: Place,
-    classes: usize,
-    tile: &mut Vec<F>,
-    rows: &mut Vec<F>,
+/// Reads the columns from a place on, whose classes are `stride` apart, into a tile.
+pub(super) fn load<F: Float>(
+    source: &Source,
+    start: usize,
+    stride: usize,
+    width: usize,
+    tile: &mut [F],
 ) {
-    let width = place.width;
-    tile.resize(classes * width, F::default());
-    if place.stride == 1 {
-        if width == 1 {
-            source.read(place.start, tile);
-            return;
-        }
-        rows.resize(classes * width, F::default());
-        source.read(place.start, rows);
-        turn(rows, width, classes, tile);
-        return;
-    }
     for (class, tile) in tile.chunks_exact_mut(width).enumerate() {
-        source.read(place.start + class * place.stride, tile);
-    }
-}
-
-/// Rows of adjacent classes become a tile.
-#[inline(always)]
-fn turn<F: Float>(rows: &[F], width: usize, classes: usize, tile: &mut [F]) {
-    for (sample, row) in rows.chunks_exact(classes).enumerate() {
-        for (class, &x) in row.iter().enumerate() {
-            tile[class * width + sample] = x;
+        let start = start + class * stride;
+        match F::direct(source) {
+            Some(numbers) => tile.copy_from_slice(&numbers[start..start + width]),
+            None => source.read(start, tile),
         }
     }
 }
 
-/// A tile becomes rows of adjacent classes.
-#[inline(always)]
-fn turn_back<F: Float>(tile: &[F], width: usize, classes: usize, rows: &mut Vec<F>) {
-    rows.resize(classes * width, F::default());
-    for (sample, row) in rows.chunks_exact_mut(classes).enumerate() {
-        for (class, x) in row.iter_mut().enumerate() {
-            *x = tile[class * width + sample];
+/// Blocks `[classes, inner]` become a tile.
+fn turn<F: Float>(blocks: &[F], [count, classes, inner]: [usize; 3], tile: &mut [F]) {
+    let width = count * inner;
+    for (at, block) in blocks.chunks_exact(classes * inner).enumerate() {
+        for (class, row) in block.chunks_exact(inner).enumerate() {
+            let start = class * width + at * inner;
+            tile[start..start + inner].copy_from_slice(row);
+        }
+    }
+}
+
+/// A tile becomes blocks `[classes, inner]`.
+fn turn_back<F: Float>(tile: &[F], [count, classes, inner]: [usize; 3], blocks: &mut [F]) {
+    let width = count * inner;
+    for (at, block) in blocks.chunks_exact_mut(classes * inner).enumerate() {
+        for (class, row) in block.chunks_exact_mut(inner).enumerate() {
+            let start = class * width + at * inner;
+            row.copy_from_slice(&tile[start..start + inner]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, clamp, in_chunks, narrow,
-    read_weight, tree,
+    read_weight, total, tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -45,11 +45,10 @@ pub(crate) fn sweep<F: Float>(
     let Reads { rows, length, .. } = *reads;
     let at_a_time = (CHUNK / length).max(1);
     // The losses are a column of their own; it is small, so it is filled in afterwards.
-    let [anchor, positive, negative] = gradients;
     let found = in_chunks(
         rows * length,
         at_a_time * length,
-        [anchor, positive, negative],
+        gradients,
         &Sweep {
             triplet,
             reads,
@@ -60,55 +59,66 @@ pub(crate) fn sweep<F: Float>(
 }
 
 /// The sum of what was found, whose losses are written in order.
-pub(super) fn in_order<F: Float>(
-    found: Vec<(Found, Vec<F>)>,
-    mut losses: Option<Output<F>>,
-) -> Found {
+fn in_order<F: Float>(found: Vec<(Found, Vec<F>)>, mut losses: Option<Output<F>>) -> Found {
     let mut total = Found::default();
     for (part, of_part) in found {
         total.add(part);
-        if let Some(all) = losses.take() {
-            let (mut now, rest) = all.split(of_part.len());
-            now.write(0, &of_part);
-            losses = Some(rest);
+        if let Some(losses) = &mut losses {
+            losses.write(&of_part);
         }
     }
     total
 }
 
-/// Reads row `at` of a chunk that begins with row `first`, of each input: from where it is, or from
-/// where its gradient will take its place.
-#[inline(always)]
-fn read_rows<F: Float, const N: usize>(
-    sources: &[Option<Source>; N],
-    gradients: &[Option<Output<F>>; N],
+/// The rows of each input, of a chunk that begins with row `first`: where they lie, or in a buffer if they must
+/// be converted or will be overwritten.
+struct Inputs<'a, F, const N: usize> {
+    direct: [Option<&'a [F]>; N],
+    sources: [Option<Source<'a>>; N],
+    buffers: [Vec<F>; N],
     first: usize,
-    at: usize,
-    rows: &mut [Vec<F>; N],
-) {
-    for ((row, source), gradient) in rows.iter_mut().zip(sources).zip(gradients) {
-        let length = row.len();
-        match (source, gradient) {
-            (Some(source), _) => source.read((first + at) * length, row),
-            (None, Some(gradient)) => {
-                row.copy_from_slice(gradient.input(at * length..(at + 1) * length));
-            }
-            (None, None) => unreachable!("what is overwritten is written"),
-        }
-    }
+    length: usize,
 }
 
-/// Writes row `at` of a chunk of each gradient that is wanted.
-#[inline(always)]
-fn write_rows<F: Float, const N: usize>(
-    gradients: &mut [Option<Output<F>>; N],
-    at: usize,
-    rows: &[Vec<F>; N],
-) {
-    for (gradient, row) in gradients.iter_mut().zip(rows) {
-        if let Some(gradient) = gradient {
-            gradient.write(at * row.len(), row);
+impl<'a, F: Float, const N: usize> Inputs<'a, F, N> {
+    fn new(reads: &Reads<'a, N>, first: usize) -> Self {
+        let length = reads.length;
+        let direct = reads
+            .inputs
+            .map(|input| input.and_then(|input| F::direct(&input)));
+        let mut at = 0;
+        Self {
+            direct,
+            sources: reads.inputs,
+            buffers: [const { Vec::new() }; N].map(|_: Vec<F>| {
+                at += 1;
+                let buffered = direct[at - 1].is_none();
+                vec![F::default(); if buffered { length } else { 0 }]
+            }),
+            first,
+            length,
         }
+    }
+
+    /// Row `at` of the chunk, of each input.
+    #[inline(always)]
+    fn rows(&mut self, at: usize, gradients: &[Option<Output<F>>; N]) -> [&[F]; N] {
+        let length = self.length;
+        let row = self.first + at;
+        for (input, buffer) in self.buffers.iter_mut().enumerate() {
+            match (self.direct[input], &self.sources[input], &gradients[input]) {
+                (Some(_), _, _) => {}
+                (None, Some(source), _) => source.read(row * length, buffer),
+                (None, None, Some(gradient)) => {
+                    buffer.copy_from_slice(gradient.input(at * length..(at + 1) * length));
+                }
+                (None, None, None) => unreachable!("what is overwritten is written"),
+            }
+        }
+        core::array::from_fn(|input| match self.direct[input] {
+            Some(numbers) => &numbers[row * length..(row + 1) * length],
+            None => &self.buffers[input][..],
+        })
     }
 }
 
@@ -169,13 +179,13 @@ impl Sweep<'_> {
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
         let row = || vec![F::default(); length];
-        let mut inputs = [row(), row(), row()];
-        let [mut to_positive, mut to_negative, mut between] = [row(), row(), row()];
+        let mut inputs = Inputs::new(self.reads, first);
+        let [mut to_positive, mut to_negative, mut between, mut scratch] =
+            [row(), row(), row(), row()];
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
-            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
-            let [anchor, positive, negative] = inputs.each_ref().map(|input| &input[..]);
+            let [anchor, positive, negative] = inputs.rows(at, &gradients);
             let of_positive = distance(anchor, positive, eps, p, &mut to_positive);
             let of_negative = distance(anchor, negative, eps, p, &mut to_negative);
             let of_between = match swap {
@@ -200,42 +210,51 @@ impl Sweep<'_> {
             }
             let slope = slope().times_or_zero(weight) * F::of(self.scale.gradient);
             if slope.equals(0.0) {
-                between.fill(F::default());
                 for gradient in gradients.iter_mut().flatten() {
-                    gradient.write(at * length, &between);
+                    gradient.fill(length, |_| F::default());
                 }
                 continue;
             }
             let of_positive = of_positive.of_unit(&mut to_positive);
             let of_negative = of_negative.of_unit(&mut to_negative);
-            // The inputs have been read, so their buffers take the gradients.
-            let [anchor, positive, negative] = inputs.each_mut().map(|input| &mut input[..length]);
-            let (to_positive, to_negative) = (&to_positive[..length], &to_negative[..length]);
+            // Each difference becomes a gradient of its distance.
+            direct(&mut to_positive, of_positive, p, slope);
+            let share = if of_between.is_some() {
+                slope * share
+            } else {
+                slope
+            };
+            direct(&mut to_negative, of_negative, p, share);
+            let [of_anchor, of_first, of_second] = &mut gradients;
+            if let Some(output) = of_anchor {
+                for ((sum, &pull), &push) in scratch.iter_mut().zip(&to_positive).zip(&to_negative)
+                {
+                    *sum = pull - push;
+                }
+                output.write(&scratch);
+            }
             match of_between {
                 None => {
-                    for at in 0..length {
-                        let pull = direction(to_positive[at], of_positive, p, slope);
-                        let push = direction(to_negative[at], of_negative, p, slope);
-                        anchor[at] = pull - push;
-                        positive[at] = -pull;
-                        negative[at] = push;
+                    write_negative(of_first, &mut to_positive);
+                    if let Some(output) = of_second {
+                        output.write(&to_negative);
                     }
                 }
                 Some(of_between) => {
                     let of_between = of_between.of_unit(&mut between);
-                    let (to_far, to_near) = (slope * share, slope * (F::of(1.0) - share));
-                    let between = &between[..length];
-                    for at in 0..length {
-                        let pull = direction(to_positive[at], of_positive, p, slope);
-                        let push = direction(to_negative[at], of_negative, p, to_far);
-                        let between = direction(between[at], of_between, p, to_near);
-                        anchor[at] = pull - push;
-                        positive[at] = -(pull + between);
-                        negative[at] = push + between;
+                    direct(&mut between, of_between, p, slope - share);
+                    for ((pull, push), &between) in
+                        to_positive.iter_mut().zip(&mut to_negative).zip(&between)
+                    {
+                        *pull += between;
+                        *push += between;
+                    }
+                    write_negative(of_first, &mut to_positive);
+                    if let Some(output) = of_second {
+                        output.write(&to_negative);
                     }
                 }
             }
-            write_rows(&mut gradients, at, &inputs);
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
@@ -256,15 +275,13 @@ impl Sweep<'_> {
         let Triplet { margin, swap, .. } = self.triplet;
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let row = || vec![F::default(); length];
-        let mut inputs = [row(), row(), row()];
+        let mut inputs = Inputs::new(self.reads, first);
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
-            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
+            let rows = inputs.rows(at, &gradients);
             let weight = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
-            let rows = inputs.each_ref().map(|row| &row[..]);
             let angles = Angles::new(rows, Short::AtLeast(eps));
             let cosines = PAIRS.map(|pair| angles.cosine(pair));
             let [to_positive, to_negative, between] = cosines.map(|cosine| 1.0 - cosine);
@@ -286,13 +303,7 @@ impl Sweep<'_> {
                 {
                     angles.add(pair, cosine, slope, &mut combined);
                 }
-                let scale = RowScale {
-                    weight,
-                    gradient: F::of(self.scale.gradient),
-                    tracked,
-                };
-                combine(&mut inputs, combined, &scale);
-                write_rows(&mut gradients, at, &inputs);
+                combine(rows, combined, [weight, self.gradient()], &mut gradients);
             }
         }
         let found = Found {
@@ -300,6 +311,29 @@ impl Sweep<'_> {
             invalid,
         };
         (found, losses)
+    }
+
+    fn gradient<F: Float>(&self) -> F {
+        F::of(self.scale.gradient)
+    }
+}
+
+/// Differences become the derivatives of their norms, times a slope.
+#[inline(always)]
+fn direct<F: Float>(differences: &mut [F], of_unit: F, p: f64, slope: F) {
+    for difference in differences {
+        *difference = direction(*difference, of_unit, p, slope);
+    }
+}
+
+/// Writes the negative of numbers, which they become, to an output that is wanted.
+#[inline(always)]
+fn write_negative<F: Float>(output: &mut Option<Output<F>>, numbers: &mut [F]) {
+    if let Some(output) = output {
+        for number in numbers.iter_mut() {
+            *number = -*number;
+        }
+        output.write(numbers);
     }
 }
 
@@ -316,14 +350,16 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
         false => 1e-20..1e30,
     };
     let one = F::of(1.0);
-    let sum = shares(difference, p, |x| x);
-    if (p == 1.0 || p == 2.0) && range.contains(&sum) {
-        let norm = norm_root(F::of(sum), p);
-        return Norm {
-            value: norm,
-            scale: one,
-            norm,
-        };
+    if p == 1.0 || p == 2.0 {
+        let sum = shares(difference, p, |x| x);
+        if range.contains(&sum) {
+            let norm = norm_root(F::of(sum), p);
+            return Norm {
+                value: norm,
+                scale: one,
+                norm,
+            };
+        }
     }
     let mut scale = difference[0].abs();
     for difference in difference.iter_mut() {
@@ -346,18 +382,16 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
 /// The sum of the components' shares of a norm.
 #[inline(always)]
 fn shares<F: Float>(numbers: &[F], p: f64, ratio: impl Fn(F) -> F) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let whole = numbers.chunks_exact(LANES);
-    let rest = whole.remainder();
-    for numbers in whole {
-        for lane in 0..LANES {
-            lanes[lane] += norm_term(ratio(numbers[lane]), p).double();
+    let mut sum = 0.0;
+    let mut terms = [F::default(); super::PART];
+    for numbers in numbers.chunks(super::PART) {
+        let terms = &mut terms[..numbers.len()];
+        for (term, &number) in terms.iter_mut().zip(numbers) {
+            *term = norm_term(ratio(number), p);
         }
+        sum += total(terms);
     }
-    for (lane, &number) in lanes.iter_mut().zip(rest) {
-        *lane += norm_term(ratio(number), p).double();
-    }
-    tree(&lanes)
+    sum
 }
 
 /// The derivative of a norm with respect to a component of a difference, times a slope.
@@ -433,34 +467,28 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
     fn part(&self, (): &mut (), (range, mut gradients): Chunk<F, 2>) -> (Found, Vec<F>) {
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let row = || vec![F::default(); length];
-        let mut inputs = [row(), row()];
-        let mut difference = row();
+        let mut inputs = Inputs::new(self.reads, first);
+        let mut difference = vec![F::default(); length];
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
-        let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
-            read_rows(&self.reads.inputs, &gradients, first, at, &mut inputs);
+            let rows = inputs.rows(at, &gradients);
             let weight: F = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
-            let scale = RowScale {
-                weight,
-                gradient: F::of(self.scale.gradient),
-                tracked,
-            };
+            let scale = [weight, F::of(self.scale.gradient)];
             let loss = match self.pair {
                 Pair::Norm { p: 2.0, eps } => {
-                    norm_of_pair(&mut inputs, &mut difference, 2.0, eps, &scale)
+                    norm_of_pair(rows, &mut difference, (2.0, eps), scale, &mut gradients)
                 }
-                Pair::Norm { p, eps } => norm_of_pair(&mut inputs, &mut difference, p, eps, &scale),
+                Pair::Norm { p, eps } => {
+                    norm_of_pair(rows, &mut difference, (p, eps), scale, &mut gradients)
+                }
                 Pair::Cosine { eps } => {
                     let same = |cosine| (cosine, 1.0);
-                    cosine_of_pair(&mut inputs, Short::AtLeast(eps), same, &scale)
+                    cosine_of_pair(rows, Short::AtLeast(eps), same, scale, &mut gradients)
                 }
                 Pair::Embedding { margin } => {
-                    let mut sign = [F::default()];
                     let signs = self.signs.expect("this loss has signs");
-                    signs.read(first + at, &mut sign);
-                    let sign = sign[0].double();
+                    let sign = signs.number::<F>(first + at).double();
                     let valid = Rule::SIGN.holds(&sign);
                     invalid |= !valid;
                     let embedding = |cosine| {
@@ -470,11 +498,10 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
                             false => (f64::NAN, f64::NAN),
                         }
                     };
-                    cosine_of_pair(&mut inputs, COSINE_EMBEDDING, embedding, &scale)
+                    cosine_of_pair(rows, COSINE_EMBEDDING, embedding, scale, &mut gradients)
                 }
             };
             *loss_of_row = loss.times_or_zero(weight);
-            write_rows(&mut gradients, at, &inputs);
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
@@ -484,50 +511,45 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
     }
 }
 
-/// What the gradients of a row are multiplied by, if they are wanted.
-struct RowScale<F> {
-    weight: F,
-    gradient: F,
-    tracked: bool,
-}
-
-/// The norm of a difference; the inputs become its gradients.
+/// The norm of a difference; the gradients that are wanted are written. They are multiplied by the weight of the
+/// row and by what makes a gradient of a slope.
 #[inline(always)]
 fn norm_of_pair<F: Float>(
-    [a, b]: &mut [Vec<F>; 2],
+    [a, b]: [&[F]; 2],
     difference: &mut [F],
-    p: f64,
-    eps: f64,
-    scale: &RowScale<F>,
+    (p, eps): (f64, f64),
+    [weight, gradient]: [F; 2],
+    [of_a, of_b]: &mut [Option<Output<F>>; 2],
 ) -> F {
     let norm = distance(a, b, eps, p, difference);
-    if scale.tracked {
+    if of_a.is_some() || of_b.is_some() {
         let of_unit = norm.of_unit(difference);
-        let slope = scale.weight * scale.gradient;
-        for ((a, b), &difference) in a.iter_mut().zip(b.iter_mut()).zip(difference.iter()) {
-            *a = direction(difference, of_unit, p, slope);
-            *b = -*a;
+        direct(difference, of_unit, p, weight * gradient);
+        if let Some(output) = of_a {
+            output.write(difference);
         }
+        write_negative(of_b, difference);
     }
     norm.value
 }
 
-/// A function of the cosine, of which `head` gives the value and the derivative; the inputs become its
-/// gradients.
+/// A function of the cosine, of which `head` gives the value and the derivative; the gradients that are wanted
+/// are written.
 #[inline(always)]
 fn cosine_of_pair<F: Float>(
-    inputs: &mut [Vec<F>; 2],
+    rows: [&[F]; 2],
     short: Short,
     head: impl FnOnce(f64) -> (f64, f64),
-    scale: &RowScale<F>,
+    scale: [F; 2],
+    gradients: &mut [Option<Output<F>>; 2],
 ) -> F {
-    let angles = Angles::new(inputs.each_ref().map(|row| &row[..]), short);
+    let angles = Angles::new(rows, short);
     let cosine = angles.cosine([0, 1]);
     let (value, slope) = head(cosine);
-    if scale.tracked {
-        let mut gradients = [[0.0; 2]; 2];
-        angles.add([0, 1], cosine, slope, &mut gradients);
-        combine(inputs, gradients, scale);
+    if gradients.iter().any(Option::is_some) {
+        let mut combined = [[0.0; 2]; 2];
+        angles.add([0, 1], cosine, slope, &mut combined);
+        combine(rows, combined, scale, gradients);
     }
     F::of(value)
 }
@@ -598,23 +620,33 @@ impl<const N: usize> Angles<N> {
     }
 }
 
-/// Puts the gradients, which are combinations of the rows, in the place of these.
+/// Writes the gradients that are wanted: combinations of the rows, by these factors, times a weight and what makes
+/// a gradient of a slope.
 #[inline(always)]
 fn combine<F: Float, const N: usize>(
-    rows: &mut [Vec<F>; N],
-    gradients: [[f64; N]; N],
-    scale: &RowScale<F>,
+    rows: [&[F]; N],
+    factors: [[f64; N]; N],
+    [weight, gradient]: [F; 2],
+    outputs: &mut [Option<Output<F>>; N],
 ) {
-    let settle =
-        |x: f64| narrow::<F>(x.times_or_zero(scale.weight.double()) * scale.gradient.double());
+    let (weight, gradient) = (weight.double(), gradient.double());
     let length = rows[0].len();
-    let rows = rows.each_mut().map(|row| &mut row[..length]);
-    #[allow(clippy::needless_range_loop)] // All rows are read at a place, and then written.
-    for at in 0..length {
-        let components: [f64; N] = core::array::from_fn(|row| rows[row][at].double());
-        for (row, factors) in gradients.iter().enumerate() {
-            let terms = factors.iter().zip(&components);
-            rows[row][at] = settle(terms.fold(0.0, |sum, (factor, x)| sum + factor * x));
+    let mut part = [F::default(); super::PART];
+    for (output, factors) in outputs.iter_mut().zip(factors) {
+        let Some(output) = output else {
+            continue;
+        };
+        for start in (0..length).step_by(super::PART) {
+            let part = &mut part[..super::PART.min(length - start)];
+            let rows = rows.map(|row| &row[start..start + part.len()]);
+            for (at, to) in part.iter_mut().enumerate() {
+                let mut sum = 0.0;
+                for row in 0..N {
+                    sum += factors[row] * rows[row][at].double();
+                }
+                *to = narrow(sum.times_or_zero(weight) * gradient);
+            }
+            output.write(part);
         }
     }
 }
@@ -624,17 +656,7 @@ fn combine<F: Float, const N: usize>(
 fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f64; N]; N] {
     let mut lanes = [[[0.0; LANES]; N]; N];
     let length = rows[0].len();
-    let rows = rows.map(|row| &row[..length]);
-    for start in (0..length).step_by(LANES) {
-        let mut parts = [[0.0; LANES]; N];
-        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
-            for (to, from) in part.iter_mut().zip(&row[start..]) {
-                *to = match F::IS_DOUBLE {
-                    true => from.double() / scale,
-                    false => from.double(),
-                };
-            }
-        }
+    let mut add = |parts: [[f64; LANES]; N]| {
         for a in 0..N {
             for b in a..N {
                 for lane in 0..LANES {
@@ -642,6 +664,32 @@ fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f6
                 }
             }
         }
+    };
+    let whole = length / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        let mut parts = [[0.0; LANES]; N];
+        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
+            let row = &row[start..start + LANES];
+            for lane in 0..LANES {
+                part[lane] = match F::IS_DOUBLE {
+                    true => row[lane].double() / scale,
+                    false => row[lane].double(),
+                };
+            }
+        }
+        add(parts);
+    }
+    if whole < length {
+        let mut parts = [[0.0; LANES]; N];
+        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
+            for (to, from) in part.iter_mut().zip(&row[whole..length]) {
+                *to = match F::IS_DOUBLE {
+                    true => from.double() / scale,
+                    false => from.double(),
+                };
+            }
+        }
+        add(parts);
     }
     lanes.map(|lanes| lanes.map(|lanes| tree(&lanes)))
 }

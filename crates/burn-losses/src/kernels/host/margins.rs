@@ -1,15 +1,12 @@
 //! The sweep of a loss over the margins between the classes of a sample.
 
-use super::classes::Layout;
-use super::distance::in_order;
+use super::classes::{Layout, Rows, Side, Task, elements, load, tasks};
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, clamp, in_chunks, read_weight,
-    tree,
+    Float, Found, Loop, Output, PART, Scale, Source, Vectors, clamp, read_weight, share, sum, total,
 };
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
-use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::mem::take;
 
 /// What is read.
 #[derive(Clone, Copy)]
@@ -37,179 +34,291 @@ pub(crate) fn sweep<F: Float>(
         classes,
         inner,
     } = reads.layout;
-    let block = classes * inner;
-    let at_a_time = (CHUNK / block).max(1);
-    let (total, chunk) = (outer * block, at_a_time * block);
-    let found = match gradient.is_some() {
-        true => in_chunks(total, chunk, [gradient], &Sweep::<true> { reads, scale }),
-        false => in_chunks(total, chunk, [gradient], &Sweep::<false> { reads, scale }),
+    let sweep = Sweep {
+        reads,
+        scale,
+        vectors: Vectors::detect(),
     };
-    in_order(found, losses)
+    let tasks = tasks(reads.layout, inner == 1, losses, gradient);
+    let elements = outer * classes * inner;
+    let found = share(
+        elements,
+        tasks,
+        Buffers::default,
+        |buffers, task| match task {
+            Task::Rows(task) => sweep.rows(buffers, task),
+            Task::Blocks(task) => sweep.blocks(buffers, task),
+            Task::Columns(task) => sweep.columns(buffers, task),
+        },
+    );
+    Found::total(found)
 }
 
-struct Sweep<'a, const GRADIENT: bool> {
+struct Sweep<'a> {
     reads: &'a Reads<'a>,
     scale: Scale,
+    vectors: Vectors,
 }
 
 /// The buffers of a thread.
+#[derive(Default)]
 struct Buffers<F> {
+    /// Numbers that were converted, or will be overwritten.
+    read: Vec<F>,
     /// The logits of a sample, and their gradient.
     logits: Vec<F>,
     slopes: Vec<F>,
     /// The labels of a sample, and a 1 for each class that is none.
     labels: Vec<usize>,
     others: Vec<F>,
+    /// Half of the loss of each sample.
+    losses: Vec<F>,
 }
 
-impl<F: Float, const GRADIENT: bool> Work<Chunk<'_, F, 1>, ()> for Sweep<'_, GRADIENT> {
-    type Result = (Found, Vec<F>);
-
-    #[inline(always)]
-    fn part(&self, (): &mut (), (range, gradient): Chunk<F, 1>) -> (Found, Vec<F>) {
-        // With the exponent known to the compiler, the loops are plain.
-        match self.reads.one {
-            Some(one) if one.p == 2 => self.blocks(range, gradient, |sweep, sample, buffers| {
-                sweep.one_class(one, 2, sample, buffers)
-            }),
-            Some(one) => self.blocks(range, gradient, |sweep, sample, buffers| {
-                sweep.one_class(one, 1, sample, buffers)
-            }),
-            None => self.blocks(range, gradient, |sweep, sample, buffers| {
-                sweep.several_labels(sample, buffers)
-            }),
+impl<F: Float> Buffers<F> {
+    fn resize(&mut self, classes: usize) {
+        for numbers in [&mut self.logits, &mut self.slopes, &mut self.others] {
+            numbers.resize(classes, F::default());
         }
     }
 }
 
-impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
-    /// The losses of the samples in a range of blocks, each by `loss`, which gives half of it, leaves the
-    /// gradient in the buffers, and says what both are to be multiplied by; it gives nothing for a sample
-    /// whose target is not valid.
-    #[inline(always)]
-    fn blocks<F: Float>(
-        &self,
-        range: Range<usize>,
-        [mut gradient]: [Option<Output<F>>; 1],
-        loss: impl Fn(&Self, usize, &mut Buffers<F>) -> Option<(F, f64)>,
-    ) -> (Found, Vec<F>) {
-        let Layout { classes, inner, .. } = self.reads.layout;
-        let size = classes * inner;
-        let zeros = |length| vec![F::default(); length];
-        let mut block = zeros(size);
-        let mut buffers = Buffers {
-            logits: zeros(classes),
-            slopes: zeros(classes),
-            labels: Vec::with_capacity(classes),
-            others: zeros(classes),
-        };
-        let mut losses = zeros(range.len() / classes);
+impl Sweep<'_> {
+    /// Samples of adjacent classes.
+    fn rows<F: Float>(&self, buffers: &mut Buffers<F>, task: Rows<F>) -> Found {
+        let classes = self.reads.layout.classes;
+        let Rows {
+            samples,
+            losses,
+            mut gradient,
+        } = task;
+        buffers.resize(classes);
+        buffers.losses.clear();
         let mut invalid = false;
-        let first = range.start / classes;
-        for (at, losses) in losses.chunks_exact_mut(inner).enumerate() {
-            let here = at * size..(at + 1) * size;
-            match (self.reads.input, &gradient) {
-                (Some(source), _) => source.read(range.start + here.start, &mut block),
-                (None, Some(gradient)) => block.copy_from_slice(gradient.input(here.clone())),
+        for sample in samples.clone() {
+            let mut read = take(&mut buffers.read);
+            let at = sample * classes..(sample + 1) * classes;
+            let x = match (&self.reads.input, &gradient) {
+                (Some(source), _) => elements(source, at, &mut read),
+                (None, Some(gradient)) => {
+                    let start = (sample - samples.start) * classes;
+                    read.clear();
+                    read.extend_from_slice(gradient.input(start..start + classes));
+                    &read
+                }
+                (None, None) => unreachable!("what is overwritten is written"),
+            };
+            let half = self.sample(sample, x, buffers, gradient.is_some(), &mut invalid);
+            buffers.losses.push(half);
+            if let Some(gradient) = &mut gradient {
+                gradient.write(&buffers.slopes);
+            }
+            buffers.read = read;
+        }
+        self.finish(buffers, losses, invalid)
+    }
+
+    /// Blocks `[classes, inner]`.
+    fn blocks<F: Float>(&self, buffers: &mut Buffers<F>, task: Rows<F>) -> Found {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let Rows {
+            samples,
+            losses,
+            mut gradient,
+        } = task;
+        buffers.resize(classes);
+        buffers.losses.clear();
+        let mut invalid = false;
+        let size = classes * inner;
+        let blocks = samples.start / inner..samples.end / inner;
+        for block in blocks.clone() {
+            let mut tile = take(&mut buffers.read);
+            tile.resize(size, F::default());
+            match (&self.reads.input, &gradient) {
+                (Some(source), _) => load(source, block * size, inner, inner, &mut tile),
+                (None, Some(gradient)) => {
+                    let start = (block - blocks.start) * size;
+                    tile.copy_from_slice(gradient.input(start..start + size));
+                }
                 (None, None) => unreachable!("what is overwritten is written"),
             }
-            for (offset, loss_of_sample) in losses.iter_mut().enumerate() {
-                let sample = first + at * inner + offset;
-                if inner == 1 {
-                    buffers.logits.copy_from_slice(&block);
-                } else {
-                    let logits = block[offset..].iter().step_by(inner);
-                    for (logit, &from) in buffers.logits.iter_mut().zip(logits) {
-                        *logit = from;
-                    }
-                }
-                let (weight, allowed) = match self.reads.samples {
-                    Some(samples) => read_weight::<F>(samples, sample),
-                    None => (1.0, true),
-                };
-                invalid |= !allowed;
-                let (found, of_class) = loss(self, sample, &mut buffers).unwrap_or_else(|| {
-                    invalid = true;
-                    buffers.slopes.fill(F::NAN);
-                    (F::NAN, 1.0)
-                });
-                let weight = self.scale.weight_of::<F>(weight, of_class);
-                *loss_of_sample = found.times_or_zero(weight);
-                if GRADIENT {
-                    self.settle(&mut buffers.slopes, weight);
-                    if inner == 1 {
-                        block.copy_from_slice(&buffers.slopes);
-                    } else {
-                        let slopes = block[offset..].iter_mut().step_by(inner);
-                        for (to, &slope) in slopes.zip(&buffers.slopes) {
-                            *to = slope;
-                        }
-                    }
-                }
-            }
+            let wanted = gradient.is_some();
+            self.tile(
+                block * inner,
+                &mut tile,
+                inner,
+                buffers,
+                wanted,
+                &mut invalid,
+            );
             if let Some(gradient) = &mut gradient {
-                gradient.write(here.start, &block);
+                gradient.write(&tile);
+            }
+            buffers.read = tile;
+        }
+        self.finish(buffers, losses, invalid)
+    }
+
+    /// Columns of a large block.
+    fn columns<F: Float>(&self, buffers: &mut Buffers<F>, task: Side<F>) -> Found {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let Side {
+            outer,
+            samples,
+            losses,
+            mut gradient,
+        } = task;
+        buffers.resize(classes);
+        buffers.losses.clear();
+        let mut invalid = false;
+        let width = samples.len();
+        let mut tile = take(&mut buffers.read);
+        tile.resize(classes * width, F::default());
+        match (&self.reads.input, &gradient) {
+            (Some(source), _) => {
+                let start = outer * classes * inner + samples.start;
+                load(source, start, inner, width, &mut tile);
+            }
+            (None, Some(gradient)) => {
+                for (class, row) in tile.chunks_exact_mut(width).enumerate() {
+                    row.copy_from_slice(gradient.input(class));
+                }
+            }
+            (None, None) => unreachable!("what is overwritten is written"),
+        }
+        let first = outer * inner + samples.start;
+        self.tile(
+            first,
+            &mut tile,
+            width,
+            buffers,
+            gradient.is_some(),
+            &mut invalid,
+        );
+        if let Some(gradient) = &mut gradient {
+            for row in tile.chunks_exact(width) {
+                gradient.write(row);
             }
         }
-        let found = Found {
-            sum: super::sum(&losses, self.scale.losses) * 2.0,
-            invalid,
+        buffers.read = tile;
+        self.finish(buffers, losses, invalid)
+    }
+
+    /// The losses of samples side by side, the first of which is given, and in place of their logits the
+    /// gradient.
+    fn tile<F: Float>(
+        &self,
+        first: usize,
+        tile: &mut [F],
+        width: usize,
+        buffers: &mut Buffers<F>,
+        gradient: bool,
+        invalid: &mut bool,
+    ) {
+        for offset in 0..width {
+            let mut logits = take(&mut buffers.logits);
+            let column = tile[offset..].iter().step_by(width);
+            for (logit, &from) in logits.iter_mut().zip(column) {
+                *logit = from;
+            }
+            let half = self.sample(first + offset, &logits, buffers, gradient, invalid);
+            buffers.losses.push(half);
+            buffers.logits = logits;
+            if gradient {
+                let column = tile[offset..].iter_mut().step_by(width);
+                for (to, &slope) in column.zip(&buffers.slopes) {
+                    *to = slope;
+                }
+            }
+        }
+    }
+
+    /// Half of the weighted loss of a sample; its gradient is left in the buffers.
+    fn sample<F: Float>(
+        &self,
+        sample: usize,
+        logits: &[F],
+        buffers: &mut Buffers<F>,
+        gradient: bool,
+        invalid: &mut bool,
+    ) -> F {
+        let (weight, allowed) = match self.reads.samples {
+            Some(samples) => read_weight::<F>(samples, sample),
+            None => (1.0, true),
         };
-        for loss in &mut losses {
-            *loss = loss.times(2.0);
+        *invalid |= !allowed;
+        let found = match self.reads.one {
+            Some(one) => self.one_class(one, sample, logits, buffers, gradient),
+            None => self.several_labels(sample, logits, buffers, gradient),
+        };
+        let (half, of_class) = found.unwrap_or_else(|| {
+            *invalid = true;
+            buffers.slopes.fill(F::NAN);
+            (F::NAN, 1.0)
+        });
+        let weight = self.scale.weight_of::<F>(weight, of_class);
+        if gradient {
+            self.vectors.run(Settle {
+                slopes: &mut buffers.slopes,
+                weight,
+                scale: F::of(self.scale.gradient),
+            });
         }
-        (found, losses)
+        half.times_or_zero(weight)
     }
 
-    /// Weighs slopes, scales them, and clamps them to what their type holds.
-    #[inline(always)]
-    fn settle<F: Float>(&self, slopes: &mut [F], weight: F) {
-        let scale = F::of(self.scale.gradient);
-        for slope in slopes {
-            *slope = clamp(slope.times_or_zero(weight) * scale);
-        }
-    }
-
-    /// The loss of a sample of one class.
-    #[inline(always)]
+    /// The loss of a sample of one class, in halves, and how much that class counts; nothing where it is none.
     fn one_class<F: Float>(
         &self,
         one: &MultiMargin,
-        p: usize,
         sample: usize,
+        logits: &[F],
         buffers: &mut Buffers<F>,
+        gradient: bool,
     ) -> Option<(F, f64)> {
-        let classes = self.reads.layout.classes;
         let id = usize::try_from(self.reads.ids.integer(sample)?).ok()?;
-        let label = *buffers.logits.get(id)?;
+        let label = *logits.get(id)?;
         let of_class = one.weights.as_ref().map_or(1.0, |weights| weights[id]);
-        let share = 1.0 / classes as f64;
+        let slopes = &mut buffers.slopes;
+        let share = 1.0 / self.reads.layout.classes as f64;
+        let (before, after) = (&logits[..id], &logits[id + 1..]);
         let mut sums = Sums::default();
-        let (logits, slopes) = (&buffers.logits[..], &mut buffers.slopes[..classes]);
-        slopes.fill(F::default());
-        for part in [0..id, id + 1..classes] {
-            let of_class =
-                |[logit]: [F; 1]| margin_term(half_gap(logit, label, one.margin), p, share);
-            sums.add::<_, _, 1, GRADIENT>([&logits[part.clone()]], &mut slopes[part], of_class);
+        let mut add = |logits, slopes: Option<&mut [F]>| {
+            sums.add(self.vectors.run(Margins {
+                logits,
+                label,
+                margin: one.margin,
+                p: one.p,
+                share,
+                slopes,
+            }));
+        };
+        if gradient {
+            add(before, Some(&mut slopes[..id]));
+            add(after, Some(&mut slopes[id + 1..]));
+        } else {
+            add(before, None);
+            add(after, None);
         }
         slopes[id] = F::of(-sums.slopes);
         Some((F::of(sums.values), of_class))
     }
 
-    /// The loss of a sample with several labels, or none.
-    #[inline(always)]
+    /// As [`one_class`](Self::one_class), of a sample with several labels, or none.
     fn several_labels<F: Float>(
         &self,
         sample: usize,
+        logits: &[F],
         buffers: &mut Buffers<F>,
+        gradient: bool,
     ) -> Option<(F, f64)> {
         let Layout { classes, inner, .. } = self.reads.layout;
         let first = sample / inner * classes * inner + sample % inner;
         let Buffers {
-            logits,
             slopes,
             labels,
             others,
+            ..
         } = buffers;
         labels.clear();
         others.fill(F::of(1.0));
@@ -227,72 +336,163 @@ impl<const GRADIENT: bool> Sweep<'_, GRADIENT> {
             others[id] = F::default();
             labels.push(id);
         }
-        let (logits, others) = (&logits[..classes], &others[..classes]);
-        let slopes = &mut slopes[..classes];
         slopes.fill(F::default());
-        let share = 1.0 / classes as f64;
         let mut total = 0.0;
         for &label in labels.iter() {
-            let mut sums = Sums::default();
-            let of_label = logits[label];
-            let of_class = |[logit, other]: [F; 2]| {
-                let (value, slope) = margin_term(half_gap(logit, of_label, 1.0), 1, share);
-                (value.times_or_zero(other), move || {
-                    slope().times_or_zero(other)
-                })
-            };
-            sums.add::<_, _, 2, GRADIENT>([logits, others], &mut *slopes, of_class);
+            let sums = self.vectors.run(MarginsOfLabel {
+                logits,
+                others,
+                label: logits[label],
+                slopes: gradient.then_some(&mut **slopes),
+            });
             slopes[label] = slopes[label] - F::of(sums.slopes);
             total += sums.values;
         }
         Some((F::of(total), 1.0))
     }
+
+    /// The sum of the losses in the buffers, which are written if each is wanted.
+    fn finish<F: Float>(
+        &self,
+        buffers: &mut Buffers<F>,
+        losses: Option<Output<F>>,
+        invalid: bool,
+    ) -> Found {
+        let found = Found {
+            sum: sum(&buffers.losses, self.scale.losses) * 2.0,
+            invalid,
+        };
+        if let Some(mut losses) = losses {
+            losses.fill(buffers.losses.len(), |at| buffers.losses[at].times(2.0));
+        }
+        found
+    }
 }
 
 /// The sums of terms and of their slopes.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Sums {
     values: f64,
     slopes: f64,
 }
 
 impl Sums {
-    /// Adds the terms of classes, each with what there is of it in the `inputs`, and their slopes to those
-    /// that are there.
+    fn add(&mut self, other: Self) {
+        self.values += other.values;
+        self.slopes += other.slopes;
+    }
+}
+
+/// The margins between a label and other classes.
+struct Margins<'a, F> {
+    logits: &'a [F],
+    label: F,
+    margin: f64,
+    p: usize,
+    share: f64,
+    slopes: Option<&'a mut [F]>,
+}
+
+impl<F: Float> Margins<'_, F> {
     #[inline(always)]
-    fn add<F: Float, S: FnOnce() -> F, const K: usize, const GRADIENT: bool>(
-        &mut self,
-        inputs: [&[F]; K],
-        slopes: &mut [F],
-        term: impl Fn([F; K]) -> (F, S),
-    ) {
-        let mut lanes = [[0.0; LANES]; 2];
-        let mut step = |inputs: [F; K], lane: usize, to: &mut F| {
-            let (value, slope) = term(inputs);
-            lanes[0][lane] += value.double();
-            if GRADIENT {
-                let slope = slope();
-                *to += slope;
-                lanes[1][lane] += slope.double();
+    fn with_p(self, p: usize) -> Sums {
+        let mut sums = Sums::default();
+        let mut values = [F::default(); PART];
+        let term = |logit: F| margin_term(half_gap(logit, self.label, self.margin), p, self.share);
+        match self.slopes {
+            Some(slopes) => {
+                for (logits, slopes) in self.logits.chunks(PART).zip(slopes.chunks_mut(PART)) {
+                    let values = &mut values[..logits.len()];
+                    for (at, &logit) in logits.iter().enumerate() {
+                        let (value, slope) = term(logit);
+                        values[at] = value;
+                        slopes[at] = slope();
+                    }
+                    sums.values += total(values);
+                    sums.slopes += total(slopes);
+                }
             }
-        };
-        let count = slopes.len();
-        let inputs = inputs.map(|input| &input[..count]);
-        let mut parts = inputs.map(|input| input.chunks_exact(LANES));
-        let mut whole = slopes.chunks_exact_mut(LANES);
-        for slopes in &mut whole {
-            let part = parts.each_mut().map(|part| part.next().unwrap_or_default());
-            let part =
-                part.map(|part| <&[F; LANES]>::try_from(part).expect("chunks are of one length"));
-            for (lane, slope) in slopes.iter_mut().enumerate() {
-                step(part.map(|part| part[lane]), lane, slope);
+            None => {
+                for logits in self.logits.chunks(PART) {
+                    let values = &mut values[..logits.len()];
+                    for (value, &logit) in values.iter_mut().zip(logits) {
+                        *value = term(logit).0;
+                    }
+                    sums.values += total(values);
+                }
             }
         }
-        let rest = count / LANES * LANES;
-        for (lane, slope) in whole.into_remainder().iter_mut().enumerate() {
-            step(inputs.map(|input| input[rest + lane]), lane, slope);
+        sums
+    }
+}
+
+impl<F: Float> Loop for Margins<'_, F> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run(self) -> Sums {
+        // With the exponent known to the compiler, the loops are plain.
+        match self.p {
+            2 => self.with_p(2),
+            _ => self.with_p(1),
         }
-        self.values += tree(&lanes[0]);
-        self.slopes += tree(&lanes[1]);
+    }
+}
+
+/// The margins between one of several labels and the `others`, whose slopes are added.
+struct MarginsOfLabel<'a, F> {
+    logits: &'a [F],
+    others: &'a [F],
+    label: F,
+    slopes: Option<&'a mut [F]>,
+}
+
+impl<F: Float> Loop for MarginsOfLabel<'_, F> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run(self) -> Sums {
+        let classes = self.logits.len();
+        let share = 1.0 / classes as f64;
+        let mut sums = Sums::default();
+        let (mut values, mut added) = ([F::default(); PART], [F::default(); PART]);
+        let mut slopes = self.slopes;
+        for start in (0..classes).step_by(PART) {
+            let end = classes.min(start + PART);
+            let (logits, others) = (&self.logits[start..end], &self.others[start..end]);
+            let count = end - start;
+            let (values, added) = (&mut values[..count], &mut added[..count]);
+            for (at, &logit) in logits.iter().enumerate() {
+                let (value, slope) = margin_term(half_gap(logit, self.label, 1.0), 1, share);
+                values[at] = value.times_or_zero(others[at]);
+                added[at] = slope().times_or_zero(others[at]);
+            }
+            sums.values += total(values);
+            if let Some(slopes) = &mut slopes {
+                sums.slopes += total(added);
+                for (slope, &added) in slopes[start..end].iter_mut().zip(&*added) {
+                    *slope += added;
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// Weighs slopes, scales them, and clamps them to what their type holds.
+struct Settle<'a, F> {
+    slopes: &'a mut [F],
+    weight: F,
+    scale: F,
+}
+
+impl<F: Float> Loop for Settle<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for slope in self.slopes {
+            *slope = clamp(slope.times_or_zero(self.weight) * self.scale);
+        }
     }
 }

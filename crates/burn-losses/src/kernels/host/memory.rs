@@ -4,7 +4,6 @@ use super::classes::{self, Layout, Target};
 use super::distance::{self, Triplet};
 use super::margins;
 use super::{Float, Found, Output, Power, Scale, Source, Unwritten, pointwise};
-use crate::kernels::definition::Definition;
 use crate::kernels::ops::{
     Along, ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Swept, Wanted,
     Wish,
@@ -86,30 +85,20 @@ impl<P: Memory, F: Held> Buffer<P, F> {
     /// Where the input is read, if it is not what is overwritten; and what is written.
     fn split(&mut self) -> (Option<Source<'_>>, Option<Output<'_, F>>) {
         match self {
-            Self::Overwritten(input) => (None, F::own(input).map(Output::InPlace)),
+            Self::Overwritten(input) => (None, F::own(input).map(Output::in_place)),
             Self::Beside(input, gradient) => {
-                let count = input.shape().num_elements();
-                let output = gradient.as_mut().map(|gradient| gradient.output(count));
-                (Some(read(input)), output)
+                (Some(read(input)), gradient.as_mut().map(Unwritten::output))
             }
         }
     }
 
-    /// The gradient.
-    ///
-    /// # Safety
-    ///
-    /// It must have been written as a whole.
-    #[allow(unsafe_code)]
-    unsafe fn gradient(self) -> Option<P> {
+    /// The gradient, which has been written.
+    fn gradient(self) -> Option<P> {
         match self {
             Self::Overwritten(input) => Some(input),
             Self::Beside(input, gradient) => {
                 let shape = input.shape();
-                // SAFETY: the caller promises it.
-                let written =
-                    |gradient: Unwritten<F>| unsafe { gradient.written(shape.num_elements()) };
-                gradient.map(|gradient| F::tensor(written(gradient), shape.clone()))
+                gradient.map(|gradient| F::tensor(gradient.written(), shape))
             }
         }
     }
@@ -209,23 +198,19 @@ impl Plan {
         Self::new::<F, P>(wish, count, counted)
     }
 
-    /// # Safety
-    ///
-    /// The sweep must have written as many losses as it was given room for, and all gradients.
-    #[allow(unsafe_code)]
-    unsafe fn finish<F: Held, P: Memory, const N: usize>(
+    /// What is wanted, when the sweep has written the losses it was given room for, and the gradients.
+    fn finish<F: Held, P: Memory, const N: usize>(
         self,
         found: Found,
-        losses: Option<(Unwritten<F>, usize)>,
+        losses: Option<Unwritten<F>>,
         buffers: [Buffer<P, F>; N],
     ) -> Swept<P, N> {
-        // SAFETY: the caller promises it.
-        let gradients = buffers.map(|buffer| unsafe { buffer.gradient() });
+        let gradients = buffers.map(Buffer::gradient);
         let one = |number: f64| F::tensor(vec![F::of(number)], Shape::new([1]));
         let value = match losses {
-            Some((losses, count)) => {
-                // SAFETY: the caller promises it.
-                let losses = unsafe { losses.written(count) };
+            Some(losses) => {
+                let losses = losses.written();
+                let count = losses.len();
                 F::tensor(losses, Shape::new([count]))
             }
             None if self.nothing && !found.sum.is_nan() => one(0.0),
@@ -240,38 +225,38 @@ impl Plan {
     }
 }
 
-/// Room for the losses, if each of them is wanted; and how many they are.
-fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<(Unwritten<F>, usize)> {
-    matches!(wish.wanted, Wanted::Each).then(|| (Unwritten::new(count), count))
+/// Room for the losses, if each of them is wanted.
+fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<Unwritten<F>> {
+    matches!(wish.wanted, Wanted::Each).then(|| Unwritten::new(count))
 }
 
 /// Where the losses are written.
-fn output<F: Held>(losses: &mut Option<(Unwritten<F>, usize)>) -> Option<Output<'_, F>> {
-    let (losses, count) = losses.as_mut()?;
-    Some(losses.output(*count))
+fn output<F: Held>(losses: &mut Option<Unwritten<F>>) -> Option<Output<'_, F>> {
+    losses.as_mut().map(Unwritten::output)
 }
 
-pub(crate) fn pointwise<P: Memory, D: Definition<K>, const K: usize, const N: usize>(
-    call: Pointwise<P, D, K>,
+pub(crate) fn pointwise<P: Memory, const N: usize>(
+    call: Pointwise<P>,
     inputs: [P; N],
     wish: Wish<P>,
     gradients: [bool; N],
 ) -> Swept<P, N> {
     match inputs[0].dtype() {
-        DType::F64 => pointwise_in::<f64, _, _, K, N>(call, inputs, wish, gradients),
-        _ => pointwise_in::<f32, _, _, K, N>(call, inputs, wish, gradients),
+        DType::F64 => pointwise_in::<f64, _, N>(call, inputs, wish, gradients),
+        _ => pointwise_in::<f32, _, N>(call, inputs, wish, gradients),
     }
 }
 
-#[allow(unsafe_code)]
-fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: usize>(
-    call: Pointwise<P, D, K>,
+fn pointwise_in<F: Held, P: Memory, const N: usize>(
+    call: Pointwise<P>,
     inputs: [P; N],
     wish: Wish<P>,
     gradients: [bool; N],
 ) -> Swept<P, N> {
-    // A third gradient that nobody writes would be read.
-    const { assert!(N < 3 || D::THIRD) };
+    assert!(
+        N < 3 || call.definition.has_third(),
+        "nobody writes a third gradient"
+    );
     let count = inputs[0].shape().num_elements();
     let wish = wish.map(contiguous);
     let flat = call.flat.map(contiguous);
@@ -291,7 +276,7 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
     let mut losses = each::<F, P>(&wish, count);
     let found = {
         let mut outputs = [None, None, None];
-        let mut operands = [None; K];
+        let mut operands = vec![None; call.rules.len()];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (operands[at], outputs[at]) = buffer.split();
         }
@@ -304,7 +289,7 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
         }
         let reads = pointwise::Reads {
             operands,
-            rules: call.rules,
+            rules: &call.rules,
             rows: call.rows,
             weights: call.weights.as_ref().map(Along::source),
             samples,
@@ -313,10 +298,9 @@ fn pointwise_in<F: Held, P: Memory, D: Definition<K>, const K: usize, const N: u
             losses: output(&mut losses),
             gradients: outputs,
         };
-        pointwise::sweep(call.definition, count, &reads, writes, plan.scale)
+        pointwise::sweep(call.definition.kernel(), count, &reads, writes, plan.scale)
     };
-    // SAFETY: a sweep writes the loss and the gradients of each element of a block, and all blocks.
-    unsafe { plan.finish(found, losses, buffers) }
+    plan.finish(found, losses, buffers)
 }
 
 impl Along {
@@ -340,7 +324,6 @@ pub(crate) fn classes<P: Memory>(
     }
 }
 
-#[allow(unsafe_code)]
 fn classes_in<F: Held, P: Memory>(
     call: Classes<P>,
     input: P,
@@ -387,9 +370,7 @@ fn classes_in<F: Held, P: Memory>(
         let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
         (plan, found)
     };
-    // SAFETY: a sweep writes the loss and the row of the gradient of each sample of a tile, and all
-    // tiles.
-    unsafe { plan.finish(found, losses, [buffer]) }
+    plan.finish(found, losses, [buffer])
 }
 
 pub(crate) fn triplet<P: Memory>(
@@ -433,7 +414,6 @@ pub(crate) fn pairs<P: Memory>(
 
 /// A sweep over rows, one of each input. It writes the loss of each row, if it has room for them, and
 /// the gradients of each row.
-#[allow(unsafe_code)]
 fn rows_in<F: Held, P: Memory, const N: usize>(
     inputs: [P; N],
     wish: Wish<P>,
@@ -464,8 +444,7 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
         };
         sweep(&reads, output(&mut losses), outputs, plan.scale)
     };
-    // SAFETY: a sweep writes the loss and the gradients of each row of a chunk, and all chunks.
-    unsafe { plan.finish(found, losses, buffers) }
+    plan.finish(found, losses, buffers)
 }
 
 pub(crate) fn margins<P: Memory>(
@@ -480,7 +459,6 @@ pub(crate) fn margins<P: Memory>(
     }
 }
 
-#[allow(unsafe_code)]
 fn margins_in<F: Held, P: Memory>(
     call: Margins<P>,
     input: P,
@@ -510,9 +488,7 @@ fn margins_in<F: Held, P: Memory>(
         };
         margins::sweep(&reads, output(&mut losses), gradient, plan.scale)
     };
-    // SAFETY: a sweep writes the loss and the row of the gradient of each sample of a block, and all
-    // blocks.
-    unsafe { plan.finish(found, losses, [buffer]) }
+    plan.finish(found, losses, [buffer])
 }
 
 /// How the samples of a tensor with classes along an axis lie in memory.

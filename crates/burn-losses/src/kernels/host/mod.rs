@@ -3,28 +3,32 @@
 //! Everything here works on plain slices, so it serves every backend whose tensors are in the memory
 //! of the process, and all it has of `unsafe` is memory that is not zeroed before it is written (see [`output`]). A sweep is cut into chunks of a fixed size, each
 //! of which gives its own sum, and the sums are added up in order: the result does not depend on the
-//! number of threads. A chunk is read block by block into buffers that stay in the nearest cache,
-//! which is where numbers of another type are converted; so there is one loop for all types, and one
-//! for all layouts.
+//! number of threads. Nothing here knows a rank, and what a loss computes is compiled in this crate
+//! (see [`kernel`]).
 
 pub(crate) mod classes;
 pub(crate) mod distance;
+pub(crate) mod kernel;
 pub(crate) mod margins;
 pub(crate) mod memory;
 mod output;
 pub(crate) mod pointwise;
+pub(crate) mod pool;
 mod source;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
-pub(crate) use output::{Output, Unwritten};
+pub(crate) use output::{Output, Unwritten, keep_freed_memory};
 pub(crate) use source::Source;
+pub(crate) use vectors::{Loop, Vectors};
 
 use super::real::Real;
 use super::rule::Rule;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ops::{AddAssign, Range};
+use kernel::{Gradient, Kernel, Sum, Terms};
 
 /// A float type that is computed in.
 pub(crate) trait Float:
@@ -38,39 +42,89 @@ pub(crate) trait Float:
     const LEAST: Self;
     fn of(number: f64) -> Self;
     fn double(self) -> f64;
+    /// The numbers of a source of this type, which are read where they are.
+    fn direct<'a>(source: &Source<'a>) -> Option<&'a [Self]>;
+    /// The sum of a kernel's losses and its gradients in one pass, where there is one for this type.
+    fn sum(
+        kernel: &dyn Kernel,
+        vectors: Vectors,
+        operands: &[&[Self]],
+        gradient: Option<Gradient<Self>>,
+    ) -> Option<Sum>;
+    /// Where memory for such numbers is kept.
+    #[cfg(feature = "std")]
+    fn pool() -> &'static pool::Pool<Self>;
+    /// Each loss of a kernel, and its derivatives.
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[Self]], terms: Terms<Self>);
 }
 
-/// Stamps [`Float`] for a primitive float.
+/// Stamps what the float types have in common.
 macro_rules! float {
-    ($float:ident) => {
-        impl Float for $float {
-            const NAN: Self = $float::NAN;
-            const NEG_INFINITY: Self = $float::NEG_INFINITY;
-            const IS_DOUBLE: bool = size_of::<$float>() == 8;
-            const MAX: f64 = $float::MAX as f64;
-            const LEAST: Self = $float::from_bits(1);
-            #[inline(always)]
-            fn of(number: f64) -> Self {
-                number as $float
-            }
-            #[inline(always)]
-            fn double(self) -> f64 {
-                f64::from(self)
+    ($float:ident, $variant:ident, $pool:ident) => {
+        const NAN: Self = $float::NAN;
+        const NEG_INFINITY: Self = $float::NEG_INFINITY;
+        const IS_DOUBLE: bool = size_of::<$float>() == 8;
+        const MAX: f64 = $float::MAX as f64;
+        const LEAST: Self = $float::from_bits(1);
+        #[inline(always)]
+        fn of(number: f64) -> Self {
+            number as $float
+        }
+        #[inline(always)]
+        fn double(self) -> f64 {
+            f64::from(self)
+        }
+        #[cfg(feature = "std")]
+        fn pool() -> &'static pool::Pool<Self> {
+            pool::$pool()
+        }
+        #[inline(always)]
+        fn direct<'a>(source: &Source<'a>) -> Option<&'a [Self]> {
+            match *source {
+                Source::$variant(numbers) => Some(numbers),
+                _ => None,
             }
         }
     };
 }
 
-float!(f32);
-float!(f64);
+impl Float for f32 {
+    float!(f32, F32, singles);
+
+    fn sum(
+        kernel: &dyn Kernel,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        gradient: Option<Gradient<f32>>,
+    ) -> Option<Sum> {
+        Some(kernel.sum(vectors, operands, gradient))
+    }
+
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
+        kernel.each_f32(vectors, operands, terms);
+    }
+}
+
+impl Float for f64 {
+    float!(f64, F64, doubles);
+
+    fn sum(_: &dyn Kernel, _: Vectors, _: &[&[f64]], _: Option<Gradient<f64>>) -> Option<Sum> {
+        None
+    }
+
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>) {
+        kernel.each_f64(vectors, operands, terms);
+    }
+}
 
 /// How many elements are read into buffers at a time.
-const BLOCK: usize = 128;
+const BLOCK: usize = 2048;
+/// How many are added up in their own type before the sum is widened.
+const PART: usize = 128;
 /// About how many elements a thread works on at a time.
 const CHUNK: usize = 16 * 1024;
-/// From this number of tasks on they are shared among threads: to wake one takes as long as a few of
-/// them.
-const TASKS: usize = 8;
+/// From this number of elements on they are shared among threads: to wake one takes as long as a few chunks.
+const SHARED: usize = 8 * CHUNK;
 /// How many sums are kept side by side.
 const LANES: usize = 16;
 
@@ -160,6 +214,18 @@ fn clamp<F: Float>(number: F) -> F {
     number.at_least(-F::MAX).at_most(F::MAX)
 }
 
+/// Multiplies slopes and clamps them to what their type holds; says whether one was beyond it. NaN stays NaN.
+#[inline(always)]
+fn scale_each<F: Float>(slopes: &mut [F], scale: F) -> bool {
+    let mut beyond = false;
+    for slope in slopes {
+        let scaled = *slope * scale;
+        beyond |= scaled.abs().above(F::MAX);
+        *slope = clamp(scaled);
+    }
+    beyond
+}
+
 /// The number in a type that may be narrower, or the largest one of that.
 #[inline(always)]
 fn narrow<F: Float>(number: f64) -> F {
@@ -182,22 +248,44 @@ pub(crate) trait Work<T, S>: Sync {
     fn part(&self, scratch: &mut S, task: T) -> Self::Result;
 }
 
+/// A part of the work, compiled for the vectors of the processor.
+struct Part<'a, W, S, T>(&'a W, &'a mut S, T);
+
+impl<W: Work<T, S>, S, T> Loop for Part<'_, W, S, T> {
+    type Output = W::Result;
+
+    #[inline(always)]
+    fn run(self) -> W::Result {
+        self.0.part(self.1, self.2)
+    }
+}
+
 /// A chunk of a range, and its part of each output.
 pub(crate) type Chunk<'a, F, const G: usize> = (Range<usize>, [Option<Output<'a, F>>; G]);
 
-/// Does the work for each chunk of a range, on all threads. The results are in order.
-pub(crate) fn in_chunks<'a, F: Copy + Send, W: Work<Chunk<'a, F, G>, ()>, const G: usize>(
+/// Cuts a range, and the outputs with it.
+fn chunks<F: Copy, const G: usize>(
     total: usize,
     chunk: usize,
-    mut outputs: [Option<Output<'a, F>>; G],
-    work: &W,
-) -> Vec<W::Result> {
+    mut outputs: [Option<Output<F>>; G],
+) -> Vec<Chunk<F, G>> {
     let tasks = (0..total).step_by(chunk).map(|start| {
         let length = chunk.min(total - start);
         let parts = outputs.each_mut().map(|output| take(output, length));
         (start..start + length, parts)
     });
-    spread(tasks.collect(), || (), work)
+    tasks.collect()
+}
+
+/// Does the work for each chunk of a range, on all threads. The results are in order.
+pub(crate) fn in_chunks<'a, F: Copy + Send, W: Work<Chunk<'a, F, G>, ()>, const G: usize>(
+    total: usize,
+    chunk: usize,
+    outputs: [Option<Output<'a, F>>; G],
+    work: &W,
+) -> Vec<W::Result> {
+    let tasks = chunks(total, chunk, outputs);
+    spread(total, tasks, || (), work)
 }
 
 /// The next part of an output.
@@ -207,33 +295,45 @@ fn take<'a, F: Copy>(output: &mut Option<Output<'a, F>>, length: usize) -> Optio
     Some(part)
 }
 
-/// Does the tasks on all threads; the results are in order.
+/// Does the tasks, which are of so many elements together, on all threads; the results are in order.
 fn spread<T: Send, S, W: Work<T, S>>(
+    elements: usize,
     tasks: Vec<T>,
     scratch: impl Fn() -> S + Sync,
     work: &W,
 ) -> Vec<W::Result> {
-    #[cfg(feature = "std")]
-    if tasks.len() >= TASKS && rayon::current_num_threads() > 1 {
-        return share(tasks, scratch, work);
-    }
-    let mut scratch = scratch();
-    tasks
-        .into_iter()
-        .map(|task| vectorised(work, &mut scratch, task))
-        .collect()
+    let vectors = Vectors::detect();
+    share(elements, tasks, scratch, |scratch, task| {
+        vectors.run(Part(work, scratch, task))
+    })
 }
 
-/// Shares the tasks among the threads of the pool and this one.
+/// Shares the tasks, which are of so many elements together, among the threads of the pool and this one; the
+/// results are in order.
 ///
 /// This thread works too instead of waiting. To wake two sleeping threads takes longer than to wake
 /// one, and a loss takes a millisecond.
-#[cfg(feature = "std")]
-fn share<T: Send, S, W: Work<T, S>>(
+fn share<T: Send, S, R: Send>(
+    elements: usize,
     tasks: Vec<T>,
     scratch: impl Fn() -> S + Sync,
-    work: &W,
-) -> Vec<W::Result> {
+    work: impl Fn(&mut S, T) -> R + Sync,
+) -> Vec<R> {
+    #[cfg(feature = "std")]
+    if elements >= SHARED && tasks.len() > 1 && rayon::current_num_threads() > 1 {
+        return share_among_threads(tasks, scratch, work);
+    }
+    let mut scratch = scratch();
+    let tasks = tasks.into_iter();
+    tasks.map(|task| work(&mut scratch, task)).collect()
+}
+
+#[cfg(feature = "std")]
+fn share_among_threads<T: Send, S, R: Send>(
+    tasks: Vec<T>,
+    scratch: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> R + Sync,
+) -> Vec<R> {
     use std::sync::Mutex;
 
     const NOBODY_PANICS: &str = "nothing panics while it holds the lock";
@@ -247,7 +347,7 @@ fn share<T: Send, S, W: Work<T, S>>(
             let Some((at, task)) = next else {
                 break;
             };
-            let result = vectorised(work, &mut scratch, task);
+            let result = work(&mut scratch, task);
             results.lock().expect(NOBODY_PANICS).push((at, result));
         }
     };
@@ -262,32 +362,9 @@ fn share<T: Send, S, W: Work<T, S>>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does a part of the work in code for the widest vectors the processor has.
-#[cfg(feature = "std")]
-fn vectorised<T, S, W: Work<T, S>>(work: &W, scratch: &mut S, task: T) -> W::Result {
-    struct Part<'a, W, S, T>(&'a W, &'a mut S, T);
-    impl<W: Work<T, S>, S, T> pulp::WithSimd for Part<'_, W, S, T> {
-        type Output = W::Result;
-        #[inline(always)]
-        fn with_simd<V: pulp::Simd>(self, _: V) -> W::Result {
-            self.0.part(self.1, self.2)
-        }
-    }
-    pulp::Arch::new().dispatch(Part(work, scratch, task))
-}
-
-#[cfg(not(feature = "std"))]
-fn vectorised<T, S, W: Work<T, S>>(work: &W, scratch: &mut S, task: T) -> W::Result {
-    work.part(scratch, task)
-}
-
-/// Whether the processor has the vectors, with a fused multiply-add, that the sweeps are written for.
-/// On one that has not (x86 before 2013, or WebAssembly) tensor operations are faster.
+/// Whether the processor has the vectors that the sweeps are written for.
 pub(crate) fn is_fast() -> bool {
-    #[cfg(feature = "std")]
-    return !matches!(pulp::Arch::new(), pulp::Arch::Scalar);
-    #[cfg(not(feature = "std"))]
-    return false;
+    Vectors::detect().are_fast()
 }
 
 /// The sum in `f64`, each number multiplied by `scale`; `f32` numbers need none.
@@ -325,12 +402,25 @@ fn tree(lanes: &[f64; LANES]) -> f64 {
     lanes[0]
 }
 
-/// Whether all numbers are allowed.
+/// The sum, added up in `f64` from parts that are added up in the type of the numbers.
 #[inline(always)]
-fn all<F: Float>(numbers: &[F], rule: Rule) -> bool {
-    numbers
-        .iter()
-        .fold(true, |all, number| all & rule.holds(number))
+fn total<F: Float>(numbers: &[F]) -> f64 {
+    let mut total = 0.0;
+    for part in numbers.chunks(PART) {
+        let mut lanes = [F::default(); LANES];
+        let whole = part.chunks_exact(LANES);
+        let rest = whole.remainder();
+        for numbers in whole {
+            for lane in 0..LANES {
+                lanes[lane] += numbers[lane];
+            }
+        }
+        for (lane, &number) in lanes.iter_mut().zip(rest) {
+            *lane += number;
+        }
+        total += tree(&lanes.map(F::double));
+    }
+    total
 }
 
 /// Reads the weights of samples of a loss that is computed in `F`, and says whether all of them are
@@ -340,7 +430,7 @@ fn all<F: Float>(numbers: &[F], rule: Rule) -> bool {
 fn read_weights<F: Float>(source: Source, start: usize, weights: &mut [f64]) -> bool {
     source.read(start, weights);
     let rule = const { weight_rule::<F>() };
-    let allowed = all(weights, rule);
+    let allowed = rule.holds_for_all(weights);
     if !allowed {
         for weight in weights {
             *weight = f64::NAN.replace(rule.holds(weight), *weight);

@@ -1,48 +1,198 @@
 //! Where a sweep writes to.
 
+use super::{Float, pool};
 use alloc::vec::Vec;
-use core::mem::MaybeUninit;
+use core::marker::PhantomData;
+use core::mem::{MaybeUninit, take};
 use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Numbers that are written: in new memory, which holds nothing yet, or in the place of an input.
-pub(crate) enum Output<'a, F> {
-    New(&'a mut [MaybeUninit<F>]),
-    InPlace(&'a mut [F]),
+/// Numbers that are written, one after the other: in new memory, which holds nothing yet, or in the place of
+/// an input.
+pub(crate) struct Output<'a, F> {
+    slots: &'a mut [MaybeUninit<F>],
+    /// How many of them have been written.
+    at: usize,
+    /// All of them hold the numbers of an input.
+    in_place: bool,
+    /// Where the owner of new memory counts what was written.
+    written: Option<&'a AtomicUsize>,
 }
 
 impl<'a, F: Copy> Output<'a, F> {
-    /// The first numbers, and the rest.
-    pub(crate) fn split(self, length: usize) -> (Self, Self) {
-        match self {
-            Self::New(numbers) => {
-                let (part, rest) = numbers.split_at_mut(length);
-                (Self::New(part), Self::New(rest))
-            }
-            Self::InPlace(numbers) => {
-                let (part, rest) = numbers.split_at_mut(length);
-                (Self::InPlace(part), Self::InPlace(rest))
-            }
+    /// In the place of these numbers.
+    #[allow(unsafe_code)]
+    pub(crate) fn in_place(numbers: &'a mut [F]) -> Self {
+        let numbers: *mut [F] = numbers;
+        Self {
+            // SAFETY: it is the same memory, borrowed as long and as exclusively, and only whole numbers are
+            // written to it.
+            slots: unsafe { &mut *(numbers as *mut [MaybeUninit<F>]) },
+            at: 0,
+            in_place: true,
+            written: None,
         }
     }
 
-    /// Writes numbers from `start` on.
+    /// The first numbers, and the rest.
+    pub(crate) fn split(mut self, length: usize) -> (Self, Self) {
+        assert_eq!(self.at, 0, "an output is cut before it is written");
+        let (part, rest) = take(&mut self.slots).split_at_mut(length);
+        let output = |slots| Self {
+            slots,
+            at: 0,
+            in_place: self.in_place,
+            written: self.written,
+        };
+        (output(part), output(rest))
+    }
+
+    /// Writes the next numbers.
     #[inline(always)]
-    pub(crate) fn write(&mut self, start: usize, numbers: &[F]) {
-        let at = start..start + numbers.len();
-        match self {
-            Self::New(all) => {
-                all[at].write_copy_of_slice(numbers);
-            }
-            Self::InPlace(all) => all[at].copy_from_slice(numbers),
+    pub(crate) fn write(&mut self, numbers: &[F]) {
+        let slots = &mut self.slots[self.at..self.at + numbers.len()];
+        slots.write_copy_of_slice(numbers);
+        self.at += numbers.len();
+    }
+
+    /// Writes the next numbers, each of which is computed from its place among them.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, count: usize, mut number: impl FnMut(usize) -> F) {
+        let slots = &mut self.slots[self.at..self.at + count];
+        for (at, slot) in slots.iter_mut().enumerate() {
+            slot.write(number(at));
         }
+        self.at += count;
+    }
+
+    /// Writes the number again that was written so many places ago.
+    #[inline(always)]
+    pub(crate) fn patch(&mut self, back: usize, number: F) {
+        self.slots[..self.at][self.at - back].write(number);
+    }
+
+    /// The same as a matrix of so many rows.
+    pub(crate) fn columns(mut self, rows: usize) -> Columns<'a, F> {
+        assert_eq!(self.at, 0, "an output is cut before it is written");
+        let slots = take(&mut self.slots);
+        let width = slots.len() / rows;
+        assert_eq!(slots.len(), rows * width, "the rows are of one length");
+        Columns {
+            start: slots.as_mut_ptr(),
+            rows,
+            width,
+            stride: width,
+            row: 0,
+            in_place: self.in_place,
+            written: self.written,
+            memory: PhantomData,
+        }
+    }
+
+    /// Goes back: the last numbers are written again.
+    pub(crate) fn rewind(&mut self, count: usize) {
+        self.at -= count;
     }
 
     /// The numbers of the input that will be overwritten.
     #[inline(always)]
+    #[allow(unsafe_code)]
     pub(crate) fn input(&self, at: Range<usize>) -> &[F] {
-        match self {
-            Self::New(_) => unreachable!("an input that is not overwritten has a source"),
-            Self::InPlace(numbers) => &numbers[at],
+        assert!(
+            self.in_place,
+            "an input that is not overwritten has a source"
+        );
+        // SAFETY: all of it held numbers from the start.
+        unsafe { self.slots[at].assume_init_ref() }
+    }
+}
+
+impl<F> Drop for Output<'_, F> {
+    fn drop(&mut self) {
+        if let Some(written) = self.written {
+            written.fetch_add(self.at, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Some columns of a matrix that is written row by row. Others have the columns beside them.
+pub(crate) struct Columns<'a, F> {
+    /// The first column of the first row. The columns of all rows, `stride` apart, are this one's alone.
+    start: *mut MaybeUninit<F>,
+    rows: usize,
+    width: usize,
+    stride: usize,
+    /// How many rows have been written.
+    row: usize,
+    in_place: bool,
+    written: Option<&'a AtomicUsize>,
+    memory: PhantomData<&'a mut [MaybeUninit<F>]>,
+}
+
+// SAFETY: it is a unique reference to its numbers, and a shared one to an atomic number.
+#[allow(unsafe_code)]
+unsafe impl<F: Send> Send for Columns<'_, F> {}
+
+impl<F: Copy> Columns<'_, F> {
+    /// The first columns, and the rest.
+    #[allow(unsafe_code)]
+    pub(crate) fn split(self, width: usize) -> (Self, Self) {
+        assert!(
+            self.row == 0 && width <= self.width,
+            "cut before it is written"
+        );
+        let columns = |start, width| Self {
+            start,
+            width,
+            rows: self.rows,
+            stride: self.stride,
+            row: 0,
+            in_place: self.in_place,
+            written: self.written,
+            memory: PhantomData,
+        };
+        // SAFETY: it is a column of the first row, or what lies behind its last one.
+        let rest = unsafe { self.start.add(width) };
+        (
+            columns(self.start, width),
+            columns(rest, self.width - width),
+        )
+    }
+
+    /// Writes the next row.
+    #[allow(unsafe_code)]
+    pub(crate) fn write(&mut self, numbers: &[F]) {
+        assert!(
+            self.row < self.rows && numbers.len() == self.width,
+            "a row of them"
+        );
+        // SAFETY: the columns of that row are this one's alone, and lie within the matrix.
+        let slots = unsafe {
+            core::slice::from_raw_parts_mut(self.start.add(self.row * self.stride), self.width)
+        };
+        slots.write_copy_of_slice(numbers);
+        self.row += 1;
+    }
+
+    /// A row of the input that will be overwritten.
+    #[allow(unsafe_code)]
+    pub(crate) fn input(&self, row: usize) -> &[F] {
+        assert!(
+            self.in_place && (self.row..self.rows).contains(&row),
+            "a row of an input"
+        );
+        // SAFETY: as above; all of it held numbers from the start.
+        unsafe {
+            let start = self.start.add(row * self.stride).cast::<F>();
+            core::slice::from_raw_parts(start, self.width)
+        }
+    }
+}
+
+impl<F> Drop for Columns<'_, F> {
+    fn drop(&mut self) {
+        if let Some(written) = self.written {
+            written.fetch_add(self.row * self.width, Ordering::Relaxed);
         }
     }
 }
@@ -72,53 +222,58 @@ fn ask_for_large_pages<T>(memory: &mut [MaybeUninit<T>]) {
     }
 }
 
-/// Lets the system's allocator keep what is freed for the next step.
+/// Has the system's allocator keep freed memory of up to 64 MiB, instead of giving it back at once.
 ///
-/// glibc gives freed memory back from a threshold on, which grows with the largest block that was freed
-/// so far. With gradients of some megabytes each step would get all of its memory from the system again,
-/// zeroed, which can take longer than the loss. Freeing one block of the largest size that counts, which
-/// nobody touches, has the threshold where it is for a program with large tensors (64 MiB). Other
-/// allocators do not mind.
-fn let_memory_stay() {
+/// glibc gives freed memory back from a threshold on, which grows with the largest block that was freed so far: one
+/// of the largest size that counts is freed here, which nobody touches. Other allocators do not mind.
+pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu", feature = "std"))]
     {
         const LARGEST: usize = (32 << 20) - (64 << 10);
-        static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(|| drop(core::hint::black_box(Vec::<u8>::with_capacity(LARGEST))));
+        drop(core::hint::black_box(Vec::<u8>::with_capacity(LARGEST)));
     }
 }
 
-/// From how many numbers on new memory is worth a thought.
-const LARGE: usize = 1 << 18;
-
 /// Memory for numbers that a sweep will write. Zeros would be written for nothing: a loss is as fast
 /// as memory.
-pub(crate) struct Unwritten<F>(Vec<F>);
+pub(crate) struct Unwritten<F> {
+    numbers: Vec<F>,
+    count: usize,
+    /// How many of them were written. Each part of an [`Output`] is written from its start on, without a gap,
+    /// so as many as there are means all.
+    written: AtomicUsize,
+}
 
-impl<F: Copy> Unwritten<F> {
+impl<F: Float> Unwritten<F> {
     pub(crate) fn new(count: usize) -> Self {
-        if count >= LARGE {
-            let_memory_stay();
+        let (mut numbers, new) = pool::memory(count);
+        if new {
+            ask_for_large_pages(numbers.spare_capacity_mut());
         }
-        let mut numbers = Vec::with_capacity(count);
-        ask_for_large_pages(numbers.spare_capacity_mut());
-        Self(numbers)
+        Self {
+            numbers,
+            count,
+            written: AtomicUsize::new(0),
+        }
     }
 
-    /// The place to write the given number of numbers to.
-    pub(crate) fn output(&mut self, count: usize) -> Output<'_, F> {
-        Output::New(&mut self.0.spare_capacity_mut()[..count])
+    /// The place to write the numbers to.
+    pub(crate) fn output(&mut self) -> Output<'_, F> {
+        Output {
+            slots: &mut self.numbers.spare_capacity_mut()[..self.count],
+            at: 0,
+            in_place: false,
+            written: Some(&self.written),
+        }
     }
 
-    /// The numbers.
-    ///
-    /// # Safety
-    ///
-    /// As many numbers must have been written, all of them, to the [output](Self::output).
-    #[allow(unsafe_code)] // The one place; the alternative is another pass over memory.
-    pub(crate) unsafe fn written(mut self, count: usize) -> Vec<F> {
-        // SAFETY: the caller promises that they were written, so they are within the capacity too.
-        unsafe { self.0.set_len(count) };
-        self.0
+    /// The numbers, all of which have been written.
+    #[allow(unsafe_code)] // The alternative is another pass over memory.
+    pub(crate) fn written(mut self) -> Vec<F> {
+        let written = *self.written.get_mut();
+        assert_eq!(written, self.count, "a sweep writes all of its output");
+        // SAFETY: so many numbers were written, each to a place of its own within the capacity.
+        unsafe { self.numbers.set_len(self.count) };
+        self.numbers
     }
 }

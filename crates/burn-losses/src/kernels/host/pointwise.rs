@@ -1,10 +1,15 @@
 //! The sweep of a loss that acts on each element alone.
+//!
+//! A block of elements is read where it lies, or converted into a buffer in the nearest cache; its values are
+//! looked at, and one pass over it gives the sum of the losses and the gradients. Where there is more to it
+//! (weights, a rule that is broken, a number beyond the type, losses that are wanted one by one), the block
+//! goes the long way instead, step by step.
 
+use super::kernel::{Gradient, Kernel, Terms};
 use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Output, Scale, Source, Work, all, clamp, in_chunks,
-    multiply, narrow, read_weights, sum,
+    BLOCK, CHUNK, Chunk, Float, Found, Loop, Output, Scale, Source, Vectors, chunks, multiply,
+    narrow, read_weights, scale_each, share, sum, total,
 };
-use crate::kernels::definition::Definition;
 use crate::kernels::rule::Rule;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,12 +29,12 @@ pub(crate) struct Rows {
 }
 
 /// What is read.
-pub(crate) struct Reads<'a, const K: usize> {
+pub(crate) struct Reads<'a> {
     /// The operands of the definition; the first is absent where it is what the first gradient
     /// overwrites.
-    pub(crate) operands: [Option<Source<'a>>; K],
+    pub(crate) operands: Vec<Option<Source<'a>>>,
     /// What must hold for each element of an operand.
-    pub(crate) rules: [Option<Rule>; K],
+    pub(crate) rules: &'a [Option<Rule>],
     /// What must hold for rows; an element of that operand that breaks its rule spoils the row.
     pub(crate) rows: Option<Rows>,
     /// What losses and gradients are multiplied by: the weights of classes, then those of samples.
@@ -45,46 +50,14 @@ pub(crate) struct Writes<'a, F> {
     pub(crate) gradients: [Option<Output<'a, F>>; 3],
 }
 
-/// The buffers of a thread, which stay in the nearest cache.
-struct Buffers<F, const K: usize> {
-    operands: [[F; BLOCK]; K],
-    losses: [F; BLOCK],
-    slopes: [F; BLOCK],
-    thirds: [F; BLOCK],
-    factors: [F; BLOCK],
-}
-
-impl<F: Float, const K: usize> Buffers<F, K> {
-    fn new() -> Self {
-        let zeros = [F::default(); BLOCK];
-        Self {
-            operands: [zeros; K],
-            losses: zeros,
-            slopes: zeros,
-            thirds: zeros,
-            factors: zeros,
-        }
-    }
-
-    /// Multiplies losses and slopes by the factors.
-    #[inline(always)]
-    fn weigh<const GRADIENT: bool>(&mut self, length: usize, third: bool) {
-        let factors = &self.factors[..length];
-        multiply(&mut self.losses[..length], factors);
-        if GRADIENT {
-            multiply(&mut self.slopes[..length], factors);
-        }
-        if third {
-            multiply(&mut self.thirds[..length], factors);
-        }
-    }
-}
+/// How many operands there are at most.
+const OPERANDS: usize = 4;
 
 /// Computes the losses of `count` elements.
-pub(crate) fn sweep<F: Float, D: Definition<K>, const K: usize>(
-    definition: D,
+pub(crate) fn sweep<F: Float>(
+    kernel: &dyn Kernel,
     count: usize,
-    reads: &Reads<K>,
+    reads: &Reads,
     writes: Writes<F>,
     scale: Scale,
 ) -> Found {
@@ -92,141 +65,273 @@ pub(crate) fn sweep<F: Float, D: Definition<K>, const K: usize>(
         losses,
         gradients: [first, second, third],
     } = writes;
-    let chunk = match reads.rows {
-        // A chunk has whole rows.
-        Some(Rows { length, inner, .. }) => CHUNK.next_multiple_of(length * inner),
-        None => CHUNK,
+    let vectors = Vectors::detect();
+    // A chunk has whole rows, if they are not too long.
+    let rows = reads.rows.map(|rows| (rows, rows.length * rows.inner));
+    let (chunk, long_rows) = match rows {
+        Some((_, size)) if size <= CHUNK => (CHUNK.next_multiple_of(size), None),
+        Some((rows, _)) => (CHUNK, long_rows::<F>(vectors, reads, rows, count)),
+        None => (CHUNK, None),
     };
-    let outputs = [losses, first, second, third];
-    let found = match outputs[1..].iter().any(Option::is_some) {
-        true => {
-            let sweep = Sweep::<_, K, true> {
-                definition,
-                reads,
-                scale,
-            };
-            in_chunks(count, chunk, outputs, &sweep)
-        }
-        false => {
-            let sweep = Sweep::<_, K, false> {
-                definition,
-                reads,
-                scale,
-            };
-            in_chunks(count, chunk, outputs, &sweep)
-        }
+    let sweep = Sweep {
+        kernel,
+        reads,
+        scale,
+        vectors,
+        rows_of_chunk: rows
+            .filter(|(_, size)| *size <= CHUNK)
+            .map(|(rows, _)| rows),
+        long_rows,
     };
+    let tasks = chunks(count, chunk, [losses, first, second, third]);
+    let found = share(count, tasks, Buffers::default, |buffers, task| {
+        sweep.chunk(buffers, task)
+    });
     Found::total(found)
 }
 
-struct Sweep<'a, D, const K: usize, const GRADIENT: bool> {
-    definition: D,
-    reads: &'a Reads<'a, K>,
-    scale: Scale,
+/// The buffers of a thread, which stay in the nearest cache. There is nothing in them until it is needed.
+struct Buffers<F> {
+    operands: [Vec<F>; OPERANDS],
+    losses: Vec<F>,
+    slopes: Vec<F>,
+    thirds: Vec<F>,
+    factors: Vec<F>,
+    weights: Vec<f64>,
+    /// Rows that are read to be added up.
+    row: Vec<F>,
 }
 
-impl<F: Float, D: Definition<K>, const K: usize, const GRADIENT: bool> Work<Chunk<'_, F, 4>, ()>
-    for Sweep<'_, D, K, GRADIENT>
-{
-    type Result = Found;
-
-    #[inline(always)]
-    fn part(&self, (): &mut (), (range, writes): Chunk<F, 4>) -> Found {
-        let mut buffers = Buffers::new();
-        let [mut all_losses, mut first, mut second, mut third] = writes;
-        let invalid_rows = self.invalid_rows(&range, &mut buffers.factors);
-        let mut found = Found::default();
-        for start in range.clone().step_by(BLOCK) {
-            let length = BLOCK.min(range.end - start);
-            let at = start - range.start..start - range.start + length;
-            for (source, operand) in self.reads.operands.iter().zip(&mut buffers.operands) {
-                let operand = &mut operand[..length];
-                match (source, &first) {
-                    (Some(source), _) => source.read(start, operand),
-                    (None, Some(first)) => operand.copy_from_slice(first.input(at.clone())),
-                    (None, None) => unreachable!("what is overwritten is written"),
-                }
-            }
-            let block = Block {
-                start,
-                length,
-                in_chunk: at.start,
-                invalid_rows: &invalid_rows,
-                third: third.is_some(),
-            };
-            let mut of_block = self.block(&block, &mut buffers);
-            // Infinities of both signs add up to NaN; NaN alone is a model that has diverged.
-            let infinite = |loss: &F| loss.abs().above(F::MAX);
-            let mut beyond =
-                !of_block.sum.is_finite() && buffers.losses[..length].iter().any(infinite);
-            if GRADIENT {
-                beyond |= clamp_each(&mut buffers.slopes[..length]);
-            }
-            if D::THIRD && block.third {
-                beyond |= clamp_each(&mut buffers.thirds[..length]);
-            }
-            if beyond && !F::IS_DOUBLE {
-                let invalid = of_block.invalid;
-                of_block = self.again_in_double(&block, &mut buffers);
-                of_block.invalid |= invalid;
-            }
-            found.add(of_block);
-            if let Some(all_losses) = &mut all_losses {
-                let losses = &mut buffers.losses[..length];
-                for loss in losses.iter_mut() {
-                    *loss = loss.times(1.0 / D::PART);
-                }
-                all_losses.write(at.start, losses);
-            }
-            if !GRADIENT {
-                continue;
-            }
-            let slopes = &mut buffers.slopes[..length];
-            if let Some(first) = &mut first {
-                first.write(at.start, slopes);
-            }
-            if let Some(second) = &mut second {
-                for slope in slopes.iter_mut() {
-                    *slope = -*slope;
-                }
-                second.write(at.start, slopes);
-            }
-            if let Some(third) = &mut third {
-                third.write(at.start, &buffers.thirds[..length]);
-            }
+impl<F> Default for Buffers<F> {
+    fn default() -> Self {
+        Self {
+            operands: Default::default(),
+            losses: Vec::new(),
+            slopes: Vec::new(),
+            thirds: Vec::new(),
+            factors: Vec::new(),
+            weights: Vec::new(),
+            row: Vec::new(),
         }
-        found
     }
+}
+
+/// The first numbers of a buffer.
+fn first<T: Clone + Default>(buffer: &mut Vec<T>, count: usize) -> &mut [T] {
+    if buffer.len() < count {
+        buffer.resize(count, T::default());
+    }
+    &mut buffer[..count]
+}
+
+struct Sweep<'a> {
+    kernel: &'a dyn Kernel,
+    reads: &'a Reads<'a>,
+    scale: Scale,
+    vectors: Vectors,
+    /// Rows that are looked at chunk by chunk.
+    rows_of_chunk: Option<Rows>,
+    /// What was found of rows that are longer.
+    long_rows: Option<InvalidRows>,
 }
 
 /// A block of elements.
 struct Block<'a> {
     start: usize,
     length: usize,
-    /// Where it is in its chunk.
-    in_chunk: usize,
-    /// The rows of the chunk that are not valid.
-    invalid_rows: &'a Option<InvalidRows>,
+    /// The rows that are not valid, if some are not.
+    invalid_rows: Option<&'a InvalidRows>,
+    gradient: bool,
     /// The third gradient is wanted.
     third: bool,
 }
 
-impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRADIENT> {
-    /// The losses and gradients of the operands in the buffers.
-    #[inline(always)]
-    fn block<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> Found {
-        self.compute(block, buffers);
-        let mut invalid = self.settle(block, buffers);
-        if let Some(rows) = block.invalid_rows {
-            rows.spoil(block.in_chunk, &mut buffers.losses[..block.length]);
-            rows.spoil(block.in_chunk, &mut buffers.slopes[..block.length]);
-            invalid = true;
+impl Sweep<'_> {
+    fn chunk<F: Float>(&self, buffers: &mut Buffers<F>, (range, outputs): Chunk<F, 4>) -> Found {
+        let [mut losses, mut first_gradient, mut second, mut third] = outputs;
+        let of_chunk = self.rows_of_chunk.and_then(|rows| {
+            let source = self.reads.operands[rows.operand].expect("only the first is overwritten");
+            let rule = self.reads.rules[rows.operand];
+            whole_rows(
+                self.vectors,
+                source,
+                rule,
+                rows,
+                range.clone(),
+                &mut buffers.row,
+            )
+        });
+        let mut found = Found::default();
+        let count = self.reads.operands.len();
+        for start in range.clone().step_by(BLOCK) {
+            let length = BLOCK.min(range.end - start);
+            let in_chunk = start - range.start;
+            let block = Block {
+                start,
+                length,
+                invalid_rows: of_chunk.as_ref().or(self.long_rows.as_ref()),
+                gradient: first_gradient.is_some() || second.is_some() || third.is_some(),
+                third: third.is_some(),
+            };
+            for (source, buffer) in self.reads.operands.iter().zip(&mut buffers.operands) {
+                match (source, &first_gradient) {
+                    (Some(source), _) if F::direct(source).is_some() => {}
+                    (Some(source), _) => source.read(start, first(buffer, length)),
+                    (None, Some(output)) => {
+                        let input = output.input(in_chunk..in_chunk + length);
+                        first(buffer, length).copy_from_slice(input);
+                    }
+                    (None, None) => unreachable!("what is overwritten is written"),
+                }
+            }
+            let Buffers {
+                operands: read,
+                losses: values,
+                slopes,
+                thirds,
+                factors,
+                weights,
+                ..
+            } = buffers;
+            let mut operands: [&[F]; OPERANDS] = [&[]; OPERANDS];
+            for (operand, (source, buffer)) in operands
+                .iter_mut()
+                .zip(self.reads.operands.iter().zip(&*read))
+            {
+                *operand = match source.as_ref().and_then(F::direct) {
+                    Some(numbers) => &numbers[start..start + length],
+                    None => &buffer[..length],
+                };
+            }
+            let operands = &operands[..count];
+            let plain = block.invalid_rows.is_none()
+                && self.reads.weights.is_none()
+                && self.reads.samples.is_none()
+                && losses.is_none()
+                && self.rules_hold(operands);
+            if plain {
+                let slopes = first(slopes, if second.is_some() { length } else { 0 });
+                let thirds = third.as_ref().map(|_| first(thirds, length));
+                let outputs = [&mut first_gradient, &mut second, &mut third];
+                if let Some(sum) = self.in_one_pass(&block, operands, outputs, slopes, thirds) {
+                    found.sum += sum;
+                    continue;
+                }
+            }
+            let mut scratch = Scratch {
+                losses: first(values, length),
+                slopes: first(slopes, length),
+                thirds: first(thirds, length),
+                factors: first(factors, length),
+                weights: first(weights, length),
+            };
+            found.add(self.step_by_step(&block, operands, &mut scratch));
+            if let Some(losses) = &mut losses {
+                for loss in scratch.losses.iter_mut() {
+                    *loss = loss.times(1.0 / self.kernel.part());
+                }
+                losses.write(scratch.losses);
+            }
+            if let Some(output) = &mut first_gradient {
+                output.write(scratch.slopes);
+            }
+            if let Some(output) = &mut second {
+                output.fill(length, |at| -scratch.slopes[at]);
+            }
+            if let Some(output) = &mut third {
+                output.write(scratch.thirds);
+            }
         }
-        invalid |= !self.scale(block, buffers);
-        let losses = &buffers.losses[..block.length];
+        found
+    }
+
+    /// Whether no rule is broken, but for those that spoil a row.
+    fn rules_hold<F: Float>(&self, operands: &[&[F]]) -> bool {
+        self.reads
+            .rules
+            .iter()
+            .enumerate()
+            .zip(operands)
+            .all(|((at, rule), &numbers)| match rule {
+                Some(rule) if !self.is_of_rows(at) => self.vectors.run(AllHold(numbers, *rule)),
+                _ => true,
+            })
+    }
+
+    /// Whether the rule of an operand is one of its rows.
+    fn is_of_rows(&self, operand: usize) -> bool {
+        self.reads.rows.is_some_and(|rows| rows.operand == operand)
+    }
+
+    /// The sum of the losses, if nothing leaves the range of the type; the gradients are written.
+    fn in_one_pass<F: Float>(
+        &self,
+        block: &Block,
+        operands: &[&[F]],
+        [first, second, third]: [&mut Option<Output<F>>; 3],
+        slopes: &mut [F],
+        mut thirds: Option<&mut [F]>,
+    ) -> Option<f64> {
+        let scale = F::of(self.scale.gradient / self.kernel.part());
+        let sum = |output: Option<&mut Output<F>>, thirds: Option<&mut [F]>| {
+            let gradient = output.map(|output| Gradient {
+                output,
+                thirds,
+                scale,
+            });
+            let sum = F::sum(self.kernel, self.vectors, operands, gradient)?;
+            (sum.losses.is_finite() && !sum.beyond).then_some(sum.losses / self.kernel.part())
+        };
+        let written = match (&mut *first, &mut *second) {
+            (Some(first), None) => {
+                let losses = sum(Some(&mut *first), thirds.as_deref_mut());
+                if losses.is_none() && !F::IS_DOUBLE {
+                    first.rewind(block.length);
+                }
+                losses
+            }
+            _ if !block.gradient => sum(None, None),
+            (first, second) => {
+                let mut buffer;
+                let slopes = match slopes.is_empty() {
+                    // The third gradient alone is wanted.
+                    true => {
+                        buffer = vec![F::default(); block.length];
+                        &mut buffer[..]
+                    }
+                    false => slopes,
+                };
+                let losses = sum(Some(&mut Output::in_place(slopes)), thirds.as_deref_mut())?;
+                if let Some(first) = first {
+                    first.write(slopes);
+                }
+                if let Some(second) = second {
+                    second.fill(block.length, |at| -slopes[at]);
+                }
+                Some(losses)
+            }
+        }?;
+        if let (Some(third), Some(thirds)) = (third, thirds) {
+            third.write(thirds);
+        }
+        Some(written)
+    }
+
+    /// The losses and gradients of a block, the long way.
+    fn step_by_step<F: Float>(
+        &self,
+        block: &Block,
+        operands: &[&[F]],
+        scratch: &mut Scratch<F>,
+    ) -> Found {
+        let (found, beyond) = self.steps(block, operands, scratch);
+        if !beyond || F::IS_DOUBLE {
+            return found;
+        }
+        let again = self.again_in_double(block, operands, scratch);
         Found {
-            sum: sum(losses, self.scale.losses) * (1.0 / D::PART),
-            invalid,
+            invalid: found.invalid | again.invalid,
+            ..again
         }
     }
 
@@ -234,189 +339,388 @@ impl<D: Definition<K>, const K: usize, const GRADIENT: bool> Sweep<'_, D, K, GRA
     /// range.
     #[cold]
     #[inline(never)]
-    fn again_in_double<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> Found {
-        let mut double = Buffers::<f64, K>::new();
-        for (to, from) in double.operands.iter_mut().zip(&buffers.operands) {
-            *to = from.map(F::double);
-        }
-        let found = self.block(block, &mut double);
-        buffers.losses = double.losses.map(F::of);
-        buffers.slopes = double.slopes.map(narrow);
-        buffers.thirds = double.thirds.map(narrow);
-        found
-    }
-
-    /// Losses and slopes of the operands in the buffers.
-    #[inline(always)]
-    fn compute<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) {
-        const HALF: usize = BLOCK / 2;
-        let Buffers {
-            operands,
+    fn again_in_double<F: Float>(
+        &self,
+        block: &Block,
+        operands: &[&[F]],
+        scratch: &mut Scratch<F>,
+    ) -> Found {
+        let doubles = operands.iter().map(|operand| {
+            let doubles = operand.iter().map(|number| number.double());
+            doubles.collect::<Vec<f64>>()
+        });
+        let doubles: Vec<_> = doubles.collect();
+        let operands: Vec<_> = doubles.iter().map(|operand| &operand[..]).collect();
+        let mut buffers = [const { Vec::new() }; 4];
+        let [losses, slopes, thirds, factors] =
+            buffers.each_mut().map(|buffer| first(buffer, block.length));
+        let mut double = Scratch {
             losses,
             slopes,
             thirds,
-            ..
-        } = buffers;
-        // Two elements at a time, from both halves of the block: while the steps of one wait for each
-        // other, those of the other are taken. What lies behind the length is computed for nothing.
-        for at in 0..block.length.min(HALF) {
-            for at in [at, at + HALF] {
-                let operands = operands.each_ref().map(|operand| operand[at]);
-                let (loss, slope) = self.definition.at(operands);
-                losses[at] = loss;
-                if GRADIENT {
-                    slopes[at] = slope();
-                }
-            }
+            factors,
+            weights: scratch.weights,
+        };
+        let (found, _) = self.steps(block, &operands, &mut double);
+        for (to, from) in scratch.losses.iter_mut().zip(double.losses) {
+            *to = F::of(*from);
         }
-        if D::THIRD && block.third {
-            for at in 0..block.length {
-                let operands = operands.each_ref().map(|operand| operand[at]);
-                thirds[at] = self.definition.third(operands);
-            }
+        for (to, from) in scratch.slopes.iter_mut().zip(double.slopes) {
+            *to = narrow(*from);
         }
+        for (to, from) in scratch.thirds.iter_mut().zip(double.thirds) {
+            *to = narrow(*from);
+        }
+        found
     }
 
-    /// Multiplies what was computed by the weights of the classes, makes it NaN where it is not valid, and
-    /// says whether that is somewhere.
-    #[inline(always)]
-    fn settle<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> bool {
-        let length = block.length;
+    /// The losses and gradients, and whether one of them left the range of the type.
+    fn steps<F: Float>(
+        &self,
+        block: &Block,
+        operands: &[&[F]],
+        scratch: &mut Scratch<F>,
+    ) -> (Found, bool) {
+        let terms = Terms {
+            losses: &mut *scratch.losses,
+            slopes: block.gradient.then_some(&mut *scratch.slopes),
+            thirds: block.third.then_some(&mut *scratch.thirds),
+        };
+        F::each(self.kernel, self.vectors, operands, terms);
         if let Some(weights) = self.reads.weights {
-            weights.read(block.start, &mut buffers.factors[..length]);
-            buffers.weigh::<GRADIENT>(length, block.third);
+            weights.read(block.start, scratch.factors);
+        }
+        let allowed = match self.reads.samples {
+            Some(samples) => read_weights::<F>(samples, block.start, scratch.weights),
+            None => true,
+        };
+        let (mut found, beyond) = self.vectors.run(Settle {
+            sweep: self,
+            block,
+            operands,
+            scratch,
+        });
+        found.invalid |= !allowed;
+        (found, beyond)
+    }
+}
+
+/// The buffers for a block that goes the long way.
+struct Scratch<'a, F> {
+    losses: &'a mut [F],
+    slopes: &'a mut [F],
+    thirds: &'a mut [F],
+    factors: &'a mut [F],
+    weights: &'a mut [f64],
+}
+
+impl<F: Float> Scratch<'_, F> {
+    /// Multiplies losses and slopes by the factors.
+    #[inline(always)]
+    fn weigh(&mut self, block: &Block) {
+        multiply(self.losses, self.factors);
+        if block.gradient {
+            multiply(self.slopes, self.factors);
+        }
+        if block.third {
+            multiply(self.thirds, self.factors);
+        }
+    }
+}
+
+/// Makes losses and gradients of the terms of a block: what they are multiplied by, and what is not valid.
+struct Settle<'a, 'b, F> {
+    sweep: &'a Sweep<'a>,
+    block: &'a Block<'a>,
+    operands: &'a [&'a [F]],
+    scratch: &'a mut Scratch<'b, F>,
+}
+
+impl<F: Float> Loop for Settle<'_, '_, F> {
+    type Output = (Found, bool);
+
+    #[inline(always)]
+    fn run(self) -> (Found, bool) {
+        let Self {
+            sweep,
+            block,
+            operands,
+            scratch,
+        } = self;
+        let reads = sweep.reads;
+        if reads.weights.is_some() {
+            scratch.weigh(block);
         }
         let mut invalid = false;
-        for (operand, rule) in self.reads.rules.iter().enumerate() {
-            let of_rows = self.reads.rows.is_some_and(|rows| rows.operand == operand);
-            let Some(rule) = rule.filter(|_| !of_rows) else {
+        for (at, (&numbers, rule)) in operands.iter().zip(reads.rules).enumerate() {
+            let Some(rule) = rule.filter(|_| !sweep.is_of_rows(at)) else {
                 continue;
             };
-            let numbers = &buffers.operands[operand][..length];
-            if all(numbers, rule) {
+            if rule.holds_for_all(numbers) {
                 continue;
             }
             invalid = true;
             for (at, number) in numbers.iter().enumerate() {
                 if !rule.holds(number) {
-                    buffers.losses[at] = F::NAN;
-                    buffers.slopes[at] = F::NAN;
-                    buffers.thirds[at] = F::NAN;
+                    scratch.losses[at] = F::NAN;
+                    scratch.slopes[at] = F::NAN;
+                    scratch.thirds[at] = F::NAN;
                 }
             }
         }
-        invalid
-    }
-
-    /// Multiplies by the weights of the samples, and the slopes by what makes a gradient of them; says
-    /// whether the weights are allowed.
-    #[inline(always)]
-    fn scale<F: Float>(&self, block: &Block, buffers: &mut Buffers<F, K>) -> bool {
-        let length = block.length;
-        let mut allowed = true;
-        if let Some(samples) = self.reads.samples {
-            let mut weights = [0.0; BLOCK];
-            allowed = read_weights::<F>(samples, block.start, &mut weights[..length]);
-            for (factor, &weight) in buffers.factors.iter_mut().zip(&weights[..length]) {
-                *factor = self.scale.weight(weight);
-            }
-            buffers.weigh::<GRADIENT>(length, block.third);
+        if let Some(rows) = block.invalid_rows {
+            rows.spoil(block.start, scratch.losses);
+            rows.spoil(block.start, scratch.slopes);
+            invalid = true;
         }
-        if GRADIENT {
-            let scale = F::of(self.scale.gradient / D::PART);
-            for slope in &mut buffers.slopes[..length] {
-                *slope = *slope * scale;
+        if reads.samples.is_some() {
+            for (factor, &weight) in scratch.factors.iter_mut().zip(&*scratch.weights) {
+                *factor = sweep.scale.weight(weight);
             }
-            if D::THIRD && block.third {
-                for slope in &mut buffers.thirds[..length] {
-                    *slope = *slope * scale;
-                }
-            }
+            scratch.weigh(block);
         }
-        allowed
-    }
-
-    /// The rows of a chunk that are not valid, if there are any.
-    #[inline(always)]
-    fn invalid_rows<F: Float>(
-        &self,
-        range: &Range<usize>,
-        buffer: &mut [F; BLOCK],
-    ) -> Option<InvalidRows> {
-        let rows = self.reads.rows?;
-        let source = self.reads.operands[rows.operand].expect("only the first is overwritten");
-        let rule = self.reads.rules[rows.operand];
-        let samples = range.len() / rows.length;
-        let mut sums = vec![0.0; samples];
-        let mut valid = vec![true; samples];
-        let mut at = 0;
-        while at < range.len() {
-            // One run of elements of the same class, or of the same row.
-            let (run, first_sample, one_row) = match rows.inner {
-                1 => (rows.length - at % rows.length, at / rows.length, true),
-                inner => (
-                    inner - at % inner,
-                    at / (rows.length * inner) * inner + at % inner,
-                    false,
-                ),
-            };
-            let length = run.min(BLOCK);
-            let numbers = &mut buffer[..length];
-            source.read(range.start + at, numbers);
-            let allowed = rule.is_none_or(|rule| all(numbers, rule));
-            if !allowed {
-                for (offset, number) in numbers.iter().enumerate() {
-                    let sample = first_sample + if one_row { 0 } else { offset };
-                    valid[sample] &= rule.is_none_or(|rule| rule.holds(number));
-                }
-            }
-            if rows.logarithms {
-                for number in numbers.iter_mut() {
-                    *number = number.exp();
-                }
-            }
-            if one_row {
-                sums[first_sample] += sum(numbers, 1.0);
-            } else {
-                let sums = &mut sums[first_sample..first_sample + length];
-                for (sum, number) in sums.iter_mut().zip(numbers.iter()) {
-                    *sum += number.double();
-                }
-            }
-            at += length;
+        let losses = sum(scratch.losses, sweep.scale.losses) * (1.0 / sweep.kernel.part());
+        // Infinities of both signs add up to NaN; NaN alone is a model that has diverged.
+        let infinite = |loss: &F| loss.abs().above(F::MAX);
+        let mut beyond = !losses.is_finite() && scratch.losses.iter().any(infinite);
+        let scale = F::of(sweep.scale.gradient / sweep.kernel.part());
+        if block.gradient {
+            beyond |= scale_each(scratch.slopes, scale);
         }
-        for (valid, sum) in valid.iter_mut().zip(&sums) {
-            *valid &= (sum - 1.0).abs() <= rows.tolerance;
+        if block.third {
+            beyond |= scale_each(scratch.thirds, scale);
         }
-        (!valid.iter().all(|&valid| valid)).then_some(InvalidRows { rows, valid })
+        let found = Found {
+            sum: losses,
+            invalid,
+        };
+        (found, beyond)
     }
 }
 
-/// Clamps slopes to what their type holds, and says whether one was beyond it; NaN stays NaN.
-#[inline(always)]
-fn clamp_each<F: Float>(slopes: &mut [F]) -> bool {
-    let mut beyond = false;
-    for slope in slopes {
-        beyond |= slope.abs().above(F::MAX);
-        *slope = clamp(*slope);
+/// Whether a rule holds for all numbers.
+struct AllHold<'a, F>(&'a [F], Rule);
+
+impl<F: Float> Loop for AllHold<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        self.1.holds_for_all(self.0)
     }
-    beyond
 }
 
-/// The rows of a chunk, of which some are not valid.
+/// Rows of which some are not valid.
 struct InvalidRows {
     rows: Rows,
+    /// Where the first of them starts.
+    start: usize,
     valid: Vec<bool>,
 }
 
 impl InvalidRows {
-    /// Makes the elements of invalid rows NaN; `start` is where they are in the chunk.
+    /// Makes the elements of invalid rows NaN; `start` is where they are.
     fn spoil<F: Float>(&self, start: usize, numbers: &mut [F]) {
         let Rows { length, inner, .. } = self.rows;
         for (offset, number) in numbers.iter_mut().enumerate() {
-            let at = start + offset;
+            let at = start - self.start + offset;
             if !self.valid[at / (length * inner) * inner + at % inner] {
                 *number = F::NAN;
+            }
+        }
+    }
+}
+
+/// What is known of some rows.
+#[derive(Clone, Default)]
+struct Sums {
+    sums: Vec<f64>,
+    valid: Vec<bool>,
+}
+
+impl Sums {
+    fn new(rows: usize) -> Self {
+        Self {
+            sums: vec![0.0; rows],
+            valid: vec![true; rows],
+        }
+    }
+
+    /// The rows, if some are not valid; the first starts at `start`.
+    fn invalid(mut self, rows: Rows, start: usize) -> Option<InvalidRows> {
+        for (valid, sum) in self.valid.iter_mut().zip(&self.sums) {
+            *valid &= (sum - 1.0).abs() <= rows.tolerance;
+        }
+        let all = self.valid.iter().all(|&valid| valid);
+        (!all).then_some(InvalidRows {
+            rows,
+            start,
+            valid: self.valid,
+        })
+    }
+}
+
+/// The rows of a range of whole rows that are not valid, if there are any.
+fn whole_rows<F: Float>(
+    vectors: Vectors,
+    source: Source,
+    rule: Option<Rule>,
+    rows: Rows,
+    range: Range<usize>,
+    buffer: &mut Vec<F>,
+) -> Option<InvalidRows> {
+    let numbers = match F::direct(&source) {
+        Some(numbers) => &numbers[range.clone()],
+        None => {
+            let buffer = first(buffer, range.len());
+            source.read(range.start, buffer);
+            buffer
+        }
+    };
+    let mut sums = Sums::new(range.len() / rows.length);
+    vectors.run(AddRows {
+        numbers,
+        rule,
+        rows,
+        length: rows.length,
+        sums: &mut sums,
+    });
+    sums.invalid(rows, range.start)
+}
+
+/// As [`whole_rows`], of rows that are too long for a chunk: all of them.
+fn long_rows<F: Float>(
+    vectors: Vectors,
+    reads: &Reads,
+    rows: Rows,
+    count: usize,
+) -> Option<InvalidRows> {
+    let source = reads.operands[rows.operand].expect("only the first is overwritten");
+    let rule = reads.rules[rows.operand];
+    let Rows { length, inner, .. } = rows;
+    // A piece is of as many classes and as many samples beside each other as make a chunk; a row may be
+    // several of them.
+    let width = inner.min(BLOCK);
+    let height = (CHUNK / width).clamp(1, length);
+    let outer = count / (length * inner);
+    let mut pieces = Vec::new();
+    for outer in 0..outer {
+        for sample in (0..inner).step_by(width) {
+            for class in (0..length).step_by(height) {
+                pieces.push((outer, class, sample));
+            }
+        }
+    }
+    let places: Vec<_> = pieces
+        .iter()
+        .map(|&(outer, _, sample)| (outer, sample))
+        .collect();
+    let found = share(count, pieces, Vec::new, |buffer: &mut Vec<F>, piece| {
+        let (outer, class, sample) = piece;
+        let width = width.min(inner - sample);
+        let height = height.min(length - class);
+        let mut sums = Sums::new(width);
+        let start = (outer * length + class) * inner + sample;
+        // What is adjacent is one run.
+        let (runs, run) = if inner == 1 {
+            (1, height)
+        } else {
+            (height, width)
+        };
+        for at in 0..runs {
+            let start = start + at * inner;
+            let numbers = match F::direct(&source) {
+                Some(numbers) => &numbers[start..start + run],
+                None => {
+                    source.read(start, first(buffer, run));
+                    &buffer[..run]
+                }
+            };
+            let length = if inner == 1 { run } else { 1 };
+            vectors.run(AddRows {
+                numbers,
+                rule,
+                rows: Rows {
+                    inner: width,
+                    ..rows
+                },
+                length,
+                sums: &mut sums,
+            });
+        }
+        sums
+    });
+    let mut all = Sums::new(outer * inner);
+    for ((outer, sample), sums) in places.into_iter().zip(found) {
+        for (at, (sum, valid)) in sums.sums.into_iter().zip(sums.valid).enumerate() {
+            let row = outer * inner + sample + at;
+            all.sums[row] += sum;
+            all.valid[row] &= valid;
+        }
+    }
+    all.invalid(rows, 0)
+}
+
+/// Adds the elements of rows to their sums, and says which hold one that is not allowed.
+struct AddRows<'a, F> {
+    numbers: &'a [F],
+    rule: Option<Rule>,
+    rows: Rows,
+    /// How many of a row's elements there are.
+    length: usize,
+    sums: &'a mut Sums,
+}
+
+impl<F: Float> Loop for AddRows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Rows {
+            inner, logarithms, ..
+        } = self.rows;
+        let block = self.length * inner;
+        let mut part = [F::default(); super::PART];
+        let mut of_logarithms = |numbers: &[F]| {
+            let mut sum = 0.0;
+            for numbers in numbers.chunks(super::PART) {
+                let part = &mut part[..numbers.len()];
+                for (part, number) in part.iter_mut().zip(numbers) {
+                    *part = number.exp();
+                }
+                sum += total(part);
+            }
+            sum
+        };
+        for (outer, block) in self.numbers.chunks_exact(block).enumerate() {
+            let sums = &mut self.sums.sums[outer * inner..(outer + 1) * inner];
+            let valid = &mut self.sums.valid[outer * inner..(outer + 1) * inner];
+            if inner == 1 {
+                sums[0] += match logarithms {
+                    true => of_logarithms(block),
+                    false => total(block),
+                };
+                valid[0] &= self.rule.is_none_or(|rule| rule.holds_for_all(block));
+                continue;
+            }
+            for numbers in block.chunks_exact(inner) {
+                match logarithms {
+                    true => {
+                        for (sum, number) in sums.iter_mut().zip(numbers) {
+                            *sum += number.exp().double();
+                        }
+                    }
+                    false => {
+                        for (sum, number) in sums.iter_mut().zip(numbers) {
+                            *sum += number.double();
+                        }
+                    }
+                }
+                if let Some(rule) = self.rule.filter(|rule| !rule.holds_for_all(numbers)) {
+                    for (valid, number) in valid.iter_mut().zip(numbers) {
+                        *valid &= rule.holds(number);
+                    }
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) enum Source<'a> {
 
 impl Source<'_> {
     /// Reads the elements from `start` on.
-    #[inline(always)]
+    #[inline(never)] // One for each type that is computed in, not one for each loss.
     pub(crate) fn read<F: Float>(&self, start: usize, out: &mut [F]) {
         match *self {
             Self::F64(from) => convert(&from[start..], out, F::of),
@@ -58,6 +58,13 @@ impl Source<'_> {
                 }
             }
         }
+    }
+
+    /// The element at a position.
+    pub(crate) fn number<F: Float>(&self, at: usize) -> F {
+        let mut number = [F::default()];
+        self.read(at, &mut number);
+        number[0]
     }
 
     /// The element at a position, of an integer type; nothing where `i64` cannot hold it.

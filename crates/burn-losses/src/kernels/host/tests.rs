@@ -3,6 +3,7 @@
 
 use super::classes::{Layout, Target};
 use super::distance::{Pair, Triplet};
+use super::kernel::Defined;
 use super::{
     BLOCK, Float, Found, Output, Power, Scale, Source, Unwritten, classes, distance, margins,
     pointwise,
@@ -26,18 +27,16 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 }
 
 /// What is written to new memory.
-#[allow(unsafe_code)]
 fn new<F: Float>(count: usize, sweep: impl FnOnce(Output<F>) -> Found) -> (Vec<F>, Found) {
     let mut memory = Unwritten::new(count);
-    let found = sweep(memory.output(count));
-    // SAFETY: that all of it is written is what the interpreter finds out here.
-    (unsafe { memory.written(count) }, found)
+    let found = sweep(memory.output());
+    (memory.written(), found)
 }
 
 /// What is written in the place of an input.
 fn in_place(input: &[f32], sweep: impl FnOnce(Output<f32>) -> Found) -> (Vec<f32>, Found) {
     let mut memory = input.to_vec();
-    let found = sweep(Output::InPlace(&mut memory));
+    let found = sweep(Output::in_place(&mut memory));
     (memory, found)
 }
 
@@ -47,8 +46,8 @@ fn pointwise_in_new_memory_and_in_place() {
         let (x, y) = (numbers(count, 1), numbers(count, 2));
         let sweep = |first: Option<Source>, output: Output<f32>| {
             let reads = pointwise::Reads {
-                operands: [first, Some(Source::F32(&y))],
-                rules: [None, Some(Rule::between(-9.0, 9.0))],
+                operands: vec![first, Some(Source::F32(&y))],
+                rules: &[None, Some(Rule::between(-9.0, 9.0))],
                 rows: None,
                 weights: None,
                 samples: None,
@@ -57,7 +56,7 @@ fn pointwise_in_new_memory_and_in_place() {
                 losses: None,
                 gradients: [Some(output), None, None],
             };
-            pointwise::sweep(SquaredError, count, &reads, writes, PLAIN)
+            pointwise::sweep(&Defined(SquaredError), count, &reads, writes, PLAIN)
         };
         let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&x)), output));
         let (same, _) = in_place(&x, |output| sweep(None, output));

@@ -23,6 +23,28 @@ mod reduction;
 mod kernels {
     pub(crate) mod definition;
     mod elementary;
+    /// As the library has it, without tensors.
+    pub(crate) mod elementwise {
+        use super::definition::Definition;
+        use super::host::kernel::{Defined, Kernel};
+        use std::sync::Arc;
+
+        pub(crate) trait Elementwise: Kernel {
+            fn kernel(&self) -> &dyn Kernel;
+        }
+
+        impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
+            fn kernel(&self) -> &dyn Kernel {
+                self
+            }
+        }
+
+        pub(crate) fn erase<D: Definition<K>, const K: usize>(
+            definition: D,
+        ) -> Arc<dyn Elementwise> {
+            Arc::new(Defined(definition))
+        }
+    }
     pub(crate) mod host;
     pub(crate) mod id;
     pub(crate) mod margin;

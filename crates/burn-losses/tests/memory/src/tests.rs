@@ -4,7 +4,7 @@
 //! An output that is compared is read, so the interpreter sees what nobody wrote. Under the address
 //! sanitizer new memory is full of NaN, and what is left of it is not the number that is written in place.
 
-use crate::kernels::host::Unwritten;
+use crate::kernels::elementwise::erase;
 use crate::kernels::host::distance::{Pair, Triplet};
 use crate::kernels::host::memory::{self, Memory};
 use crate::kernels::host::pointwise::Rows;
@@ -215,10 +215,10 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
         [x.clone(), y.clone()],
         |inputs, wish, gradients| {
             let call = Pointwise {
-                definition: ScaledError,
+                definition: erase(ScaledError),
                 flat: None,
                 along: Some(numbers()),
-                rules: [None; 3],
+                rules: vec![None; 3],
                 rows: None,
                 weights: None,
             };
@@ -227,10 +227,10 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
     );
     compare(ways, count, [x, y], |inputs, wish, gradients| {
         let call = Pointwise {
-            definition: SquaredError,
+            definition: erase(SquaredError),
             flat: None,
             along: None,
-            rules: [None, Some(Rule::between(-9.0, 0.9))],
+            rules: vec![None, Some(Rule::between(-9.0, 0.9))],
             rows: None,
             weights: None,
         };
@@ -238,10 +238,10 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
     });
     compare(ways, count, inputs, |inputs, wish, gradients| {
         let call = Pointwise {
-            definition: ScaledError,
+            definition: erase(ScaledError),
             flat: None,
             along: None,
-            rules: [None; 3],
+            rules: vec![None; 3],
             rows: None,
             weights: Some(numbers()),
         };
@@ -283,10 +283,10 @@ fn operands_of_every_type() {
         };
         compare(&EVERY, count, [x.clone()], |inputs, wish, gradients| {
             let call = Pointwise {
-                definition: SquaredError,
+                definition: erase(SquaredError),
                 flat: Some(rest.clone()),
                 along: None,
-                rules: [None, Some(Rule::between(-9.0, 9.0))],
+                rules: vec![None, Some(Rule::between(-9.0, 9.0))],
                 rows: None,
                 weights: None,
             };
@@ -309,10 +309,10 @@ fn rows_that_must_sum_to_one() {
             });
             compare(&EVERY, count, [x], |inputs, wish, gradients| {
                 let call = Pointwise {
-                    definition: SquaredError,
+                    definition: erase(SquaredError),
                     flat: Some(probs.clone()),
                     along: None,
-                    rules: [None, Some(Rule::between(0.0, 1.0))],
+                    rules: vec![None, Some(Rule::between(0.0, 1.0))],
                     rows: Some(Rows {
                         operand: 1,
                         length,
@@ -584,8 +584,8 @@ mod large {
 #[ignore = "it must fail"]
 #[allow(unsafe_code)]
 fn nobody_wrote() {
-    let memory = Unwritten::<f32>::new(4);
+    let mut numbers = Vec::<f32>::with_capacity(4);
     // SAFETY: none, on purpose.
-    let numbers = unsafe { memory.written(4) };
+    unsafe { numbers.set_len(4) };
     assert!(numbers.iter().all(|number| number.is_finite()));
 }
