@@ -32,6 +32,7 @@ pub(crate) const OURS: &str = "ours";
 pub(crate) const IN_PLACE: &str = "ours, in place";
 pub(crate) const UNCHECKED: &str = "ours, unchecked";
 pub(crate) const BURN: &str = "burn::nn";
+pub(crate) const PLAIN: &str = "plain loop";
 #[cfg(feature = "candle")]
 pub(crate) const CANDLE: &str = "candle";
 
@@ -360,7 +361,7 @@ fn wide(shape: &[usize], device: &Device) -> Tensor<2> {
     random([shape[0], shape[1]], device)
 }
 
-fn normal(shape: &[usize], device: &Device) -> Tensor<2> {
+pub(crate) fn normal(shape: &[usize], device: &Device) -> Tensor<2> {
     narrow(wide(shape, device))
 }
 

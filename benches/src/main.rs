@@ -21,11 +21,12 @@
 
 mod cases;
 mod memory;
+mod plain;
 mod python;
 mod report;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use cases::{Contestant, cases};
+use cases::{Contestant, Prepare, cases};
 use clap::{Parser, ValueEnum};
 use python::{JAX_SCRIPT, Python, TORCH_SCRIPT};
 use rayon::prelude::*;
@@ -196,12 +197,14 @@ fn measure(
         if !case.name().contains(&arguments.only) {
             continue;
         }
-        #[allow(unused_mut)] // Without candle nobody is added.
         let mut contestants = case.contestants(device);
         // Candle's are on the CPU, in `f32`.
         #[cfg(feature = "candle")]
         if !backend.is_gpu() && matches!(float, Float::F32) {
             contestants.extend(cases::candle(&case)?);
+        }
+        if !backend.is_gpu() && matches!(float, Float::F32) {
+            contestants.extend(plain::plain(&case, device));
         }
         for python in &mut *pythons {
             python.prepare(case.loss, &case.shape)?;
@@ -266,7 +269,7 @@ fn text(heading: &str, measured: &[Measured]) -> String {
     #[cfg(feature = "candle")]
     names.push(cases::CANDLE);
     names.extend(TORCH);
-    names.extend([LIGER, JAX]);
+    names.extend([LIGER, JAX, cases::PLAIN]);
     names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
     format!(
         "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",
@@ -319,9 +322,10 @@ enum Turn<'a> {
     There(usize, &'static str),
 }
 
-/// The median milliseconds of each, taken in turns. Each takes two steps at its turn, of which the
-/// second is timed, so that everybody finds the caches and threads as it left them; and it starts
-/// after a pause, as threads that have finished keep a processor busy for a while.
+/// The median milliseconds of each, taken in turns. Each starts its turn after a pause, as threads that
+/// have finished keep a processor busy for a while; and it takes steps for some time, of which the last
+/// is timed, as in a run that goes on: caches and threads are as it left them, and threads that slept
+/// are awake, each on a processor of its own.
 fn medians(
     contestants: &[Contestant],
     pythons: &mut [Python],
@@ -329,6 +333,7 @@ fn medians(
     repeats: usize,
 ) -> std::io::Result<BTreeMap<&'static str, f64>> {
     const WARM_UPS: usize = 2;
+    const WARM: Duration = Duration::from_millis(20);
     let pause = || std::thread::sleep(Duration::from_millis(10));
     let there = pythons
         .iter()
@@ -343,18 +348,12 @@ fn medians(
             let (name, time) = match &everybody[(place + repeat) % everybody.len()] {
                 Turn::Here(contestant) => {
                     burn_losses::set_checks(contestant.checks);
-                    (contestant.prepare)(backward)();
-                    let step = (contestant.prepare)(backward);
-                    let start = Instant::now();
-                    let left = step();
-                    let time = start.elapsed().as_secs_f64() * 1e3;
-                    drop(left);
-                    (contestant.name, time)
+                    let step = || Ok(time(&contestant.prepare, backward));
+                    (contestant.name, last(WARM, step)?)
                 }
                 Turn::There(at, name) => {
                     let python = &mut pythons[*at];
-                    python.step(name, backward)?;
-                    (*name, python.step(name, backward)?)
+                    (*name, last(WARM, || python.step(name, backward))?)
                 }
             };
             if repeat >= WARM_UPS {
@@ -367,6 +366,25 @@ fn medians(
         .into_iter()
         .map(|(name, times)| (name, median(times)))
         .collect())
+}
+
+/// The milliseconds of a step.
+fn time(prepare: &Prepare, backward: bool) -> f64 {
+    let step = prepare(backward);
+    let start = Instant::now();
+    let left = step();
+    let time = start.elapsed().as_secs_f64() * 1e3;
+    drop(left);
+    time
+}
+
+/// The milliseconds of the first step after others that took so long together.
+fn last(warm: Duration, mut step: impl FnMut() -> std::io::Result<f64>) -> std::io::Result<f64> {
+    let start = Instant::now();
+    while start.elapsed() < warm {
+        step()?;
+    }
+    step()
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

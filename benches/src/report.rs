@@ -1,6 +1,6 @@
 //! The figures as a table, as CSV and as a chart.
 
-use crate::cases::{BURN, OURS, UNCHECKED};
+use crate::cases::{BURN, OURS, PLAIN, UNCHECKED};
 use plotters::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -114,11 +114,12 @@ fn times(ratio: Option<f64>) -> String {
 /// What the cases have in common: the medians of their ratios, and how many are below 1.
 pub(crate) fn summary(measured: &[Measured]) -> String {
     type Ratio = fn(&Measured) -> Option<f64>;
-    let ratios: [(&str, Ratio); 4] = [
+    let ratios: [(&str, Ratio); 5] = [
         (FASTEST, Measured::others),
         ("burn::nn", |row| row.ratio(BURN)),
         ("liger", |row| row.ratio(LIGER)),
         ("unchecked", |row| row.ratio(UNCHECKED)),
+        ("a plain loop", |row| row.ratio(PLAIN)),
     ];
     let mut summary = String::new();
     for backward in [true, false] {

@@ -396,7 +396,7 @@ impl Call {
     pub(crate) fn evaluation(
         &self,
         value: Tensor<1>,
-        weight: Tensor<1>,
+        weight: Option<Tensor<1>>,
         shape: &Shape,
         dtype: DType,
     ) -> Evaluation {
@@ -415,7 +415,7 @@ impl Call {
                 Wanted::Parts => value.cast(wide(dtype)),
                 _ => value.cast(dtype),
             },
-            weight: weight.cast(wide(dtype)),
+            weight: weight.map(|weight| weight.cast(wide(dtype))),
             shape: self.seen(shape),
         }
     }
@@ -426,7 +426,7 @@ pub struct Evaluation {
     /// One number, or the losses, flattened.
     pub(crate) value: Tensor<1>,
     /// The sum of the weights, where the parts are wanted.
-    pub(crate) weight: Tensor<1>,
+    pub(crate) weight: Option<Tensor<1>>,
     /// The shape of the unreduced loss.
     pub(crate) shape: Shape,
 }
@@ -621,7 +621,6 @@ impl Losses {
         dtype: DType,
     ) -> Evaluation {
         let weights = weights.map(|weights| weights.each);
-        let none = constant(&self.values, 0.0);
         let (value, weight) = match call.wanted {
             Wanted::Each => {
                 let through = Through {
@@ -629,16 +628,16 @@ impl Losses {
                     weights: None,
                     factor: constant(&self.values, 1.0 / self.part),
                 };
-                (self.graph.join(self.values / self.part, through), none)
+                (self.graph.join(self.values / self.part, through), None)
             }
-            Wanted::Reduced(reduction) => (self.reduce(reduction, weights, call.terms), none),
+            Wanted::Reduced(reduction) => (self.reduce(reduction, weights, call.terms), None),
             Wanted::Parts => {
                 let weight = match &self.weights {
                     Some(weights) => sum(weights.clone()),
                     None => constant(&self.values, self.values.dims()[0] as f64),
                 };
                 let value = self.reduce(Reduction::Sum, weights, call.terms);
-                (value, weight / call.terms as f64)
+                (value, Some(weight / call.terms as f64))
             }
         };
         call.evaluation(value, weight, shape, dtype)
@@ -750,7 +749,7 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Parts))?;
     Ok(LossParts {
         sum: found.value,
-        weight: found.weight,
+        weight: found.weight.expect("the parts are wanted"),
     })
 }
 

@@ -2,12 +2,19 @@
 //!
 //! The standard library's are calls, and a loop with a call in it is not vectorised. These are a
 //! polynomial and some bit patterns without a branch, so a loop over them becomes vector code, and
-//! gives the same digits whatever the width of the vectors. Both are within two units in the last
-//! place.
+//! gives the same digits whatever the width of the vectors. (A check for overflow would be a branch:
+//! the integers wrap, which none of them does.) Both are within two units in the last place.
 
 /// Stamps both functions for a float type; the constants are all that differs.
 macro_rules! elementary {
-    ($name:ident, $float:ident, $bits:ident, $signed:ident, $c:expr) => {
+    (
+        $name:ident,
+        $float:ident,
+        $bits:ident,
+        $signed:ident,
+        |$f:ident, $square:ident| $correction:expr,
+        $c:expr
+    ) => {
         pub(super) mod $name {
             use super::Constants;
 
@@ -21,9 +28,10 @@ macro_rules! elementary {
             }
 
             const C: Constants<$float> = $c;
-            const BIAS: $signed = C.bias as $signed;
             /// The sum with this number has the nearest whole number in its last bits.
             const ROUND: $float = C.round;
+            /// As [`ROUND`], for the sum of that number and twice the bias of an exponent.
+            const ROUND_BIASED: $float = C.round + 2.0 * C.bias;
             const MANTISSA: u32 = $float::MANTISSA_DIGITS - 1;
 
             /// The coefficients are of falling powers. Even and odd ones are added up apart, as each
@@ -41,10 +49,16 @@ macro_rules! elementary {
                 multiply_add(sums[1 - last], x, sums[last])
             }
 
-            /// `2^k`, for a `k` whose power is a normal number.
+            /// The number with this exponent, which is biased; what is above its bits falls off.
             #[inline(always)]
-            fn power_of_two(k: $signed) -> $float {
-                $float::from_bits(((k + BIAS) as $bits) << MANTISSA)
+            fn power_of_two(biased: $bits) -> $float {
+                $float::from_bits(biased << MANTISSA)
+            }
+
+            /// Two numbers whose product is `ln(1 + f) - f + f^2/2`.
+            #[inline(always)]
+            fn correction($f: $float, $square: $float) -> ($float, $float) {
+                $correction
             }
 
             #[inline(always)]
@@ -52,16 +66,16 @@ macro_rules! elementary {
                 // Beyond these bounds the result is 0 or infinite all the same. NaN passes.
                 let x = if x < C.exp_least { C.exp_least } else { x };
                 let x = if x > C.exp_most { C.exp_most } else { x };
-                let rounded = multiply_add(x, core::$name::consts::LOG2_E, ROUND);
-                let k = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as $signed;
-                let whole = rounded - ROUND;
+                let rounded = multiply_add(x, core::$name::consts::LOG2_E, ROUND_BIASED);
+                let whole = rounded - ROUND_BIASED;
                 let r = multiply_add(whole, -C.ln2_high, x);
                 let r = multiply_add(whole, -C.ln2_low, r);
                 let series = polynomial(C.exp, r);
                 let result = multiply_add(series * r, r, r) + 1.0;
                 // In two steps, so that a result below the normal numbers is rounded once.
-                let half = k >> 1;
-                result * power_of_two(half) * power_of_two(k - half)
+                let both = rounded.to_bits();
+                let half = both >> 1;
+                result * power_of_two(half) * power_of_two(both.wrapping_sub(half))
             }
 
             #[inline(always)]
@@ -75,16 +89,12 @@ macro_rules! elementary {
                 let k = (above as $signed) >> MANTISSA;
                 let m = $float::from_bits(scaled.to_bits().wrapping_sub((k << MANTISSA) as $bits));
                 let k = $float::from_bits(ROUND.to_bits().wrapping_add(k as $bits)) - ROUND - down;
-                // ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)), with s = f / (2 + f) and R the rest of
-                // the odd series in s: the leading f is exact.
+                // ln(1 + f) = f - (f^2/2 - correction): the leading f is exact.
                 let f = m - 1.0;
-                let s = f / (f + 2.0);
-                let square = s * s;
-                let series = polynomial(C.ln, square);
-                let half_square = f * f * 0.5;
-                let rest = series * square;
-                let low = multiply_add(s, half_square + rest, k * C.ln2_low);
-                let ln = multiply_add(k, C.ln2_high, f - (half_square - low));
+                let square = f * f;
+                let (one, other) = correction(f, square);
+                let low = multiply_add(one, other, k * C.ln2_low);
+                let ln = multiply_add(k, C.ln2_high, f - multiply_add(square, 0.5, -low));
                 let ln = if x == 0.0 { $float::NEG_INFINITY } else { ln };
                 let ln = if x < 0.0 { $float::NAN } else { ln };
                 // Infinity and NaN are their own logarithm.
@@ -95,56 +105,73 @@ macro_rules! elementary {
 }
 
 struct Constants<F: 'static> {
-    bias: i64,
+    bias: F,
     round: F,
     ln2_high: F,
     ln2_low: F,
     exp_least: F,
     exp_most: F,
-    /// `1 / n!`, from the last one down to `1 / 2`.
+    /// Of `(exp(r) - 1 - r) / r^2`.
     exp: &'static [F],
     /// A power of two that makes numbers normal, and its logarithm.
     up: F,
     up_log2: F,
     sqrt_half_bits: u64,
-    /// `2 / (2 n + 1)`, from the last one down to `2 / 3`.
+    /// Of the [correction](f32::correction) of a logarithm.
     ln: &'static [F],
 }
 
+// The polynomials are those of their degree whose largest relative error in the result is least.
 elementary!(
     f32,
     f32,
     u32,
     i32,
+    |f, square| (f * square, polynomial(C.ln, f)),
     Constants {
-        bias: 127,
+        bias: 127.0,
         round: 12_582_912.0,
         ln2_high: 355.0 / 512.0,
         ln2_low: -2.121_944_4e-4,
         exp_least: -104.0,
         exp_most: 89.0,
         exp: &[
-            1.0 / 5040.0,
-            1.0 / 720.0,
-            1.0 / 120.0,
-            1.0 / 24.0,
-            1.0 / 6.0,
-            0.5,
+            1.381_459_8e-3,
+            8.368_717e-3,
+            4.166_839e-2,
+            0.166_665_21,
+            0.499_999_94,
         ],
         up: 33_554_432.0,
         up_log2: 25.0,
         sqrt_half_bits: 0x3f35_04f3,
-        ln: &[2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0],
+        ln: &[
+            -7.634_497e-2,
+            0.127_615_76,
+            -0.131_601_83,
+            0.142_017_57,
+            -0.166_233_57,
+            0.200_012_27,
+            -0.250_008_2,
+            0.333_333_3,
+        ],
     }
 );
 
+// The terms of the series: `1 / n!`, and `2 / (2 n + 1)` of the odd one in `s = f / (2 + f)`, with whose rest `R`
+// the correction is `s (f^2/2 + R)`.
 elementary!(
     f64,
     f64,
     u64,
     i64,
+    |f, square| {
+        let s = f / (f + 2.0);
+        let rest = polynomial(C.ln, s * s) * (s * s);
+        (s, multiply_add(square, 0.5, rest))
+    },
     Constants {
-        bias: 1023,
+        bias: 1023.0,
         round: 6_755_399_441_055_744.0,
         ln2_high: 0.693_147_180_369_123_8,
         ln2_low: 1.908_214_929_270_587_7e-10,

@@ -27,7 +27,7 @@ use burn::tensor::{DType, Device, Shape, Tensor};
 pub(crate) struct Outcome {
     /// As in [`Swept`], and in the graph.
     pub(crate) value: Tensor<1>,
-    pub(crate) weight: Tensor<1>,
+    pub(crate) weight: Option<Tensor<1>>,
     invalid: Invalid<Tensor<1>>,
 }
 
@@ -42,7 +42,7 @@ impl Outcome {
 
     fn new<B: LossOps, const N: usize>(
         value: Tensor<1>,
-        weight: FloatTensor<B>,
+        weight: Option<FloatTensor<B>>,
         invalid: Invalid<FloatTensor<B>>,
     ) -> Self
     where
@@ -50,7 +50,7 @@ impl Outcome {
     {
         Self {
             value,
-            weight: Tensor::from_primitive::<B>(weight),
+            weight: weight.map(Tensor::from_primitive::<B>),
             invalid: match invalid {
                 Invalid::Known(invalid) => Invalid::Known(invalid),
                 Invalid::OnDevice(rows) => Invalid::OnDevice(Tensor::from_primitive::<B>(rows)),

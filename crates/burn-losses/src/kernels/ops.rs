@@ -67,7 +67,7 @@ pub(crate) struct Swept<P, const N: usize> {
     /// The reduced loss, of shape `[1]`, or the loss of each element, flattened; in `f32` or `f64`.
     pub(crate) value: P,
     /// The sum of the weights, if it is wanted.
-    pub(crate) weight: P,
+    pub(crate) weight: Option<P>,
     /// The gradient of each input, if it is wanted: of the value, or for each loss of that.
     pub(crate) gradients: [Option<P>; N],
     /// Whether a value broke a rule. What depends on it is NaN.
@@ -80,7 +80,7 @@ impl<P, const N: usize> Swept<P, N> {
     pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Swept<Q, N> {
         Swept {
             value: map(self.value),
-            weight: map(self.weight),
+            weight: self.weight.map(&mut map),
             gradients: self.gradients.map(|gradient| gradient.map(&mut map)),
             invalid: match self.invalid {
                 Invalid::Known(invalid) => Invalid::Known(invalid),

@@ -128,35 +128,37 @@ pub struct SmoothL1Loss {
 
 loss_module!(SmoothL1Loss, SmoothL1LossConfig);
 
-/// `r (|x - y| - r beta / 2)`, where `r` is `|x - y| / beta`, at most 1.
+/// `|r| (|x - y| - |r| beta / 2)`, where `r` is `(x - y) / beta`, from -1 to 1. With an `EXTREME` beta more is
+/// done to keep within the range of the type.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SmoothAbsoluteError {
+pub(crate) struct SmoothAbsoluteError<const EXTREME: bool> {
     pub(crate) beta: f64,
 }
 
 /// From which `beta` on its root is taken.
 const LARGE: f64 = 1e30;
 
-impl Definition<2> for SmoothAbsoluteError {
+impl<const EXTREME: bool> Definition<2> for SmoothAbsoluteError<EXTREME> {
     const PART: f64 = 0.5;
 
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let sign = (x.clone() - y.clone()).sign();
-        let size = (x.times(0.5) - y.times(0.5)).abs();
-        let ratio = if self.beta < size.least_normal() {
-            // An error of 0 divided by a `beta` that rounds to 0 would be NaN.
-            sign.clone().abs()
+        let half = x.clone().times(0.5) - y.clone().times(0.5);
+        let size = half.clone().abs();
+        let ratio = if !EXTREME || (size.least_normal()..LARGE).contains(&self.beta) {
+            half.times(2.0 / self.beta).at_least(-1.0).at_most(1.0)
         } else if self.beta < LARGE {
-            size.clone().times(2.0 / self.beta).at_most(1.0)
+            // An error of 0 divided by a `beta` that rounds to 0 would be NaN.
+            (x - y).sign()
         } else {
             // The root of `beta` is in range where it is not itself, nor its inverse.
             let root = num_traits::Float::sqrt(self.beta);
             let half_root = (size.clone() - size.clone()).plus(root / 2.0);
-            (size.clone().times(1.0 / root) / half_root).at_most(1.0)
+            let ratio = half.times(1.0 / root) / half_root;
+            ratio.at_least(-1.0).at_most(1.0)
         };
-        let value = ratio.clone() * (size.clone() - size.at_most(self.beta / 2.0).times(0.5));
-        (value, move || sign * ratio.times(0.5))
+        let value = ratio.clone().abs() * (size.clone() - size.at_most(self.beta / 2.0).times(0.5));
+        (value, move || ratio.times(0.5))
     }
 }
 
@@ -167,13 +169,21 @@ impl SmoothL1Loss {
         call: Call,
     ) -> Result<Evaluation, LossError> {
         let beta = self.config.beta;
-        let definition = SmoothAbsoluteError { beta };
         let check = super::check_pair("SmoothL1Loss", [&predictions, &targets], &call)?;
         // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
         const LARGEST_IN_F32: f64 = 1e70;
         let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
         check.holds(predictions.dtype(), "beta", held)?;
-        super::evaluate(&check, definition, [predictions, targets], call)
+        let operands = [predictions, targets];
+        match (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
+            true => super::evaluate(
+                &check,
+                SmoothAbsoluteError::<false> { beta },
+                operands,
+                call,
+            ),
+            false => super::evaluate(&check, SmoothAbsoluteError::<true> { beta }, operands, call),
+        }
     }
 }
 

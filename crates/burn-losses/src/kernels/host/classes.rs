@@ -24,6 +24,8 @@ const MANY: usize = 128;
 const SOME: usize = 48;
 /// How many samples of few classes are side by side in a tile.
 const SIDE_BY_SIDE: usize = 64;
+/// How many samples are gone through together whose elements are far apart: the memory fetches many at a time.
+const FAR_APART: usize = 512;
 /// About how many elements columns have that are gone through together.
 const TILE: usize = 8 * 1024;
 
@@ -200,7 +202,7 @@ pub(crate) fn sweep<F: Float>(
         None if reads.log_probs.is_some() => layout.samples(),
         _ => layout.elements(),
     };
-    let tasks = tasks(layout, rows, losses, gradient);
+    let tasks = tasks(layout, elements, rows, losses, gradient);
     let found = share(elements, tasks, Tile::new, |tile, task| {
         match (task, reads.log_probs) {
             (Task::Rows(task), Some(rule)) => sweep.likelihood_of_rows(tile, task, rule),
@@ -234,9 +236,11 @@ pub(super) struct Side<'a, F> {
     pub(super) gradient: Option<Columns<'a, F>>,
 }
 
-/// Cuts samples into parts; those whose classes are adjacent are `rows`, if they are to be.
+/// Cuts samples into parts, of which so many elements are gone through; those whose classes are adjacent are `rows`,
+/// if they are to be.
 pub(super) fn tasks<'a, F: Copy>(
     layout: Layout,
+    elements: usize,
     rows: bool,
     mut losses: Option<Output<'a, F>>,
     mut gradient: Option<Output<'a, F>>,
@@ -250,7 +254,8 @@ pub(super) fn tasks<'a, F: Copy>(
     let mut tasks = Vec::new();
     // Blocks that are not too large are a task with their neighbours.
     if inner == 1 || size <= 4 * CHUNK {
-        let at_a_time = (CHUNK / size).max(1);
+        let of_block = (elements / outer).max(1);
+        let at_a_time = (super::at_a_time(elements) / of_block).max(1);
         let at_a_time = if rows {
             at_a_time
         } else {
@@ -509,8 +514,8 @@ impl Sweep<'_> {
             mut gradient,
         } = task;
         let mut found = Found::default();
-        for first in samples.clone().step_by(SIDE_BY_SIDE) {
-            let width = SIDE_BY_SIDE.min(samples.end - first);
+        for first in samples.clone().step_by(FAR_APART) {
+            let width = FAR_APART.min(samples.end - first);
             let allowed = self.read_samples(tile, Place { first, width });
             let all = self.reads.input.as_ref().and_then(F::direct);
             for sample in 0..width {
@@ -972,12 +977,14 @@ impl<F: Float> Loop for OfRows<'_, F> {
                 let largest = largest_of(x);
                 tile.largest[row] = largest;
                 tile.others[row] = exponentials(x, largest, exps);
+                if let Id::Class(class) = tile.ids[row] {
+                    tile.own_exp[row] = exps[class as usize];
+                }
             }
         }
         for (row, x) in x.chunks_exact(classes).enumerate() {
             if let Id::Class(class) = tile.ids[row] {
                 tile.own[row] = x[class as usize];
-                tile.own_exp[row] = (x[class as usize] - tile.largest[row]).exp();
             }
         }
         let invalid = sweep.finish(tile, width);
@@ -998,45 +1005,55 @@ fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
     let groups = tile.q.chunks_exact_mut(LANES * classes);
     for (group, (x, exps)) in x.chunks(LANES * classes).zip(groups).enumerate() {
         let there = x.len() / classes;
-        if there == LANES {
-            for (class, exps) in exps.chunks_exact_mut(LANES).enumerate() {
-                for lane in 0..LANES {
-                    exps[lane] = x[lane * classes + class];
-                }
-            }
-        } else {
-            for (class, exps) in exps.chunks_exact_mut(LANES).enumerate() {
-                for lane in 0..LANES {
-                    exps[lane] = x[lane.min(there - 1) * classes + class];
-                }
+        let exps = exps.as_chunks_mut::<LANES>().0;
+        for lane in 0..LANES {
+            let row = lane.min(there - 1) * classes;
+            for (exps, &x) in exps.iter_mut().zip(&x[row..row + classes]) {
+                exps[lane] = x;
             }
         }
-        let mut largest = [F::NEG_INFINITY; LANES];
-        largest.copy_from_slice(&exps[..LANES]);
-        for x in exps.chunks_exact(LANES) {
+        let mut largest = exps[0];
+        for x in &*exps {
             for lane in 0..LANES {
                 largest[lane] = largest[lane].replace(x[lane] > largest[lane], x[lane]);
             }
         }
-        let (mut ones, mut others) = ([F::default(); LANES], [F::default(); LANES]);
-        for x in exps.chunks_exact_mut(LANES) {
+        for x in &mut *exps {
             for lane in 0..LANES {
                 x[lane] = (x[lane] - largest[lane]).exp();
             }
         }
-        for x in exps.chunks_exact(LANES) {
+        let mut sums = [F::default(); LANES];
+        for x in &*exps {
             for lane in 0..LANES {
-                let one = x[lane].equals(1.0);
-                ones[lane] += F::default().set(one, 1.0);
-                others[lane] += x[lane].set(one, 0.0);
+                sums[lane] += x[lane];
             }
         }
         for lane in 0..there {
             let row = group * LANES + lane;
             tile.largest[row] = largest[lane];
-            tile.others[row] = (ones[lane].double() - 1.0) + others[lane].double();
+            tile.others[row] = match sums[lane].double() {
+                sum if sum < SATURATED => others_of_lane(exps, lane),
+                sum => sum - 1.0,
+            };
+            if let Id::Class(class) = tile.ids[row] {
+                tile.own_exp[row] = exps[class as usize][lane];
+            }
         }
     }
+}
+
+/// The sum of a lane's exponentials without the largest, as [`add_others`].
+#[inline(always)]
+fn others_of_lane<F: Float>(exps: &[[F; LANES]], lane: usize) -> f64 {
+    let (mut ones, mut others) = (-1.0, 0.0);
+    for exps in exps {
+        match exps[lane].equals(1.0) {
+            true => ones += 1.0,
+            false => others += exps[lane].double(),
+        }
+    }
+    ones + others
 }
 
 /// The gradients of rows of few classes, from their exponentials.
@@ -1050,20 +1067,13 @@ fn few_gradients<F: Float>(classes: usize, tile: &mut Tile<F>) {
         let there = to.len() / classes;
         let mut factors = [F::default(); LANES];
         factors[..there].copy_from_slice(&tile.numbers[group * LANES..][..there]);
-        for exps in exps.chunks_exact_mut(LANES) {
+        let exps = exps.as_chunks_mut::<LANES>().0;
+        for exps in &mut *exps {
             multiply(exps, &factors);
         }
-        if there == LANES {
-            for (class, exps) in exps.chunks_exact(LANES).enumerate() {
-                for lane in 0..LANES {
-                    to[lane * classes + class] = exps[lane];
-                }
-            }
-        } else {
-            for (class, exps) in exps.chunks_exact(LANES).enumerate() {
-                for lane in 0..there {
-                    to[lane * classes + class] = exps[lane];
-                }
+        for (lane, to) in to.chunks_exact_mut(classes).enumerate().take(LANES) {
+            for (to, exps) in to.iter_mut().zip(&*exps) {
+                *to = exps[lane];
             }
         }
     }
@@ -1367,13 +1377,16 @@ fn exponentials_beside<F: Float>(x: &mut [F], largest: &[F]) {
 fn add_others<F: Float>(others: f64, exps: &[F]) -> f64 {
     let mut ones = [F::default(); LANES];
     let mut lanes = [F::default(); LANES];
-    let whole = exps.chunks_exact(LANES);
-    let rest = whole.remainder();
+    let (whole, rest) = exps.as_chunks::<LANES>();
+    // A loop for each: the compiler makes a muddle of several sums in one.
     for exps in whole {
         for lane in 0..LANES {
-            let one = exps[lane].equals(1.0);
-            ones[lane] += F::default().set(one, 1.0);
-            lanes[lane] += exps[lane].set(one, 0.0);
+            ones[lane] += F::default().set(exps[lane].equals(1.0), 1.0);
+        }
+    }
+    for exps in whole {
+        for lane in 0..LANES {
+            lanes[lane] += exps[lane].set(exps[lane].equals(1.0), 0.0);
         }
     }
     for (lane, exp) in rest.iter().enumerate() {

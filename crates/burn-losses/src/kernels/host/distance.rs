@@ -1,8 +1,8 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Output, Scale, Source, Work, clamp, in_chunks, narrow,
-    read_weight, total, tree,
+    Chunk, Float, Found, LANES, Output, PART, Scale, Source, Work, at_a_time, clamp, in_chunks,
+    narrow, read_weight, total, tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -43,7 +43,7 @@ pub(crate) fn sweep<F: Float>(
     scale: Scale,
 ) -> Found {
     let Reads { rows, length, .. } = *reads;
-    let at_a_time = (CHUNK / length).max(1);
+    let at_a_time = (at_a_time(rows * length) / length).max(1);
     // The losses are a column of their own; it is small, so it is filled in afterwards.
     let found = in_chunks(
         rows * length,
@@ -383,8 +383,8 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [
 #[inline(always)]
 fn shares<F: Float>(numbers: &[F], p: f64, ratio: impl Fn(F) -> F) -> f64 {
     let mut sum = 0.0;
-    let mut terms = [F::default(); super::PART];
-    for numbers in numbers.chunks(super::PART) {
+    let mut terms = [F::default(); PART];
+    for numbers in numbers.chunks(PART) {
         let terms = &mut terms[..numbers.len()];
         for (term, &number) in terms.iter_mut().zip(numbers) {
             *term = norm_term(ratio(number), p);
@@ -442,7 +442,7 @@ pub(crate) fn pairs<F: Float>(
     scale: Scale,
 ) -> Found {
     let Reads { rows, length, .. } = *reads;
-    let at_a_time = (CHUNK / length).max(1);
+    let at_a_time = (at_a_time(rows * length) / length).max(1);
     let work = PairSweep {
         pair,
         reads,
@@ -562,8 +562,8 @@ struct Angles<const N: usize> {
     /// The sums of the products of each two vectors, each over its scale.
     products: [[f64; N]; N],
     lengths: [Length<f64>; N],
-    /// What a component is multiplied by to be one of the unit vector.
-    of_unit: [f64; N],
+    norms: [f64; N],
+    scales: [f64; N],
 }
 
 impl<const N: usize> Angles<N> {
@@ -580,17 +580,20 @@ impl<const N: usize> Angles<N> {
         let norms: [f64; N] = core::array::from_fn(|at| products[at][at].sqrt());
         let lengths =
             core::array::from_fn(|at| length((norms[at] * scales[at]).at_most(f64::MAX), short));
-        let of_unit = core::array::from_fn(|at: usize| match norms[at] {
-            0.0 => 0.0,
-            norm => {
-                let lengths: &[Length<f64>; N] = &lengths;
-                lengths[at].share / norm / scales[at]
-            }
-        });
         Self {
             products,
             lengths,
-            of_unit,
+            norms,
+            scales,
+        }
+    }
+
+    /// What a component of a vector is multiplied by to be one of the unit vector.
+    #[inline(always)]
+    fn of_unit(&self, at: usize) -> f64 {
+        match self.norms[at] {
+            0.0 => 0.0,
+            norm => self.lengths[at].share / norm / self.scales[at],
         }
     }
 
@@ -613,8 +616,8 @@ impl<const N: usize> Angles<N> {
         for (of, other) in [(a, b), (b, a)] {
             let Length { length, own, .. } = &self.lengths[of];
             let slope = slope / length;
-            let along = slope * cosine * own * self.of_unit[of];
-            gradients[of][other] = clamp(gradients[of][other] + slope * self.of_unit[other]);
+            let along = slope * cosine * own * self.of_unit(of);
+            gradients[of][other] = clamp(gradients[of][other] + slope * self.of_unit(other));
             gradients[of][of] = clamp(gradients[of][of] - along);
         }
     }
@@ -631,13 +634,13 @@ fn combine<F: Float, const N: usize>(
 ) {
     let (weight, gradient) = (weight.double(), gradient.double());
     let length = rows[0].len();
-    let mut part = [F::default(); super::PART];
+    let mut part = [F::default(); PART];
     for (output, factors) in outputs.iter_mut().zip(factors) {
         let Some(output) = output else {
             continue;
         };
-        for start in (0..length).step_by(super::PART) {
-            let part = &mut part[..super::PART.min(length - start)];
+        for start in (0..length).step_by(PART) {
+            let part = &mut part[..PART.min(length - start)];
             let rows = rows.map(|row| &row[start..start + part.len()]);
             for (at, to) in part.iter_mut().enumerate() {
                 let mut sum = 0.0;
@@ -654,44 +657,36 @@ fn combine<F: Float, const N: usize>(
 /// The sums of the products of each two rows, each over its scale; the lower half is left out.
 #[inline(always)]
 fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f64; N]; N] {
-    let mut lanes = [[[0.0; LANES]; N]; N];
-    let length = rows[0].len();
-    let mut add = |parts: [[f64; LANES]; N]| {
-        for a in 0..N {
-            for b in a..N {
-                for lane in 0..LANES {
-                    lanes[a][b][lane] += parts[a][lane] * parts[b][lane];
-                }
-            }
+    let mut products = [[0.0; N]; N];
+    for a in 0..N {
+        for b in a..N {
+            products[a][b] = product([rows[a], rows[b]], [scales[a], scales[b]]);
         }
+    }
+    products
+}
+
+/// The sum of the products of two rows, each over its scale, which is 1 for those that are narrower than `f64`.
+///
+/// There is one sum in the loop: the compiler makes a muddle of several.
+#[inline(always)]
+fn product<F: Float>([a, b]: [&[F]; 2], scales: [f64; 2]) -> f64 {
+    let double = |number: F, scale: f64| match F::IS_DOUBLE {
+        true => number.double() / scale,
+        false => number.double(),
     };
-    let whole = length / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        let mut parts = [[0.0; LANES]; N];
-        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
-            let row = &row[start..start + LANES];
-            for lane in 0..LANES {
-                part[lane] = match F::IS_DOUBLE {
-                    true => row[lane].double() / scale,
-                    false => row[lane].double(),
-                };
-            }
+    let mut sums = [0.0; LANES];
+    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            let a = double(a[lane], scales[0]);
+            sums[lane] = a.times_plus(double(b[lane], scales[1]), sums[lane]);
         }
-        add(parts);
     }
-    if whole < length {
-        let mut parts = [[0.0; LANES]; N];
-        for (part, (row, scale)) in parts.iter_mut().zip(rows.iter().zip(scales)) {
-            for (to, from) in part.iter_mut().zip(&row[whole..length]) {
-                *to = match F::IS_DOUBLE {
-                    true => from.double() / scale,
-                    false => from.double(),
-                };
-            }
-        }
-        add(parts);
+    for (sum, (&a, &b)) in sums.iter_mut().zip(rest_of_a.iter().zip(rest_of_b)) {
+        *sum = double(a, scales[0]).times_plus(double(b, scales[1]), *sum);
     }
-    lanes.map(|lanes| lanes.map(|lanes| tree(&lanes)))
+    tree(&sums)
 }
 
 /// The size of the largest component, or 1 where all are 0.

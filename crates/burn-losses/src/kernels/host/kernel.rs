@@ -1,8 +1,10 @@
 //! The loops over a definition, without its type: they are compiled for it here.
 
+use super::pointwise::Rows;
 use super::vectors::{Loop, Vectors};
-use super::{Float, Output, PART, scale_each, total};
+use super::{Float, Lanes, Output, PART, scale_each};
 use crate::kernels::definition::Definition;
+use crate::kernels::rule::Rule;
 
 /// A definition of `K` operands, as a [`Kernel`].
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +19,28 @@ pub(crate) trait Kernel: Send + Sync + 'static {
     fn has_third(&self) -> bool;
 
     /// The sum of the losses of all elements, and their gradients, in one pass.
-    fn sum(&self, vectors: Vectors, operands: &[&[f32]], gradient: Option<Gradient<f32>>) -> Sum;
+    fn sum(
+        &self,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        must: Must,
+        gradient: Option<Gradient<f32>>,
+    ) -> Sum;
 
     /// Each loss, and its derivatives.
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>);
 
     /// As [`each_f32`](Self::each_f32).
     fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>);
+}
+
+/// What must hold for the operands.
+#[derive(Clone, Copy)]
+pub(crate) struct Must<'a> {
+    /// For each element.
+    pub(crate) rules: &'a [Option<Rule>],
+    /// For the sums of rows of adjacent numbers, of which there are whole ones.
+    pub(crate) rows: Option<Rows>,
 }
 
 /// Where gradients go, and what the derivatives are multiplied by to be gradients.
@@ -40,6 +57,8 @@ pub(crate) struct Sum {
     pub(crate) losses: f64,
     /// A gradient was beyond what `f32` holds.
     pub(crate) beyond: bool,
+    /// What must hold does not.
+    pub(crate) broken: bool,
 }
 
 /// Where losses and their derivatives go.
@@ -60,11 +79,17 @@ impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
         D::THIRD
     }
 
-    fn sum(&self, vectors: Vectors, operands: &[&[f32]], gradient: Option<Gradient<f32>>) -> Sum {
+    fn sum(
+        &self,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        must: Must,
+        gradient: Option<Gradient<f32>>,
+    ) -> Sum {
         let operands = core::array::from_fn(|at| operands[at]);
         match gradient {
-            Some(gradient) => vectors.run(SumWithGradient(self.0, operands, gradient)),
-            None => vectors.run(SumAlone(self.0, operands)),
+            Some(gradient) => vectors.run(SumWithGradient(self.0, operands, must, gradient)),
+            None => vectors.run(SumAlone(self.0, operands, must)),
         }
     }
 
@@ -78,14 +103,16 @@ impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
 }
 
 /// The elements from a place on of which a part is made: of an operand where they lie, if they are as many, or else
-/// filled up with any other number.
+/// filled up with the last of them.
 #[inline(always)]
 fn part<'a, F: Float>(operand: &'a [F], start: usize, rest: &'a mut [F; PART]) -> &'a [F; PART] {
     let operand = &operand[start..];
     match operand.first_chunk() {
         Some(part) => part,
         None => {
-            rest[..operand.len()].copy_from_slice(operand);
+            let (there, missing) = rest.split_at_mut(operand.len());
+            there.copy_from_slice(operand);
+            missing.fill(operand[operand.len() - 1]);
             rest
         }
     }
@@ -138,62 +165,163 @@ fn parts<'a, F: Float, const K: usize>(
     operands.map(|operand| part(operand, start, rest.next().expect("one for each operand")))
 }
 
-struct SumAlone<'a, D, const K: usize>(D, [&'a [f32]; K]);
+/// The sums of what is looked at in one pass.
+struct Sums {
+    losses: Lanes,
+    beyond: bool,
+    broken: bool,
+}
+
+impl Sums {
+    const NONE: Self = Self {
+        losses: Lanes::NONE,
+        beyond: false,
+        broken: false,
+    };
+
+    /// Looks at the operands of a part, and adds up its values, of which so many count.
+    #[inline(always)]
+    fn add<const K: usize>(
+        &mut self,
+        operands: [&[f32; PART]; K],
+        must: &Must,
+        values: &[f32; PART],
+        count: usize,
+    ) {
+        for (operand, rule) in operands.into_iter().zip(must.rules) {
+            if let Some(rule) = rule {
+                self.broken |= !rule.holds_for_all(operand);
+            }
+        }
+        add(&mut self.losses, values, count);
+    }
+
+    fn sum(self) -> Sum {
+        Sum {
+            losses: self.losses.sum(),
+            beyond: self.beyond,
+            broken: self.broken,
+        }
+    }
+}
+
+/// Adds the first numbers of a part.
+#[inline(always)]
+fn add(lanes: &mut Lanes, part: &[f32; PART], count: usize) {
+    match count {
+        PART => lanes.add(part),
+        _ => lanes.add_fewer(&part[..count]),
+    }
+}
+
+/// The sum of a row.
+struct Row {
+    rows: Rows,
+    sum: Lanes,
+}
+
+impl Row {
+    fn new(rows: Rows) -> Self {
+        Self {
+            rows,
+            sum: Lanes::NONE,
+        }
+    }
+
+    #[inline(always)]
+    fn add<const K: usize>(&mut self, operands: [&[f32; PART]; K], count: usize) {
+        add(&mut self.sum, operands[self.rows.operand], count);
+    }
+
+    fn is_broken(&self) -> bool {
+        !self.rows.are_valid(self.sum.sum())
+    }
+}
+
+impl Must<'_> {
+    /// How many elements are gone through by themselves.
+    fn length(&self, all: usize) -> usize {
+        self.rows.map_or(all, |rows| rows.length)
+    }
+}
+
+struct SumAlone<'a, D, const K: usize>(D, [&'a [f32]; K], Must<'a>);
 
 impl<D: Definition<K>, const K: usize> Loop for SumAlone<'_, D, K> {
     type Output = Sum;
 
     #[inline(always)]
     fn run(self) -> Sum {
-        let Self(definition, operands) = self;
-        let mut losses = 0.0;
+        let Self(definition, operands, must) = self;
+        let mut sums = Sums::NONE;
         let (mut values, mut none) = ([0.0; PART], [0.0; PART]);
-        let mut rest = [[1.0; PART]; K];
-        let length = operands[0].len();
-        for start in (0..length).step_by(PART) {
-            let operands = parts(operands, start, &mut rest);
-            compute::<f32, D, K, false>(definition, operands, &mut values, &mut none);
-            losses += total(&values[..PART.min(length - start)]);
+        let mut rest = [[0.0; PART]; K];
+        let all = operands[0].len();
+        let length = must.length(all);
+        for first in (0..all).step_by(length) {
+            let operands = operands.map(|operand| &operand[first..first + length]);
+            let mut row = must.rows.map(Row::new);
+            for start in (0..length).step_by(PART) {
+                let count = PART.min(length - start);
+                let operands = parts(operands, start, &mut rest);
+                compute::<f32, D, K, false>(definition, operands, &mut values, &mut none);
+                sums.add(operands, &must, &values, count);
+                if let Some(row) = &mut row {
+                    row.add(operands, count);
+                }
+            }
+            sums.broken |= row.is_some_and(|row| row.is_broken());
         }
-        Sum {
-            losses,
-            beyond: false,
-        }
+        sums.sum()
     }
 }
 
-struct SumWithGradient<'a, 'b, 'c, D, const K: usize>(D, [&'a [f32]; K], Gradient<'b, 'c, f32>);
+struct SumWithGradient<'a, 'b, 'c, D, const K: usize>(
+    D,
+    [&'a [f32]; K],
+    Must<'a>,
+    Gradient<'b, 'c, f32>,
+);
 
 impl<D: Definition<K>, const K: usize> Loop for SumWithGradient<'_, '_, '_, D, K> {
     type Output = Sum;
 
     #[inline(always)]
     fn run(self) -> Sum {
-        let Self(definition, operands, gradient) = self;
+        let Self(definition, operands, must, gradient) = self;
         let Gradient {
             output,
             mut thirds,
             scale,
         } = gradient;
-        let mut losses = 0.0;
-        let mut beyond = false;
+        let mut sums = Sums::NONE;
         let (mut values, mut slopes) = ([0.0; PART], [0.0; PART]);
-        let mut rest = [[1.0; PART]; K];
-        let length = operands[0].len();
-        for start in (0..length).step_by(PART) {
-            let count = PART.min(length - start);
-            let operands = parts(operands, start, &mut rest);
-            compute::<f32, D, K, true>(definition, operands, &mut values, &mut slopes);
-            beyond |= scale_each(&mut slopes[..count], scale);
-            output.write(&slopes[..count]);
-            losses += total(&values[..count]);
-            if let Some(thirds) = thirds.as_mut().filter(|_| D::THIRD) {
-                compute_thirds(definition, operands, &mut slopes);
-                beyond |= scale_each(&mut slopes[..count], scale);
-                thirds[start..start + count].copy_from_slice(&slopes[..count]);
+        let mut rest = [[0.0; PART]; K];
+        let all = operands[0].len();
+        let length = must.length(all);
+        for first in (0..all).step_by(length) {
+            let operands = operands.map(|operand| &operand[first..first + length]);
+            let mut row = must.rows.map(Row::new);
+            for start in (0..length).step_by(PART) {
+                let count = PART.min(length - start);
+                let operands = parts(operands, start, &mut rest);
+                compute::<f32, D, K, true>(definition, operands, &mut values, &mut slopes);
+                sums.add(operands, &must, &values, count);
+                if let Some(row) = &mut row {
+                    row.add(operands, count);
+                }
+                sums.beyond |= scale_each(&mut slopes, scale);
+                output.write(&slopes[..count]);
+                if let Some(thirds) = thirds.as_mut().filter(|_| D::THIRD) {
+                    compute_thirds(definition, operands, &mut slopes);
+                    sums.beyond |= scale_each(&mut slopes, scale);
+                    let start = first + start;
+                    thirds[start..start + count].copy_from_slice(&slopes[..count]);
+                }
             }
+            sums.broken |= row.is_some_and(|row| row.is_broken());
         }
-        Sum { losses, beyond }
+        sums.sum()
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) fn sweep<F: Float>(
         scale,
         vectors: Vectors::detect(),
     };
-    let tasks = tasks(reads.layout, inner == 1, losses, gradient);
     let elements = outer * classes * inner;
+    let tasks = tasks(reads.layout, elements, inner == 1, losses, gradient);
     let found = share(
         elements,
         tasks,

@@ -122,7 +122,8 @@ struct Plan {
     value: f64,
     /// There is nothing to average.
     nothing: bool,
-    weight: f64,
+    /// The sum of the weights, if it is wanted.
+    weight: Option<f64>,
 }
 
 /// What all losses count together.
@@ -184,7 +185,8 @@ impl Plan {
             },
             value: factor * power,
             nothing,
-            weight: sum * num_traits::Float::powi(2.0, shift) / terms,
+            weight: matches!(wish.wanted, Wanted::Parts)
+                .then(|| sum * num_traits::Float::powi(2.0, shift) / terms),
         }
     }
 
@@ -218,7 +220,7 @@ impl Plan {
         };
         Swept {
             value,
-            weight: one(self.weight),
+            weight: self.weight.map(one),
             gradients,
             invalid: Invalid::Known(found.invalid),
         }

@@ -28,7 +28,7 @@ use super::rule::Rule;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ops::{AddAssign, Range};
-use kernel::{Gradient, Kernel, Sum, Terms};
+use kernel::{Gradient, Kernel, Must, Sum, Terms};
 
 /// A float type that is computed in.
 pub(crate) trait Float:
@@ -49,6 +49,7 @@ pub(crate) trait Float:
         kernel: &dyn Kernel,
         vectors: Vectors,
         operands: &[&[Self]],
+        must: Must,
         gradient: Option<Gradient<Self>>,
     ) -> Option<Sum>;
     /// Where memory for such numbers is kept.
@@ -95,9 +96,10 @@ impl Float for f32 {
         kernel: &dyn Kernel,
         vectors: Vectors,
         operands: &[&[f32]],
+        must: Must,
         gradient: Option<Gradient<f32>>,
     ) -> Option<Sum> {
-        Some(kernel.sum(vectors, operands, gradient))
+        Some(kernel.sum(vectors, operands, must, gradient))
     }
 
     fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
@@ -108,7 +110,13 @@ impl Float for f32 {
 impl Float for f64 {
     float!(f64, F64, doubles);
 
-    fn sum(_: &dyn Kernel, _: Vectors, _: &[&[f64]], _: Option<Gradient<f64>>) -> Option<Sum> {
+    fn sum(
+        _: &dyn Kernel,
+        _: Vectors,
+        _: &[&[f64]],
+        _: Must,
+        _: Option<Gradient<f64>>,
+    ) -> Option<Sum> {
         None
     }
 
@@ -121,12 +129,18 @@ impl Float for f64 {
 const BLOCK: usize = 2048;
 /// How many are added up in their own type before the sum is widened.
 const PART: usize = 128;
-/// About how many elements a thread works on at a time.
+/// About how many elements of few a thread works on at a time.
 const CHUNK: usize = 16 * 1024;
 /// From this number of elements on they are shared among threads: to wake one takes as long as a few chunks.
 const SHARED: usize = 8 * CHUNK;
 /// How many sums are kept side by side.
 const LANES: usize = 16;
+
+/// About how many of so many elements a thread works on at a time: it takes some time to get the next ones. It does
+/// not depend on the number of threads, so that sums do not.
+fn at_a_time(elements: usize) -> usize {
+    (elements / (64 * CHUNK)).clamp(1, 4) * CHUNK
+}
 
 /// What a part of a sweep found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -402,14 +416,28 @@ fn tree(lanes: &[f64; LANES]) -> f64 {
     lanes[0]
 }
 
-/// The sum, added up in `f64` from parts that are added up in the type of the numbers.
-#[inline(always)]
-fn total<F: Float>(numbers: &[F]) -> f64 {
-    let mut total = 0.0;
-    for part in numbers.chunks(PART) {
+/// Sums side by side, in `f64`, of parts that are added up in the type of the numbers.
+struct Lanes([f64; LANES]);
+
+impl Lanes {
+    const NONE: Self = Self([0.0; LANES]);
+
+    /// Adds a part: its halves, and theirs, until there are as many numbers as lanes.
+    #[inline(always)]
+    fn add<F: Float>(&mut self, part: &[F; PART]) {
+        const {
+            assert!(PART == 8 * LANES);
+        }
+        let half: [F; PART / 2] = halves(part);
+        let quarter: [F; PART / 4] = halves(&half);
+        self.add_one_each(&halves(&quarter));
+    }
+
+    /// Adds fewer numbers than a part has.
+    #[inline(always)]
+    fn add_fewer<F: Float>(&mut self, numbers: &[F]) {
         let mut lanes = [F::default(); LANES];
-        let whole = part.chunks_exact(LANES);
-        let rest = whole.remainder();
+        let (whole, rest) = numbers.as_chunks::<LANES>();
         for numbers in whole {
             for lane in 0..LANES {
                 lanes[lane] += numbers[lane];
@@ -418,9 +446,45 @@ fn total<F: Float>(numbers: &[F]) -> f64 {
         for (lane, &number) in lanes.iter_mut().zip(rest) {
             *lane += number;
         }
-        total += tree(&lanes.map(F::double));
+        self.add_one_each(&lanes);
     }
-    total
+
+    #[inline(always)]
+    fn add_one_each<F: Float>(&mut self, numbers: &[F; LANES]) {
+        for (sum, number) in self.0.iter_mut().zip(numbers) {
+            *sum += number.double();
+        }
+    }
+
+    #[inline(always)]
+    fn sum(&self) -> f64 {
+        tree(&self.0)
+    }
+}
+
+/// Both halves of some numbers, added.
+#[inline(always)]
+fn halves<F: Float, const TWICE: usize, const N: usize>(numbers: &[F; TWICE]) -> [F; N] {
+    const {
+        assert!(TWICE == 2 * N);
+    }
+    let mut sums = [F::default(); N];
+    for at in 0..N {
+        sums[at] = numbers[at] + numbers[at + N];
+    }
+    sums
+}
+
+/// The sum, added up in `f64` from parts that are added up in the type of the numbers.
+#[inline(always)]
+fn total<F: Float>(numbers: &[F]) -> f64 {
+    let mut lanes = Lanes::NONE;
+    let (parts, rest) = numbers.as_chunks::<PART>();
+    for part in parts {
+        lanes.add(part);
+    }
+    lanes.add_fewer(rest);
+    lanes.sum()
 }
 
 /// Reads the weights of samples of a loss that is computed in `F`, and says whether all of them are

@@ -1,14 +1,14 @@
 //! The sweep of a loss that acts on each element alone.
 //!
-//! A block of elements is read where it lies, or converted into a buffer in the nearest cache; its values are
-//! looked at, and one pass over it gives the sum of the losses and the gradients. Where there is more to it
-//! (weights, a rule that is broken, a number beyond the type, losses that are wanted one by one), the block
-//! goes the long way instead, step by step.
+//! A block of elements is read where it lies, or converted into a buffer in the nearest cache. One pass over it
+//! gives the sum of the losses and the gradients, and looks at the values. Where there is more to it (weights, a
+//! rule that is broken, a number beyond the type, losses that are wanted one by one), the block goes the long way
+//! instead, step by step.
 
-use super::kernel::{Gradient, Kernel, Terms};
+use super::kernel::{Gradient, Kernel, Must, Terms};
 use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Loop, Output, Scale, Source, Vectors, chunks, multiply,
-    narrow, read_weights, scale_each, share, sum, total,
+    BLOCK, CHUNK, Chunk, Float, Found, Loop, Output, PART, Scale, Source, Vectors, at_a_time,
+    chunks, multiply, narrow, read_weights, scale_each, share, sum, total,
 };
 use crate::kernels::rule::Rule;
 use alloc::vec;
@@ -26,6 +26,18 @@ pub(crate) struct Rows {
     pub(crate) tolerance: f64,
     /// The operand holds logarithms.
     pub(crate) logarithms: bool,
+}
+
+impl Rows {
+    /// Whether a sum is that of a valid row.
+    pub(super) fn are_valid(&self, sum: f64) -> bool {
+        (sum - 1.0).abs() <= self.tolerance
+    }
+
+    /// Whether they can be added up in the pass over the elements: they are adjacent, and long enough for it.
+    fn in_one_pass(&self) -> bool {
+        self.inner == 1 && !self.logarithms && self.length >= PART
+    }
 }
 
 /// What is read.
@@ -66,23 +78,28 @@ pub(crate) fn sweep<F: Float>(
         gradients: [first, second, third],
     } = writes;
     let vectors = Vectors::detect();
-    // A chunk has whole rows, if they are not too long.
+    // A block has whole rows, and a chunk whole blocks, if they are not too long.
     let rows = reads.rows.map(|rows| (rows, rows.length * rows.inner));
-    let (chunk, long_rows) = match rows {
-        Some((_, size)) if size <= CHUNK => (CHUNK.next_multiple_of(size), None),
-        Some((rows, _)) => (CHUNK, long_rows::<F>(vectors, reads, rows, count)),
-        None => (CHUNK, None),
+    let (block, rows_of_block, long_rows) = match rows {
+        Some((rows, size)) if size <= CHUNK => ((BLOCK / size).max(1) * size, Some(rows), None),
+        Some((rows, _)) => (BLOCK, None, long_rows::<F>(vectors, reads, rows, count)),
+        None => (BLOCK, None, None),
     };
+    let mut rules = reads.rules.to_vec();
+    if let Some((rows, _)) = rows.filter(|(rows, size)| *size > CHUNK || !rows.in_one_pass()) {
+        rules[rows.operand] = None;
+    }
     let sweep = Sweep {
         kernel,
         reads,
         scale,
         vectors,
-        rows_of_chunk: rows
-            .filter(|(_, size)| *size <= CHUNK)
-            .map(|(rows, _)| rows),
+        block,
+        rows_of_block,
         long_rows,
+        rules,
     };
+    let chunk = at_a_time(count).next_multiple_of(block);
     let tasks = chunks(count, chunk, [losses, first, second, third]);
     let found = share(count, tasks, Buffers::default, |buffers, task| {
         sweep.chunk(buffers, task)
@@ -129,10 +146,14 @@ struct Sweep<'a> {
     reads: &'a Reads<'a>,
     scale: Scale,
     vectors: Vectors,
-    /// Rows that are looked at chunk by chunk.
-    rows_of_chunk: Option<Rows>,
+    /// The length of a block.
+    block: usize,
+    /// Rows of which a block has whole ones.
+    rows_of_block: Option<Rows>,
     /// What was found of rows that are longer.
     long_rows: Option<InvalidRows>,
+    /// What must hold for each element, beside what is looked at before with its row.
+    rules: Vec<Option<Rule>>,
 }
 
 /// A block of elements.
@@ -149,30 +170,15 @@ struct Block<'a> {
 impl Sweep<'_> {
     fn chunk<F: Float>(&self, buffers: &mut Buffers<F>, (range, outputs): Chunk<F, 4>) -> Found {
         let [mut losses, mut first_gradient, mut second, mut third] = outputs;
-        let of_chunk = self.rows_of_chunk.and_then(|rows| {
-            let source = self.reads.operands[rows.operand].expect("only the first is overwritten");
-            let rule = self.reads.rules[rows.operand];
-            whole_rows(
-                self.vectors,
-                source,
-                rule,
-                rows,
-                range.clone(),
-                &mut buffers.row,
-            )
-        });
         let mut found = Found::default();
         let count = self.reads.operands.len();
-        for start in range.clone().step_by(BLOCK) {
-            let length = BLOCK.min(range.end - start);
+        for start in range.clone().step_by(self.block) {
+            let length = self.block.min(range.end - start);
             let in_chunk = start - range.start;
-            let block = Block {
-                start,
-                length,
-                invalid_rows: of_chunk.as_ref().or(self.long_rows.as_ref()),
-                gradient: first_gradient.is_some() || second.is_some() || third.is_some(),
-                third: third.is_some(),
-            };
+            let mut invalid_rows = None;
+            if self.rows_of_block.is_some_and(|rows| !rows.in_one_pass()) {
+                invalid_rows = self.whole_rows(start..start + length, &mut buffers.row);
+            }
             for (source, buffer) in self.reads.operands.iter().zip(&mut buffers.operands) {
                 match (source, &first_gradient) {
                     (Some(source), _) if F::direct(source).is_some() => {}
@@ -191,7 +197,7 @@ impl Sweep<'_> {
                 thirds,
                 factors,
                 weights,
-                ..
+                row,
             } = buffers;
             let mut operands: [&[F]; OPERANDS] = [&[]; OPERANDS];
             for (operand, (source, buffer)) in operands
@@ -204,20 +210,31 @@ impl Sweep<'_> {
                 };
             }
             let operands = &operands[..count];
-            let plain = block.invalid_rows.is_none()
+            let gradient = first_gradient.is_some() || second.is_some() || third.is_some();
+            let plain = invalid_rows.is_none()
+                && self.long_rows.is_none()
                 && self.reads.weights.is_none()
                 && self.reads.samples.is_none()
-                && losses.is_none()
-                && self.rules_hold(operands);
+                && losses.is_none();
             if plain {
                 let slopes = first(slopes, if second.is_some() { length } else { 0 });
                 let thirds = third.as_ref().map(|_| first(thirds, length));
                 let outputs = [&mut first_gradient, &mut second, &mut third];
-                if let Some(sum) = self.in_one_pass(&block, operands, outputs, slopes, thirds) {
+                if let Some(sum) = self.in_one_pass(gradient, operands, outputs, slopes, thirds) {
                     found.sum += sum;
                     continue;
                 }
             }
+            if self.rows_of_block.is_some_and(|rows| rows.in_one_pass()) {
+                invalid_rows = self.whole_rows(start..start + length, row);
+            }
+            let block = Block {
+                start,
+                length,
+                invalid_rows: invalid_rows.as_ref().or(self.long_rows.as_ref()),
+                gradient,
+                third: third.is_some(),
+            };
             let mut scratch = Scratch {
                 losses: first(values, length),
                 slopes: first(slopes, length),
@@ -245,17 +262,16 @@ impl Sweep<'_> {
         found
     }
 
-    /// Whether no rule is broken, but for those that spoil a row.
-    fn rules_hold<F: Float>(&self, operands: &[&[F]]) -> bool {
-        self.reads
-            .rules
-            .iter()
-            .enumerate()
-            .zip(operands)
-            .all(|((at, rule), &numbers)| match rule {
-                Some(rule) if !self.is_of_rows(at) => self.vectors.run(AllHold(numbers, *rule)),
-                _ => true,
-            })
+    /// The rows of a range of whole rows that are not valid, if there are any.
+    fn whole_rows<F: Float>(
+        &self,
+        range: Range<usize>,
+        buffer: &mut Vec<F>,
+    ) -> Option<InvalidRows> {
+        let rows = self.rows_of_block?;
+        let source = self.reads.operands[rows.operand].expect("only the first is overwritten");
+        let rule = self.reads.rules[rows.operand];
+        whole_rows(self.vectors, source, rule, rows, range, buffer)
     }
 
     /// Whether the rule of an operand is one of its rows.
@@ -263,10 +279,11 @@ impl Sweep<'_> {
         self.reads.rows.is_some_and(|rows| rows.operand == operand)
     }
 
-    /// The sum of the losses, if nothing leaves the range of the type; the gradients are written.
+    /// The sum of the losses, if what must hold does, and nothing leaves the range of the type; the gradients are
+    /// written.
     fn in_one_pass<F: Float>(
         &self,
-        block: &Block,
+        gradient: bool,
         operands: &[&[F]],
         [first, second, third]: [&mut Option<Output<F>>; 3],
         slopes: &mut [F],
@@ -279,24 +296,30 @@ impl Sweep<'_> {
                 thirds,
                 scale,
             });
-            let sum = F::sum(self.kernel, self.vectors, operands, gradient)?;
-            (sum.losses.is_finite() && !sum.beyond).then_some(sum.losses / self.kernel.part())
+            let must = Must {
+                rules: &self.rules,
+                rows: self.rows_of_block.filter(Rows::in_one_pass),
+            };
+            let sum = F::sum(self.kernel, self.vectors, operands, must, gradient)?;
+            let plain = sum.losses.is_finite() && !sum.beyond && !sum.broken;
+            plain.then_some(sum.losses / self.kernel.part())
         };
+        let length = operands[0].len();
         let written = match (&mut *first, &mut *second) {
             (Some(first), None) => {
                 let losses = sum(Some(&mut *first), thirds.as_deref_mut());
                 if losses.is_none() && !F::IS_DOUBLE {
-                    first.rewind(block.length);
+                    first.rewind(length);
                 }
                 losses
             }
-            _ if !block.gradient => sum(None, None),
+            _ if !gradient => sum(None, None),
             (first, second) => {
                 let mut buffer;
                 let slopes = match slopes.is_empty() {
                     // The third gradient alone is wanted.
                     true => {
-                        buffer = vec![F::default(); block.length];
+                        buffer = vec![F::default(); length];
                         &mut buffer[..]
                     }
                     false => slopes,
@@ -306,7 +329,7 @@ impl Sweep<'_> {
                     first.write(slopes);
                 }
                 if let Some(second) = second {
-                    second.fill(block.length, |at| -slopes[at]);
+                    second.fill(length, |at| -slopes[at]);
                 }
                 Some(losses)
             }
@@ -498,18 +521,6 @@ impl<F: Float> Loop for Settle<'_, '_, F> {
     }
 }
 
-/// Whether a rule holds for all numbers.
-struct AllHold<'a, F>(&'a [F], Rule);
-
-impl<F: Float> Loop for AllHold<'_, F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        self.1.holds_for_all(self.0)
-    }
-}
-
 /// Rows of which some are not valid.
 struct InvalidRows {
     rows: Rows,
@@ -549,7 +560,7 @@ impl Sums {
     /// The rows, if some are not valid; the first starts at `start`.
     fn invalid(mut self, rows: Rows, start: usize) -> Option<InvalidRows> {
         for (valid, sum) in self.valid.iter_mut().zip(&self.sums) {
-            *valid &= (sum - 1.0).abs() <= rows.tolerance;
+            *valid &= rows.are_valid(*sum);
         }
         let all = self.valid.iter().all(|&valid| valid);
         (!all).then_some(InvalidRows {
@@ -680,24 +691,12 @@ impl<F: Float> Loop for AddRows<'_, F> {
             inner, logarithms, ..
         } = self.rows;
         let block = self.length * inner;
-        let mut part = [F::default(); super::PART];
-        let mut of_logarithms = |numbers: &[F]| {
-            let mut sum = 0.0;
-            for numbers in numbers.chunks(super::PART) {
-                let part = &mut part[..numbers.len()];
-                for (part, number) in part.iter_mut().zip(numbers) {
-                    *part = number.exp();
-                }
-                sum += total(part);
-            }
-            sum
-        };
         for (outer, block) in self.numbers.chunks_exact(block).enumerate() {
             let sums = &mut self.sums.sums[outer * inner..(outer + 1) * inner];
             let valid = &mut self.sums.valid[outer * inner..(outer + 1) * inner];
             if inner == 1 {
                 sums[0] += match logarithms {
-                    true => of_logarithms(block),
+                    true => total_of_logarithms(block),
                     false => total(block),
                 };
                 valid[0] &= self.rule.is_none_or(|rule| rule.holds_for_all(block));
@@ -724,4 +723,19 @@ impl<F: Float> Loop for AddRows<'_, F> {
             }
         }
     }
+}
+
+/// The sum of numbers, of which the logarithms are given.
+#[inline(always)]
+fn total_of_logarithms<F: Float>(logarithms: &[F]) -> f64 {
+    let mut part = [F::default(); PART];
+    let mut sum = 0.0;
+    for logarithms in logarithms.chunks(PART) {
+        let part = &mut part[..logarithms.len()];
+        for (part, number) in part.iter_mut().zip(logarithms) {
+            *part = number.exp();
+        }
+        sum += total(part);
+    }
+    sum
 }

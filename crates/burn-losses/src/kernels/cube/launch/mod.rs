@@ -65,7 +65,7 @@ pub(crate) fn outline<P, const N: usize>(
             Wanted::Each => count,
             _ => 1,
         }),
-        weight: numbers(1),
+        weight: matches!(wish.wanted, Wanted::Parts).then(|| numbers(1)),
         gradients: inputs.map(|input| {
             let dtype = stored(read);
             wanted.next()?.then_some(Outline { dtype, ..input })
@@ -412,9 +412,10 @@ fn total<const N: usize>(
 ) -> Swept<CubeTensor, N> {
     let value = launched.losses.is_none().then(|| place.numbers(1));
     let invalid = place.numbers(1);
+    let wanted = matches!(wish.wanted, Wanted::Parts);
     let weight = match &launched.weight.on_device {
-        Some(_) => None,
-        None => Some(place.numbers(1)),
+        None if wanted => Some(place.numbers(1)),
+        _ => None,
     };
     let reduction = ReductionLaunch::new(
         launched.groups,
@@ -439,7 +440,7 @@ fn total<const N: usize>(
             .expect("either the sum is wanted or each loss"),
         weight: weight
             .or(launched.weight.on_device.map(|[_, weight]| weight))
-            .expect("the weight is known here or there"),
+            .filter(|_| wanted),
         gradients: launched.gradients,
         invalid: Invalid::OnDevice(invalid),
     }
