@@ -172,7 +172,7 @@ pub(crate) fn plain(case: &Case, device: &Device) -> Option<Contestant> {
         return None;
     }
     let [x, y] = [0; 2].map(|_| normal(&case.shape, device));
-    let numbers = |tensor: Tensor<2>| tensor.into_data().convert::<f32>().to_vec();
+    let numbers = |tensor: Tensor<2>| tensor.into_data().convert::<f32>().try_to_vec::<f32>();
     let numbers = |tensor| numbers(tensor).expect("floats");
     let of = |x, y| [numbers(x), numbers(y)];
     let prepare = match case.loss {
