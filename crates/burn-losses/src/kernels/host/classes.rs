@@ -7,8 +7,8 @@
 
 use super::output::Columns;
 use super::{
-    CHUNK, Chunk, Float, Found, LANES, Loop, Output, PART, Scale, Source, Vectors, Work, clamp,
-    in_chunks, multiply, read_weight, read_weights, share, sum, take, total, tree,
+    CHUNK, Chunk, Float, Found, LANES, Lanes, Loop, Output, PART, Scale, Source, Vectors, Work,
+    clamp, in_chunks, multiply, read_weight, read_weights, share, sum, take, total, tree,
 };
 use crate::kernels::id::classify;
 use crate::kernels::real::Real;
@@ -24,6 +24,8 @@ const MANY: usize = 128;
 const SOME: usize = 48;
 /// How many samples of few classes are side by side in a tile.
 const SIDE_BY_SIDE: usize = 64;
+/// How many samples of few adjacent classes are gone through together.
+const FEW_AT_A_TIME: usize = 256;
 /// How many samples are gone through together whose elements are far apart: the memory fetches many at a time.
 const FAR_APART: usize = 512;
 /// About how many elements columns have that are gone through together.
@@ -77,40 +79,80 @@ pub(crate) struct Reads<'a> {
     pub(crate) samples: Option<Source<'a>>,
 }
 
-/// What is known of an id.
-#[derive(Clone, Copy)]
-enum Id {
-    Class(u32),
-    Ignored,
-    Invalid,
+/// What is known of an id: its class, or that it has none.
+#[derive(Clone, Copy, PartialEq)]
+struct Id(u32);
+
+impl Id {
+    const IGNORED: Self = Self(u32::MAX);
+    const INVALID: Self = Self(u32::MAX - 1);
+
+    #[inline(always)]
+    fn of(id: i64, classes: usize, ignored: &[i64]) -> Self {
+        let found = classify(id, classes, ignored);
+        let other = match found.valid {
+            true => Self::IGNORED,
+            false => Self::INVALID,
+        };
+        match found.is_class {
+            true => Self(found.class as u32),
+            false => other,
+        }
+    }
+
+    #[inline(always)]
+    fn is_class(self) -> bool {
+        self.0 < Self::INVALID.0
+    }
+
+    #[inline(always)]
+    fn class(self) -> Option<usize> {
+        match self.is_class() {
+            true => Some(self.0 as usize),
+            false => None,
+        }
+    }
 }
 
 impl Reads<'_> {
     #[inline(always)]
     fn id(&self, ids: Source, ignored: &[i64], sample: usize) -> Id {
-        let Some(id) = ids.integer(sample) else {
-            return Id::Invalid;
-        };
-        let found = classify(id, self.layout.classes, ignored);
-        match (found.is_class, found.valid) {
-            (true, _) => Id::Class(found.class as u32),
-            (false, true) => Id::Ignored,
-            (false, false) => Id::Invalid,
+        match ids.integer(sample) {
+            Some(id) => Id::of(id, self.layout.classes, ignored),
+            None => Id::INVALID,
+        }
+    }
+
+    /// What is known of the ids of samples.
+    #[inline(always)]
+    fn ids(&self, source: Source, ignored: &[i64], first: usize, ids: &mut [Id]) {
+        match source {
+            Source::I64(from) => self.ids_of(&from[first..], ignored, ids),
+            Source::I32(from) => self.ids_of(&from[first..], ignored, ids),
+            _ => {
+                for (at, id) in ids.iter_mut().enumerate() {
+                    *id = self.id(source, ignored, first + at);
+                }
+            }
         }
     }
 
     #[inline(always)]
-    fn weight(&self, class: u32) -> f64 {
-        self.weights.map_or(1.0, |weights| weights[class as usize])
+    fn ids_of<T: Copy + Into<i64>>(&self, from: &[T], ignored: &[i64], ids: &mut [Id]) {
+        for (id, &from) in ids.iter_mut().zip(from) {
+            *id = Id::of(from.into(), self.layout.classes, ignored);
+        }
+    }
+
+    #[inline(always)]
+    fn weight(&self, class: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[class])
     }
 
     /// How much the class of a sample counts.
     #[inline(always)]
     fn of_class(&self, id: Id) -> f64 {
-        match id {
-            Id::Class(class) => self.weight(class),
-            Id::Ignored | Id::Invalid => 1.0,
-        }
+        id.class().map_or(1.0, |class| self.weight(class))
     }
 
     /// Whether one class of a sample counts, and no part of the target is spread over all.
@@ -163,10 +205,8 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
         for (at, sample) in range.enumerate() {
             let own = match reads.target {
                 Target::Ids { ids, ignored } if !reads.classes_count_alike() => {
-                    match reads.id(ids, ignored, sample) {
-                        Id::Class(class) => reads.weight(class),
-                        Id::Ignored | Id::Invalid => 0.0,
-                    }
+                    let class = reads.id(ids, ignored, sample).class();
+                    class.map_or(0.0, |class| reads.weight(class))
                 }
                 _ => 1.0,
             };
@@ -370,6 +410,7 @@ impl<F: Float> Tile<F> {
         ] {
             numbers.resize(width, F::default());
         }
+        self.ids.resize(width, Id::IGNORED);
         self.at.resize(width, 0);
         self.read.resize(width, 1.0);
         self.others.resize(width, 0.0);
@@ -418,33 +459,7 @@ impl Sweep<'_> {
     /// Reads the weights and the ids of samples; says whether all weights are allowed.
     fn read_samples<F: Float>(&self, tile: &mut Tile<F>, place: Place) -> bool {
         tile.resize(place.width);
-        let allowed = match self.reads.samples {
-            Some(samples) => read_weights::<F>(samples, place.first, &mut tile.read),
-            None => {
-                tile.read.fill(1.0);
-                true
-            }
-        };
-        if let Target::Ids { ids, ignored } = self.reads.target {
-            let samples = place.first..place.first + place.width;
-            tile.ids.clear();
-            tile.ids
-                .extend(samples.map(|sample| self.reads.id(ids, ignored, sample)));
-        }
-        let one = self.reads.one_class_counts();
-        for sample in 0..place.width {
-            let weight = tile.read[sample];
-            tile.weights[sample] = match one {
-                true => self
-                    .scale
-                    .weight_of(weight, self.reads.of_class(tile.ids[sample])),
-                // The weight of the sample is in what its classes count, together with theirs: one alone may
-                // be out of range. Left is whether it counts at all.
-                false if self.reads.weights.is_some() => F::of(weight.sign()),
-                false => self.scale.weight_of(weight, 1.0),
-            };
-        }
-        allowed
+        self.vectors.run(ReadSamples(self, tile, place.first))
     }
 
     /// What was found of the samples of a tile.
@@ -463,7 +478,8 @@ impl Sweep<'_> {
             mut losses,
             mut gradient,
         } = task;
-        let at_a_time = (TILE / classes).clamp(1, SIDE_BY_SIDE);
+        let few = classes < SOME;
+        let at_a_time = (TILE / classes).clamp(1, if few { FEW_AT_A_TIME } else { SIDE_BY_SIDE });
         let mut found = Found::default();
         for first in samples.clone().step_by(at_a_time) {
             let width = at_a_time.min(samples.end - first);
@@ -478,7 +494,9 @@ impl Sweep<'_> {
                     .expect("what is overwritten is written")
                     .input(in_task..in_task + width * classes),
             };
-            tile.x.resize(width * classes, F::default());
+            // Without a gradient, what becomes of a row is soon overwritten by the next.
+            let kept = if gradient.is_some() { width } else { 1 };
+            tile.x.resize(kept * classes, F::default());
             let invalid = self.vectors.run(OfRows {
                 sweep: self,
                 x,
@@ -489,7 +507,7 @@ impl Sweep<'_> {
             tile.rows = buffer;
             found.add(self.found(tile, invalid | !allowed));
             if let Some(gradient) = &mut gradient {
-                match classes < SOME {
+                match few {
                     true => gradient.write(&tile.x),
                     false => self.vectors.run(WriteRows {
                         tile,
@@ -517,27 +535,34 @@ impl Sweep<'_> {
         for first in samples.clone().step_by(FAR_APART) {
             let width = FAR_APART.min(samples.end - first);
             let allowed = self.read_samples(tile, Place { first, width });
-            let all = self.reads.input.as_ref().and_then(F::direct);
-            for sample in 0..width {
-                if let Id::Class(class) = tile.ids[sample] {
-                    let at = (first - samples.start + sample) * classes + class as usize;
-                    tile.own[sample] = match (all, &self.reads.input) {
-                        (Some(all), _) => all[samples.start * classes + at],
-                        (None, Some(source)) => source.number(samples.start * classes + at),
-                        (None, None) => gradient
-                            .as_ref()
-                            .map_or(F::NAN, |it| it.input(at..at + 1)[0]),
-                    };
-                }
+            let start = (first - samples.start) * classes;
+            let own = tile.own.iter_mut().zip(&tile.ids).enumerate();
+            let own = own.filter_map(|(sample, (own, id))| {
+                Some((own, start + sample * classes + id.class()?))
+            });
+            match &self.reads.input {
+                Some(source) => match F::direct(source) {
+                    Some(all) => {
+                        let all = &all[samples.start * classes..];
+                        own.for_each(|(own, at)| *own = all[at]);
+                    }
+                    None => own.for_each(|(own, at)| {
+                        *own = source.number(samples.start * classes + at);
+                    }),
+                },
+                None => own.for_each(|(own, at)| {
+                    let input = gradient.as_ref().map(|input| input.input(at..at + 1));
+                    *own = input.map_or(F::NAN, |input| input[0]);
+                }),
             }
-            let invalid = self.likelihood(tile, width, rule);
+            let invalid = self.likelihood(tile, rule);
             found.add(self.found(tile, invalid | !allowed));
             if let Some(gradient) = &mut gradient {
                 for sample in 0..width {
                     let number = tile.numbers[sample];
                     gradient.fill(classes, |_| number);
-                    if let Id::Class(class) = tile.ids[sample] {
-                        gradient.patch(classes - class as usize, tile.own_slope[sample]);
+                    if let Some(class) = tile.ids[sample].class() {
+                        gradient.patch(classes - class, tile.own_slope[sample]);
                     }
                 }
             }
@@ -611,16 +636,16 @@ impl Sweep<'_> {
         let width = count * inner;
         let at = blocks.start * size..blocks.end * size;
         let sizes = [count, classes, inner];
-        tile.x.resize(count * size, F::default());
         if let (Some(rule), Some(source)) = (self.reads.log_probs, &self.reads.input) {
             // Only the class of each sample is used.
             for sample in 0..width {
-                if let Id::Class(class) = tile.ids[sample] {
-                    let row = (blocks.start + sample / inner) * classes + class as usize;
+                if let Some(class) = tile.ids[sample].class() {
+                    let row = (blocks.start + sample / inner) * classes + class;
                     tile.own[sample] = source.number(row * inner + sample % inner);
                 }
             }
-            let invalid = self.likelihood(tile, width, rule);
+            let invalid = self.likelihood(tile, rule);
+            tile.x.resize(count * size, F::default());
             self.spread_likelihood(tile, width);
             return invalid;
         }
@@ -630,9 +655,34 @@ impl Sweep<'_> {
             (None, Some(input)) => input,
             (None, None) => unreachable!("what is overwritten is written"),
         };
+        if self.one_softmax() {
+            let mut turned = core::mem::take(&mut tile.q);
+            let lines = match count {
+                1 => x,
+                _ => {
+                    turned.resize(count * size, F::default());
+                    turn(x, sizes, &mut turned);
+                    &turned
+                }
+            };
+            let invalid = self.one_class(tile, Lines::Apart(lines, width), width, gradient);
+            tile.q = turned;
+            tile.rows = rows;
+            if gradient {
+                self.vectors.run(OwnGradients(tile, width));
+            }
+            return invalid;
+        }
+        tile.x.resize(count * size, F::default());
         turn(x, sizes, &mut tile.x);
         tile.rows = rows;
-        self.solve(tile, width, gradient, |tile, probs| {
+        if let Some(rule) = self.reads.log_probs {
+            self.pick(tile, width);
+            let invalid = self.likelihood(tile, rule);
+            self.spread_likelihood(tile, width);
+            return invalid;
+        }
+        self.all_classes(tile, width, gradient, |tile, probs| {
             let mut rows = core::mem::take(&mut tile.rows);
             tile.q.resize(count * size, F::default());
             turn(elements(probs, at.clone(), &mut rows), sizes, &mut tile.q);
@@ -656,75 +706,103 @@ impl Sweep<'_> {
         };
         let allowed = self.read_samples(tile, place);
         let start = outer * classes * inner + samples.start;
-        tile.x.resize(classes * width, F::default());
-        match &self.reads.input {
-            // Only the class of each sample is used.
-            Some(source) if self.reads.log_probs.is_some() => {
-                for sample in 0..width {
-                    if let Id::Class(class) = tile.ids[sample] {
-                        tile.own[sample] = source.number(start + class as usize * inner + sample);
+        let invalid = if self.one_softmax() {
+            let mut buffer = core::mem::take(&mut tile.rows);
+            let lines = match (&self.reads.input, &gradient) {
+                (Some(source), _) => match F::direct(source) {
+                    Some(all) => Lines::Apart(&all[start..], inner),
+                    None => {
+                        buffer.resize(classes * width, F::default());
+                        load(source, start, inner, width, &mut buffer);
+                        Lines::Apart(&buffer, width)
+                    }
+                },
+                (None, Some(gradient)) => Lines::InPlace(gradient),
+                (None, None) => unreachable!("what is overwritten is written"),
+            };
+            let invalid = self.one_class(tile, lines, width, gradient.is_some());
+            tile.rows = buffer;
+            invalid
+        } else {
+            tile.x.resize(classes * width, F::default());
+            match (&self.reads.input, self.reads.log_probs) {
+                // Only the class of each sample is used.
+                (Some(source), Some(_)) => {
+                    for sample in 0..width {
+                        if let Some(class) = tile.ids[sample].class() {
+                            tile.own[sample] = source.number(start + class * inner + sample);
+                        }
+                    }
+                }
+                (Some(source), None) => load(source, start, inner, width, &mut tile.x),
+                (None, _) => {
+                    let gradient = gradient.as_ref().expect("what is overwritten is written");
+                    for (class, x) in tile.x.chunks_exact_mut(width).enumerate() {
+                        x.copy_from_slice(gradient.input(class));
                     }
                 }
             }
-            Some(source) => load(source, start, inner, width, &mut tile.x),
-            None => {
-                let gradient = gradient.as_ref().expect("what is overwritten is written");
-                for (class, x) in tile.x.chunks_exact_mut(width).enumerate() {
-                    x.copy_from_slice(gradient.input(class));
+            match self.reads.log_probs {
+                Some(rule) => {
+                    if self.reads.input.is_none() {
+                        self.pick(tile, width);
+                    }
+                    let invalid = self.likelihood(tile, rule);
+                    if gradient.is_some() {
+                        self.spread_likelihood(tile, width);
+                    }
+                    invalid
                 }
-                self.pick(tile, width);
+                None => self.all_classes(tile, width, gradient.is_some(), |tile, probs| {
+                    tile.q.resize(classes * width, F::default());
+                    load(probs, start, inner, width, &mut tile.q);
+                }),
             }
-        }
-        let probs = |tile: &mut Tile<F>, probs: &Source| {
-            tile.q.resize(classes * width, F::default());
-            load(probs, start, inner, width, &mut tile.q);
-        };
-        let invalid = match self.reads.log_probs {
-            Some(rule) => {
-                let invalid = self.likelihood(tile, width, rule);
-                if gradient.is_some() {
-                    self.spread_likelihood(tile, width);
-                }
-                invalid
-            }
-            None => self.solve(tile, width, gradient.is_some(), probs),
         };
         let found = self.found(tile, invalid | !allowed);
         if let Some(mut losses) = losses {
             losses.write(tile.whole_losses());
         }
         if let Some(gradient) = &mut gradient {
-            for x in tile.x.chunks_exact(width) {
-                gradient.write(x);
+            match self.one_softmax() {
+                true => self.vectors.run(WriteColumns { tile, gradient }),
+                false => tile.x.chunks_exact(width).for_each(|x| gradient.write(x)),
             }
         }
         found
     }
 
+    /// Whether it is a cross-entropy of samples of one class each.
+    fn one_softmax(&self) -> bool {
+        self.reads.one_class_counts() && self.reads.log_probs.is_none()
+    }
+
+    /// The losses of samples of one class each, whose classes are lines; with a gradient, their exponentials are
+    /// left in the tile.
+    fn one_class<F: Float>(
+        &self,
+        tile: &mut Tile<F>,
+        lines: Lines<F>,
+        width: usize,
+        gradient: bool,
+    ) -> bool {
+        self.vectors.run(OneClass {
+            sweep: self,
+            tile,
+            lines,
+            width,
+            gradient,
+        })
+    }
+
     /// The losses of a tile, and in place of its input the gradient; `probs` reads the probabilities.
-    fn solve<F: Float>(
+    fn all_classes<F: Float>(
         &self,
         tile: &mut Tile<F>,
         width: usize,
         gradient: bool,
         probs: impl Fn(&mut Tile<F>, &Source),
     ) -> bool {
-        if let Some(rule) = self.reads.log_probs {
-            self.pick(tile, width);
-            let invalid = self.likelihood(tile, width, rule);
-            if gradient {
-                self.spread_likelihood(tile, width);
-            }
-            return invalid;
-        }
-        if self.reads.one_class_counts() {
-            return self.vectors.run(OneClass {
-                sweep: self,
-                tile,
-                width,
-                gradient,
-            });
-        }
         if let Target::Probs { probs: source, .. } = &self.reads.target {
             probs(tile, source);
         }
@@ -739,41 +817,17 @@ impl Sweep<'_> {
     /// The input at the class of each sample of a tile.
     fn pick<F: Float>(&self, tile: &mut Tile<F>, width: usize) {
         for sample in 0..width {
-            if let Id::Class(class) = tile.ids[sample] {
-                tile.own[sample] = tile.x[class as usize * width + sample];
+            if let Some(class) = tile.ids[sample].class() {
+                tile.own[sample] = tile.x[class * width + sample];
             }
         }
     }
 
     /// Negative log-likelihood of samples, the input at whose classes is known. `own_slope` becomes the
     /// gradient there, and `numbers` that at the other classes.
-    fn likelihood<F: Float>(&self, tile: &mut Tile<F>, width: usize, rule: Rule) -> bool {
-        let scale = F::of(self.scale.gradient);
-        let mut invalid = false;
-        for sample in 0..width {
-            let weight = tile.weights[sample];
-            let of_sample = tile.read[sample];
-            let (loss, slope) = match tile.ids[sample] {
-                Id::Class(_) if rule.holds(&tile.own[sample]) => {
-                    let (loss, _) = nll_term(tile.own[sample], F::of(0.5));
-                    let (_, slope) = nll_term(F::default(), F::of(1.0));
-                    let slope = slope().times_or_zero(weight) * scale;
-                    (loss.times_or_zero(weight), Some(clamp(slope)))
-                }
-                Id::Ignored => (F::default().times_or_zero(weight), None),
-                // What is not valid shows unless its sample does not count, whatever its class does.
-                Id::Class(_) | Id::Invalid => {
-                    invalid = true;
-                    let nan = F::NAN.replace(of_sample == 0.0, F::default());
-                    (nan, Some(nan))
-                }
-            };
-            tile.losses[sample] = loss;
-            let nan = slope.is_some_and(|slope| slope.is_nan());
-            tile.numbers[sample] = F::default().replace(nan, F::NAN);
-            tile.own_slope[sample] = slope.unwrap_or_default();
-        }
-        invalid
+    fn likelihood<F: Float>(&self, tile: &mut Tile<F>, rule: Rule) -> bool {
+        self.vectors
+            .run(Likelihood(tile, rule, self.scale.gradient))
     }
 
     /// The gradient of a likelihood over a tile.
@@ -782,8 +836,8 @@ impl Sweep<'_> {
             x.copy_from_slice(&tile.numbers);
         }
         for sample in 0..width {
-            if let Id::Class(class) = tile.ids[sample] {
-                tile.x[class as usize * width + sample] = tile.own_slope[sample];
+            if let Some(class) = tile.ids[sample].class() {
+                tile.x[class * width + sample] = tile.own_slope[sample];
             }
         }
     }
@@ -791,44 +845,57 @@ impl Sweep<'_> {
     /// What the losses of samples of one class come to, from the largest logit, the sum of the other exponentials,
     /// and the logit and the exponential at the class: `numbers` becomes what the exponentials are multiplied by,
     /// and `own_slope` the gradient at the class.
+    ///
+    /// Each is a plain loop over all samples; those that have no class are seen to afterwards.
     #[inline(always)]
-    fn finish<F: Float>(&self, tile: &mut Tile<F>, width: usize) -> bool {
-        let mut invalid = false;
-        let sums = tile.ln_sums.iter_mut().zip(&mut tile.shares);
-        for ((ln_sum, share), &others) in sums.zip(&tile.others) {
-            let others = F::of(others);
-            *ln_sum = ln_1p(others);
-            *share = F::of(1.0) / others.plus(1.0);
+    fn finish<F: Float>(&self, tile: &mut Tile<F>, gradient: bool) -> bool {
+        let (zero, one) = (F::default(), F::of(1.0));
+        for (ln_sum, &others) in tile.ln_sums.iter_mut().zip(&tile.others) {
+            *ln_sum = ln_1p(F::of(others));
         }
-        let scale = F::of(self.scale.gradient);
-        for sample in 0..width {
+        let logits = tile.own.iter().zip(&tile.largest);
+        let samples = logits.zip(tile.ln_sums.iter().zip(&tile.weights));
+        for (loss, ((&own, &largest), (&ln_sum, &weight))) in tile.losses.iter_mut().zip(samples) {
+            let shifted = half_shifted(own, largest.times(0.5));
+            let half_log_prob = shifted - ln_sum.times(0.5);
+            *loss = nll_term(half_log_prob, one).0.times_or_zero(weight);
+        }
+        if gradient {
+            let scale = F::of(self.scale.gradient);
+            for (share, &others) in tile.shares.iter_mut().zip(&tile.others) {
+                *share = one / F::of(others).plus(1.0);
+            }
+            let samples = tile.shares.iter().zip(&tile.weights);
+            for (number, (&share, &weight)) in tile.numbers.iter_mut().zip(samples) {
+                let slope = cross_entropy_slope(one, zero, zero, one);
+                let slope = clamp(slope.times_or_zero(weight) * scale);
+                // A row that does not count has no gradient, even where its share is no number.
+                *number = share.times_or_zero(slope);
+            }
+            let exps = tile.own_exp.iter().zip(&tile.others);
+            let samples = exps.zip(tile.shares.iter().zip(&tile.weights));
+            for (own_slope, ((&exp, &others), (&share, &weight))) in
+                tile.own_slope.iter_mut().zip(samples)
+            {
+                let others = F::of(others);
+                let rest = (others.plus(1.0) - exp).replace(exp.equals(1.0), others);
+                let slope = cross_entropy_slope(exp * share, rest * share, one, zero);
+                *own_slope = clamp(slope.times_or_zero(weight) * scale);
+            }
+        }
+        if all_have_classes(&tile.ids) {
+            return false;
+        }
+        let mut invalid = false;
+        for (sample, &id) in tile.ids.iter().enumerate() {
             let weight = tile.weights[sample];
-            match tile.ids[sample] {
-                Id::Class(_) => {
-                    let (zero, one) = (F::default(), F::of(1.0));
-                    let (share, others) = (tile.shares[sample], F::of(tile.others[sample]));
-                    let largest = tile.largest[sample];
-                    let shifted = half_shifted(tile.own[sample], largest.times(0.5));
-                    let half_log_prob = shifted - tile.ln_sums[sample].times(0.5);
-                    tile.losses[sample] = nll_term(half_log_prob, one).0.times_or_zero(weight);
-                    let exp = tile.own_exp[sample];
-                    let rest = (others.plus(1.0) - exp).replace(exp.equals(1.0), others);
-                    let slope = cross_entropy_slope(exp * share, rest * share, one, zero);
-                    tile.own_slope[sample] = clamp(slope.times_or_zero(weight) * scale);
-                    let slope = cross_entropy_slope(one, zero, zero, one);
-                    let slope = clamp(slope.times_or_zero(weight) * scale);
-                    // A row that does not count has no gradient, even where its share is no number.
-                    tile.numbers[sample] = share.times_or_zero(slope);
-                }
-                Id::Ignored => {
-                    tile.losses[sample] = F::default().times_or_zero(weight);
-                    tile.numbers[sample] = F::default();
-                }
-                Id::Invalid => {
-                    invalid = true;
-                    tile.losses[sample] = F::NAN.times_or_zero(weight);
-                    tile.numbers[sample] = F::NAN.times_or_zero(weight);
-                }
+            if id == Id::IGNORED {
+                tile.losses[sample] = zero.times_or_zero(weight);
+                tile.numbers[sample] = zero;
+            } else if id == Id::INVALID {
+                invalid = true;
+                tile.losses[sample] = F::NAN.times_or_zero(weight);
+                tile.numbers[sample] = F::NAN.times_or_zero(weight);
             }
         }
         invalid
@@ -849,12 +916,12 @@ impl Sweep<'_> {
             Target::Ids { .. } => {
                 for sample in 0..width {
                     tile.numbers[sample] = match tile.ids[sample] {
-                        Id::Class(_) => F::of(spread),
-                        Id::Ignored => F::default(),
-                        Id::Invalid => {
+                        Id::IGNORED => F::default(),
+                        Id::INVALID => {
                             invalid = true;
                             F::NAN
                         }
+                        _ => F::of(spread),
                     };
                 }
                 match width {
@@ -866,8 +933,8 @@ impl Sweep<'_> {
                     }
                 }
                 for sample in 0..width {
-                    if let Id::Class(class) = tile.ids[sample] {
-                        tile.q[class as usize * width + sample] += F::of(1.0 - smoothing);
+                    if let Some(class) = tile.ids[sample].class() {
+                        tile.q[class * width + sample] += F::of(1.0 - smoothing);
                     }
                 }
             }
@@ -930,6 +997,44 @@ impl Sweep<'_> {
     }
 }
 
+/// Reads the weights and the ids of the samples of a tile, from a place on.
+struct ReadSamples<'a, F>(&'a Sweep<'a>, &'a mut Tile<F>, usize);
+
+impl<F: Float> Loop for ReadSamples<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self(Sweep { reads, scale, .. }, tile, first) = self;
+        let allowed = match reads.samples {
+            Some(samples) => read_weights::<F>(samples, first, &mut tile.read),
+            None => {
+                tile.read.fill(1.0);
+                true
+            }
+        };
+        if let Target::Ids { ids, ignored } = reads.target {
+            reads.ids(ids, ignored, first, &mut tile.ids);
+        }
+        let by_class = reads.one_class_counts();
+        if reads.samples.is_none() && reads.weights.is_none() {
+            tile.weights.fill(scale.weight(1.0));
+            return allowed;
+        }
+        let weights = tile.weights.iter_mut().zip(&tile.read);
+        for ((weight, &read), &id) in weights.zip(&tile.ids) {
+            *weight = match by_class {
+                true => scale.weight_of(read, reads.of_class(id)),
+                // The weight of the sample is in what its classes count, together with theirs: one alone may
+                // be out of range. Left is whether it counts at all.
+                false if reads.weights.is_some() => F::of(read.sign()),
+                false => scale.weight(read),
+            };
+        }
+        allowed
+    }
+}
+
 /// The sum of numbers, each times a scale.
 struct Add<'a, F>(&'a [F], f64);
 
@@ -964,32 +1069,84 @@ impl<F: Float> Loop for OfRows<'_, F> {
             tile,
             gradient,
         } = self;
-        let width = tile.losses.len();
         let few = classes < SOME;
         if few {
             few_classes(x, classes, tile);
         } else {
-            for (row, (x, exps)) in x
-                .chunks_exact(classes)
-                .zip(tile.x.chunks_exact_mut(classes))
-                .enumerate()
-            {
+            for (row, x) in x.chunks_exact(classes).enumerate() {
+                let exps = match gradient {
+                    true => &mut tile.x[row * classes..][..classes],
+                    false => &mut tile.x[..classes],
+                };
                 let largest = largest_of(x);
                 tile.largest[row] = largest;
                 tile.others[row] = exponentials(x, largest, exps);
-                if let Id::Class(class) = tile.ids[row] {
-                    tile.own_exp[row] = exps[class as usize];
+                if let Some(class) = tile.ids[row].class() {
+                    tile.own_exp[row] = exps[class];
                 }
             }
         }
         for (row, x) in x.chunks_exact(classes).enumerate() {
-            if let Id::Class(class) = tile.ids[row] {
-                tile.own[row] = x[class as usize];
+            if let Some(class) = tile.ids[row].class() {
+                tile.own[row] = x[class];
             }
         }
-        let invalid = sweep.finish(tile, width);
+        let invalid = sweep.finish(tile, gradient);
         if gradient && few {
             few_gradients(classes, tile);
+        }
+        invalid
+    }
+}
+
+/// Whether each of some samples has a class.
+#[inline(always)]
+fn all_have_classes(ids: &[Id]) -> bool {
+    ids.iter().fold(true, |all, id| all & id.is_class())
+}
+
+/// Negative log-likelihood of the samples of a tile; what must hold for the log-probabilities that are used, and
+/// what makes a gradient of a slope.
+struct Likelihood<'a, F>(&'a mut Tile<F>, Rule, f64);
+
+impl<F: Float> Loop for Likelihood<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self(tile, rule, scale) = self;
+        let (zero, one, scale) = (F::default(), F::of(1.0), F::of(scale));
+        let samples = tile.own.iter().zip(&tile.weights);
+        for (loss, (&own, &weight)) in tile.losses.iter_mut().zip(samples) {
+            *loss = nll_term(own, F::of(0.5)).0.times_or_zero(weight);
+        }
+        for (own_slope, &weight) in tile.own_slope.iter_mut().zip(&tile.weights) {
+            let (_, slope) = nll_term(zero, one);
+            *own_slope = clamp(slope().times_or_zero(weight) * scale);
+        }
+        for (number, own_slope) in tile.numbers.iter_mut().zip(&tile.own_slope) {
+            *number = zero.replace(own_slope.is_nan(), F::NAN);
+        }
+        // Those that have no class, or are not allowed, are seen to afterwards.
+        if all_have_classes(&tile.ids) && rule.holds_for_all(&tile.own) {
+            return false;
+        }
+        let mut invalid = false;
+        for (sample, &id) in tile.ids.iter().enumerate() {
+            let fallback = if id == Id::IGNORED {
+                tile.losses[sample] = zero.times_or_zero(tile.weights[sample]);
+                zero
+            } else if id == Id::INVALID || !rule.holds(&tile.own[sample]) {
+                invalid = true;
+                // What is not valid shows unless its sample does not count, whatever its class does.
+                let nan = F::NAN.replace(tile.read[sample] == 0.0, zero);
+                tile.losses[sample] = nan;
+                nan
+            } else {
+                continue;
+            };
+            tile.own_slope[sample] = fallback;
+            tile.numbers[sample] = fallback;
         }
         invalid
     }
@@ -1036,14 +1193,14 @@ fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
                 sum if sum < SATURATED => others_of_lane(exps, lane),
                 sum => sum - 1.0,
             };
-            if let Id::Class(class) = tile.ids[row] {
-                tile.own_exp[row] = exps[class as usize][lane];
+            if let Some(class) = tile.ids[row].class() {
+                tile.own_exp[row] = exps[class][lane];
             }
         }
     }
 }
 
-/// The sum of a lane's exponentials without the largest, as [`add_others`].
+/// The sum of a lane's exponentials without the largest, as [`others`].
 #[inline(always)]
 fn others_of_lane<F: Float>(exps: &[[F; LANES]], lane: usize) -> f64 {
     let (mut ones, mut others) = (-1.0, 0.0);
@@ -1078,8 +1235,8 @@ fn few_gradients<F: Float>(classes: usize, tile: &mut Tile<F>) {
         }
     }
     for (row, to) in tile.x.chunks_exact_mut(classes).enumerate() {
-        if let Id::Class(class) = tile.ids[row] {
-            to[class as usize] = tile.own_slope[row];
+        if let Some(class) = tile.ids[row].class() {
+            to[class] = tile.own_slope[row];
         }
     }
 }
@@ -1107,17 +1264,37 @@ impl<F: Float> Loop for WriteRows<'_, '_, F> {
                 true => gradient.fill(classes, |_| F::default()),
                 false => gradient.fill(classes, |at| exps[at] * factor),
             }
-            if let Id::Class(class) = tile.ids[row] {
-                gradient.patch(classes - class as usize, tile.own_slope[row]);
+            if let Some(class) = tile.ids[row].class() {
+                gradient.patch(classes - class, tile.own_slope[row]);
             }
         }
     }
 }
 
-/// Cross-entropy of a tile of which each sample has one class.
+/// Several samples side by side: a line for each class.
+#[derive(Clone, Copy)]
+enum Lines<'a, F> {
+    /// So far apart.
+    Apart(&'a [F], usize),
+    /// The input that will be overwritten.
+    InPlace(&'a Columns<'a, F>),
+}
+
+impl<F: Float> Lines<'_, F> {
+    #[inline(always)]
+    fn line(&self, class: usize, width: usize) -> &[F] {
+        match self {
+            Self::Apart(numbers, stride) => &numbers[class * stride..][..width],
+            Self::InPlace(columns) => columns.input(class),
+        }
+    }
+}
+
+/// Cross-entropy of samples of one class each, side by side.
 struct OneClass<'a, F> {
     sweep: &'a Sweep<'a>,
     tile: &'a mut Tile<F>,
+    lines: Lines<'a, F>,
     width: usize,
     gradient: bool,
 }
@@ -1130,75 +1307,107 @@ impl<F: Float> Loop for OneClass<'_, F> {
         let Self {
             sweep,
             tile,
+            lines,
             width,
             gradient,
         } = self;
+        let classes = sweep.reads.layout.classes;
+        // Without a gradient, what becomes of a line is soon overwritten by the next.
+        tile.x
+            .resize(if gradient { classes } else { 1 } * width, F::default());
         {
             let largest = &mut tile.largest[..width];
-            largest.copy_from_slice(&tile.x[..width]);
-            for x in tile.x.chunks_exact(width) {
-                for (largest, &x) in largest.iter_mut().zip(x) {
+            largest.copy_from_slice(lines.line(0, width));
+            for class in 1..classes {
+                for (largest, &x) in largest.iter_mut().zip(lines.line(class, width)) {
                     *largest = largest.replace(x > *largest, x);
                 }
             }
         }
-        sweep.pick(tile, width);
+        for sample in 0..width {
+            if let Some(class) = tile.ids[sample].class() {
+                tile.own[sample] = lines.line(class, width)[sample];
+            }
+        }
         let (largest, others) = (&tile.largest[..width], &mut tile.others[..width]);
         let (part, ones) = (&mut tile.ln_sums[..width], &mut tile.shares[..width]);
+        // The largest contributes exactly 1. Those that are 1 are added up apart, so that however little the
+        // others contribute is kept.
         others.fill(-1.0);
-        part.fill(F::default());
-        for x in tile.x.chunks_mut(width * PART) {
-            for x in x.chunks_exact_mut(width) {
-                for (x, largest) in x.chunks_mut(PART).zip(largest.chunks(PART)) {
-                    exponentials_beside(x, largest);
-                }
-                for (part, &x) in part.iter_mut().zip(&*x) {
-                    *part += x;
-                }
-            }
-            for (other, part) in others.iter_mut().zip(part.iter_mut()) {
-                *other += part.double();
-                *part = F::default();
-            }
-        }
-        // As for a row: where the others contribute little beside the largest, they are added up without it.
-        if others.iter().any(|&others| others < SATURATED - 1.0) {
-            others.fill(-1.0);
+        for start in (0..classes).step_by(PART) {
+            part.fill(F::default());
             ones.fill(F::default());
-            for x in tile.x.chunks(width * PART) {
-                for x in x.chunks_exact(width) {
-                    for sample in 0..width {
-                        let one = x[sample].equals(1.0);
-                        part[sample] += x[sample].set(one, 0.0);
-                        ones[sample] += F::default().set(one, 1.0);
-                    }
+            for class in start..classes.min(start + PART) {
+                let exps = match gradient {
+                    true => &mut tile.x[class * width..][..width],
+                    false => &mut tile.x[..width],
+                };
+                let x = lines.line(class, width).chunks(PART);
+                for (exps, (x, largest)) in exps.chunks_mut(PART).zip(x.zip(largest.chunks(PART))) {
+                    exponentials_beside(x, largest, exps);
                 }
-                for sample in 0..width {
-                    others[sample] += ones[sample].double();
-                    others[sample] += part[sample].double();
+                for ((part, ones), exp) in part.iter_mut().zip(&mut *ones).zip(&*exps) {
+                    let one = exp.equals(1.0);
+                    *part += exp.set(one, 0.0);
+                    *ones += F::default().set(one, 1.0);
                 }
-                part.fill(F::default());
-                ones.fill(F::default());
             }
+            for ((others, &part), &ones) in others.iter_mut().zip(&*part).zip(&*ones) {
+                *others += ones.double();
+                *others += part.double();
+            }
+        }
+        if gradient {
+            for sample in 0..width {
+                if let Some(class) = tile.ids[sample].class() {
+                    tile.own_exp[sample] = tile.x[class * width + sample];
+                }
+            }
+        }
+        sweep.finish(tile, gradient)
+    }
+}
+
+/// The exponentials of a tile of so many samples become their gradients.
+struct OwnGradients<'a, F>(&'a mut Tile<F>, usize);
+
+impl<F: Float> Loop for OwnGradients<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(tile, width) = self;
+        for exps in tile.x.chunks_exact_mut(width) {
+            multiply(exps, &tile.numbers);
         }
         for sample in 0..width {
-            if let Id::Class(class) = tile.ids[sample] {
-                tile.own_exp[sample] = tile.x[class as usize * width + sample];
+            if let Some(class) = tile.ids[sample].class() {
+                tile.x[class * width + sample] = tile.own_slope[sample];
             }
         }
-        let invalid = sweep.finish(tile, width);
-        if !gradient {
-            return invalid;
+    }
+}
+
+/// Writes the gradients of samples side by side from their exponentials.
+struct WriteColumns<'a, 'b, F> {
+    tile: &'a Tile<F>,
+    gradient: &'a mut Columns<'b, F>,
+}
+
+impl<F: Float> Loop for WriteColumns<'_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { tile, gradient } = self;
+        for exps in tile.x.chunks_exact(tile.numbers.len()) {
+            gradient.write_products(exps, &tile.numbers);
         }
-        for x in tile.x.chunks_exact_mut(width) {
-            multiply(x, &tile.numbers);
-        }
-        for sample in 0..width {
-            if let Id::Class(class) = tile.ids[sample] {
-                tile.x[class as usize * width + sample] = tile.own_slope[sample];
+        for (sample, id) in tile.ids.iter().enumerate() {
+            if let Some(class) = id.class() {
+                gradient.patch(class, sample, tile.own_slope[sample]);
             }
         }
-        invalid
     }
 }
 
@@ -1320,17 +1529,20 @@ fn largest_of<F: Float>(x: &[F]) -> F {
 /// The exponentials of logits less the largest, and the sum of those of the others.
 #[inline(always)]
 fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
-    let mut sum = 0.0;
+    let mut sum = Lanes::NONE;
     for (x, exps) in x.chunks(PART).zip(exps.chunks_mut(PART)) {
         exponentials_of(x, largest, exps);
-        sum += total(exps);
+        match exps.first_chunk::<PART>() {
+            Some(exps) => sum.add(exps),
+            None => sum.add_fewer(exps),
+        }
     }
     // The largest contributes exactly 1. Where the others contribute little beside it, what they do is added up
     // without it.
-    if sum < SATURATED {
-        return exps.chunks(PART).fold(-1.0, add_others);
+    match sum.sum() {
+        sum if sum < SATURATED => others(exps),
+        sum => sum - 1.0,
     }
-    sum - 1.0
 }
 
 /// A sum of exponentials of which the largest is so much that a difference loses digits of the rest.
@@ -1354,47 +1566,45 @@ fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
     }
 }
 
-/// The exponentials of logits less the largest of their samples, in place of them.
+/// The exponentials of logits less the largest of their samples.
 #[inline(always)]
-fn exponentials_beside<F: Float>(x: &mut [F], largest: &[F]) {
+fn exponentials_beside<F: Float>(x: &[F], largest: &[F], exps: &mut [F]) {
     const HALF: usize = PART / 2;
-    if let (Some(x), Some(largest)) = (x.first_chunk_mut::<PART>(), largest.first_chunk::<PART>()) {
+    if let (Some(x), Some(largest), Some(exps)) = (
+        x.first_chunk::<PART>(),
+        largest.first_chunk::<PART>(),
+        exps.first_chunk_mut::<PART>(),
+    ) {
         for at in 0..HALF {
             for at in [at, at + HALF] {
-                x[at] = (x[at] - largest[at]).exp();
+                exps[at] = (x[at] - largest[at]).exp();
             }
         }
         return;
     }
-    for (x, &largest) in x.iter_mut().zip(largest) {
-        *x = (*x - largest).exp();
+    for (exp, (&x, &largest)) in exps.iter_mut().zip(x.iter().zip(largest)) {
+        *exp = (x - largest).exp();
     }
 }
 
-/// Adds exponentials to a sum that started at -1, which takes out the largest: it is exactly 1. Those that are
-/// 1 are added first, so that however little the others contribute is kept.
+/// The sum of exponentials without the largest: it is exactly 1. Those that are 1 are added up apart, so that
+/// however little the others contribute is kept.
 #[inline(always)]
-fn add_others<F: Float>(others: f64, exps: &[F]) -> f64 {
-    let mut ones = [F::default(); LANES];
-    let mut lanes = [F::default(); LANES];
-    let (whole, rest) = exps.as_chunks::<LANES>();
-    // A loop for each: the compiler makes a muddle of several sums in one.
-    for exps in whole {
-        for lane in 0..LANES {
-            ones[lane] += F::default().set(exps[lane].equals(1.0), 1.0);
+fn others<F: Float>(exps: &[F]) -> f64 {
+    let (mut ones, mut others) = (Lanes::NONE, Lanes::NONE);
+    let mut part = [F::default(); PART];
+    for exps in exps.chunks(PART) {
+        let part = &mut part[..exps.len()];
+        for (one, exp) in part.iter_mut().zip(exps) {
+            *one = F::default().set(exp.equals(1.0), 1.0);
         }
-    }
-    for exps in whole {
-        for lane in 0..LANES {
-            lanes[lane] += exps[lane].set(exps[lane].equals(1.0), 0.0);
+        ones.add_fewer(part);
+        for (other, exp) in part.iter_mut().zip(exps) {
+            *other = exp.set(exp.equals(1.0), 0.0);
         }
+        others.add_fewer(part);
     }
-    for (lane, exp) in rest.iter().enumerate() {
-        let one = exp.equals(1.0);
-        ones[lane] += F::default().set(one, 1.0);
-        lanes[lane] += exp.set(one, 0.0);
-    }
-    (others + tree(&ones.map(F::double))) + tree(&lanes.map(F::double))
+    (ones.sum() - 1.0) + others.sum()
 }
 
 /// Finds the largest logit of each sample.

@@ -1,8 +1,9 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
+use super::kernel::part;
 use super::{
-    Chunk, Float, Found, LANES, Output, PART, Scale, Source, Work, at_a_time, clamp, in_chunks,
-    narrow, read_weight, total, tree,
+    Chunk, Float, Found, LANES, Output, PART, Power, Scale, Source, Work, at_a_time, clamp,
+    in_chunks, read_weight, read_weights, tree,
 };
 use crate::kernels::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -115,10 +116,14 @@ impl<'a, F: Float, const N: usize> Inputs<'a, F, N> {
                 (None, None, None) => unreachable!("what is overwritten is written"),
             }
         }
-        core::array::from_fn(|input| match self.direct[input] {
-            Some(numbers) => &numbers[row * length..(row + 1) * length],
-            None => &self.buffers[input][..],
-        })
+        let mut rows = [&[][..]; N];
+        for (input, of_input) in rows.iter_mut().enumerate() {
+            *of_input = match self.direct[input] {
+                Some(numbers) => &numbers[row * length..(row + 1) * length],
+                None => &self.buffers[input][..],
+            };
+        }
+        rows
     }
 }
 
@@ -139,11 +144,13 @@ fn weight_of<F: Float>(
 }
 
 /// A distance of two vectors, and how it changes with them.
+#[derive(Clone, Copy)]
 struct Norm<F> {
     value: F,
-    /// Each component is divided by `scale`, and the norm of those is `norm`.
-    scale: F,
-    norm: F,
+    /// What a component of the difference is multiplied by, one after the other, to be one of the unit vector: a
+    /// power of two, where their product would be out of range, and the rest.
+    shift: F,
+    factor: F,
 }
 
 struct Sweep<'a> {
@@ -157,39 +164,39 @@ impl<F: Float> Work<Chunk<'_, F, 3>, ()> for Sweep<'_> {
 
     #[inline(always)]
     fn part(&self, (): &mut (), (range, gradients): Chunk<F, 3>) -> (Found, Vec<F>) {
-        // With the exponent known to the compiler, a norm is a plain loop.
         match self.triplet.measure {
-            Measure::Norm { p: 2.0, eps } => self.rows(2.0, eps, range, gradients),
-            Measure::Norm { p, eps } => self.rows(p, eps, range, gradients),
+            Measure::Norm { p: 2.0, eps } => self.rows::<_, true>(2.0, eps, range, gradients),
+            Measure::Norm { p, eps } => self.rows::<_, false>(p, eps, range, gradients),
             Measure::Cosine { eps } => self.rows_by_angle(eps, range, gradients),
         }
     }
 }
 
 impl Sweep<'_> {
+    /// With the exponent known to the compiler, a norm is a plain loop. (As a mere argument it would not be: two
+    /// calls that differ in it become one.)
     #[inline(always)]
-    fn rows<F: Float>(
+    fn rows<F: Float, const SQUARES: bool>(
         &self,
         p: f64,
         eps: f64,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 3],
     ) -> (Found, Vec<F>) {
+        let p = if SQUARES { 2.0 } else { p };
         let Triplet { margin, swap, .. } = self.triplet;
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let row = || vec![F::default(); length];
         let mut inputs = Inputs::new(self.reads, first);
-        let [mut to_positive, mut to_negative, mut between, mut scratch] =
-            [row(), row(), row(), row()];
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let [anchor, positive, negative] = inputs.rows(at, &gradients);
-            let of_positive = distance(anchor, positive, eps, p, &mut to_positive);
-            let of_negative = distance(anchor, negative, eps, p, &mut to_negative);
+            let of_positive = distance(anchor, positive, eps, p);
+            let of_negative = distance(anchor, negative, eps, p);
+            // A closure would not be compiled for the vectors.
             let of_between = match swap {
-                true => Some(distance(positive, negative, eps, p, &mut between)),
+                true => Some(distance(positive, negative, eps, p)),
                 false => None,
             };
             let (nearest, share) = match &of_between {
@@ -215,46 +222,24 @@ impl Sweep<'_> {
                 }
                 continue;
             }
-            let of_positive = of_positive.of_unit(&mut to_positive);
-            let of_negative = of_negative.of_unit(&mut to_negative);
-            // Each difference becomes a gradient of its distance.
-            direct(&mut to_positive, of_positive, p, slope);
-            let share = if of_between.is_some() {
-                slope * share
-            } else {
-                slope
+            let push = match of_between.is_some() {
+                true => slope * share,
+                false => slope,
             };
-            direct(&mut to_negative, of_negative, p, share);
+            let by_positive = Change::new(of_positive, [anchor, positive], slope);
+            let by_negative = Change::new(of_negative, [anchor, negative], push);
+            let by_between =
+                of_between.map(|norm| Change::new(norm, [positive, negative], slope - push));
             let [of_anchor, of_first, of_second] = &mut gradients;
-            if let Some(output) = of_anchor {
-                for ((sum, &pull), &push) in scratch.iter_mut().zip(&to_positive).zip(&to_negative)
-                {
-                    *sum = pull - push;
-                }
-                output.write(&scratch);
-            }
-            match of_between {
-                None => {
-                    write_negative(of_first, &mut to_positive);
-                    if let Some(output) = of_second {
-                        output.write(&to_negative);
-                    }
-                }
-                Some(of_between) => {
-                    let of_between = of_between.of_unit(&mut between);
-                    direct(&mut between, of_between, p, slope - share);
-                    for ((pull, push), &between) in
-                        to_positive.iter_mut().zip(&mut to_negative).zip(&between)
-                    {
-                        *pull += between;
-                        *push += between;
-                    }
-                    write_negative(of_first, &mut to_positive);
-                    if let Some(output) = of_second {
-                        output.write(&to_negative);
-                    }
-                }
-            }
+            write_changes(of_anchor, by_positive, Some(by_negative.negative()), eps, p);
+            write_changes(
+                of_first,
+                by_positive.negative(),
+                by_between.map(Change::negative),
+                eps,
+                p,
+            );
+            write_changes(of_second, by_negative, by_between, eps, p);
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
@@ -282,7 +267,7 @@ impl Sweep<'_> {
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let rows = inputs.rows(at, &gradients);
             let weight = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
-            let angles = Angles::new(rows, Short::AtLeast(eps));
+            let angles = Angles::new(&Products::new(rows), Short::AtLeast(eps));
             let cosines = PAIRS.map(|pair| angles.cosine(pair));
             let [to_positive, to_negative, between] = cosines.map(|cosine| 1.0 - cosine);
             let (nearest, share) = match swap {
@@ -318,105 +303,153 @@ impl Sweep<'_> {
     }
 }
 
-/// Differences become the derivatives of their norms, times a slope.
+/// The distance of two vectors.
 #[inline(always)]
-fn direct<F: Float>(differences: &mut [F], of_unit: F, p: f64, slope: F) {
-    for difference in differences {
-        *difference = direction(*difference, of_unit, p, slope);
-    }
-}
-
-/// Writes the negative of numbers, which they become, to an output that is wanted.
-#[inline(always)]
-fn write_negative<F: Float>(output: &mut Option<Output<F>>, numbers: &mut [F]) {
-    if let Some(output) = output {
-        for number in numbers.iter_mut() {
-            *number = -*number;
-        }
-        output.write(numbers);
-    }
-}
-
-/// The distance of two vectors; their difference is left in `difference`.
-#[inline(always)]
-fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, difference: &mut [F]) -> Norm<F> {
-    for (difference, (&from, &to)) in difference.iter_mut().zip(from.iter().zip(to)) {
-        *difference = (from - to).plus(eps);
-    }
+fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64) -> Norm<F> {
+    let (zero, one) = (F::default(), F::of(1.0));
     // Where the shares of the components stay well in range, they need no scale; except for the powers
     // of another p, which are exact to the last digits only for numbers up to 1.
     let range = match F::IS_DOUBLE {
         true => 1e-200..1e200,
         false => 1e-20..1e30,
     };
-    let one = F::of(1.0);
     if p == 1.0 || p == 2.0 {
-        let sum = shares(difference, p, |x| x);
+        let sum = shares(from, to, eps, p, |difference| difference);
         if range.contains(&sum) {
             let norm = norm_root(F::of(sum), p);
             return Norm {
                 value: norm,
-                scale: one,
-                norm,
+                shift: one,
+                factor: one / norm,
             };
         }
     }
-    let mut scale = difference[0].abs();
-    for difference in difference.iter_mut() {
-        *difference = clamp(*difference);
-        let size = difference.abs();
-        scale = scale.at_most(F::MAX);
-        scale = scale.replace(size > scale, size);
-    }
+    let sizes = from.iter().zip(to).map(|(&from, &to)| size(from, to, eps));
+    let mut scale = sizes.fold(zero, |scale, size| scale.replace(size > scale, size));
     if scale.equals(0.0) {
         scale = one;
     }
-    let norm = norm_root(F::of(shares(difference, p, |x| x / scale)), p);
+    let sum = shares(from, to, eps, p, |difference| clamp(difference) / scale);
+    let norm = norm_root(F::of(sum), p);
+    let (shift, factor) = match norm.equals(0.0) {
+        // The zero vector stays what it is.
+        true => (one, one),
+        false => {
+            let shift = over_power_of_two(scale);
+            (shift, one / (norm * (scale * shift)))
+        }
+    };
     Norm {
         value: (norm * scale).at_most(F::MAX),
-        scale,
-        norm,
+        shift,
+        factor,
     }
 }
 
-/// The sum of the components' shares of a norm.
+/// The size of a component of a difference.
 #[inline(always)]
-fn shares<F: Float>(numbers: &[F], p: f64, ratio: impl Fn(F) -> F) -> f64 {
-    let mut sum = 0.0;
-    let mut terms = [F::default(); PART];
-    for numbers in numbers.chunks(PART) {
-        let terms = &mut terms[..numbers.len()];
-        for (term, &number) in terms.iter_mut().zip(numbers) {
-            *term = norm_term(ratio(number), p);
+fn size<F: Float>(from: F, to: F, eps: f64) -> F {
+    clamp((from - to).plus(eps)).abs()
+}
+
+/// One over a power of two near a positive number, where the type has it.
+#[inline(always)]
+fn over_power_of_two<F: Float>(number: F) -> F {
+    let least = match F::IS_DOUBLE {
+        true => f64::MIN_POSITIVE,
+        false => f64::from(f32::MIN_POSITIVE),
+    };
+    F::of(Power::over(number.double().at_least(least), 0).times(1.0))
+}
+
+/// The sum of the shares of a norm that the components of a difference have.
+#[inline(always)]
+fn shares<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, ratio: impl Fn(F) -> F) -> f64 {
+    const SIDE: usize = 2 * LANES;
+    let share = |from: F, to: F| norm_term(ratio((from - to).plus(eps)), p);
+    let mut total = [0.0; LANES];
+    for (from, to) in from.chunks(PART).zip(to.chunks(PART)) {
+        let mut sums = [F::default(); SIDE];
+        let ((from, rest_of_from), (to, rest_of_to)) =
+            (from.as_chunks::<SIDE>(), to.as_chunks::<SIDE>());
+        for (from, to) in from.iter().zip(to) {
+            for at in 0..SIDE {
+                sums[at] += share(from[at], to[at]);
+            }
         }
-        sum += total(terms);
+        for (sum, (&from, &to)) in sums.iter_mut().zip(rest_of_from.iter().zip(rest_of_to)) {
+            *sum += share(from, to);
+        }
+        for at in 0..LANES {
+            total[at] += (sums[at] + sums[at + LANES]).double();
+        }
     }
-    sum
+    tree(&total)
 }
 
-/// The derivative of a norm with respect to a component of a difference, times a slope.
-#[inline(always)]
-fn direction<F: Float>(component: F, of_unit: F, p: f64, slope: F) -> F {
-    norm_slope(component * of_unit, p) * slope
+/// How a loss changes with the components of the difference of two rows.
+#[derive(Clone, Copy)]
+struct Change<'a, F> {
+    norm: Norm<F>,
+    rows: [&'a [F]; 2],
+    /// How it changes with their distance.
+    slope: F,
 }
 
-impl<F: Float> Norm<F> {
-    /// What a difference is multiplied by to be a unit vector; the zero vector stays what it is.
+impl<'a, F: Float> Change<'a, F> {
     #[inline(always)]
-    fn of_unit(&self, difference: &mut [F]) -> F {
-        let one = F::of(1.0);
-        if self.norm.equals(0.0) {
-            return one;
+    fn new(norm: Norm<F>, rows: [&'a [F]; 2], slope: F) -> Self {
+        Self { norm, rows, slope }
+    }
+
+    /// That with the other row's components.
+    #[inline(always)]
+    fn negative(self) -> Self {
+        Self {
+            slope: -self.slope,
+            ..self
         }
-        let factor = one / self.norm;
-        if self.scale.equals(1.0) & factor.between(0.0, 1e30) {
-            return factor;
+    }
+
+    /// That with each component of the part from a place on.
+    #[inline(always)]
+    fn part(&self, start: usize, eps: f64, p: f64, changes: &mut [F; PART]) {
+        let Norm { shift, factor, .. } = self.norm;
+        let (mut rest_of_from, mut rest_of_to) = ([F::default(); PART], [F::default(); PART]);
+        let from = part(self.rows[0], start, &mut rest_of_from);
+        let to = part(self.rows[1], start, &mut rest_of_to);
+        for at in 0..PART {
+            let difference = clamp((from[at] - to[at]).plus(eps));
+            changes[at] = norm_slope(difference * shift * factor, p) * self.slope;
         }
-        // The reciprocal of a number below the normal ones would be infinite.
-        for difference in difference {
-            *difference = *difference / self.scale / self.norm;
+    }
+}
+
+/// Writes one change, or the sum of two, to an output that is wanted.
+///
+/// These are plain loops: what is in a closure may not be inlined, and is then not compiled for the vectors.
+#[inline(always)]
+fn write_changes<F: Float>(
+    output: &mut Option<Output<F>>,
+    one: Change<F>,
+    other: Option<Change<F>>,
+    eps: f64,
+    p: f64,
+) {
+    let Some(output) = output else {
+        return;
+    };
+    let length = one.rows[0].len();
+    let (mut changes, mut others) = ([F::default(); PART], [F::default(); PART]);
+    for start in (0..length).step_by(PART) {
+        one.part(start, eps, p, &mut changes);
+        if let Some(other) = &other {
+            other.part(start, eps, p, &mut others);
+            for at in 0..PART {
+                changes[at] += others[at];
+            }
         }
-        one
+        output.write(&changes[..PART.min(length - start)]);
     }
 }
 
@@ -464,44 +497,106 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
     type Result = (Found, Vec<F>);
 
     #[inline(always)]
-    fn part(&self, (): &mut (), (range, mut gradients): Chunk<F, 2>) -> (Found, Vec<F>) {
+    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 2>) -> (Found, Vec<F>) {
+        match self.pair {
+            Pair::Norm { p: 2.0, eps } => self.norms::<_, true>(2.0, eps, range, gradients),
+            Pair::Norm { p, eps } => self.norms::<_, false>(p, eps, range, gradients),
+            Pair::Cosine { eps } => self.angles(Short::AtLeast(eps), None, range, gradients),
+            Pair::Embedding { margin } => {
+                self.angles(COSINE_EMBEDDING, Some(margin), range, gradients)
+            }
+        }
+    }
+}
+
+impl PairSweep<'_> {
+    #[inline(always)]
+    fn norms<F: Float, const SQUARES: bool>(
+        &self,
+        p: f64,
+        eps: f64,
+        range: Range<usize>,
+        mut gradients: [Option<Output<F>>; 2],
+    ) -> (Found, Vec<F>) {
+        let p = if SQUARES { 2.0 } else { p };
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
         let mut inputs = Inputs::new(self.reads, first);
-        let mut difference = vec![F::default(); length];
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let rows = inputs.rows(at, &gradients);
             let weight: F = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
-            let scale = [weight, F::of(self.scale.gradient)];
-            let loss = match self.pair {
-                Pair::Norm { p: 2.0, eps } => {
-                    norm_of_pair(rows, &mut difference, (2.0, eps), scale, &mut gradients)
-                }
-                Pair::Norm { p, eps } => {
-                    norm_of_pair(rows, &mut difference, (p, eps), scale, &mut gradients)
-                }
-                Pair::Cosine { eps } => {
-                    let same = |cosine| (cosine, 1.0);
-                    cosine_of_pair(rows, Short::AtLeast(eps), same, scale, &mut gradients)
-                }
-                Pair::Embedding { margin } => {
-                    let signs = self.signs.expect("this loss has signs");
-                    let sign = signs.number::<F>(first + at).double();
-                    let valid = Rule::SIGN.holds(&sign);
-                    invalid |= !valid;
-                    let embedding = |cosine| {
-                        let (value, slope) = cosine_embedding(cosine, sign, margin);
-                        match valid {
-                            true => (value, slope()),
-                            false => (f64::NAN, f64::NAN),
-                        }
-                    };
-                    cosine_of_pair(rows, COSINE_EMBEDDING, embedding, scale, &mut gradients)
+            let norm = distance(rows[0], rows[1], eps, p);
+            *loss_of_row = norm.value.times_or_zero(weight);
+            let change = Change::new(norm, rows, weight * F::of(self.scale.gradient));
+            let [of_a, of_b] = &mut gradients;
+            write_changes(of_a, change, None, eps, p);
+            write_changes(of_b, change.negative(), None, eps, p);
+        }
+        let found = Found {
+            sum: super::sum(&losses, self.scale.losses),
+            invalid,
+        };
+        (found, losses)
+    }
+
+    /// The cosines, or the embedding losses with a margin. What is made of the sums of a row takes as long as the
+    /// sums themselves: it is done for many rows at a time, side by side.
+    #[inline(always)]
+    fn angles<F: Float>(
+        &self,
+        short: Short,
+        margin: Option<f64>,
+        range: Range<usize>,
+        mut gradients: [Option<Output<F>>; 2],
+    ) -> (Found, Vec<F>) {
+        let length = self.reads.length;
+        let (first, rows) = (range.start / length, range.len() / length);
+        let mut inputs = Inputs::new(self.reads, first);
+        let mut products = vec![Products::NONE; rows];
+        for (at, products) in products.iter_mut().enumerate() {
+            *products = Products::new(inputs.rows(at, &gradients));
+        }
+        let mut weights = vec![F::of(1.0); rows];
+        let mut invalid = false;
+        if let Some(samples) = self.reads.samples {
+            let mut read = vec![0.0; rows];
+            invalid |= !read_weights::<F>(samples, first, &mut read);
+            for (weight, read) in weights.iter_mut().zip(read) {
+                *weight = self.scale.weight(read);
+            }
+        }
+        let mut signs = vec![F::of(1.0); rows];
+        if let Some(source) = self.signs {
+            source.read(first, &mut signs);
+            invalid |= !Rule::SIGN.holds_for_all(&signs);
+        }
+        let mut losses = vec![F::default(); rows];
+        let mut slopes = vec![0.0; rows];
+        for at in 0..rows {
+            let cosine = Angles::new(&products[at], short).cosine([0, 1]);
+            let (value, slope) = match margin {
+                None => (cosine, 1.0),
+                Some(margin) => {
+                    let sign = signs[at].double();
+                    let (value, slope) = cosine_embedding(cosine, sign, margin);
+                    let broken = !Rule::SIGN.holds(&sign);
+                    (value.set(broken, f64::NAN), slope().set(broken, f64::NAN))
                 }
             };
-            *loss_of_row = loss.times_or_zero(weight);
+            losses[at] = F::of(value).times_or_zero(weights[at]);
+            slopes[at] = slope;
+        }
+        if gradients.iter().any(Option::is_some) {
+            for at in 0..rows {
+                let rows = inputs.rows(at, &gradients);
+                let angles = Angles::new(&products[at], short);
+                let mut combined = [[0.0; 2]; 2];
+                angles.add([0, 1], angles.cosine([0, 1]), slopes[at], &mut combined);
+                let scale = [weights[at], F::of(self.scale.gradient)];
+                combine(rows, combined, scale, &mut gradients);
+            }
         }
         let found = Found {
             sum: super::sum(&losses, self.scale.losses),
@@ -511,80 +606,56 @@ impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
     }
 }
 
-/// The norm of a difference; the gradients that are wanted are written. They are multiplied by the weight of the
-/// row and by what makes a gradient of a slope.
-#[inline(always)]
-fn norm_of_pair<F: Float>(
-    [a, b]: [&[F]; 2],
-    difference: &mut [F],
-    (p, eps): (f64, f64),
-    [weight, gradient]: [F; 2],
-    [of_a, of_b]: &mut [Option<Output<F>>; 2],
-) -> F {
-    let norm = distance(a, b, eps, p, difference);
-    if of_a.is_some() || of_b.is_some() {
-        let of_unit = norm.of_unit(difference);
-        direct(difference, of_unit, p, weight * gradient);
-        if let Some(output) = of_a {
-            output.write(difference);
-        }
-        write_negative(of_b, difference);
-    }
-    norm.value
-}
-
-/// A function of the cosine, of which `head` gives the value and the derivative; the gradients that are wanted
-/// are written.
-#[inline(always)]
-fn cosine_of_pair<F: Float>(
-    rows: [&[F]; 2],
-    short: Short,
-    head: impl FnOnce(f64) -> (f64, f64),
-    scale: [F; 2],
-    gradients: &mut [Option<Output<F>>; 2],
-) -> F {
-    let angles = Angles::new(rows, short);
-    let cosine = angles.cosine([0, 1]);
-    let (value, slope) = head(cosine);
-    if gradients.iter().any(Option::is_some) {
-        let mut combined = [[0.0; 2]; 2];
-        angles.add([0, 1], cosine, slope, &mut combined);
-        combine(rows, combined, scale, gradients);
-    }
-    F::of(value)
-}
-
 /// The angles between vectors.
 ///
 /// All is computed in `f64`: the difference of two vectors that are nearly alike has few digits, and the
 /// squares of `f32` numbers cannot leave its range.
 struct Angles<const N: usize> {
-    /// The sums of the products of each two vectors, each over its scale.
-    products: [[f64; N]; N],
+    products: Products<N>,
     lengths: [Length<f64>; N],
     norms: [f64; N],
+}
+
+/// The sums of the products of each two of some vectors, each over its scale.
+#[derive(Clone, Copy)]
+struct Products<const N: usize> {
+    /// The lower half is left out.
+    sums: [[f64; N]; N],
     scales: [f64; N],
+}
+
+impl<const N: usize> Products<N> {
+    const NONE: Self = Self {
+        sums: [[0.0; N]; N],
+        scales: [1.0; N],
+    };
+
+    #[inline(always)]
+    fn new<F: Float>(rows: [&[F]; N]) -> Self {
+        let scales = [1.0; N];
+        let sums = products(rows, scales);
+        // The root of the product of two of them is taken.
+        let range = 1e-150..1e150;
+        if F::IS_DOUBLE && !(0..N).all(|at| range.contains(&sums[at][at])) {
+            let scales = rows.map(largest_size);
+            let sums = products(rows, scales);
+            return Self { sums, scales };
+        }
+        Self { sums, scales }
+    }
 }
 
 impl<const N: usize> Angles<N> {
     #[inline(always)]
-    fn new<F: Float>(rows: [&[F]; N], short: Short) -> Self {
-        let mut scales = [1.0; N];
-        let mut products = products(rows, scales);
-        // The root of the product of two of them is taken.
-        let range = 1e-150..1e150;
-        if F::IS_DOUBLE && !(0..N).all(|at| range.contains(&products[at][at])) {
-            scales = rows.map(largest_size);
-            products = self::products(rows, scales);
-        }
-        let norms: [f64; N] = core::array::from_fn(|at| products[at][at].sqrt());
-        let lengths =
-            core::array::from_fn(|at| length((norms[at] * scales[at]).at_most(f64::MAX), short));
+    fn new(products: &Products<N>, short: Short) -> Self {
+        let norms: [f64; N] = core::array::from_fn(|at| products.sums[at][at].sqrt());
+        let lengths = core::array::from_fn(|at| {
+            length((norms[at] * products.scales[at]).at_most(f64::MAX), short)
+        });
         Self {
-            products,
+            products: *products,
             lengths,
             norms,
-            scales,
         }
     }
 
@@ -593,7 +664,7 @@ impl<const N: usize> Angles<N> {
     fn of_unit(&self, at: usize) -> f64 {
         match self.norms[at] {
             0.0 => 0.0,
-            norm => self.lengths[at].share / norm / self.scales[at],
+            norm => self.lengths[at].share / norm / self.products.scales[at],
         }
     }
 
@@ -601,11 +672,12 @@ impl<const N: usize> Angles<N> {
     #[inline(always)]
     fn cosine(&self, [a, b]: [usize; 2]) -> f64 {
         // One root, so that the cosine of a vector with itself is exactly 1.
-        let squares = self.products[a][a] * self.products[b][b];
+        let products = &self.products.sums;
+        let squares = products[a][a] * products[b][b];
         let share = self.lengths[a].share * self.lengths[b].share;
         match squares {
             0.0 => 0.0,
-            squares => self.products[a][b] / squares.sqrt() * share,
+            squares => products[a][b] / squares.sqrt() * share,
         }
     }
 
@@ -632,61 +704,75 @@ fn combine<F: Float, const N: usize>(
     [weight, gradient]: [F; 2],
     outputs: &mut [Option<Output<F>>; N],
 ) {
-    let (weight, gradient) = (weight.double(), gradient.double());
     let length = rows[0].len();
-    let mut part = [F::default(); PART];
+    let scaled = |factor: f64| {
+        let weighted = factor.times_or_zero(weight.double());
+        clamp(weighted * gradient.double())
+    };
     for (output, factors) in outputs.iter_mut().zip(factors) {
         let Some(output) = output else {
             continue;
         };
-        for start in (0..length).step_by(PART) {
-            let part = &mut part[..PART.min(length - start)];
-            let rows = rows.map(|row| &row[start..start + part.len()]);
-            for (at, to) in part.iter_mut().enumerate() {
-                let mut sum = 0.0;
-                for row in 0..N {
-                    sum += factors[row] * rows[row][at].double();
-                }
-                *to = narrow(sum.times_or_zero(weight) * gradient);
-            }
-            output.write(part);
+        // What does not count has no gradient, whatever is in its row.
+        if weight.equals(0.0) {
+            output.fill(length, |_| F::default() * gradient);
+            continue;
         }
+        let factors = factors.map(scaled);
+        let rows = rows.map(|row| &row[..length]);
+        output.fill(length, |at| {
+            let mut sum = 0.0;
+            for row in 0..N {
+                sum = rows[row][at].double().times_plus(factors[row], sum);
+            }
+            clamp(F::of(sum))
+        });
     }
 }
 
-/// The sums of the products of each two rows, each over its scale; the lower half is left out.
+/// The sums of the products of each two rows, each over its scale, which is 1 for those that are narrower than
+/// `f64`.
 #[inline(always)]
 fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f64; N]; N] {
-    let mut products = [[0.0; N]; N];
-    for a in 0..N {
-        for b in a..N {
-            products[a][b] = product([rows[a], rows[b]], [scales[a], scales[b]]);
-        }
-    }
-    products
-}
-
-/// The sum of the products of two rows, each over its scale, which is 1 for those that are narrower than `f64`.
-///
-/// There is one sum in the loop: the compiler makes a muddle of several.
-#[inline(always)]
-fn product<F: Float>([a, b]: [&[F]; 2], scales: [f64; 2]) -> f64 {
     let double = |number: F, scale: f64| match F::IS_DOUBLE {
         true => number.double() / scale,
         false => number.double(),
     };
-    let mut sums = [0.0; LANES];
-    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            let a = double(a[lane], scales[0]);
-            sums[lane] = a.times_plus(double(b[lane], scales[1]), sums[lane]);
+    let mut sums = [[[0.0; LANES]; N]; N];
+    let whole = rows.map(|row| row.as_chunks::<LANES>().0);
+    for at in 0..whole[0].len() {
+        let mut numbers = [[0.0; LANES]; N];
+        for (numbers, (row, &scale)) in numbers.iter_mut().zip(whole.iter().zip(&scales)) {
+            for lane in 0..LANES {
+                numbers[lane] = double(row[at][lane], scale);
+            }
+        }
+        for a in 0..N {
+            for b in a..N {
+                for lane in 0..LANES {
+                    sums[a][b][lane] =
+                        numbers[a][lane].times_plus(numbers[b][lane], sums[a][b][lane]);
+                }
+            }
         }
     }
-    for (sum, (&a, &b)) in sums.iter_mut().zip(rest_of_a.iter().zip(rest_of_b)) {
-        *sum = double(a, scales[0]).times_plus(double(b, scales[1]), *sum);
+    let rest = rows.map(|row| row.as_chunks::<LANES>().1);
+    for at in 0..rest[0].len() {
+        for a in 0..N {
+            for b in a..N {
+                let (of_a, of_b) = (rest[a][at], rest[b][at]);
+                sums[a][b][at] =
+                    double(of_a, scales[a]).times_plus(double(of_b, scales[b]), sums[a][b][at]);
+            }
+        }
     }
-    tree(&sums)
+    let mut products = [[0.0; N]; N];
+    for a in 0..N {
+        for b in a..N {
+            products[a][b] = tree(&sums[a][b]);
+        }
+    }
+    products
 }
 
 /// The size of the largest component, or 1 where all are 0.

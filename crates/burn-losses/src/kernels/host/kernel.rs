@@ -105,7 +105,11 @@ impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
 /// The elements from a place on of which a part is made: of an operand where they lie, if they are as many, or else
 /// filled up with the last of them.
 #[inline(always)]
-fn part<'a, F: Float>(operand: &'a [F], start: usize, rest: &'a mut [F; PART]) -> &'a [F; PART] {
+pub(super) fn part<'a, F: Float>(
+    operand: &'a [F],
+    start: usize,
+    rest: &'a mut [F; PART],
+) -> &'a [F; PART] {
     let operand = &operand[start..];
     match operand.first_chunk() {
         Some(part) => part,

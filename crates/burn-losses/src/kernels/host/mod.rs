@@ -403,7 +403,10 @@ fn sum<F: Float>(numbers: &[F], scale: f64) -> f64 {
 }
 
 /// The sum of the lanes, in pairs.
-#[inline(always)]
+///
+/// It is not inlined: the compiler would begin with its last pair and make the whole loop before it one over pairs,
+/// in the narrowest vectors.
+#[inline(never)]
 fn tree(lanes: &[f64; LANES]) -> f64 {
     let mut lanes = *lanes;
     let mut width = LANES / 2;

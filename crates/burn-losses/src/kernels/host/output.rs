@@ -160,18 +160,28 @@ impl<F: Copy> Columns<'_, F> {
     }
 
     /// Writes the next row.
-    #[allow(unsafe_code)]
     pub(crate) fn write(&mut self, numbers: &[F]) {
-        assert!(
-            self.row < self.rows && numbers.len() == self.width,
-            "a row of them"
-        );
-        // SAFETY: the columns of that row are this one's alone, and lie within the matrix.
-        let slots = unsafe {
-            core::slice::from_raw_parts_mut(self.start.add(self.row * self.stride), self.width)
-        };
-        slots.write_copy_of_slice(numbers);
+        self.next(numbers.len()).write_copy_of_slice(numbers);
+    }
+
+    /// The slots of the next row, all of which are to be written.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn next(&mut self, width: usize) -> &mut [MaybeUninit<F>] {
+        assert!(self.row < self.rows && width == self.width, "a row of them");
         self.row += 1;
+        let start = (self.row - 1) * self.stride;
+        // SAFETY: the columns of that row are this one's alone, and lie within the matrix.
+        unsafe { core::slice::from_raw_parts_mut(self.start.add(start), self.width) }
+    }
+
+    /// Writes a number again, of a row that has been written.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(crate) fn patch(&mut self, row: usize, column: usize, number: F) {
+        assert!(row < self.row && column < self.width, "it has been written");
+        // SAFETY: as above.
+        unsafe { (*self.start.add(row * self.stride + column)).write(number) };
     }
 
     /// A row of the input that will be overwritten.
@@ -185,6 +195,17 @@ impl<F: Copy> Columns<'_, F> {
         unsafe {
             let start = self.start.add(row * self.stride).cast::<F>();
             core::slice::from_raw_parts(start, self.width)
+        }
+    }
+}
+
+impl<F: Float> Columns<'_, F> {
+    /// Writes the next row: the products of numbers and factors, of which 0 makes anything 0.
+    #[inline(always)]
+    pub(crate) fn write_products(&mut self, numbers: &[F], factors: &[F]) {
+        let slots = self.next(numbers.len());
+        for ((slot, &number), &factor) in slots.iter_mut().zip(numbers).zip(factors) {
+            slot.write(number.times_or_zero(factor));
         }
     }
 }
