@@ -24,8 +24,8 @@ const MANY: usize = 128;
 const SOME: usize = 48;
 /// How many samples of few classes are side by side in a tile.
 const SIDE_BY_SIDE: usize = 64;
-/// How many samples of few adjacent classes are gone through together.
-const FEW_AT_A_TIME: usize = 256;
+/// About how many elements rows of few adjacent classes have that are gone through together.
+const FEW: usize = 2 * 1024;
 /// How many samples are gone through together whose elements are far apart: the memory fetches many at a time.
 const FAR_APART: usize = 512;
 /// About how many elements columns have that are gone through together.
@@ -219,7 +219,7 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
                 None => own * self.scale,
             };
         }
-        tree(&lanes)
+        tree(lanes)
     }
 }
 
@@ -479,7 +479,10 @@ impl Sweep<'_> {
             mut gradient,
         } = task;
         let few = classes < SOME;
-        let at_a_time = (TILE / classes).clamp(1, if few { FEW_AT_A_TIME } else { SIDE_BY_SIDE });
+        let at_a_time = match few {
+            true => (FEW / classes).max(1),
+            false => (TILE / classes).clamp(1, SIDE_BY_SIDE),
+        };
         let mut found = Found::default();
         for first in samples.clone().step_by(at_a_time) {
             let width = at_a_time.min(samples.end - first);
@@ -495,7 +498,7 @@ impl Sweep<'_> {
                     .input(in_task..in_task + width * classes),
             };
             // Without a gradient, what becomes of a row is soon overwritten by the next.
-            let kept = if gradient.is_some() { width } else { 1 };
+            let kept = if few || gradient.is_some() { width } else { 1 };
             tile.x.resize(kept * classes, F::default());
             let invalid = self.vectors.run(OfRows {
                 sweep: self,
@@ -507,14 +510,11 @@ impl Sweep<'_> {
             tile.rows = buffer;
             found.add(self.found(tile, invalid | !allowed));
             if let Some(gradient) = &mut gradient {
-                match few {
-                    true => gradient.write(&tile.x),
-                    false => self.vectors.run(WriteRows {
-                        tile,
-                        classes,
-                        gradient,
-                    }),
-                }
+                self.vectors.run(WriteRows {
+                    tile,
+                    classes,
+                    gradient,
+                });
             }
             if let Some(losses) = &mut losses {
                 losses.write(tile.whole_losses());
@@ -1047,8 +1047,7 @@ impl<F: Float> Loop for Add<'_, F> {
     }
 }
 
-/// Cross-entropy of adjacent rows of one class each. Their exponentials are left in the tile; those of few
-/// classes are already the gradient.
+/// Cross-entropy of adjacent rows of one class each. With a gradient, their exponentials are left in the tile.
 struct OfRows<'a, F> {
     sweep: &'a Sweep<'a>,
     x: &'a [F],
@@ -1069,8 +1068,7 @@ impl<F: Float> Loop for OfRows<'_, F> {
             tile,
             gradient,
         } = self;
-        let few = classes < SOME;
-        if few {
+        if classes < SOME {
             few_classes(x, classes, tile);
         } else {
             for (row, x) in x.chunks_exact(classes).enumerate() {
@@ -1091,11 +1089,7 @@ impl<F: Float> Loop for OfRows<'_, F> {
                 tile.own[row] = x[class];
             }
         }
-        let invalid = sweep.finish(tile, gradient);
-        if gradient && few {
-            few_gradients(classes, tile);
-        }
-        invalid
+        sweep.finish(tile, gradient)
     }
 }
 
@@ -1152,98 +1146,65 @@ impl<F: Float> Loop for Likelihood<'_, F> {
     }
 }
 
-/// The largest logits and the other exponentials of rows of few classes. They are gone through side by side, as
-/// many as there are lanes: the exponentials are left in `q`, for each such group `[class][row]`.
+/// The largest logits, the exponentials and their sums of rows of few classes: what is done for each class is done
+/// for those of all rows in one loop, beside which each row's number is spread.
 #[inline(always)]
 fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
-    let rows = tile.losses.len();
-    tile.q
-        .resize(rows.next_multiple_of(LANES) * classes, F::default());
-    let groups = tile.q.chunks_exact_mut(LANES * classes);
-    for (group, (x, exps)) in x.chunks(LANES * classes).zip(groups).enumerate() {
-        let there = x.len() / classes;
-        let exps = exps.as_chunks_mut::<LANES>().0;
-        for lane in 0..LANES {
-            let row = lane.min(there - 1) * classes;
-            for (exps, &x) in exps.iter_mut().zip(&x[row..row + classes]) {
-                exps[lane] = x;
-            }
-        }
-        let mut largest = exps[0];
-        for x in &*exps {
-            for lane in 0..LANES {
-                largest[lane] = largest[lane].replace(x[lane] > largest[lane], x[lane]);
-            }
-        }
-        for x in &mut *exps {
-            for lane in 0..LANES {
-                x[lane] = (x[lane] - largest[lane]).exp();
-            }
-        }
-        let mut sums = [F::default(); LANES];
-        for x in &*exps {
-            for lane in 0..LANES {
-                sums[lane] += x[lane];
-            }
-        }
-        for lane in 0..there {
-            let row = group * LANES + lane;
-            tile.largest[row] = largest[lane];
-            tile.others[row] = match sums[lane].double() {
-                sum if sum < SATURATED => others_of_lane(exps, lane),
-                sum => sum - 1.0,
-            };
-            if let Some(class) = tile.ids[row].class() {
-                tile.own_exp[row] = exps[class][lane];
-            }
+    for (largest, x) in tile.largest.iter_mut().zip(x.chunks_exact(classes)) {
+        *largest = x[1..]
+            .iter()
+            .fold(x[0], |largest, &x| largest.replace(x > largest, x));
+    }
+    spread(&tile.largest, classes, &mut tile.q);
+    let beside = x.chunks(PART).zip(tile.q.chunks(PART));
+    for (exps, (x, largest)) in tile.x.chunks_mut(PART).zip(beside) {
+        exponentials_beside(x, largest, exps);
+    }
+    for (sum, exps) in tile.ln_sums.iter_mut().zip(tile.x.chunks_exact(classes)) {
+        *sum = exps.iter().fold(F::default(), |sum, &exp| sum + exp);
+    }
+    for (others, &sum) in tile.others.iter_mut().zip(&tile.ln_sums) {
+        *others = sum.double() - 1.0;
+    }
+    for (others, exps) in tile.others.iter_mut().zip(tile.x.chunks_exact(classes)) {
+        if *others < SATURATED - 1.0 {
+            *others = others_of_few(exps);
         }
     }
-}
-
-/// The sum of a lane's exponentials without the largest, as [`others`].
-#[inline(always)]
-fn others_of_lane<F: Float>(exps: &[[F; LANES]], lane: usize) -> f64 {
-    let (mut ones, mut others) = (-1.0, 0.0);
-    for exps in exps {
-        match exps[lane].equals(1.0) {
-            true => ones += 1.0,
-            false => others += exps[lane].double(),
-        }
-    }
-    ones + others
-}
-
-/// The gradients of rows of few classes, from their exponentials.
-#[inline(always)]
-fn few_gradients<F: Float>(classes: usize, tile: &mut Tile<F>) {
-    let groups = tile.x.chunks_mut(LANES * classes);
-    for (group, (to, exps)) in groups
-        .zip(tile.q.chunks_exact_mut(LANES * classes))
-        .enumerate()
-    {
-        let there = to.len() / classes;
-        let mut factors = [F::default(); LANES];
-        factors[..there].copy_from_slice(&tile.numbers[group * LANES..][..there]);
-        let exps = exps.as_chunks_mut::<LANES>().0;
-        for exps in &mut *exps {
-            multiply(exps, &factors);
-        }
-        for (lane, to) in to.chunks_exact_mut(classes).enumerate().take(LANES) {
-            for (to, exps) in to.iter_mut().zip(&*exps) {
-                *to = exps[lane];
-            }
-        }
-    }
-    for (row, to) in tile.x.chunks_exact_mut(classes).enumerate() {
+    for (row, exps) in tile.x.chunks_exact(classes).enumerate() {
         if let Some(class) = tile.ids[row].class() {
-            to[class] = tile.own_slope[row];
+            tile.own_exp[row] = exps[class];
         }
     }
+}
+
+/// Each number, once for each class of its row. What is behind the last of them is anything.
+#[inline(always)]
+fn spread<F: Float>(numbers: &[F], classes: usize, spread: &mut Vec<F>) {
+    spread.resize(numbers.len() * classes + SOME + LANES, F::default());
+    for (row, &number) in numbers.iter().enumerate() {
+        // More than there are are written at once: the next row's are written over them.
+        for start in (0..classes).step_by(LANES) {
+            spread[row * classes + start..][..LANES].fill(number);
+        }
+    }
+}
+
+/// As [`others`], of few.
+#[inline(always)]
+fn others_of_few<F: Float>(exps: &[F]) -> f64 {
+    let (mut ones, mut others) = (F::of(-1.0), F::default());
+    for exp in exps {
+        let one = exp.equals(1.0);
+        ones += F::default().set(one, 1.0);
+        others += exp.set(one, 0.0);
+    }
+    ones.double() + others.double()
 }
 
 /// Writes the gradients of rows from their exponentials.
 struct WriteRows<'a, 'b, F> {
-    tile: &'a Tile<F>,
+    tile: &'a mut Tile<F>,
     classes: usize,
     gradient: &'a mut Output<'b, F>,
 }
@@ -1258,14 +1219,20 @@ impl<F: Float> Loop for WriteRows<'_, '_, F> {
             classes,
             gradient,
         } = self;
-        for (row, exps) in tile.x.chunks_exact(classes).enumerate() {
-            let factor = tile.numbers[row];
-            match factor.equals(0.0) {
-                true => gradient.fill(classes, |_| F::default()),
-                false => gradient.fill(classes, |at| exps[at] * factor),
+        if classes < SOME {
+            spread(&tile.numbers, classes, &mut tile.q);
+            gradient.write_products(&tile.x, &tile.q);
+        } else {
+            for (exps, &factor) in tile.x.chunks_exact(classes).zip(&tile.numbers) {
+                match factor.equals(0.0) {
+                    true => gradient.fill(classes, |_| F::default()),
+                    false => gradient.fill(classes, |at| exps[at] * factor),
+                }
             }
-            if let Some(class) = tile.ids[row].class() {
-                gradient.patch(classes - class, tile.own_slope[row]);
+        }
+        for (row, id) in tile.ids.iter().enumerate() {
+            if let Some(class) = id.class() {
+                gradient.patch(tile.x.len() - row * classes - class, tile.own_slope[row]);
             }
         }
     }
@@ -1687,7 +1654,7 @@ fn terms_of<F: Float>(x: &[F], q: &[F], largest: F) -> (F, f64) {
         losses[lane] += term.double();
         sums[lane] += q.double();
     }
-    (F::of(tree(&losses)), tree(&sums))
+    (F::of(tree(losses)), tree(sums))
 }
 
 /// Reads the columns from a place on, whose classes are `stride` apart, into a tile.

@@ -367,7 +367,7 @@ fn over_power_of_two<F: Float>(number: F) -> F {
 fn shares<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, ratio: impl Fn(F) -> F) -> f64 {
     const SIDE: usize = 2 * LANES;
     let share = |from: F, to: F| norm_term(ratio((from - to).plus(eps)), p);
-    let mut total = [0.0; LANES];
+    let (mut total, mut rest) = ([0.0; LANES], 0.0);
     for (from, to) in from.chunks(PART).zip(to.chunks(PART)) {
         let mut sums = [F::default(); SIDE];
         let ((from, rest_of_from), (to, rest_of_to)) =
@@ -377,14 +377,14 @@ fn shares<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, ratio: impl Fn(F) ->
                 sums[at] += share(from[at], to[at]);
             }
         }
-        for (sum, (&from, &to)) in sums.iter_mut().zip(rest_of_from.iter().zip(rest_of_to)) {
-            *sum += share(from, to);
-        }
         for at in 0..LANES {
             total[at] += (sums[at] + sums[at + LANES]).double();
         }
+        for (&from, &to) in rest_of_from.iter().zip(rest_of_to) {
+            rest += share(from, to).double();
+        }
     }
-    tree(&total)
+    tree(total) + rest
 }
 
 /// How a loss changes with the components of the difference of two rows.
@@ -731,48 +731,51 @@ fn combine<F: Float, const N: usize>(
 }
 
 /// The sums of the products of each two rows, each over its scale, which is 1 for those that are narrower than
-/// `f64`.
+/// `f64`; the lower half is left out.
 #[inline(always)]
 fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f64; N]; N] {
+    let mut products = [[0.0; N]; N];
+    for a in 0..N {
+        for b in a + 1..N {
+            let of_two = products_of_two([rows[a], rows[b]], [scales[a], scales[b]]);
+            [products[a][a], products[a][b], products[b][b]] = of_two;
+        }
+    }
+    products
+}
+
+/// The sums of the squares of the first, of the products, and of the squares of the second.
+///
+/// Each has a name, and no lane is chosen by a variable: else they would be in memory, not in registers.
+#[inline(always)]
+fn products_of_two<F: Float>([a, b]: [&[F]; 2], [of_a, of_b]: [f64; 2]) -> [f64; 3] {
     let double = |number: F, scale: f64| match F::IS_DOUBLE {
         true => number.double() / scale,
         false => number.double(),
     };
-    let mut sums = [[[0.0; LANES]; N]; N];
-    let whole = rows.map(|row| row.as_chunks::<LANES>().0);
-    for at in 0..whole[0].len() {
-        let mut numbers = [[0.0; LANES]; N];
-        for (numbers, (row, &scale)) in numbers.iter_mut().zip(whole.iter().zip(&scales)) {
-            for lane in 0..LANES {
-                numbers[lane] = double(row[at][lane], scale);
-            }
+    let (mut squares, mut products, mut others) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        let a = a.map(|number| double(number, of_a));
+        let b = b.map(|number| double(number, of_b));
+        for lane in 0..LANES {
+            squares[lane] = a[lane].times_plus(a[lane], squares[lane]);
         }
-        for a in 0..N {
-            for b in a..N {
-                for lane in 0..LANES {
-                    sums[a][b][lane] =
-                        numbers[a][lane].times_plus(numbers[b][lane], sums[a][b][lane]);
-                }
-            }
+        for lane in 0..LANES {
+            products[lane] = a[lane].times_plus(b[lane], products[lane]);
+        }
+        for lane in 0..LANES {
+            others[lane] = b[lane].times_plus(b[lane], others[lane]);
         }
     }
-    let rest = rows.map(|row| row.as_chunks::<LANES>().1);
-    for at in 0..rest[0].len() {
-        for a in 0..N {
-            for b in a..N {
-                let (of_a, of_b) = (rest[a][at], rest[b][at]);
-                sums[a][b][at] =
-                    double(of_a, scales[a]).times_plus(double(of_b, scales[b]), sums[a][b][at]);
-            }
-        }
+    let mut sums = [tree(squares), tree(products), tree(others)];
+    for (&a, &b) in rest_of_a.iter().zip(rest_of_b) {
+        let (a, b) = (double(a, of_a), double(b, of_b));
+        sums[0] = a.times_plus(a, sums[0]);
+        sums[1] = a.times_plus(b, sums[1]);
+        sums[2] = b.times_plus(b, sums[2]);
     }
-    let mut products = [[0.0; N]; N];
-    for a in 0..N {
-        for b in a..N {
-            products[a][b] = tree(&sums[a][b]);
-        }
-    }
-    products
+    sums
 }
 
 /// The size of the largest component, or 1 where all are 0.

@@ -389,26 +389,25 @@ fn sum<F: Float>(numbers: &[F], scale: f64) -> f64 {
         false => number.double(),
     };
     let mut lanes = [0.0; LANES];
-    let whole = numbers.chunks_exact(LANES);
-    let rest = whole.remainder();
+    let (whole, rest) = numbers.as_chunks::<LANES>();
     for numbers in whole {
+        let numbers = numbers.map(double);
         for lane in 0..LANES {
-            lanes[lane] += double(numbers[lane]);
+            lanes[lane] += numbers[lane];
         }
     }
     for (lane, &number) in lanes.iter_mut().zip(rest) {
         *lane += double(number);
     }
-    tree(&lanes)
+    tree(lanes)
 }
 
 /// The sum of the lanes, in pairs.
 ///
 /// It is not inlined: the compiler would begin with its last pair and make the whole loop before it one over pairs,
-/// in the narrowest vectors.
+/// in the narrowest vectors. And it takes the lanes, not where they are: else they would be there, not in registers.
 #[inline(never)]
-fn tree(lanes: &[f64; LANES]) -> f64 {
-    let mut lanes = *lanes;
+fn tree(mut lanes: [f64; LANES]) -> f64 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -461,7 +460,7 @@ impl Lanes {
 
     #[inline(always)]
     fn sum(&self) -> f64 {
-        tree(&self.0)
+        tree(self.0)
     }
 }
 

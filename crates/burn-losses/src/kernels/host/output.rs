@@ -199,14 +199,30 @@ impl<F: Copy> Columns<'_, F> {
     }
 }
 
-impl<F: Float> Columns<'_, F> {
-    /// Writes the next row: the products of numbers and factors, of which 0 makes anything 0.
+impl<F: Float> Output<'_, F> {
+    /// Writes the products of numbers and factors, of which 0 makes anything 0.
     #[inline(always)]
     pub(crate) fn write_products(&mut self, numbers: &[F], factors: &[F]) {
-        let slots = self.next(numbers.len());
-        for ((slot, &number), &factor) in slots.iter_mut().zip(numbers).zip(factors) {
-            slot.write(number.times_or_zero(factor));
-        }
+        let slots = &mut self.slots[self.at..self.at + numbers.len()];
+        write_products(slots, numbers, factors);
+        self.at += numbers.len();
+    }
+}
+
+impl<F: Float> Columns<'_, F> {
+    /// As [`Output::write_products`], the next row.
+    #[inline(always)]
+    pub(crate) fn write_products(&mut self, numbers: &[F], factors: &[F]) {
+        write_products(self.next(numbers.len()), numbers, factors);
+    }
+}
+
+#[inline(always)]
+fn write_products<F: Float>(slots: &mut [MaybeUninit<F>], numbers: &[F], factors: &[F]) {
+    // A slot that is left out would be counted as written.
+    let (numbers, factors) = (&numbers[..slots.len()], &factors[..slots.len()]);
+    for ((slot, &number), &factor) in slots.iter_mut().zip(numbers).zip(factors) {
+        slot.write(number.times_or_zero(factor));
     }
 }
 
