@@ -1,9 +1,9 @@
 //! The sweep of a loss over the classes of each sample: cross-entropy and negative log-likelihood.
 //!
 //! The classes of a sample lie along an axis with `inner` elements inside of it. Where they are adjacent, each
-//! row is gone through by itself; else *columns* are, several samples side by side, one class after the other.
-//! Both read the input where it lies. Where every class has a share in the target, and where few samples are
-//! side by side, they are brought into a *tile* first, `tile[class][sample]`.
+//! row is gone through by itself, or, if it is short, with its neighbours as one line; else *lines* are, of samples
+//! side by side, one class after the other. All read the input where it lies. Where every class has a share in the
+//! target, and where few samples are side by side, they are brought into a *tile* first, `tile[class][sample]`.
 
 use super::output::Columns;
 use super::{
@@ -645,8 +645,10 @@ impl Sweep<'_> {
                 }
             }
             let invalid = self.likelihood(tile, rule);
-            tile.x.resize(count * size, F::default());
-            self.spread_likelihood(tile, width);
+            if gradient {
+                tile.x.resize(count * size, F::default());
+                self.spread_likelihood(tile, width);
+            }
             return invalid;
         }
         let mut rows = core::mem::take(&mut tile.rows);

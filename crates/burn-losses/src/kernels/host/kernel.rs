@@ -87,9 +87,9 @@ impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
         gradient: Option<Gradient<f32>>,
     ) -> Sum {
         let operands = core::array::from_fn(|at| operands[at]);
-        match gradient {
-            Some(gradient) => vectors.run(SumWithGradient(self.0, operands, must, gradient)),
-            None => vectors.run(SumAlone(self.0, operands, must)),
+        match gradient.is_some() {
+            true => vectors.run(SumOf::<D, K, true>(self.0, operands, must, gradient)),
+            false => vectors.run(SumOf::<D, K, false>(self.0, operands, must, None)),
         }
     }
 
@@ -249,55 +249,22 @@ impl Must<'_> {
     }
 }
 
-struct SumAlone<'a, D, const K: usize>(D, [&'a [f32]; K], Must<'a>);
-
-impl<D: Definition<K>, const K: usize> Loop for SumAlone<'_, D, K> {
-    type Output = Sum;
-
-    #[inline(always)]
-    fn run(self) -> Sum {
-        let Self(definition, operands, must) = self;
-        let mut sums = Sums::NONE;
-        let (mut values, mut none) = ([0.0; PART], [0.0; PART]);
-        let mut rest = [[0.0; PART]; K];
-        let all = operands[0].len();
-        let length = must.length(all);
-        for first in (0..all).step_by(length) {
-            let operands = operands.map(|operand| &operand[first..first + length]);
-            let mut row = must.rows.map(Row::new);
-            for start in (0..length).step_by(PART) {
-                let count = PART.min(length - start);
-                let operands = parts(operands, start, &mut rest);
-                compute::<f32, D, K, false>(definition, operands, &mut values, &mut none);
-                sums.add(operands, &must, &values, count);
-                if let Some(row) = &mut row {
-                    row.add(operands, count);
-                }
-            }
-            sums.broken |= row.is_some_and(|row| row.is_broken());
-        }
-        sums.sum()
-    }
-}
-
-struct SumWithGradient<'a, 'b, 'c, D, const K: usize>(
+/// The sum of the losses, and the gradients if they are wanted.
+struct SumOf<'a, 'b, 'c, D, const K: usize, const SLOPES: bool>(
     D,
     [&'a [f32]; K],
     Must<'a>,
-    Gradient<'b, 'c, f32>,
+    Option<Gradient<'b, 'c, f32>>,
 );
 
-impl<D: Definition<K>, const K: usize> Loop for SumWithGradient<'_, '_, '_, D, K> {
+impl<D: Definition<K>, const K: usize, const SLOPES: bool> Loop
+    for SumOf<'_, '_, '_, D, K, SLOPES>
+{
     type Output = Sum;
 
     #[inline(always)]
     fn run(self) -> Sum {
-        let Self(definition, operands, must, gradient) = self;
-        let Gradient {
-            output,
-            mut thirds,
-            scale,
-        } = gradient;
+        let Self(definition, operands, must, mut gradient) = self;
         let mut sums = Sums::NONE;
         let (mut values, mut slopes) = ([0.0; PART], [0.0; PART]);
         let mut rest = [[0.0; PART]; K];
@@ -309,16 +276,19 @@ impl<D: Definition<K>, const K: usize> Loop for SumWithGradient<'_, '_, '_, D, K
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
                 let operands = parts(operands, start, &mut rest);
-                compute::<f32, D, K, true>(definition, operands, &mut values, &mut slopes);
+                compute::<f32, D, K, SLOPES>(definition, operands, &mut values, &mut slopes);
                 sums.add(operands, &must, &values, count);
                 if let Some(row) = &mut row {
                     row.add(operands, count);
                 }
-                sums.beyond |= scale_each(&mut slopes, scale);
-                output.write(&slopes[..count]);
-                if let Some(thirds) = thirds.as_mut().filter(|_| D::THIRD) {
+                let Some(gradient) = gradient.as_mut().filter(|_| SLOPES) else {
+                    continue;
+                };
+                sums.beyond |= scale_each(&mut slopes, gradient.scale);
+                gradient.output.write(&slopes[..count]);
+                if let Some(thirds) = gradient.thirds.as_mut().filter(|_| D::THIRD) {
                     compute_thirds(definition, operands, &mut slopes);
-                    sums.beyond |= scale_each(&mut slopes, scale);
+                    sums.beyond |= scale_each(&mut slopes, gradient.scale);
                     let start = first + start;
                     thirds[start..start + count].copy_from_slice(&slopes[..count]);
                 }

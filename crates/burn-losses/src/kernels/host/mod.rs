@@ -136,10 +136,10 @@ const SHARED: usize = 8 * CHUNK;
 /// How many sums are kept side by side.
 const LANES: usize = 16;
 
-/// About how many of so many elements a thread works on at a time: it takes some time to get the next ones. It does
-/// not depend on the number of threads, so that sums do not.
+/// About how many of so many elements a thread works on at a time: it takes some time until memory is read as fast
+/// again. It does not depend on the number of threads, so that sums do not.
 fn at_a_time(elements: usize) -> usize {
-    (elements / (64 * CHUNK)).clamp(1, 4) * CHUNK
+    (elements / (32 * CHUNK)).clamp(1, 8) * CHUNK
 }
 
 /// What a part of a sweep found.

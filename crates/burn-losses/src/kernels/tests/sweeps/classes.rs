@@ -33,6 +33,13 @@ where
         .expect("one of some");
     let label_smoothing = *[0.0, 0.0, 0.1, 1.0].choose(&mut case.random).expect("one");
     let reduction = case.reduction();
+    // Where several classes have a share in the target, the gradient is a difference of numbers that have the size
+    // of the weights, of which the last digit may differ.
+    let heaviest = class_weights
+        .iter()
+        .flatten()
+        .fold(1.0, |a: f64, &b| a.max(b));
+    let of_differences = heaviest * MOST_WEIGHT * MOST_ABOVE / 64.0;
 
     let mut ids: Vec<i64> = (0..samples)
         .map(|_| case.random.random_range(0..classes as i64))
@@ -94,8 +101,12 @@ where
             both_ways(
                 case,
                 seed,
-                &format!("cross_entropy axis {axis}"),
-                0.0,
+                &format!("cross_entropy axis {axis} {label_smoothing}"),
+                if label_smoothing > 0.0 {
+                    of_differences
+                } else {
+                    0.0
+                },
                 [x],
                 |[x]| of_two(&loss, how, weights, x, ids.clone()),
             );
@@ -118,7 +129,7 @@ where
                 case,
                 seed,
                 &format!("cross_entropy of probs, axis {axis}"),
-                0.0,
+                of_differences,
                 [x],
                 |[x]| of_two(&loss, how, weights, x, probs.clone()),
             );

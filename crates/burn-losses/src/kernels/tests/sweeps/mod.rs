@@ -17,6 +17,10 @@ use rand::{Rng, SeedableRng};
 /// How many random cases there are of each kernel, unless `BURN_LOSSES_CASES` says otherwise.
 const CASES: usize = 1500;
 
+/// The largest weight, and the largest number from above.
+const MOST_WEIGHT: f64 = 3.0;
+const MOST_ABOVE: f64 = 5.0;
+
 /// A GPU has one case for so many of a CPU: it takes a while to compile a kernel.
 #[cfg(feature = "wgpu")]
 const PER_CASE_OF_GPU: u64 = 100;
@@ -141,7 +145,7 @@ impl Case {
         (0..count)
             .map(|_| match self.chance(0.2) {
                 true => 0.0,
-                false => self.random.random_range(0.1..3.0),
+                false => self.random.random_range(0.1..MOST_WEIGHT),
             })
             .collect()
     }
@@ -194,7 +198,11 @@ fn call<const D: usize, const N: usize>(
         // Each loss has another weight above it.
         let count = value.dims()[0];
         let above = Tensor::<1, Int>::arange(0..count as i64, &value.device());
-        let above = above.float().cast(value.dtype()).remainder_scalar(5.0) + 1.0;
+        let above = above
+            .float()
+            .cast(value.dtype())
+            .remainder_scalar(MOST_ABOVE)
+            + 1.0;
         let gradients = (value * above.mul_scalar(scale)).sum().backward();
         for (leaf, _) in leaves.iter().zip(tracked).filter(|(_, tracked)| *tracked) {
             found.push(numbers(leaf.grad(&gradients).expect("a gradient")));
