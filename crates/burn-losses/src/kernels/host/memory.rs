@@ -3,7 +3,7 @@
 use super::classes::{self, Layout, Target};
 use super::distance::{self, Triplet};
 use super::margins;
-use super::{Float, Found, Output, Power, Scale, Source, Unwritten, pointwise};
+use super::{Float, Found, Output, Power, Scale, Source, Unwritten, pointwise, power_of_two};
 use crate::kernels::ops::{
     Along, ClassTarget, Classes, Invalid, MarginTarget, Margins, Pairs, Pointwise, Swept, Wanted,
     Wish,
@@ -146,7 +146,7 @@ impl Plan {
             _ if !wish.weighs() => (0.0, 0),
             Counted::Alike => (count as f64, 0),
             Counted::Weighted(sum) => {
-                let shifted = |shift: i32| (sum(num_traits::Float::powi(2.0, -shift)), shift);
+                let shifted = |shift: i32| (sum(power_of_two(-shift)), shift);
                 match shifted(0) {
                     (plain, _) if plain.is_infinite() => shifted(SHIFT),
                     // Unless all are 0, their products are below what `f64` holds.
@@ -185,8 +185,7 @@ impl Plan {
             },
             value: factor * power,
             nothing,
-            weight: matches!(wish.wanted, Wanted::Parts)
-                .then(|| sum * num_traits::Float::powi(2.0, shift) / terms),
+            weight: matches!(wish.wanted, Wanted::Parts).then(|| sum * power_of_two(shift) / terms),
         }
     }
 

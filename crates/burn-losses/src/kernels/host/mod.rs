@@ -206,14 +206,18 @@ impl Power {
     pub(crate) fn over(number: f64, shift: i32) -> Self {
         let exponent = -exponent(number) - shift;
         let half = exponent / 2;
-        let power = |exponent: i32| num_traits::Float::powi(2.0_f64, exponent);
-        Self([power(half), power(exponent - half)])
+        Self([half, exponent - half].map(power_of_two))
     }
 
     #[inline(always)]
     pub(crate) fn times(&self, number: f64) -> f64 {
         number * self.0[0] * self.0[1]
     }
+}
+
+/// A power of two that is a normal number. (Of `powi` nobody says that it is exact.)
+fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
 }
 
 /// The exponent of the least power of two that is above a positive number.

@@ -31,11 +31,13 @@ pub(crate) fn portable_is_forced() -> bool {
     PORTABLE.get()
 }
 
+#[cfg(feature = "cube")]
 std::thread_local! {
     static MOST_BOUND: core::cell::Cell<Option<usize>> = const { core::cell::Cell::new(None) };
 }
 
 /// How many tensors a kernel may have, if a test says so.
+#[cfg(feature = "cube")]
 pub(crate) fn most_bound() -> Option<usize> {
     MOST_BOUND.get()
 }
