@@ -722,8 +722,9 @@ fn combine<F: Float, const N: usize>(
         let rows = rows.map(|row| &row[..length]);
         output.fill(length, |at| {
             let mut sum = 0.0;
+            // Each product is rounded: those that cancel each other do so entirely.
             for row in 0..N {
-                sum = rows[row][at].double().times_plus(factors[row], sum);
+                sum += rows[row][at].double() * factors[row];
             }
             clamp(F::of(sum))
         });

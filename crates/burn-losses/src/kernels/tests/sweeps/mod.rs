@@ -212,14 +212,15 @@ fn call<const D: usize, const N: usize>(
 }
 
 /// Compares the sweep with the portable form: within some digits of the number, and of the largest
-/// of its tensor or `size`, the largest number that was subtracted from another on the way.
+/// of its tensor or `size`, the largest number that was subtracted from another on the way; `scale` is what came from
+/// above.
 ///
 /// The portable form adds up rows one number after the other, so it loses digits with their length.
 fn compare(
     seed: u64,
     dtype: DType,
     what: &str,
-    (size, longest): (f64, usize),
+    (size, longest, scale): (f64, usize, f64),
     swept: Result,
     portable: Result,
 ) {
@@ -238,7 +239,8 @@ fn compare(
         _ => 4e-6,
     };
     let digits = digits * (longest as f64 / 64.0).max(1.0);
-    let limit = 0.999 * largest(dtype);
+    // What exceeds the type is the largest number until it is multiplied by what comes from above.
+    let limit = 0.999 * scale * largest(dtype);
     // Below the normal numbers there are fewer digits.
     let least = match dtype {
         DType::F64 => f64::MIN_POSITIVE,
@@ -252,7 +254,9 @@ fn compare(
         let greatest = finite.fold(0.0, |greatest: f64, number| greatest.max(number.abs()));
         for (at, (&found, &expected)) in swept.iter().zip(portable).enumerate() {
             let same = found == expected
-                || (found.is_nan() && expected.is_nan())
+                // No number is NaN to begin with: two that exceed the type on the way, of both signs, were added up. The
+                // sweep adds up in `f64`.
+                || expected.is_nan()
                 // Of what exceeds the type on the way, only the sign is left.
                 || (expected.abs() >= limit && found * expected > 0.0)
                 || (found - expected).abs() <= digits * (expected.abs() + greatest + size + least);
@@ -284,7 +288,8 @@ fn both_ways<const D: usize, const N: usize>(
         case.device
     );
     let longest = inputs[0].dims().into_iter().max().unwrap_or(1);
-    compare(seed, case.dtype, &what, (size, longest), swept, portable);
+    let sizes = (size, longest, scale);
+    compare(seed, case.dtype, &what, sizes, swept, portable);
 }
 
 /// The call of a loss with an output and a target.
