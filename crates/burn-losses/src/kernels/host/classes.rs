@@ -1501,10 +1501,7 @@ fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
     let mut sum = Lanes::NONE;
     for (x, exps) in x.chunks(PART).zip(exps.chunks_mut(PART)) {
         exponentials_of(x, largest, exps);
-        match exps.first_chunk::<PART>() {
-            Some(exps) => sum.add(exps),
-            None => sum.add_fewer(exps),
-        }
+        sum.add_up_to_a_part(exps);
     }
     // The largest contributes exactly 1. Where the others contribute little beside it, what they do is added up
     // without it.
@@ -1567,11 +1564,11 @@ fn others<F: Float>(exps: &[F]) -> f64 {
         for (one, exp) in part.iter_mut().zip(exps) {
             *one = F::default().set(exp.equals(1.0), 1.0);
         }
-        ones.add_fewer(part);
+        ones.add_up_to_a_part(part);
         for (other, exp) in part.iter_mut().zip(exps) {
             *other = exp.set(exp.equals(1.0), 0.0);
         }
-        others.add_fewer(part);
+        others.add_up_to_a_part(part);
     }
     (ones.sum() - 1.0) + others.sum()
 }

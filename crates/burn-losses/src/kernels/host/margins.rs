@@ -2,7 +2,7 @@
 
 use super::classes::{Layout, Rows, Side, Task, elements, load, tasks};
 use super::{
-    Float, Found, Loop, Output, PART, Scale, Source, Vectors, clamp, read_weight, share, sum, total,
+    Float, Found, Lanes, Loop, Output, PART, Scale, Source, Vectors, clamp, read_weight, share, sum,
 };
 use crate::kernels::margin::{MultiMargin, half_gap, margin_term};
 use alloc::vec::Vec;
@@ -395,34 +395,37 @@ struct Margins<'a, F> {
 
 impl<F: Float> Margins<'_, F> {
     #[inline(always)]
-    fn with_p(self, p: usize) -> Sums {
-        let mut sums = Sums::default();
+    fn with_p<const SQUARES: bool>(self) -> Sums {
+        let p = if SQUARES { 2 } else { 1 };
+        let (mut of_values, mut of_slopes) = (Lanes::NONE, Lanes::NONE);
         let mut values = [F::default(); PART];
-        let term = |logit: F| margin_term(half_gap(logit, self.label, self.margin), p, self.share);
-        match self.slopes {
-            Some(slopes) => {
-                for (logits, slopes) in self.logits.chunks(PART).zip(slopes.chunks_mut(PART)) {
-                    let values = &mut values[..logits.len()];
+        let mut slopes = self.slopes;
+        for (part, logits) in self.logits.chunks(PART).enumerate() {
+            let values = &mut values[..logits.len()];
+            match &mut slopes {
+                Some(slopes) => {
+                    let slopes = &mut slopes[part * PART..][..logits.len()];
                     for (at, &logit) in logits.iter().enumerate() {
-                        let (value, slope) = term(logit);
+                        let half = half_gap(logit, self.label, self.margin);
+                        let (value, slope) = margin_term(half, p, self.share);
                         values[at] = value;
                         slopes[at] = slope();
                     }
-                    sums.values += total(values);
-                    sums.slopes += total(slopes);
+                    of_slopes.add_up_to_a_part(slopes);
                 }
-            }
-            None => {
-                for logits in self.logits.chunks(PART) {
-                    let values = &mut values[..logits.len()];
+                None => {
                     for (value, &logit) in values.iter_mut().zip(logits) {
-                        *value = term(logit).0;
+                        let half = half_gap(logit, self.label, self.margin);
+                        *value = margin_term(half, p, self.share).0;
                     }
-                    sums.values += total(values);
                 }
             }
+            of_values.add_up_to_a_part(values);
         }
-        sums
+        Sums {
+            values: of_values.sum(),
+            slopes: of_slopes.sum(),
+        }
     }
 }
 
@@ -433,8 +436,8 @@ impl<F: Float> Loop for Margins<'_, F> {
     fn run(self) -> Sums {
         // With the exponent known to the compiler, the loops are plain.
         match self.p {
-            2 => self.with_p(2),
-            _ => self.with_p(1),
+            2 => self.with_p::<true>(),
+            _ => self.with_p::<false>(),
         }
     }
 }
@@ -454,7 +457,7 @@ impl<F: Float> Loop for MarginsOfLabel<'_, F> {
     fn run(self) -> Sums {
         let classes = self.logits.len();
         let share = 1.0 / classes as f64;
-        let mut sums = Sums::default();
+        let (mut of_values, mut of_slopes) = (Lanes::NONE, Lanes::NONE);
         let (mut values, mut added) = ([F::default(); PART], [F::default(); PART]);
         let mut slopes = self.slopes;
         for start in (0..classes).step_by(PART) {
@@ -467,15 +470,18 @@ impl<F: Float> Loop for MarginsOfLabel<'_, F> {
                 values[at] = value.times_or_zero(others[at]);
                 added[at] = slope().times_or_zero(others[at]);
             }
-            sums.values += total(values);
+            of_values.add_up_to_a_part(values);
             if let Some(slopes) = &mut slopes {
-                sums.slopes += total(added);
+                of_slopes.add_up_to_a_part(added);
                 for (slope, &added) in slopes[start..end].iter_mut().zip(&*added) {
                     *slope += added;
                 }
             }
         }
-        sums
+        Sums {
+            values: of_values.sum(),
+            slopes: of_slopes.sum(),
+        }
     }
 }
 

@@ -439,6 +439,15 @@ impl Lanes {
         self.add_one_each(&halves(&quarter));
     }
 
+    /// Adds a part, or fewer numbers.
+    #[inline(always)]
+    fn add_up_to_a_part<F: Float>(&mut self, numbers: &[F]) {
+        match numbers.first_chunk::<PART>() {
+            Some(part) => self.add(part),
+            None => self.add_fewer(numbers),
+        }
+    }
+
     /// Adds fewer numbers than a part has.
     #[inline(always)]
     fn add_fewer<F: Float>(&mut self, numbers: &[F]) {

@@ -7,8 +7,8 @@
 
 use super::kernel::{Gradient, Kernel, Must, Terms};
 use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Loop, Output, PART, Scale, Source, Vectors, at_a_time,
-    chunks, multiply, narrow, read_weights, scale_each, share, sum, total,
+    BLOCK, CHUNK, Chunk, Float, Found, Lanes, Loop, Output, PART, Scale, Source, Vectors,
+    at_a_time, chunks, multiply, narrow, read_weights, scale_each, share, sum, total,
 };
 use crate::kernels::rule::Rule;
 use alloc::vec;
@@ -729,13 +729,13 @@ impl<F: Float> Loop for AddRows<'_, F> {
 #[inline(always)]
 fn total_of_logarithms<F: Float>(logarithms: &[F]) -> f64 {
     let mut part = [F::default(); PART];
-    let mut sum = 0.0;
+    let mut sum = Lanes::NONE;
     for logarithms in logarithms.chunks(PART) {
         let part = &mut part[..logarithms.len()];
         for (part, number) in part.iter_mut().zip(logarithms) {
             *part = number.exp();
         }
-        sum += total(part);
+        sum.add_up_to_a_part(part);
     }
-    sum
+    sum.sum()
 }
