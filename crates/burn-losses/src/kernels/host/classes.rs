@@ -417,6 +417,16 @@ impl<F: Float> Tile<F> {
         self.sums.resize(width, 0.0);
     }
 
+    /// The gradient at the class of each sample becomes its own slope.
+    #[inline(always)]
+    fn put_own_slopes(&mut self, width: usize) {
+        for sample in 0..width {
+            if let Some(class) = self.ids[sample].class() {
+                self.x[class * width + sample] = self.own_slope[sample];
+            }
+        }
+    }
+
     /// The losses, which are in halves until then.
     fn whole_losses(&mut self) -> &[F] {
         for loss in &mut self.losses {
@@ -837,11 +847,7 @@ impl Sweep<'_> {
         for x in tile.x.chunks_exact_mut(width) {
             x.copy_from_slice(&tile.numbers);
         }
-        for sample in 0..width {
-            if let Some(class) = tile.ids[sample].class() {
-                tile.x[class * width + sample] = tile.own_slope[sample];
-            }
-        }
+        tile.put_own_slopes(width);
     }
 
     /// What the losses of samples of one class come to, from the largest logit, the sum of the other exponentials,
@@ -1349,11 +1355,7 @@ impl<F: Float> Loop for OwnGradients<'_, F> {
         for exps in tile.x.chunks_exact_mut(width) {
             multiply(exps, &tile.numbers);
         }
-        for sample in 0..width {
-            if let Some(class) = tile.ids[sample].class() {
-                tile.x[class * width + sample] = tile.own_slope[sample];
-            }
-        }
+        tile.put_own_slopes(width);
     }
 }
 

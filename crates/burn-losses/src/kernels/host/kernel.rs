@@ -197,7 +197,7 @@ impl Sums {
                 self.broken |= !rule.holds_for_all(operand);
             }
         }
-        add(&mut self.losses, values, count);
+        self.losses.add_up_to_a_part(&values[..count]);
     }
 
     fn sum(self) -> Sum {
@@ -206,15 +206,6 @@ impl Sums {
             beyond: self.beyond,
             broken: self.broken,
         }
-    }
-}
-
-/// Adds the first numbers of a part.
-#[inline(always)]
-fn add(lanes: &mut Lanes, part: &[f32; PART], count: usize) {
-    match count {
-        PART => lanes.add(part),
-        _ => lanes.add_fewer(&part[..count]),
     }
 }
 
@@ -234,7 +225,8 @@ impl Row {
 
     #[inline(always)]
     fn add<const K: usize>(&mut self, operands: [&[f32; PART]; K], count: usize) {
-        add(&mut self.sum, operands[self.rows.operand], count);
+        let row = operands[self.rows.operand];
+        self.sum.add_up_to_a_part(&row[..count]);
     }
 
     fn is_broken(&self) -> bool {
