@@ -91,49 +91,52 @@ extern crate alloc;
 #[doc(no_inline)]
 pub use burn;
 
-mod checks;
-mod config;
-mod distance;
-mod error;
-mod kernels;
+mod engine;
 mod loss;
-mod memory;
-mod module;
-mod reduction;
-mod signs;
+mod losses;
+mod real;
+mod spec;
+pub mod targets;
+mod validate;
 
-pub mod classification;
+#[cfg(test)]
+mod tests;
+
 pub mod guide;
-pub mod ranking;
-pub mod regression;
-pub mod target;
 
 #[doc(inline)]
-pub use checks::{Checks, checks, set_checks};
+pub use targets as target;
+
 #[doc(inline)]
-pub use classification::*;
+pub use crate::engine::memory::{keep_freed_memory, release_memory};
 #[doc(inline)]
-pub use config::partial_config;
+pub use crate::loss::call::{Call, Evaluation};
 #[doc(inline)]
-pub use distance::{cosine_similarity, pairwise_distance};
+pub use crate::loss::{Evaluate, Loss, LossParts, TripleLoss};
 #[doc(inline)]
-pub use error::{Lint, LossError, LossErrorKind};
+pub use crate::losses::classification::{self, *};
 #[doc(inline)]
-pub use loss::{Call, Evaluate, Evaluation, Loss, LossParts, LowerRank, TripleLoss, Unreduced};
+pub use crate::losses::config::partial_config;
 #[doc(inline)]
-pub use memory::{keep_freed_memory, release_memory};
+pub use crate::losses::distance::{cosine_similarity, pairwise_distance};
 #[doc(inline)]
-pub use ranking::*;
+pub use crate::losses::ranking::{self, *};
 #[doc(inline)]
-pub use reduction::Reduction;
+pub use crate::losses::regression::{self, *};
 #[doc(inline)]
-pub use regression::*;
+pub use crate::spec::reduction::Reduction;
+#[doc(inline)]
+pub use crate::targets::rank::{LowerRank, Unreduced};
+#[doc(inline)]
+pub use crate::validate::checks::{Checks, checks, set_checks};
+#[doc(inline)]
+pub use crate::validate::error::{Lint, LossError, LossErrorKind};
 
 /// Everything a model or a training loop needs: the losses, their configurations and their calls.
 pub mod prelude {
-    pub use crate::classification::*;
-    pub use crate::ranking::*;
-    pub use crate::regression::*;
+    pub use crate::losses::classification::*;
+    pub use crate::losses::ranking::*;
+    pub use crate::losses::regression::*;
     pub use crate::{Loss, LossError, LossParts, Reduction, TripleLoss};
 }
 

@@ -16,17 +16,19 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-#[path = "../../../src/reduction.rs"]
-mod reduction;
+#[path = "../../../src/real/mod.rs"]
+pub(crate) mod real;
+#[path = "../../../src/spec/mod.rs"]
+pub(crate) mod spec;
 
-#[path = "../../../src/kernels"]
-mod kernels {
-    pub(crate) mod definition;
-    mod elementary;
+#[path = "../../../src/engine"]
+mod engine {
     /// As the library has it, without tensors.
     pub(crate) mod elementwise {
-        use super::definition::Definition;
         use super::host::kernel::{Defined, Kernel};
+        use crate::spec::elementwise::Definition;
+        use crate::spec::operand::PerClass;
+        use crate::spec::rule::{Rule, UnitRows};
         use std::sync::Arc;
 
         pub(crate) trait Elementwise: Kernel {
@@ -44,49 +46,55 @@ mod kernels {
         ) -> Arc<dyn Elementwise> {
             Arc::new(Defined(definition))
         }
+
+        #[derive(Clone)]
+        pub(crate) struct Pointwise<P> {
+            pub(crate) definition: Arc<dyn Elementwise>,
+            pub(crate) flat: Option<P>,
+            pub(crate) along: Option<PerClass>,
+            pub(crate) rules: Vec<Option<Rule>>,
+            pub(crate) rows: Option<UnitRows>,
+            pub(crate) weights: Option<PerClass>,
+        }
     }
     pub(crate) mod host;
-    pub(crate) mod id;
-    pub(crate) mod margin;
-    pub(crate) mod norm;
     pub(crate) mod ops;
-    pub(crate) mod real;
-    pub(crate) mod rule;
-    pub(crate) mod softmax;
 }
 
 /// Definitions as the losses have them. What they compute makes no difference to memory.
-mod regression {
-    pub(crate) mod definitions {
-        use crate::kernels::definition::Definition;
-        use crate::kernels::real::Real;
+mod losses {
+    pub(crate) mod regression {
+        pub(crate) mod definitions {
+            use crate::real::Real;
+            use crate::spec::elementwise::Definition;
 
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct SquaredError;
+            #[derive(Clone, Copy, Debug)]
+            pub(crate) struct SquaredError;
 
-        impl Definition<2> for SquaredError {
-            #[inline(always)]
-            fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-                let error = x - y;
-                (error.clone() * error.clone(), move || error.times(2.0))
-            }
-        }
-
-        /// One with a third gradient.
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct ScaledError;
-
-        impl Definition<3> for ScaledError {
-            const THIRD: bool = true;
-
-            #[inline(always)]
-            fn at<R: Real>(&self, [x, y, scale]: [R; 3]) -> (R, impl FnOnce() -> R) {
-                ((x - y) * scale.clone(), move || scale)
+            impl Definition<2> for SquaredError {
+                #[inline(always)]
+                fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+                    let error = x - y;
+                    (error.clone() * error.clone(), move || error.times(2.0))
+                }
             }
 
-            #[inline(always)]
-            fn third<R: Real>(&self, [x, y, _]: [R; 3]) -> R {
-                x - y
+            /// One with a third gradient.
+            #[derive(Clone, Copy, Debug)]
+            pub(crate) struct ScaledError;
+
+            impl Definition<3> for ScaledError {
+                const THIRD: bool = true;
+
+                #[inline(always)]
+                fn at<R: Real>(&self, [x, y, scale]: [R; 3]) -> (R, impl FnOnce() -> R) {
+                    ((x - y) * scale.clone(), move || scale)
+                }
+
+                #[inline(always)]
+                fn third<R: Real>(&self, [x, y, _]: [R; 3]) -> R {
+                    x - y
+                }
             }
         }
     }

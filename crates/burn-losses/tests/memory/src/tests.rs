@@ -4,19 +4,19 @@
 //! An output that is compared is read, so the interpreter sees what nobody wrote. Under the address
 //! sanitizer new memory is full of NaN, and what is left of it is not the number that is written in place.
 
-use crate::kernels::elementwise::erase;
-use crate::kernels::host::distance::{Pair, Triplet};
-use crate::kernels::host::memory::{self, Memory};
-use crate::kernels::host::pointwise::Rows;
-use crate::kernels::margin::MultiMargin;
-use crate::kernels::norm::Measure;
-use crate::kernels::ops::{
-    Along, ClassTarget, Classes, MarginTarget, Margins, Pairs, Pointwise, Swept, Wanted, Wish,
-};
-use crate::kernels::rule::Rule;
+use crate::engine::elementwise::{Pointwise, erase};
+use crate::engine::host::memory::{self, Memory};
+use crate::engine::ops::Swept;
+use crate::losses::regression::definitions::{ScaledError, SquaredError};
 use crate::plain::{Numbers, Plain};
-use crate::reduction::Reduction;
-use crate::regression::definitions::{ScaledError, SquaredError};
+use crate::spec::classes::{ClassTarget, Classes};
+use crate::spec::margin::{MarginTarget, Margins, MultiMargin};
+use crate::spec::norm::Measure;
+use crate::spec::operand::PerClass;
+use crate::spec::pairs::{Pair, Pairs, Triplet};
+use crate::spec::reduction::Reduction;
+use crate::spec::request::{Wanted, Wish};
+use crate::spec::rule::{Rule, UnitRows};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, bf16, f16};
 
@@ -213,7 +213,7 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
     let count = shape.iter().product();
     let inputs = [1, 2, 3].map(|seed| floats(dtype, shape, seed));
     let [x, y, _] = inputs.clone();
-    let numbers = || Along {
+    let numbers = || PerClass {
         numbers: vec![0.5, 0.0, 2.0],
         inner: 5,
     };
@@ -321,7 +321,7 @@ fn rows_that_must_sum_to_one() {
                     flat: Some(probs.clone()),
                     along: None,
                     rules: vec![None, Some(Rule::between(0.0, 1.0))],
-                    rows: Some(Rows {
+                    rows: Some(UnitRows {
                         operand: 1,
                         length,
                         inner,

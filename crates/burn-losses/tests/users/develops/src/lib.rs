@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use std::hint::black_box;
 use std::time::Instant;
 
+#[allow(dead_code)] // The benchmark uses the rest.
 #[path = "../../../../../../benches/src/cases.rs"]
 pub mod cases;
 

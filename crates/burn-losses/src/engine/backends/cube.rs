@@ -1,0 +1,276 @@
+//! The GPUs: their operations are queued, and run when Burn's fusion gets to them.
+
+use crate::engine::cube::launch::{Outline, outline, scaled};
+use crate::engine::cube::{launch, of_classes, of_elements, of_pairs, of_triplets};
+use crate::engine::elementwise::Pointwise;
+use crate::engine::ops::{AnyTensor, LossOps, Swept};
+use crate::spec::classes::Classes;
+use crate::spec::margin::Margins;
+use crate::spec::pairs::{Pairs, Triplet};
+use crate::spec::request::Wish;
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::Cube;
+use burn::backend::fusion::FusionTensor;
+use burn::backend::fusion::client::GlobalFusionClient;
+use burn::backend::fusion::custom::{
+    CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr,
+};
+use burn::backend::tensor::FloatTensor;
+use burn_cubecl::CubeBackend;
+use burn_cubecl::fusion::{CubeFusionHandle, FusionCubeRuntime};
+use burn_cubecl::tensor::CubeTensor;
+
+type Lazy = FusionTensor<FusionCubeRuntime>;
+
+/// A tensor of any kind, as an input of an operation to come.
+enum Input {
+    Float(TensorIr),
+    Int(TensorIr),
+    Bool(TensorIr),
+}
+
+/// The tensors that an operation reads. What refers to them are their places in here.
+#[derive(Default)]
+struct Inputs {
+    tensors: Vec<Input>,
+}
+
+impl Inputs {
+    fn float(&mut self, tensor: Lazy) -> usize {
+        self.tensors.push(Input::Float(tensor.into_ir()));
+        self.tensors.len() - 1
+    }
+
+    fn any(&mut self, tensor: AnyTensor<Cube>) -> usize {
+        self.tensors.push(match tensor {
+            AnyTensor::Float(tensor) => Input::Float(tensor.into_ir()),
+            AnyTensor::Int(tensor) => Input::Int(tensor.into_ir()),
+            AnyTensor::Bool(tensor) => Input::Bool(tensor.into_ir()),
+        });
+        self.tensors.len() - 1
+    }
+}
+
+/// Queues an operation: `run` is given the tensors it reads and gives those that `outlines` describe.
+fn queue(
+    client: &GlobalFusionClient<FusionCubeRuntime>,
+    name: &str,
+    inputs: Inputs,
+    outlines: Vec<Outline>,
+    run: impl Fn(Vec<CubeTensor>) -> Vec<CubeTensor> + Send + Sync + 'static,
+) -> vec::IntoIter<Lazy> {
+    let irs = inputs.tensors.iter().map(|input| match input {
+        Input::Float(ir) | Input::Int(ir) | Input::Bool(ir) => ir.clone(),
+    });
+    let irs = irs.collect();
+    let outputs: Vec<TensorIr> = outlines
+        .into_iter()
+        .map(|outline| TensorIr::uninit(client.create_empty_handle(), outline.shape, outline.dtype))
+        .collect();
+    let ids: Vec<_> = outputs.iter().map(|output| output.id).collect();
+    let operation = OperationFn(move |handles: &mut HandleContainer<CubeFusionHandle>| {
+        let tensors = inputs.tensors.iter().map(|input| match input {
+            Input::Float(ir) => handles.get_float_tensor::<CubeBackend>(ir),
+            Input::Int(ir) => handles.get_int_tensor::<CubeBackend>(ir),
+            Input::Bool(ir) => handles.get_bool_tensor::<CubeBackend>(ir),
+        });
+        let tensors = tensors.collect();
+        for (id, tensor) in ids.iter().zip(run(tensors)) {
+            handles.register_float_tensor::<CubeBackend>(id, tensor);
+        }
+        Ok(())
+    });
+    let description = CustomOpIr {
+        id: name.into(),
+        inputs: irs,
+        outputs,
+        scalars: Vec::new(),
+    };
+    let description = OperationIr::Custom(description);
+    client
+        .register(StreamId::current(), description, operation)
+        .into_iter()
+}
+
+/// Queues a sweep: `run` is given the call, which refers to the tensors after the inputs by their places,
+/// these tensors, and the inputs.
+fn sweep<C: Clone + Send + Sync + 'static, const N: usize>(
+    name: &str,
+    call: impl FnOnce(&mut Inputs) -> C,
+    run: impl Fn(C, Read<N>, Wish<CubeTensor>) -> Swept<CubeTensor, N> + Send + Sync + 'static,
+    inputs: [Lazy; N],
+    count: usize,
+    wish: Wish<Lazy>,
+    gradients: [bool; N],
+) -> Swept<Lazy, N> {
+    let client = inputs[0].client.clone();
+    let outlines = inputs.each_ref().map(|input| Outline {
+        shape: input.shape.clone(),
+        dtype: input.dtype,
+    });
+    let outline = outline(outlines, count, &wish, gradients);
+    let mut places = Inputs::default();
+    for input in inputs {
+        places.float(input);
+    }
+    let call = call(&mut places);
+    let wish = wish.map(|tensor| places.float(tensor));
+    let mut outlines = Vec::new();
+    let outputs = outline.map(|outline| outlines.push(outline));
+    let mut tensors = queue(&client, name, places, outlines, move |tensors| {
+        let mut tensors = tensors.into_iter();
+        let read = Read {
+            inputs: core::array::from_fn(|_| tensors.next().expect("the inputs come first")),
+            rest: tensors.collect(),
+            gradients,
+        };
+        let wish = wish.clone().map(|at| read.at(at));
+        let mut swept = Vec::new();
+        run(call.clone(), read, wish).map(|tensor| swept.push(tensor));
+        swept
+    });
+    outputs.map(|()| {
+        let tensor = tensors.next();
+        tensor.expect("as many tensors come out as were described")
+    })
+}
+
+/// What a sweep reads.
+struct Read<const N: usize> {
+    inputs: [CubeTensor; N],
+    rest: Vec<CubeTensor>,
+    /// Which of the inputs' gradients are wanted.
+    gradients: [bool; N],
+}
+
+impl<const N: usize> Read<N> {
+    fn at(&self, place: usize) -> CubeTensor {
+        self.rest[place - N].clone()
+    }
+}
+
+impl LossOps for Cube {
+    fn pointwise<const N: usize>(
+        call: Pointwise<AnyTensor<Self>>,
+        inputs: [FloatTensor<Self>; N],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<Self>, N> {
+        let count = inputs[0].shape.num_elements();
+        sweep(
+            "burn_losses_elements",
+            |places| call.map(|tensor| places.any(tensor)),
+            |call, read, wish| {
+                let call = call.map(|at| read.at(at));
+                launch::elements::elements(of_elements(call, read.inputs), wish, read.gradients)
+            },
+            inputs,
+            count,
+            wish,
+            gradients,
+        )
+    }
+
+    fn classes(
+        call: Classes<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        wish: Wish<FloatTensor<Self>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<Self>, 1> {
+        let axis = call.axis;
+        let count = input.shape.num_elements() / input.shape[axis];
+        sweep(
+            "burn_losses_classes",
+            |places| call.map(|tensor| places.any(tensor)),
+            |call, read, wish| {
+                let call = call.map(|at| read.at(at));
+                let [input] = read.inputs;
+                launch::rows::rows(of_classes(call, input), wish, read.gradients)
+            },
+            [input],
+            count,
+            wish,
+            [gradient],
+        )
+    }
+
+    fn triplet(
+        triplet: Triplet,
+        inputs: [FloatTensor<Self>; 3],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<Self>, 3> {
+        let count = count_of_rows(&inputs[0]);
+        sweep(
+            "burn_losses_triplets",
+            |_| triplet,
+            |triplet, read, wish| {
+                launch::rows::rows(of_triplets(triplet, read.inputs), wish, read.gradients)
+            },
+            inputs,
+            count,
+            wish,
+            gradients,
+        )
+    }
+
+    fn pairs(
+        call: Pairs<AnyTensor<Self>>,
+        inputs: [FloatTensor<Self>; 2],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<Self>, 2> {
+        let count = count_of_rows(&inputs[0]);
+        sweep(
+            "burn_losses_pairs",
+            |places| call.map(|tensor| places.any(tensor)),
+            |call, read, wish| {
+                let call = call.map(|at| read.at(at));
+                launch::rows::rows(of_pairs(call, read.inputs), wish, read.gradients)
+            },
+            inputs,
+            count,
+            wish,
+            gradients,
+        )
+    }
+
+    fn margins(
+        _: Margins<AnyTensor<Self>>,
+        _: FloatTensor<Self>,
+        _: Wish<FloatTensor<Self>>,
+        _: bool,
+    ) -> Swept<FloatTensor<Self>, 1> {
+        unreachable!("this takes the portable form on a GPU")
+    }
+
+    fn scaled(gradient: FloatTensor<Self>, upstream: &FloatTensor<Self>) -> FloatTensor<Self> {
+        let client = gradient.client.clone();
+        let outline = Outline {
+            shape: gradient.shape.clone(),
+            dtype: gradient.dtype,
+        };
+        let mut places = Inputs::default();
+        places.float(gradient);
+        places.float(upstream.clone());
+        let mut outputs = queue(
+            &client,
+            "burn_losses_scale",
+            places,
+            vec![outline],
+            |tensors| {
+                let Ok([gradient, upstream]) = <[_; 2]>::try_from(tensors) else {
+                    unreachable!("two tensors are read")
+                };
+                vec![scaled(gradient, upstream)]
+            },
+        );
+        outputs.next().expect("one tensor was described")
+    }
+}
+
+fn count_of_rows(input: &Lazy) -> usize {
+    let shape = &input.shape;
+    shape.num_elements() / shape[shape.num_dims() - 1]
+}

@@ -1,0 +1,197 @@
+//! Over elements.
+
+use super::rows::Rows;
+use super::{
+    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
+    number, outline, samples, total, vector, weight,
+};
+use crate::engine::cube::distribution::Distribution;
+use crate::engine::cube::elements::{
+    AlongLaunch, ExtentLaunch, OfElement, OfRowsLaunch, Plan, elements_kernel,
+};
+use crate::engine::cube::named::Named;
+use crate::engine::cube::samples::Samples;
+use crate::engine::cube::sums::UNITS;
+use crate::engine::cube::traced::SpecialLaunch;
+use crate::engine::ops::Swept;
+use crate::spec::operand::PerClass;
+use crate::spec::request::{Wanted, Wish};
+use crate::spec::rule::UnitRows;
+use alloc::vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Shape};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::CubeDim;
+
+/// How many vectors a thread goes through, at most.
+const OF_UNIT: usize = 16;
+
+/// How many workgroups there are to be before a thread goes through more than one vector: some for
+/// each processor, as far as it is known how many there are.
+fn enough_groups(place: &Place) -> usize {
+    let hardware = &place.client.properties().hardware;
+    hardware
+        .num_streaming_multiprocessors
+        .map_or(256, |count| 16 * count as usize)
+}
+
+/// Says of each row of a target, 0 or NaN, whether it is a distribution.
+fn distributions(
+    target: &CubeTensor,
+    (rows, distribution): (UnitRows, Distribution),
+) -> CubeTensor {
+    let outer = target.shape().num_elements() / (rows.length * rows.inner);
+    let input = CubeTensor::new_contiguous(
+        target.client.clone(),
+        target.device.clone(),
+        Shape::new([outer, rows.length, rows.inner]),
+        target.handle.clone(),
+        target.dtype,
+    );
+    let call = Rows {
+        of_row: Named::of_row(distribution),
+        inputs: [input],
+        axis: 1,
+        ids: None,
+        probs: None,
+        weights: None,
+        all_weights: false,
+        signs: None,
+    };
+    let wish = Wish {
+        wanted: Wanted::Each,
+        samples: None,
+        batch: 1,
+        terms: 1,
+    };
+    super::rows::rows(call, wish, [false]).value
+}
+
+/// What is computed of each element, and of what.
+pub(crate) struct Elements<const N: usize> {
+    pub(crate) of_element: Named<dyn OfElement>,
+    pub(crate) inputs: [CubeTensor; N],
+    /// The operands after the inputs: a tensor, then numbers along an axis.
+    pub(crate) flat: Option<CubeTensor>,
+    pub(crate) along: Option<PerClass>,
+    /// The weights of the classes.
+    pub(crate) weights: Option<PerClass>,
+    /// What the rows of the tensor after the inputs must be.
+    pub(crate) distribution: Option<(UnitRows, Distribution)>,
+}
+
+fn along(place: &Place, along: Option<PerClass>) -> Option<AlongLaunch> {
+    let PerClass { numbers, inner } = along?;
+    let tensor = place.upload(&numbers);
+    Some(AlongLaunch::new(
+        tensor.into_buffer_arg(),
+        // A single number is the same everywhere.
+        if numbers.len() == 1 { 1 } else { inner },
+        numbers.len(),
+    ))
+}
+
+/// Launches the kernel over elements.
+pub(crate) fn elements<const N: usize>(
+    call: Elements<N>,
+    wish: Wish<CubeTensor>,
+    wanted: [bool; N],
+) -> Swept<CubeTensor, N> {
+    let place = Place::from(&call.inputs[0]);
+    let count = call.inputs[0].shape().num_elements();
+    let outlines = call.inputs.each_ref().map(Outline::of);
+    let outline = outline(outlines, count, &wish, wanted);
+    let inputs = in_common_type(call.inputs).map(into_contiguous);
+    let dtype = inputs[0].dtype;
+    let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());
+    let flat = call.flat.map(number);
+    let samples = samples(&wish);
+    let plan = Samples {
+        ignored: vec![],
+        range: (0, 0),
+        held: false,
+    };
+    let counted = Counted {
+        ids: None,
+        weights: None,
+        samples: samples.as_ref(),
+        plan: &plan,
+        count,
+        classes: 1,
+    };
+    let weight = weight(&place, &counted, &wish);
+    let factors = Factors::new(&wish, count, &weight);
+    let part = call.of_element.part();
+
+    // Numbers along an axis are looked up one by one.
+    let varies =
+        |along: &Option<PerClass>| along.as_ref().is_some_and(|along| along.numbers.len() > 1);
+    // The components of a vector are of one row.
+    let whole = call.distribution.as_ref().map(|(rows, _)| *rows);
+    let whole = whole.map_or(count, |rows| if rows.inner == 1 { rows.length } else { 1 });
+    let width = match varies(&call.along) || varies(&call.weights) {
+        true => 1,
+        false => vector(&place, dtype, &[count, whole]),
+    };
+    let of_rows = call
+        .distribution
+        .zip(flat.as_ref())
+        .map(|(distribution, target)| {
+            let (length, inner) = (distribution.0.length, distribution.0.inner);
+            let numbers = distributions(target, distribution).into_buffer_arg();
+            OfRowsLaunch::new(numbers, inner, length)
+        });
+    let length = count / width;
+    let of_unit = length / (enough_groups(&place) * UNITS as usize);
+    let of_unit = of_unit.clamp(1, OF_UNIT);
+    let (cubes, groups) = place.groups(length.div_ceil(of_unit * UNITS as usize));
+    let partials = place.numbers(2 * groups);
+    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
+    let targets = Targets::new(&place, &inputs, outline.gradients);
+    let tensors = inputs.iter().chain(&flat).chain(targets.new_tensors());
+    let address = address(tensors);
+    let [of_first, of_second, of_third] = targets.arguments(count);
+    elements_kernel::launch(
+        &place.client,
+        cubes,
+        CubeDim::new_1d(UNITS),
+        address,
+        width,
+        buffer(&inputs[0]),
+        inputs.get(1).map(buffer).into(),
+        inputs.get(2).map(buffer).into(),
+        flat.as_ref().map(buffer).into(),
+        along(&place, call.along).into(),
+        along(&place, call.weights).into(),
+        samples.as_ref().map(buffer).into(),
+        of_rows.into(),
+        weight.shares(&wish).map(buffer).into(),
+        of_first.into(),
+        of_second.into(),
+        of_third.into(),
+        losses.as_ref().map(buffer).into(),
+        buffer(&partials),
+        ExtentLaunch::new(length, of_unit),
+        factors.launch(part, part),
+        SpecialLaunch::given(),
+        Plan {
+            of_element: call.of_element,
+            operands,
+        },
+        [
+            elem(dtype),
+            elem(flat.as_ref().map_or(DType::F32, |tensor| tensor.dtype)),
+            elem(targets.dtype(dtype)),
+        ],
+    );
+    let launched = Launched {
+        gradients: targets.tensors(inputs),
+        losses,
+        partials,
+        groups,
+        factors,
+        weight,
+    };
+    total(&place, launched, &wish)
+}

@@ -1,0 +1,197 @@
+//! Over rows.
+
+use super::{
+    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
+    number, outline, samples, total, vector, weight,
+};
+use crate::engine::cube::named::Named;
+use crate::engine::cube::of_row::OfRow;
+use crate::engine::cube::rows::{LayoutLaunch, Plan, rows_kernel};
+use crate::engine::cube::samples::Samples;
+use crate::engine::cube::sums::UNITS;
+use crate::engine::cube::traced::SpecialLaunch;
+use crate::engine::ops::Swept;
+use crate::real::id::{holds, range};
+use crate::spec::request::{Wanted, Wish};
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::DType;
+use burn_cubecl::kernel::{cast, into_contiguous};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::CubeDim;
+
+/// What is computed over rows, and of what.
+pub(crate) struct Rows<const N: usize> {
+    pub(crate) of_row: Named<dyn OfRow>,
+    pub(crate) inputs: [CubeTensor; N],
+    /// The axis along which the elements of a row lie.
+    pub(crate) axis: usize,
+    /// The class of each row, and the ids that are ignored.
+    pub(crate) ids: Option<(CubeTensor, Vec<i64>)>,
+    /// A probability of each class of each row.
+    pub(crate) probs: Option<CubeTensor>,
+    /// The weights of the classes; whether each element's is used, not only that of the row's own class.
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) all_weights: bool,
+    /// The sign of each row.
+    pub(crate) signs: Option<CubeTensor>,
+}
+
+/// How far the rows along the last axis are apart, if they are evenly spaced.
+fn pitch(tensor: &CubeTensor) -> Option<usize> {
+    let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
+    let rank = shape.num_dims();
+    if rank < 2 || tensor.meta.is_tiled() || strides[rank - 1] != 1 {
+        return None;
+    }
+    let pitch = strides[rank - 2];
+    let even = (0..rank - 2).all(|axis| strides[axis] == strides[axis + 1] * shape[axis + 1]);
+    (even && pitch >= shape[rank - 1]).then_some(pitch)
+}
+
+/// From how many bytes on a row is long.
+const LONG: usize = 32 * 1024;
+
+/// How many threads work on a row of that many vectors and bytes, and on how many rows a workgroup works.
+///
+/// A long row has as many threads as a workgroup may have, where there are many processors: then few
+/// rows are worked on at a time, and the nearest cache that all share still holds them when they are
+/// read again.
+fn division(place: &Place, vectors: usize, bytes: usize) -> (u32, u32) {
+    let hardware = &place.client.properties().hardware;
+    let units = match hardware.num_streaming_multiprocessors {
+        Some(_) if bytes >= LONG => hardware.max_units_per_cube.clamp(UNITS, 1024),
+        _ => UNITS,
+    };
+    let most = 1 << units.ilog2();
+    let threads = (vectors / 4).next_power_of_two().clamp(1, most) as u32;
+    (threads, (UNITS / threads).max(1))
+}
+
+/// Launches the kernel over rows.
+pub(crate) fn rows<const N: usize>(
+    call: Rows<N>,
+    wish: Wish<CubeTensor>,
+    wanted: [bool; N],
+) -> Swept<CubeTensor, N> {
+    let place = Place::from(&call.inputs[0]);
+    let shape = call.inputs[0].shape();
+    let inner: usize = shape.as_slice()[call.axis + 1..].iter().product();
+    let length = shape[call.axis];
+    let count = shape.num_elements() / length;
+    let outlines = call.inputs.each_ref().map(Outline::of);
+    let outline = outline(outlines, count, &wish, wanted);
+
+    // Only the rows of the first may be apart.
+    let along_last = call.axis + 1 == shape.num_dims();
+    let mut pitched = along_last;
+    let inputs = in_common_type(call.inputs).map(|input| {
+        match core::mem::take(&mut pitched) && pitch(&input).is_some() {
+            true => input,
+            false => into_contiguous(input),
+        }
+    });
+    let dtype = inputs[0].dtype;
+    let first_pitch = match along_last {
+        true => pitch(&inputs[0]).unwrap_or(length),
+        false => length,
+    };
+    let probs = call.probs.map(number);
+    let (ids, ignored) = match call.ids {
+        Some((ids, ignored)) => (Some(into_contiguous(ids)), ignored),
+        None => (None, vec![]),
+    };
+    let signs = call
+        .signs
+        .map(|signs| into_contiguous(cast(signs, DType::F32)));
+    let samples = samples(&wish);
+    let weights = call.weights.map(|weights| place.upload(&weights));
+    let range = ids.as_ref().map_or((0, 0), |ids| range(ids.dtype));
+    let plan = Samples {
+        ignored,
+        range,
+        held: holds(range, length as i64 - 1),
+    };
+    let counted = Counted {
+        ids: ids.as_ref(),
+        weights: weights.as_ref(),
+        samples: samples.as_ref(),
+        plan: &plan,
+        count,
+        classes: length,
+    };
+    let weight = weight(&place, &counted, &wish);
+    let factors = Factors::new(&wish, count, &weight);
+    let part = call.of_row.part();
+
+    let targets = Targets::new(&place, &inputs, outline.gradients);
+    let gradient_pitch = match targets.is_in_place(0) {
+        true => first_pitch,
+        false => length,
+    };
+    let width = match inner {
+        1 => vector(&place, dtype, &[length, first_pitch, gradient_pitch]),
+        _ => 1,
+    };
+    let (threads, of_group) = division(&place, length / width, length * dtype.size());
+    let (cubes, groups) = place.groups(count.div_ceil(of_group as usize));
+    let partials = place.numbers(2 * groups);
+    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
+    let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
+    let address = address(tensors);
+    let [of_first, of_second, of_third] = targets.arguments(count * length);
+    rows_kernel::launch(
+        &place.client,
+        cubes,
+        CubeDim::new_1d(threads * of_group),
+        address,
+        width,
+        buffer(&inputs[0]),
+        inputs.get(1).map(buffer).into(),
+        inputs.get(2).map(buffer).into(),
+        probs.as_ref().map(buffer).into(),
+        weights.as_ref().map(buffer).into(),
+        ids.as_ref().map(buffer).into(),
+        signs.as_ref().map(buffer).into(),
+        samples.as_ref().map(buffer).into(),
+        weight.shares(&wish).map(buffer).into(),
+        of_first.into(),
+        of_second.into(),
+        of_third.into(),
+        losses.as_ref().map(buffer).into(),
+        buffer(&partials),
+        LayoutLaunch::new(
+            count,
+            length / width,
+            inner,
+            first_pitch / width,
+            gradient_pitch / width,
+        ),
+        factors.launch(part, 1.0),
+        SpecialLaunch::of_rows(length),
+        Plan {
+            of_row: call.of_row,
+            threads,
+            rows: of_group,
+            adjacent: inner == 1,
+            weights: call.all_weights && weights.is_some(),
+            samples: plan,
+        },
+        [
+            elem(dtype),
+            elem(probs.as_ref().map_or(DType::F32, |probs| probs.dtype)),
+            elem(ids.as_ref().map_or(DType::I32, |ids| ids.dtype)),
+            elem(targets.dtype(dtype)),
+        ],
+    );
+    let launched = Launched {
+        gradients: targets.tensors(inputs),
+        losses,
+        partials,
+        groups,
+        factors,
+        weight,
+    };
+    total(&place, launched, &wish)
+}

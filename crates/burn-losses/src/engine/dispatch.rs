@@ -1,0 +1,416 @@
+//! Calls the sweep of a backend that has one, and records its gradient: the one derivative, for all
+//! losses on all such backends.
+
+use super::any_rank::{AnyRank, in_context_of};
+use super::elementwise::Pointwise;
+use super::ops::{AnyTensor, Invalid, LossOps, Swept};
+use super::values::Flat;
+use crate::engine::tape::record::scale_gradient;
+use crate::engine::tape::slope::Of;
+use crate::spec::classes::Classes;
+use crate::spec::margin::Margins;
+use crate::spec::pairs::{Pair, Pairs, Triplet};
+use crate::spec::request::Wish;
+use alloc::vec::Vec;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::{
+    BalancedCheckpointing, CheckpointStrategy, NoCheckpointing,
+};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, BackendTypes, DispatchDevice, DispatchKindConversion, DispatchTensor,
+    GradientCheckpointingStrategy, TensorMetadata,
+};
+use burn::tensor::{DType, Device, Shape, Tensor};
+
+/// What a sweep gave.
+pub(crate) struct Outcome {
+    /// As in [`Swept`], and in the graph.
+    pub(crate) value: Tensor<1>,
+    pub(crate) weight: Option<Tensor<1>>,
+    invalid: Invalid<Tensor<1>>,
+}
+
+impl Outcome {
+    /// Whether a value broke a rule. On an accelerator this waits.
+    pub(crate) fn invalid(&self) -> bool {
+        match &self.invalid {
+            Invalid::Known(invalid) => *invalid,
+            Invalid::OnDevice(rows) => rows.clone().into_scalar::<f32>() > 0.0,
+        }
+    }
+
+    fn new<B: LossOps, const N: usize>(
+        value: Tensor<1>,
+        weight: Option<FloatTensor<B>>,
+        invalid: Invalid<FloatTensor<B>>,
+    ) -> Self
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        Self {
+            value,
+            weight: weight.map(Tensor::from_primitive::<B>),
+            invalid: match invalid {
+                Invalid::Known(invalid) => Invalid::Known(invalid),
+                Invalid::OnDevice(rows) => Invalid::OnDevice(Tensor::from_primitive::<B>(rows)),
+            },
+        }
+    }
+}
+
+/// What a sweep goes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Each element by itself.
+    Elements,
+    /// Rows: of classes, or of vectors.
+    Rows,
+    /// The margins between the classes of a row.
+    Margins,
+}
+
+/// A sweep that is to be run, on whichever backend.
+pub(crate) trait Sweep<const N: usize> {
+    /// Whose gradient it gives.
+    fn of(&self) -> Of {
+        Of::Loss
+    }
+
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; N],
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<B>, N>
+    where
+        DispatchTensor: DispatchKindConversion<B>;
+}
+
+/// Whether a device's backend has sweeps of that family over numbers of that type, which read and write so
+/// many tensors at most.
+#[allow(unused_variables)] // Only a GPU has limits.
+pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: usize) -> bool {
+    #[cfg(test)]
+    if crate::tests::portable_is_forced() {
+        return false;
+    }
+    match device.clone().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => super::host::is_fast(),
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => super::host::is_fast(),
+        // Its kernels compute in `f32`.
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(cube) => {
+            // CubeCL's runtime on a CPU has none of a GPU's many threads.
+            let is_gpu = !super::device::is_cpu(device);
+            is_gpu
+                && family != Family::Margins
+                && dtype != DType::F64
+                && (tensors <= ALWAYS_BOUND || tensors <= most_bound(cube))
+        }
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => false,
+    }
+}
+
+/// How many tensors any GPU lets a kernel have: WebGPU promises eight, of which CubeCL keeps one.
+#[cfg(feature = "cube")]
+const ALWAYS_BOUND: usize = 7;
+
+/// How many tensors a GPU lets a kernel have.
+#[cfg(feature = "cube")]
+fn most_bound(device: &burn_cubecl::CubeDevice) -> usize {
+    #[cfg(test)]
+    if let Some(most) = crate::tests::most_bound() {
+        return most;
+    }
+    device.client().properties().hardware.max_bindings as usize
+}
+
+/// How many tensors a sweep reads and writes at most: its inputs, a gradient for each that is tracked, what
+/// becomes of the losses, and what there is `besides`.
+pub(crate) fn tensors(inputs: &[AnyRank], besides: Besides) -> usize {
+    let Besides {
+        operands,
+        weighted,
+        counted,
+    } = besides;
+    let tracked = inputs.iter().filter(|input| input.is_tracked()).count();
+    inputs.len() + tracked + 1 + operands + usize::from(weighted) + usize::from(weighted || counted)
+}
+
+/// What a sweep reads besides its inputs.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Besides {
+    /// Targets, and numbers of classes or rows.
+    pub(crate) operands: usize,
+    /// A weight for each sample.
+    pub(crate) weighted: bool,
+    /// The sum of what the samples count must be found out for another reason.
+    pub(crate) counted: bool,
+}
+
+/// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
+/// full; it has length 1 on each axis they are summed over.
+pub(crate) fn run<const N: usize>(
+    inputs: [AnyRank; N],
+    sweep: impl Sweep<N>,
+    kept: Shape,
+) -> Outcome {
+    match inputs[0].device().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => on::<burn::backend::Flex, N>(inputs, sweep, kept),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
+        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, N>(inputs, sweep, kept),
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => on::<burn::backend::Cube, N>(inputs, sweep, kept),
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => unreachable!("the backend was asked whether it has sweeps"),
+    }
+}
+
+fn on<B: LossOps, const N: usize>(
+    inputs: [AnyRank; N],
+    sweep: impl Sweep<N>,
+    kept: Shape,
+) -> Outcome
+where
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+{
+    let device = inputs[0].device();
+    let Some(tracked) = inputs.iter().find(|input| input.is_tracked()) else {
+        let inputs = inputs.map(|input| input.inner().primitive::<B>());
+        let swept = sweep.on::<B>(inputs, [false; N]);
+        let value = in_context_of(Tensor::from_primitive::<B>(swept.value), &device);
+        return Outcome::new::<B, N>(value, swept.weight, swept.invalid);
+    };
+    let context = tracked.device();
+    match context.gradient_checkpointing_strategy() {
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            record::<B, BalancedCheckpointing, N>(inputs, sweep, kept, &context)
+        }
+        _ => record::<B, NoCheckpointing, N>(inputs, sweep, kept, &context),
+    }
+}
+
+fn record<B: LossOps, C: CheckpointStrategy, const N: usize>(
+    inputs: [AnyRank; N],
+    sweep: impl Sweep<N>,
+    kept: Shape,
+    context: &Device,
+) -> Outcome
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    let gradients = inputs.each_ref().map(AnyRank::is_tracked);
+    let dtypes = inputs.each_ref().map(AnyRank::dtype);
+    // The tensors are moved, so that nobody shares them who does not need to.
+    let mut guards = Vec::with_capacity(N);
+    let inputs = inputs.map(|input| {
+        let input = match input.is_tracked() {
+            true => input,
+            false => input.inner().in_context_of(context),
+        };
+        let (input, guard) = input.primitive::<Autodiff<B, C>>().into_parts();
+        guards.push(guard);
+        input
+    });
+    let Ok(guards) = <[_; N]>::try_from(guards) else {
+        unreachable!("a guard for each input")
+    };
+    let of = sweep.of();
+    let swept = sweep.on::<B>(inputs, gradients);
+    let state = Scale::<B, N> {
+        gradients: swept.gradients,
+        kept,
+        of,
+        dtypes,
+    };
+    let value = match Recorded.prepare::<C>(guards).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, swept.value),
+        OpsKind::UnTracked(prep) => prep.finish(swept.value),
+    };
+    let value = Tensor::from_primitive::<Autodiff<B, C>>(value);
+    Outcome::new::<B, N>(value, swept.weight, swept.invalid)
+}
+
+#[derive(Debug)]
+struct Recorded;
+
+#[derive(Clone, Debug)]
+struct Scale<B: BackendTypes, const N: usize> {
+    gradients: [Option<FloatTensor<B>>; N],
+    kept: Shape,
+    of: Of,
+    /// The float types of the inputs, which may be narrower than that of their gradients.
+    dtypes: [DType; N],
+}
+
+impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
+    type State = Scale<B, N>;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let upstream = grads.consume::<B>(&ops.node);
+        let scale = ops.state;
+        let inputs = ops
+            .parents
+            .into_iter()
+            .zip(scale.gradients)
+            .zip(scale.dtypes);
+        // Where it is a single number, and there is no change of type, the gradient is only scaled, and not
+        // even that where the number is 1.
+        let number = scale.of == Of::Loss && upstream.shape().num_elements() == 1;
+        for ((input, gradient), dtype) in inputs {
+            let (Some(input), Some(gradient)) = (input, gradient) else {
+                continue;
+            };
+            let gradient = match number && gradient.dtype() == dtype {
+                true => B::scaled(gradient, &upstream),
+                false => {
+                    let (upstream, kept) = (upstream.clone(), scale.kept.clone());
+                    scale_gradient::<B>(gradient, upstream, kept, scale.of, dtype)
+                }
+            };
+            grads.register::<B>(input.id, gradient);
+        }
+    }
+}
+
+/// The sweep of a loss that acts on each element alone.
+pub(crate) struct PointwiseSweep {
+    pub(crate) call: Pointwise<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl<const N: usize> Sweep<N> for PointwiseSweep {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; N],
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<B>, N>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::pointwise(self.call.map(any::<B>), inputs, wish, gradients)
+    }
+}
+
+/// The sweep of a loss over classes.
+pub(crate) struct ClassSweep {
+    pub(crate) call: Classes<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<1> for ClassSweep {
+    fn on<B: LossOps>(
+        self,
+        [input]: [FloatTensor<B>; 1],
+        [gradient]: [bool; 1],
+    ) -> Swept<FloatTensor<B>, 1>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::classes(self.call.map(any::<B>), input, wish, gradient)
+    }
+}
+
+/// The sweep of the triplet margin.
+pub(crate) struct TripletSweep {
+    pub(crate) triplet: Triplet,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<3> for TripletSweep {
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; 3],
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<B>, 3>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::triplet(self.triplet, inputs, wish, gradients)
+    }
+}
+
+/// The sweep of pairs of rows.
+pub(crate) struct PairSweep {
+    pub(crate) call: Pairs<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<2> for PairSweep {
+    fn of(&self) -> Of {
+        match self.call.pair {
+            Pair::Norm { .. } | Pair::Cosine { .. } => Of::Function,
+            Pair::Embedding { .. } => Of::Loss,
+        }
+    }
+
+    fn on<B: LossOps>(
+        self,
+        inputs: [FloatTensor<B>; 2],
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<B>, 2>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::pairs(self.call.map(any::<B>), inputs, wish, gradients)
+    }
+}
+
+/// The sweep of a loss over margins between classes.
+pub(crate) struct MarginSweep {
+    pub(crate) call: Margins<Flat>,
+    pub(crate) wish: Wish<Flat>,
+}
+
+impl Sweep<1> for MarginSweep {
+    fn on<B: LossOps>(
+        self,
+        [input]: [FloatTensor<B>; 1],
+        [gradient]: [bool; 1],
+    ) -> Swept<FloatTensor<B>, 1>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        let wish = self.wish.map(floats::<B>);
+        B::margins(self.call.map(any::<B>), input, wish, gradient)
+    }
+}
+
+fn any<B: LossOps>(tensor: Flat) -> AnyTensor<B>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    const ON_ITS_DEVICE: &str = "a target is of the backend its device names";
+    match tensor {
+        Flat::Float(tensor) => {
+            AnyTensor::Float(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
+        }
+        Flat::Int(tensor) => AnyTensor::Int(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
+        Flat::Bool(tensor) => {
+            AnyTensor::Bool(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
+        }
+    }
+}
+
+fn floats<B: LossOps>(tensor: Flat) -> FloatTensor<B>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    match any::<B>(tensor) {
+        AnyTensor::Float(tensor) => tensor,
+        _ => unreachable!("weights are floats"),
+    }
+}

@@ -1,0 +1,100 @@
+//! A definition without its type: what runs it is compiled for it here, and chosen when it is called.
+
+#[cfg(feature = "cube")]
+use super::cube::elements::{OfElement, defined};
+#[cfg(feature = "cube")]
+use super::cube::named::Named;
+use crate::engine::host::kernel::{Defined, Kernel};
+use crate::engine::portable::elementwise::{Terms, weighted};
+use crate::spec::elementwise::Definition;
+use crate::spec::operand::PerClass;
+use crate::spec::rule::{Rule, UnitRows};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::tensor::Tensor;
+use core::fmt::Debug;
+
+/// Any [`Definition`].
+pub(crate) trait Elementwise: Kernel + Debug {
+    fn kernel(&self) -> &dyn Kernel;
+
+    /// The terms of tensors, times the weights of their classes, and their derivatives with respect to so
+    /// many operands.
+    fn on_tensors(
+        &self,
+        operands: &[Tensor<3>],
+        weights: Option<Tensor<3>>,
+        derivatives: usize,
+    ) -> Terms;
+
+    /// What a GPU computes, given what must hold for the operands, how many of them have a gradient, and how
+    /// large that may be.
+    #[cfg(feature = "cube")]
+    fn on_gpu(&self, rules: Vec<Option<Rule>>, inputs: usize, limit: f64) -> Named<dyn OfElement>;
+}
+
+/// The definition without its type.
+pub(crate) fn erase<D: Definition<K>, const K: usize>(definition: D) -> Arc<dyn Elementwise> {
+    Arc::new(Defined(definition))
+}
+
+impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
+    fn kernel(&self) -> &dyn Kernel {
+        self
+    }
+
+    fn on_tensors(
+        &self,
+        operands: &[Tensor<3>],
+        weights: Option<Tensor<3>>,
+        derivatives: usize,
+    ) -> Terms {
+        let operands: [Tensor<3>; K] = core::array::from_fn(|at| operands[at].clone());
+        let (value, slope) = self.0.at(operands.clone());
+        let weigh = |term| weighted(term, weights.clone());
+        let value = weigh(value);
+        let mut slopes = Vec::new();
+        if derivatives > 0 {
+            slopes.push(weigh(slope()));
+        }
+        if derivatives > 1 {
+            slopes.push(-slopes[0].clone());
+        }
+        if derivatives > 2 {
+            slopes.push(weigh(self.0.third(operands)));
+        }
+        Terms { value, slopes }
+    }
+
+    #[cfg(feature = "cube")]
+    fn on_gpu(&self, rules: Vec<Option<Rule>>, inputs: usize, limit: f64) -> Named<dyn OfElement> {
+        defined::<D, K>(self.0, rules, inputs, limit)
+    }
+}
+
+/// A loss that acts on each element alone.
+#[derive(Clone)]
+pub(crate) struct Pointwise<P> {
+    pub(crate) definition: Arc<dyn Elementwise>,
+    /// The operands after the inputs, in this order: a number for each element, and numbers along an axis.
+    pub(crate) flat: Option<P>,
+    pub(crate) along: Option<PerClass>,
+    /// What must hold for each element of an operand.
+    pub(crate) rules: Vec<Option<Rule>>,
+    pub(crate) rows: Option<UnitRows>,
+    /// The weights of the classes.
+    pub(crate) weights: Option<PerClass>,
+}
+
+impl<P> Pointwise<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pointwise<Q> {
+        Pointwise {
+            definition: self.definition,
+            flat: self.flat.map(map),
+            along: self.along,
+            rules: self.rules,
+            rows: self.rows,
+            weights: self.weights,
+        }
+    }
+}

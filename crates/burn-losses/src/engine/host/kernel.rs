@@ -1,0 +1,339 @@
+//! The loops over a definition, without its type: they are compiled for it here.
+
+use super::vectors::{Loop, Vectors};
+use super::{Float, Lanes, Output, PART, scale_each};
+use crate::spec::elementwise::Definition;
+use crate::spec::rule::{Rule, UnitRows};
+
+/// A definition of `K` operands, as a [`Kernel`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defined<D, const K: usize>(pub(crate) D);
+
+/// What is computed of each element.
+pub(crate) trait Kernel: Send + Sync + 'static {
+    /// What share of the loss and of its derivatives is given.
+    fn part(&self) -> f64;
+
+    /// Whether there is a derivative with respect to the third operand.
+    fn has_third(&self) -> bool;
+
+    /// The sum of the losses of all elements, and their gradients, in one pass.
+    fn sum(
+        &self,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        must: Must,
+        gradient: Option<Gradient<f32>>,
+    ) -> Sum;
+
+    /// Each loss, and its derivatives.
+    fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>);
+
+    /// As [`each_f32`](Self::each_f32).
+    fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>);
+}
+
+/// What must hold for the operands.
+#[derive(Clone, Copy)]
+pub(crate) struct Must<'a> {
+    /// For each element.
+    pub(crate) rules: &'a [Option<Rule>],
+    /// For the sums of rows of adjacent numbers, of which there are whole ones.
+    pub(crate) rows: Option<UnitRows>,
+}
+
+/// Where gradients go, and what the derivatives are multiplied by to be gradients.
+pub(crate) struct Gradient<'a, 'b, F> {
+    /// Those of the first operand.
+    pub(crate) output: &'a mut Output<'b, F>,
+    /// Those of the third, if it has one and it is wanted.
+    pub(crate) thirds: Option<&'a mut [F]>,
+    pub(crate) scale: F,
+}
+
+/// What was made of some elements.
+pub(crate) struct Sum {
+    pub(crate) losses: f64,
+    /// A gradient was beyond what `f32` holds.
+    pub(crate) beyond: bool,
+    /// What must hold does not.
+    pub(crate) broken: bool,
+}
+
+/// Where losses and their derivatives go.
+pub(crate) struct Terms<'a, F> {
+    pub(crate) losses: &'a mut [F],
+    /// The derivatives with respect to the first operand, if they are wanted.
+    pub(crate) slopes: Option<&'a mut [F]>,
+    /// Those with respect to the third.
+    pub(crate) thirds: Option<&'a mut [F]>,
+}
+
+impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
+    fn part(&self) -> f64 {
+        D::PART
+    }
+
+    fn has_third(&self) -> bool {
+        D::THIRD
+    }
+
+    fn sum(
+        &self,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        must: Must,
+        gradient: Option<Gradient<f32>>,
+    ) -> Sum {
+        let operands = core::array::from_fn(|at| operands[at]);
+        match gradient.is_some() {
+            true => vectors.run(SumOf::<D, K, true>(self.0, operands, must, gradient)),
+            false => vectors.run(SumOf::<D, K, false>(self.0, operands, must, None)),
+        }
+    }
+
+    fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
+        each::<f32, D, K>(self.0, vectors, operands, terms);
+    }
+
+    fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>) {
+        each::<f64, D, K>(self.0, vectors, operands, terms);
+    }
+}
+
+/// The elements from a place on of which a part is made: of an operand where they lie, if they are as many, or else
+/// filled up with the last of them.
+#[inline(always)]
+pub(super) fn part<'a, F: Float>(
+    operand: &'a [F],
+    start: usize,
+    rest: &'a mut [F; PART],
+) -> &'a [F; PART] {
+    let operand = &operand[start..];
+    match operand.first_chunk() {
+        Some(part) => part,
+        None => {
+            let (there, missing) = rest.split_at_mut(operand.len());
+            there.copy_from_slice(operand);
+            missing.fill(operand[operand.len() - 1]);
+            rest
+        }
+    }
+}
+
+/// The values of a part, and the slopes if they are wanted.
+///
+/// It is a plain loop: what is in a closure may not be inlined, and is then not compiled for the vectors. Two
+/// elements are computed at a time, from both halves of the part: while the steps of one wait for each other,
+/// those of the other are taken.
+#[inline(always)]
+fn compute<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool>(
+    definition: D,
+    operands: [&[F; PART]; K],
+    values: &mut [F; PART],
+    slopes: &mut [F; PART],
+) {
+    const HALF: usize = PART / 2;
+    for at in 0..HALF {
+        for at in [at, at + HALF] {
+            let operands = core::array::from_fn(|operand| operands[operand][at]);
+            let (value, slope) = definition.at(operands);
+            values[at] = value;
+            if SLOPES {
+                slopes[at] = slope();
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn compute_thirds<F: Float, D: Definition<K>, const K: usize>(
+    definition: D,
+    operands: [&[F; PART]; K],
+    thirds: &mut [F; PART],
+) {
+    for (at, third) in thirds.iter_mut().enumerate() {
+        *third = definition.third(core::array::from_fn(|operand| operands[operand][at]));
+    }
+}
+
+/// The operands of a part.
+#[inline(always)]
+fn parts<'a, F: Float, const K: usize>(
+    operands: [&'a [F]; K],
+    start: usize,
+    rest: &'a mut [[F; PART]; K],
+) -> [&'a [F; PART]; K] {
+    let mut rest = rest.iter_mut();
+    operands.map(|operand| part(operand, start, rest.next().expect("one for each operand")))
+}
+
+/// The sums of what is looked at in one pass.
+struct Sums {
+    losses: Lanes,
+    beyond: bool,
+    broken: bool,
+}
+
+impl Sums {
+    const NONE: Self = Self {
+        losses: Lanes::NONE,
+        beyond: false,
+        broken: false,
+    };
+
+    /// Looks at the operands of a part, and adds up its values, of which so many count.
+    #[inline(always)]
+    fn add<const K: usize>(
+        &mut self,
+        operands: [&[f32; PART]; K],
+        must: &Must,
+        values: &[f32; PART],
+        count: usize,
+    ) {
+        for (operand, rule) in operands.into_iter().zip(must.rules) {
+            if let Some(rule) = rule {
+                self.broken |= !rule.holds_for_all(operand);
+            }
+        }
+        self.losses.add_up_to_a_part(&values[..count]);
+    }
+
+    fn sum(self) -> Sum {
+        Sum {
+            losses: self.losses.sum(),
+            beyond: self.beyond,
+            broken: self.broken,
+        }
+    }
+}
+
+/// The sum of a row.
+struct Row {
+    rows: UnitRows,
+    sum: Lanes,
+}
+
+impl Row {
+    fn new(rows: UnitRows) -> Self {
+        Self {
+            rows,
+            sum: Lanes::NONE,
+        }
+    }
+
+    #[inline(always)]
+    fn add<const K: usize>(&mut self, operands: [&[f32; PART]; K], count: usize) {
+        let row = operands[self.rows.operand];
+        self.sum.add_up_to_a_part(&row[..count]);
+    }
+
+    fn is_broken(&self) -> bool {
+        !self.rows.are_valid(self.sum.sum())
+    }
+}
+
+impl Must<'_> {
+    /// How many elements are gone through by themselves.
+    fn length(&self, all: usize) -> usize {
+        self.rows.map_or(all, |rows| rows.length)
+    }
+}
+
+/// The sum of the losses, and the gradients if they are wanted.
+struct SumOf<'a, 'b, 'c, D, const K: usize, const SLOPES: bool>(
+    D,
+    [&'a [f32]; K],
+    Must<'a>,
+    Option<Gradient<'b, 'c, f32>>,
+);
+
+impl<D: Definition<K>, const K: usize, const SLOPES: bool> Loop
+    for SumOf<'_, '_, '_, D, K, SLOPES>
+{
+    type Output = Sum;
+
+    #[inline(always)]
+    fn run(self) -> Sum {
+        let Self(definition, operands, must, mut gradient) = self;
+        let mut sums = Sums::NONE;
+        let (mut values, mut slopes) = ([0.0; PART], [0.0; PART]);
+        let mut rest = [[0.0; PART]; K];
+        let all = operands[0].len();
+        let length = must.length(all);
+        for first in (0..all).step_by(length) {
+            let operands = operands.map(|operand| &operand[first..first + length]);
+            let mut row = must.rows.map(Row::new);
+            for start in (0..length).step_by(PART) {
+                let count = PART.min(length - start);
+                let operands = parts(operands, start, &mut rest);
+                compute::<f32, D, K, SLOPES>(definition, operands, &mut values, &mut slopes);
+                sums.add(operands, &must, &values, count);
+                if let Some(row) = &mut row {
+                    row.add(operands, count);
+                }
+                let Some(gradient) = gradient.as_mut().filter(|_| SLOPES) else {
+                    continue;
+                };
+                sums.beyond |= scale_each(&mut slopes, gradient.scale);
+                gradient.output.write(&slopes[..count]);
+                if let Some(thirds) = gradient.thirds.as_mut().filter(|_| D::THIRD) {
+                    compute_thirds(definition, operands, &mut slopes);
+                    sums.beyond |= scale_each(&mut slopes, gradient.scale);
+                    let start = first + start;
+                    thirds[start..start + count].copy_from_slice(&slopes[..count]);
+                }
+            }
+            sums.broken |= row.is_some_and(|row| row.is_broken());
+        }
+        sums.sum()
+    }
+}
+
+/// Each loss, and its derivatives if they are wanted.
+struct Each<'a, F, D, const K: usize, const SLOPES: bool>(D, [&'a [F]; K], Terms<'a, F>);
+
+impl<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool> Loop
+    for Each<'_, F, D, K, SLOPES>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(definition, operands, terms) = self;
+        let Terms {
+            losses,
+            mut slopes,
+            mut thirds,
+        } = terms;
+        let (mut values, mut derivatives) = ([F::default(); PART], [F::default(); PART]);
+        let mut rest = [[F::default(); PART]; K];
+        let length = losses.len();
+        for start in (0..length).step_by(PART) {
+            let count = PART.min(length - start);
+            let operands = parts(operands, start, &mut rest);
+            compute::<F, D, K, SLOPES>(definition, operands, &mut values, &mut derivatives);
+            losses[start..start + count].copy_from_slice(&values[..count]);
+            if let Some(slopes) = slopes.as_mut().filter(|_| SLOPES) {
+                slopes[start..start + count].copy_from_slice(&derivatives[..count]);
+            }
+            if let Some(thirds) = thirds.as_mut().filter(|_| SLOPES && D::THIRD) {
+                compute_thirds(definition, operands, &mut derivatives);
+                thirds[start..start + count].copy_from_slice(&derivatives[..count]);
+            }
+        }
+    }
+}
+
+fn each<F: Float, D: Definition<K>, const K: usize>(
+    definition: D,
+    vectors: Vectors,
+    operands: &[&[F]],
+    terms: Terms<F>,
+) {
+    let operands = core::array::from_fn(|at| operands[at]);
+    match terms.slopes.is_some() {
+        true => vectors.run(Each::<F, D, K, true>(definition, operands, terms)),
+        false => vectors.run(Each::<F, D, K, false>(definition, operands, terms)),
+    }
+}

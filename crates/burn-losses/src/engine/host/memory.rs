@@ -1,0 +1,517 @@
+//! The sweeps on the tensors of a backend.
+
+use super::classes::{Layout, Target};
+use super::{
+    Float, Found, Output, Power, Scale, Source, Unwritten, classes, distance, elementwise, margins,
+    power_of_two,
+};
+use crate::engine::elementwise::Pointwise;
+use crate::engine::ops::{Invalid, Swept};
+use crate::spec::classes::{ClassTarget, Classes};
+use crate::spec::margin::{MarginTarget, Margins};
+use crate::spec::operand::PerClass;
+use crate::spec::pairs::{Pairs, Triplet};
+use crate::spec::reduction::Reduction;
+use crate::spec::request::{Wanted, Wish};
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::backend::TensorMetadata;
+use burn::tensor::{DType, Shape};
+
+/// A tensor whose numbers are in the memory of this process.
+pub(crate) trait Memory: TensorMetadata + Sized {
+    /// The numbers in row-major order, if they lie so.
+    fn source(&self) -> Option<Source<'_>>;
+    /// The same numbers, in row-major order.
+    fn contiguous(self) -> Self;
+    /// The numbers to write to, if nobody else has them and they lie in row-major order.
+    fn own_f32(&mut self) -> Option<&mut [f32]>;
+    /// As [`own_f32`](Self::own_f32).
+    fn own_f64(&mut self) -> Option<&mut [f64]>;
+    /// A tensor of these numbers.
+    fn from_f32(numbers: Vec<f32>, shape: Shape) -> Self;
+    /// As [`from_f32`](Self::from_f32).
+    fn from_f64(numbers: Vec<f64>, shape: Shape) -> Self;
+}
+
+/// A float type that tensors hold.
+pub(crate) trait Held: Float {
+    const DTYPE: DType;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [Self]>;
+    fn tensor<P: Memory>(numbers: Vec<Self>, shape: Shape) -> P;
+}
+
+impl Held for f32 {
+    const DTYPE: DType = DType::F32;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [f32]> {
+        tensor.own_f32()
+    }
+    fn tensor<P: Memory>(numbers: Vec<f32>, shape: Shape) -> P {
+        P::from_f32(numbers, shape)
+    }
+}
+
+impl Held for f64 {
+    const DTYPE: DType = DType::F64;
+    fn own<P: Memory>(tensor: &mut P) -> Option<&mut [f64]> {
+        tensor.own_f64()
+    }
+    fn tensor<P: Memory>(numbers: Vec<f64>, shape: Shape) -> P {
+        P::from_f64(numbers, shape)
+    }
+}
+
+/// An input of a sweep, and where its gradient is written.
+enum Buffer<P, F> {
+    /// The input, in whose place the gradient is written.
+    Overwritten(P),
+    /// The input, and the gradient if it is wanted.
+    Beside(P, Option<Unwritten<F>>),
+}
+
+impl<P: Memory, F: Held> Buffer<P, F> {
+    fn new(input: P, wanted: bool) -> Self {
+        let mut input = match input.source() {
+            Some(_) => input,
+            None => input.contiguous(),
+        };
+        if wanted && F::own(&mut input).is_some() {
+            return Self::Overwritten(input);
+        }
+        Self::beside(input, wanted)
+    }
+
+    fn beside(input: P, wanted: bool) -> Self {
+        let count = input.shape().num_elements();
+        Self::Beside(contiguous(input), wanted.then(|| Unwritten::new(count)))
+    }
+
+    /// Where the input is read, if it is not what is overwritten; and what is written.
+    fn split(&mut self) -> (Option<Source<'_>>, Option<Output<'_, F>>) {
+        match self {
+            Self::Overwritten(input) => (None, F::own(input).map(Output::in_place)),
+            Self::Beside(input, gradient) => {
+                (Some(read(input)), gradient.as_mut().map(Unwritten::output))
+            }
+        }
+    }
+
+    /// The gradient, which has been written.
+    fn gradient(self) -> Option<P> {
+        match self {
+            Self::Overwritten(input) => Some(input),
+            Self::Beside(input, gradient) => {
+                let shape = input.shape();
+                gradient.map(|gradient| F::tensor(gradient.written(), shape))
+            }
+        }
+    }
+}
+
+fn read<P: Memory>(tensor: &P) -> Source<'_> {
+    tensor.source().expect("a tensor was made contiguous")
+}
+
+fn contiguous<P: Memory>(tensor: P) -> P {
+    match tensor.source() {
+        Some(_) => tensor,
+        None => tensor.contiguous(),
+    }
+}
+
+/// How the sums of a sweep become what is wanted.
+struct Plan {
+    scale: Scale,
+    /// What the sum is multiplied by.
+    value: f64,
+    /// There is nothing to average.
+    nothing: bool,
+    /// The sum of the weights, if it is wanted.
+    weight: Option<f64>,
+}
+
+/// What all losses count together.
+enum Counted<W> {
+    /// Each counts as one.
+    Alike,
+    /// For the sum of their weights, each times a number that keeps the sum in range.
+    Weighted(W),
+}
+
+impl Plan {
+    /// `count` losses, computed in `F`.
+    fn new<F: Held, P: Memory>(
+        wish: &Wish<P>,
+        count: usize,
+        counted: Counted<impl Fn(f64) -> f64>,
+    ) -> Self {
+        const SHIFT: i32 = 64;
+        let (sum, shift) = match &counted {
+            _ if !wish.weighs() => (0.0, 0),
+            Counted::Alike => (count as f64, 0),
+            Counted::Weighted(sum) => {
+                let shifted = |shift: i32| (sum(power_of_two(-shift)), shift);
+                match shifted(0) {
+                    (plain, _) if plain.is_infinite() => shifted(SHIFT),
+                    // Unless all are 0, their products are below what `f64` holds.
+                    (0.0, _) => shifted(-SHIFT),
+                    plain => plain,
+                }
+            }
+        };
+        let terms = wish.terms as f64;
+        let weighted = matches!(counted, Counted::Weighted(_));
+        // What the losses are divided by is scaled as the weights are, to between 1/2 and 1: so neither
+        // they nor its inverse leave the range.
+        let (weights, divisor) = match wish.wanted {
+            Wanted::Reduced(Reduction::Mean) if weighted && sum > 0.0 => {
+                let scaled = Power::over(sum, 0).times(sum);
+                (Power::over(sum, shift), wish.divisor(scaled / terms))
+            }
+            Wanted::Reduced(Reduction::BatchMean) if weighted => {
+                let power = Power::over(wish.batch as f64, 0);
+                (power, power.times(wish.divisor(0.0)))
+            }
+            _ => (Power::ONE, wish.divisor(sum / terms)),
+        };
+        let nothing = divisor == 0.0;
+        let factor = if nothing { 0.0 } else { 1.0 / divisor };
+        // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
+        let power = match F::DTYPE {
+            DType::F64 => count.next_power_of_two() as f64,
+            _ => 1.0,
+        };
+        Self {
+            scale: Scale {
+                losses: 1.0 / power,
+                weights,
+                gradient: factor,
+            },
+            value: factor * power,
+            nothing,
+            weight: matches!(wish.wanted, Wanted::Parts).then(|| sum * power_of_two(shift) / terms),
+        }
+    }
+
+    /// As [`new`](Self::new), where each loss counts for the weight of its sample.
+    fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, count: usize) -> Self {
+        let sum = |samples| move |scale| super::weight_sum::<F>(read(samples), count, scale);
+        let counted = match &wish.samples {
+            Some(samples) => Counted::Weighted(sum(samples)),
+            None => Counted::Alike,
+        };
+        Self::new::<F, P>(wish, count, counted)
+    }
+
+    /// What is wanted, when the sweep has written the losses it was given room for, and the gradients.
+    fn finish<F: Held, P: Memory, const N: usize>(
+        self,
+        found: Found,
+        losses: Option<Unwritten<F>>,
+        buffers: [Buffer<P, F>; N],
+    ) -> Swept<P, N> {
+        let gradients = buffers.map(Buffer::gradient);
+        let one = |number: f64| F::tensor(vec![F::of(number)], Shape::new([1]));
+        let value = match losses {
+            Some(losses) => {
+                let losses = losses.written();
+                let count = losses.len();
+                F::tensor(losses, Shape::new([count]))
+            }
+            None if self.nothing && !found.sum.is_nan() => one(0.0),
+            None => one(found.sum * self.value),
+        };
+        Swept {
+            value,
+            weight: self.weight.map(one),
+            gradients,
+            invalid: Invalid::Known(found.invalid),
+        }
+    }
+}
+
+/// Room for the losses, if each of them is wanted.
+fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<Unwritten<F>> {
+    matches!(wish.wanted, Wanted::Each).then(|| Unwritten::new(count))
+}
+
+/// Where the losses are written.
+fn output<F: Held>(losses: &mut Option<Unwritten<F>>) -> Option<Output<'_, F>> {
+    losses.as_mut().map(Unwritten::output)
+}
+
+pub(crate) fn pointwise<P: Memory, const N: usize>(
+    call: Pointwise<P>,
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+) -> Swept<P, N> {
+    match inputs[0].dtype() {
+        DType::F64 => pointwise_in::<f64, _, N>(call, inputs, wish, gradients),
+        _ => pointwise_in::<f32, _, N>(call, inputs, wish, gradients),
+    }
+}
+
+fn pointwise_in<F: Held, P: Memory, const N: usize>(
+    call: Pointwise<P>,
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+) -> Swept<P, N> {
+    assert!(
+        N < 3 || call.definition.has_third(),
+        "nobody writes a third gradient"
+    );
+    let count = inputs[0].shape().num_elements();
+    let wish = wish.map(contiguous);
+    let flat = call.flat.map(contiguous);
+    let samples = wish.samples.as_ref().map(read);
+    let plan = Plan::of_samples::<F, P>(&wish, count);
+
+    let mut at = 0;
+    let mut buffers = inputs.map(|input| {
+        // Only the first is overwritten: the others' gradients are made of it, or written after it.
+        let wanted = gradients[at];
+        at += 1;
+        match at {
+            1 => Buffer::<P, F>::new(input, wanted),
+            _ => Buffer::beside(input, wanted),
+        }
+    });
+    let mut losses = each::<F, P>(&wish, count);
+    let found = {
+        let mut outputs = [None, None, None];
+        let mut operands = vec![None; call.rules.len()];
+        for (at, buffer) in buffers.iter_mut().enumerate() {
+            (operands[at], outputs[at]) = buffer.split();
+        }
+        let flat = flat.as_ref().map(read);
+        let rest = flat
+            .into_iter()
+            .chain(call.along.as_ref().map(PerClass::source));
+        for (operand, source) in operands[N..].iter_mut().zip(rest) {
+            *operand = Some(source);
+        }
+        let reads = elementwise::Reads {
+            operands,
+            rules: &call.rules,
+            rows: call.rows,
+            weights: call.weights.as_ref().map(PerClass::source),
+            samples,
+        };
+        let writes = elementwise::Writes {
+            losses: output(&mut losses),
+            gradients: outputs,
+        };
+        elementwise::sweep(call.definition.kernel(), count, &reads, writes, plan.scale)
+    };
+    plan.finish(found, losses, buffers)
+}
+
+impl PerClass {
+    fn source(&self) -> Source<'_> {
+        Source::Along {
+            numbers: &self.numbers,
+            inner: self.inner,
+        }
+    }
+}
+
+pub(crate) fn classes<P: Memory>(
+    call: Classes<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    match input.dtype() {
+        DType::F64 => classes_in::<f64, _>(call, input, wish, gradient),
+        _ => classes_in::<f32, _>(call, input, wish, gradient),
+    }
+}
+
+fn classes_in<F: Held, P: Memory>(
+    call: Classes<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    let layout = layout(&input.shape(), call.axis);
+    let count = layout.samples();
+    let wish = wish.map(contiguous);
+    let target = match call.target {
+        ClassTarget::Ids(ids, ignored) => ClassTarget::Ids(contiguous(ids), ignored),
+        ClassTarget::Probs(probs, rule, tolerance) => {
+            ClassTarget::Probs(contiguous(probs), rule, tolerance)
+        }
+    };
+    let mut buffer = Buffer::<P, F>::new(input, gradient);
+    let mut losses = each::<F, P>(&wish, count);
+    let (plan, found) = {
+        let (input, gradient) = buffer.split();
+        let reads = classes::Reads {
+            input,
+            layout,
+            target: match &target {
+                ClassTarget::Ids(ids, ignored) => Target::Ids {
+                    ids: read(ids),
+                    ignored,
+                },
+                ClassTarget::Probs(probs, rule, tolerance) => Target::Probs {
+                    probs: read(probs),
+                    rule: *rule,
+                    tolerance: *tolerance,
+                },
+            },
+            log_probs: call.log_probs,
+            weights: call.weights.as_deref(),
+            label_smoothing: call.label_smoothing,
+            samples: wish.samples.as_ref().map(read),
+        };
+        let counted = match reads.count_alike() {
+            true => Counted::Alike,
+            false => Counted::Weighted(|scale| reads.weight_sum::<F>(scale)),
+        };
+        let plan = Plan::new::<F, P>(&wish, count, counted);
+        let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
+        (plan, found)
+    };
+    plan.finish(found, losses, [buffer])
+}
+
+pub(crate) fn triplet<P: Memory>(
+    triplet: Triplet,
+    inputs: [P; 3],
+    wish: Wish<P>,
+    gradients: [bool; 3],
+) -> Swept<P, 3> {
+    match inputs[0].dtype() {
+        DType::F64 => {
+            rows_in::<f64, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+                distance::sweep(triplet, reads, losses, outputs, scale)
+            })
+        }
+        _ => rows_in::<f32, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+            distance::sweep(triplet, reads, losses, outputs, scale)
+        }),
+    }
+}
+
+pub(crate) fn pairs<P: Memory>(
+    call: Pairs<P>,
+    inputs: [P; 2],
+    wish: Wish<P>,
+    gradients: [bool; 2],
+) -> Swept<P, 2> {
+    let pair = call.pair;
+    let signs = call.signs.map(contiguous);
+    let signs = signs.as_ref().map(read);
+    match inputs[0].dtype() {
+        DType::F64 => {
+            rows_in::<f64, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+                distance::pairs(pair, reads, signs, losses, outputs, scale)
+            })
+        }
+        _ => rows_in::<f32, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+            distance::pairs(pair, reads, signs, losses, outputs, scale)
+        }),
+    }
+}
+
+/// A sweep over rows, one of each input. It writes the loss of each row, if it has room for them, and
+/// the gradients of each row.
+fn rows_in<F: Held, P: Memory, const N: usize>(
+    inputs: [P; N],
+    wish: Wish<P>,
+    gradients: [bool; N],
+    sweep: impl FnOnce(&distance::Reads<N>, Option<Output<F>>, [Option<Output<F>>; N], Scale) -> Found,
+) -> Swept<P, N> {
+    let shape = inputs[0].shape();
+    let length = shape[shape.num_dims() - 1];
+    let rows = shape.num_elements() / length;
+    let wish = wish.map(contiguous);
+    let samples = wish.samples.as_ref().map(read);
+    let plan = Plan::of_samples::<F, P>(&wish, rows);
+    let mut wanted = gradients.into_iter();
+    let mut buffers =
+        inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
+    let mut losses = each::<F, P>(&wish, rows);
+    let found = {
+        let mut inputs = [None; N];
+        let mut outputs = [const { None }; N];
+        for (at, buffer) in buffers.iter_mut().enumerate() {
+            (inputs[at], outputs[at]) = buffer.split();
+        }
+        let reads = distance::Reads {
+            inputs,
+            rows,
+            length,
+            samples,
+        };
+        sweep(&reads, output(&mut losses), outputs, plan.scale)
+    };
+    plan.finish(found, losses, buffers)
+}
+
+pub(crate) fn margins<P: Memory>(
+    call: Margins<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    match input.dtype() {
+        DType::F64 => margins_in::<f64, _>(call, input, wish, gradient),
+        _ => margins_in::<f32, _>(call, input, wish, gradient),
+    }
+}
+
+fn margins_in<F: Held, P: Memory>(
+    call: Margins<P>,
+    input: P,
+    wish: Wish<P>,
+    gradient: bool,
+) -> Swept<P, 1> {
+    let layout = layout(&input.shape(), call.axis);
+    let count = layout.samples();
+    let wish = wish.map(contiguous);
+    let samples = wish.samples.as_ref().map(read);
+    let call = call.map(contiguous);
+    let plan = Plan::of_samples::<F, P>(&wish, count);
+    let mut buffer = Buffer::<P, F>::new(input, gradient);
+    let mut losses = each::<F, P>(&wish, count);
+    let found = {
+        let (input, gradient) = buffer.split();
+        let (ids, one) = match &call.target {
+            MarginTarget::Class(ids, options) => (ids, Some(options)),
+            MarginTarget::Labels(ids) => (ids, None),
+        };
+        let reads = margins::Reads {
+            input,
+            layout,
+            ids: read(ids),
+            one,
+            samples,
+        };
+        margins::sweep(&reads, output(&mut losses), gradient, plan.scale)
+    };
+    plan.finish(found, losses, [buffer])
+}
+
+/// How the samples of a tensor with classes along an axis lie in memory.
+fn layout(shape: &Shape, axis: usize) -> Layout {
+    let dims = shape.as_slice();
+    Layout {
+        outer: dims[..axis].iter().product(),
+        classes: dims[axis],
+        inner: dims[axis + 1..].iter().product(),
+    }
+}
+
+/// The number in a tensor of one.
+pub(crate) fn number<P: Memory>(tensor: &P) -> Option<f64> {
+    if tensor.shape().num_elements() != 1 {
+        return None;
+    }
+    let mut number = [0.0];
+    tensor.source()?.read::<f64>(0, &mut number);
+    Some(number[0])
+}

@@ -1,0 +1,94 @@
+//! Where a sweep reads from.
+
+use super::Float;
+use burn::tensor::{bf16, f16};
+
+/// Numbers in memory, of whatever type, in row-major order.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "flex"), allow(dead_code))] // ndarray has no numbers in half precision.
+pub(crate) enum Source<'a> {
+    F64(&'a [f64]),
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    BF16(&'a [bf16]),
+    I64(&'a [i64]),
+    I32(&'a [i32]),
+    I16(&'a [i16]),
+    I8(&'a [i8]),
+    U64(&'a [u64]),
+    U32(&'a [u32]),
+    U16(&'a [u16]),
+    U8(&'a [u8]),
+    #[cfg_attr(not(feature = "ndarray"), allow(dead_code))] // Flex has bytes.
+    Bool(&'a [bool]),
+    /// Numbers along one axis: the same for `inner` elements in a row.
+    Along {
+        numbers: &'a [f64],
+        inner: usize,
+    },
+}
+
+impl Source<'_> {
+    /// Reads the elements from `start` on.
+    #[inline(never)] // One for each type that is computed in, not one for each loss.
+    pub(crate) fn read<F: Float>(&self, start: usize, out: &mut [F]) {
+        match *self {
+            Self::F64(from) => convert(&from[start..], out, F::of),
+            Self::F32(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::F16(from) => convert(&from[start..], out, |x| F::of(x.to_f64())),
+            Self::BF16(from) => convert(&from[start..], out, |x| F::of(x.to_f64())),
+            Self::I64(from) => convert(&from[start..], out, |x| F::of(x as f64)),
+            Self::I32(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::I16(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::I8(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::U64(from) => convert(&from[start..], out, |x| F::of(x as f64)),
+            Self::U32(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::U16(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::U8(from) => convert(&from[start..], out, |x| F::of(f64::from(x))),
+            Self::Bool(from) => convert(&from[start..], out, |x| F::of(f64::from(u8::from(x)))),
+            Self::Along { numbers, inner } => {
+                let mut class = start / inner % numbers.len();
+                let mut length = inner - start % inner;
+                let mut out = out;
+                while !out.is_empty() {
+                    let (now, rest) = out.split_at_mut(length.min(out.len()));
+                    now.fill(F::of(numbers[class]));
+                    class = (class + 1) % numbers.len();
+                    length = inner;
+                    out = rest;
+                }
+            }
+        }
+    }
+
+    /// The element at a position.
+    pub(crate) fn number<F: Float>(&self, at: usize) -> F {
+        let mut number = [F::default()];
+        self.read(at, &mut number);
+        number[0]
+    }
+
+    /// The element at a position, of an integer type; nothing where `i64` cannot hold it.
+    #[inline(always)]
+    pub(crate) fn integer(&self, at: usize) -> Option<i64> {
+        Some(match *self {
+            Self::I64(from) => from[at],
+            Self::I32(from) => from[at].into(),
+            Self::I16(from) => from[at].into(),
+            Self::I8(from) => from[at].into(),
+            Self::U64(from) => return i64::try_from(from[at]).ok(),
+            Self::U32(from) => from[at].into(),
+            Self::U16(from) => from[at].into(),
+            Self::U8(from) => from[at].into(),
+            _ => unreachable!("class ids are integers"),
+        })
+    }
+}
+
+#[inline(always)]
+fn convert<T: Copy, F: Float>(from: &[T], out: &mut [F], number: impl Fn(T) -> F) {
+    let from = &from[..out.len()];
+    for (out, &from) in out.iter_mut().zip(from) {
+        *out = number(from);
+    }
+}

@@ -1,0 +1,90 @@
+//! The vectors of the processor.
+
+/// A loop that is compiled once for each kind of vectors, and run for those that the processor has.
+///
+/// It is a trait, not a closure, so that an implementation can say that it is inlined: only what is inlined
+/// into [`Vectors::run`] is compiled for these vectors.
+pub(crate) trait Loop {
+    type Output;
+
+    fn run(self) -> Self::Output;
+}
+
+#[cfg(all(feature = "std", not(miri)))]
+mod detected {
+    use super::Loop;
+
+    use pulp::{Arch, Simd, WithSimd};
+
+    /// The widest vectors that the processor has.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Vectors(Arch);
+
+    struct Inlined<L>(L);
+
+    impl<L: Loop> WithSimd for Inlined<L> {
+        type Output = L::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> L::Output {
+            self.0.run()
+        }
+    }
+
+    impl Vectors {
+        pub(crate) fn detect() -> Self {
+            Self(Arch::new())
+        }
+
+        /// Whether they are those, with a fused multiply-add, that the sweeps are written for. On a processor
+        /// without them (x86 before 2013, or WebAssembly) tensor operations are faster, and no loop is run.
+        pub(crate) fn are_fast(self) -> bool {
+            match self.0 {
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                Arch::V3(_) | Arch::V4(_) => true,
+                #[cfg(target_arch = "aarch64")]
+                Arch::Neon(_) => true,
+                _ => false,
+            }
+        }
+
+        #[inline]
+        pub(crate) fn run<L: Loop>(self, inlined: L) -> L::Output {
+            match self.0 {
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                Arch::V4(vectors) => Simd::vectorize(vectors, Inlined(inlined)),
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                Arch::V3(vectors) => Simd::vectorize(vectors, Inlined(inlined)),
+                #[cfg(target_arch = "aarch64")]
+                Arch::Neon(vectors) => Simd::vectorize(vectors, Inlined(inlined)),
+                _ => unreachable!("a processor without these vectors takes the portable form"),
+            }
+        }
+    }
+}
+
+/// Where the processor cannot be asked: no `std`, or an interpreter.
+#[cfg(not(all(feature = "std", not(miri))))]
+mod detected {
+    use super::Loop;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Vectors;
+
+    impl Vectors {
+        pub(crate) fn detect() -> Self {
+            Self
+        }
+
+        pub(crate) fn are_fast(self) -> bool {
+            false
+        }
+
+        #[inline]
+        pub(crate) fn run<L: Loop>(self, inlined: L) -> L::Output {
+            inlined.run()
+        }
+    }
+}
+
+pub(crate) use detected::Vectors;

@@ -1,0 +1,32 @@
+//! How a loss is computed: the ways to run what [`spec`](crate::spec) says of it.
+//!
+//! * [`dispatch`]: calls the sweep of a backend, and records its gradient.
+//! * [`ops`]: what a backend can do for a family; [`backends`] has those that do.
+//! * [`host`]: the sweeps over memory of this process, for backends on a CPU; `cube`: the kernels of
+//!   GPUs.
+//! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
+//!   gradient to Burn's autodiff graph.
+//! * [`elementwise`]: a definition without its type; [`any_rank`], [`values`]: tensors without theirs.
+//!
+//! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
+//! alone.
+#![cfg_attr(
+    not(any(feature = "flex", feature = "ndarray")),
+    allow(dead_code, unused_imports, unused_variables) // Then nobody sweeps over memory.
+)]
+
+pub(crate) mod any_rank;
+mod backends;
+#[cfg(feature = "cube")]
+mod cube;
+pub(crate) mod device;
+pub(crate) mod dispatch;
+pub(crate) mod dtype;
+pub(crate) mod elementwise;
+pub(crate) mod host;
+pub(crate) mod memory;
+pub(crate) mod ops;
+pub(crate) mod portable;
+pub(crate) mod shape;
+pub(crate) mod tape;
+pub(crate) mod values;

@@ -1,0 +1,93 @@
+//! What a backend can do for the losses: a sweep for each family of them.
+
+use super::elementwise::Pointwise;
+use crate::spec::classes::Classes;
+use crate::spec::margin::Margins;
+use crate::spec::pairs::{Pairs, Triplet};
+use crate::spec::request::Wish;
+use burn::backend::Backend;
+use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
+
+/// What a sweep gives.
+pub(crate) struct Swept<P, const N: usize> {
+    /// The reduced loss, of shape `[1]`, or the loss of each element, flattened; in `f32` or `f64`.
+    pub(crate) value: P,
+    /// The sum of the weights, if it is wanted.
+    pub(crate) weight: Option<P>,
+    /// The gradient of each input, if it is wanted: of the value, or for each loss of that.
+    pub(crate) gradients: [Option<P>; N],
+    /// Whether a value broke a rule. What depends on it is NaN.
+    pub(crate) invalid: Invalid<P>,
+}
+
+#[cfg(feature = "cube")]
+impl<P, const N: usize> Swept<P, N> {
+    /// The same, of other tensors; they are taken in a fixed order.
+    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Swept<Q, N> {
+        Swept {
+            value: map(self.value),
+            weight: self.weight.map(&mut map),
+            gradients: self.gradients.map(|gradient| gradient.map(&mut map)),
+            invalid: match self.invalid {
+                Invalid::Known(invalid) => Invalid::Known(invalid),
+                Invalid::OnDevice(rows) => Invalid::OnDevice(map(rows)),
+            },
+        }
+    }
+}
+
+/// Whether a value broke a rule.
+pub(crate) enum Invalid<P> {
+    Known(bool),
+    /// How many values or rows did, in a tensor of shape `[1]`.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))] // Memory can be looked at at once.
+    OnDevice(P),
+}
+
+/// A tensor of any kind.
+pub(crate) enum AnyTensor<B: Backend> {
+    Float(FloatTensor<B>),
+    Int(IntTensor<B>),
+    Bool(BoolTensor<B>),
+}
+
+/// A backend with sweeps of its own.
+pub(crate) trait LossOps: Backend {
+    fn pointwise<const N: usize>(
+        call: Pointwise<AnyTensor<Self>>,
+        inputs: [FloatTensor<Self>; N],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; N],
+    ) -> Swept<FloatTensor<Self>, N>;
+
+    fn classes(
+        call: Classes<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        wish: Wish<FloatTensor<Self>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<Self>, 1>;
+
+    fn triplet(
+        triplet: Triplet,
+        inputs: [FloatTensor<Self>; 3],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 3],
+    ) -> Swept<FloatTensor<Self>, 3>;
+
+    fn pairs(
+        call: Pairs<AnyTensor<Self>>,
+        inputs: [FloatTensor<Self>; 2],
+        wish: Wish<FloatTensor<Self>>,
+        gradients: [bool; 2],
+    ) -> Swept<FloatTensor<Self>, 2>;
+
+    fn margins(
+        call: Margins<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        wish: Wish<FloatTensor<Self>>,
+        gradient: bool,
+    ) -> Swept<FloatTensor<Self>, 1>;
+
+    /// A gradient times the number in a tensor of shape `[1]`.
+    fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;
+}

@@ -1,0 +1,79 @@
+//! Targets without their types.
+
+use super::dtype::wide;
+use burn::tensor::{Bool, DType, Device, FloatDType, Int, Shape, Tensor};
+
+/// A target, or weights, of any type and rank.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub values: Flat,
+    pub shape: Shape,
+    pub device: Device,
+    pub is_tracked: bool,
+}
+
+impl Target {
+    /// The same target with other floats.
+    pub fn map(self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Self {
+        let values = match self.values {
+            Flat::Float(values) => Flat::Float(map(values)),
+            others => others,
+        };
+        Self { values, ..self }
+    }
+}
+
+/// Values in order, of whatever type.
+#[derive(Clone, Debug)]
+pub enum Flat {
+    Float(Tensor<1>),
+    Int(Tensor<1, Int>),
+    Bool(Tensor<1, Bool>),
+}
+
+impl Flat {
+    /// As floats; 0 and 1 for `Bool`.
+    pub fn cast(self, dtype: FloatDType) -> Tensor<1> {
+        match self {
+            Self::Float(values) => values.cast(dtype),
+            Self::Int(values) => values.cast(dtype),
+            Self::Bool(values) => values.cast(dtype),
+        }
+    }
+
+    /// The values beside inputs of the given type: in the type in which those are computed, but floats
+    /// in a wider one if they were given so.
+    pub fn wide(self, inputs: DType) -> Tensor<1> {
+        match self {
+            Self::Float(values) => {
+                let dtype = wide(values.dtype());
+                values.cast(dtype)
+            }
+            others => others.cast(wide(inputs)),
+        }
+    }
+
+    /// The integers, where only integers can be given.
+    pub fn integers(self) -> Tensor<1, Int> {
+        match self {
+            Self::Int(values) => values,
+            _ => unreachable!("ids are integers"),
+        }
+    }
+
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::Float(values) => values.dtype(),
+            Self::Int(values) => values.dtype(),
+            Self::Bool(values) => values.dtype(),
+        }
+    }
+
+    /// As signs: `true` is +1 and `false` is -1; numbers are signs already.
+    pub fn signs(self, dtype: FloatDType) -> Self {
+        match self {
+            Self::Bool(values) => Self::Float(values.cast(dtype) * 2.0 - 1.0),
+            numbers => numbers,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! How a loss is called, and what comes of it.
+
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dtype::wide;
+use crate::engine::portable::reduce::{Graph, Losses};
+use crate::engine::portable::tensors::{flat, or_nan, shaped};
+use crate::engine::shape::{layers, ones, without};
+use crate::engine::values::{Flat, Target};
+use crate::spec::reduction::Reduction;
+use crate::spec::request::{Wanted, Wish};
+use crate::validate::check::{Check, dims};
+use crate::validate::error::{LossError, LossErrorKind};
+use alloc::format;
+use burn::tensor::{DType, Device, Shape, Tensor};
+
+/// How a loss is called: what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The caller is ready to wait for the device to have the values checked.
+    pub(crate) waiting: bool,
+    pub(crate) wanted: Wanted,
+    /// The weights given to `forward_weighted`.
+    weights: Option<Target>,
+    /// The axis along which the losses are summed before anybody sees them.
+    summed: Option<usize>,
+    /// How many of those that are summed count as one.
+    terms: usize,
+}
+
+/// Weights that fit the losses.
+pub(crate) struct Weights {
+    /// As they were given, and their shape.
+    given: Tensor<1>,
+    shape: Shape,
+    /// The type of the inputs they are for.
+    inputs: DType,
+    /// One for each loss.
+    pub(crate) each: Tensor<1>,
+}
+
+impl Weights {
+    /// Reads the weights again and says what is wrong with them.
+    pub(crate) fn explain(&self, check: &Check) -> Result<(), LossError> {
+        check
+            .sample_weights(&self.given, &self.shape, self.inputs)
+            .map(|_| ())
+    }
+}
+
+impl Call {
+    pub(super) fn new(waiting: bool, wanted: Wanted) -> Self {
+        Self {
+            waiting,
+            wanted,
+            weights: None,
+            summed: None,
+            terms: 1,
+        }
+    }
+
+    /// A call of the loss of that name with weights.
+    pub(super) fn weighted(
+        loss: &'static str,
+        weights: Target,
+        waiting: bool,
+        reduction: Reduction,
+    ) -> Result<Self, LossError> {
+        let check = Check::new(loss, &weights.device, waiting);
+        check.untracked("weights", &weights)?;
+        Ok(Self {
+            weights: Some(weights),
+            ..Self::new(waiting, Wanted::Reduced(reduction))
+        })
+    }
+
+    /// The same call of a loss whose losses are then summed along an axis.
+    pub(crate) fn summed(self, axis: usize) -> Self {
+        Self {
+            summed: Some(axis),
+            ..self
+        }
+    }
+
+    /// As [`summed`](Self::summed), where all the losses along the axis count as one: each is weighted
+    /// by its share already.
+    pub(crate) fn averaged(self, axis: usize, terms: usize) -> Self {
+        Self {
+            summed: Some(axis),
+            terms,
+            ..self
+        }
+    }
+
+    /// Whether there are weights.
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    /// The weights, for losses of the given shape and input of the given type. Their values are
+    /// looked at here, unless they are `swept`: then the sweep does.
+    pub(crate) fn weights(
+        &mut self,
+        check: &Check,
+        shape: &Shape,
+        device: &Device,
+        dtype: DType,
+        swept: bool,
+    ) -> Result<Option<Weights>, LossError> {
+        let Some(given) = self.weights.take() else {
+            return Ok(None);
+        };
+        check.device("the loss", device, "weights", &given.device)?;
+        // Weights in `F64` stay so where there is one: a mean does not depend on how small they are.
+        let mut values = given.values.wide(dtype);
+        if !swept {
+            let valid = check.sample_weights(&values, &given.shape, dtype)?;
+            values = or_nan(values, &valid);
+        }
+        let seen = self.seen(shape);
+        let mut each = spread(values.clone(), &given.shape, &seen, check)?;
+        if let (Some(axis), true) = (self.summed, shape.num_elements() > 0) {
+            let [outer, terms, inner] = layers(shape, axis);
+            let of_sums = shaped(each, [outer, 1, inner]);
+            each = flat(of_sums.expand([outer, terms, inner]));
+        }
+        Ok(Some(Weights {
+            given: values,
+            shape: given.shape,
+            inputs: dtype,
+            each,
+        }))
+    }
+
+    /// What is wanted of a sweep over a batch of that size.
+    pub(crate) fn wish(&self, weights: &Option<Weights>, batch: usize) -> Wish<Flat> {
+        let each = weights.as_ref().map(|weights| weights.each.clone());
+        Wish {
+            wanted: self.wanted,
+            samples: each.map(Flat::Float),
+            batch,
+            terms: self.terms,
+        }
+    }
+
+    /// The shape in which what comes from above meets the gradient of losses along an axis of the input.
+    pub(crate) fn kept(&self, shape: &Shape, axis: usize) -> Shape {
+        match self.wanted {
+            Wanted::Each => {
+                let mut kept = shape.clone();
+                kept[axis] = 1;
+                kept
+            }
+            _ => ones(shape.num_dims()),
+        }
+    }
+
+    /// The shape of the unreduced loss, where the losses themselves have the given one.
+    fn seen(&self, shape: &Shape) -> Shape {
+        match self.summed {
+            Some(axis) => without(shape, axis),
+            None => shape.clone(),
+        }
+    }
+
+    /// The evaluation of losses of the given shape, of input of the given type, that were computed with tensor
+    /// operations.
+    pub(crate) fn answer(
+        &self,
+        losses: Losses,
+        weights: Option<Weights>,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Evaluation {
+        let weights = weights.map(|weights| weights.each);
+        let (value, weight) = losses.answer(self.wanted, weights, self.terms);
+        self.evaluation(value, weight, shape, dtype)
+    }
+
+    /// The evaluation, from a value that is in the graph: the losses of the given shape if each is
+    /// wanted, else a single number.
+    pub(crate) fn evaluation(
+        &self,
+        value: Tensor<1>,
+        weight: Option<Tensor<1>>,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Evaluation {
+        let value = match (&self.wanted, self.summed) {
+            (Wanted::Each, Some(axis)) if shape.num_elements() > 0 => {
+                flat(shaped(value, layers(shape, axis)).sum_dim(1))
+            }
+            // Sums of nothing, if there are no classes but samples.
+            (Wanted::Each, Some(_)) => {
+                Tensor::zeros([self.seen(shape).num_elements()], (&value.device(), dtype))
+            }
+            _ => value,
+        };
+        Evaluation {
+            value: match self.wanted {
+                Wanted::Parts => value.cast(wide(dtype)),
+                _ => value.cast(dtype),
+            },
+            weight: weight.map(|weight| weight.cast(wide(dtype))),
+            shape: self.seen(shape),
+        }
+    }
+}
+
+/// What a call wanted.
+pub struct Evaluation {
+    /// One number, or the losses, flattened.
+    pub(crate) value: Tensor<1>,
+    /// The sum of the weights, where the parts are wanted.
+    pub(crate) weight: Option<Tensor<1>>,
+    /// The shape of the unreduced loss.
+    pub(crate) shape: Shape,
+}
+
+impl Evaluation {
+    /// No loss at all, of inputs without elements; the value stays a function of them.
+    pub(crate) fn empty(
+        check: &Check,
+        mut call: Call,
+        shape: Shape,
+        inputs: &[AnyRank],
+    ) -> Result<Self, LossError> {
+        let first = &inputs[0];
+        let (device, dtype) = (first.device(), first.dtype());
+        let place = (&device.clone().without_autodiff(), wide(dtype).into());
+        let gradients = inputs
+            .iter()
+            .map(|input| (input.clone(), Tensor::zeros([0, 1, 1], place)));
+        let losses = Losses {
+            values: Tensor::zeros([0], place),
+            part: 1.0,
+            weights: None,
+            batch: first.shape()[0],
+            graph: Graph::new(first, [0, 1, 1], gradients.collect()),
+        };
+        let weights = call.weights(check, &shape, place.0, dtype, false)?;
+        Ok(call.answer(losses, weights, &shape, dtype))
+    }
+}
+
+/// Weights as one number for each element of a loss of the given shape, flattened.
+fn spread(
+    weights: Tensor<1>,
+    found: &Shape,
+    shape: &Shape,
+    check: &Check,
+) -> Result<Tensor<1>, LossError> {
+    let count = shape.num_elements();
+    if found == shape {
+        return Ok(weights);
+    }
+    if found.num_dims() == 1 && found[0] == shape[0] {
+        let column = shaped(weights, [shape[0], 1]);
+        return Ok(match count {
+            0 => flat(column.slice(0..0)),
+            _ => flat(column.expand([shape[0], count / shape[0]])),
+        });
+    }
+    Err(check.error(
+        LossErrorKind::Shape,
+        format!(
+            "weights {found} do not fit the loss {shape}: give one weight per element of the \
+             loss, or one per sample, [{}].",
+            shape[0],
+            found = dims(found),
+            shape = dims(shape),
+        ),
+    ))
+}

@@ -1,0 +1,426 @@
+//! Class targets as coefficients: how much each class's log-probability counts.
+//!
+//! Whatever the target (ids or probabilities), with weights, smoothing and ignored ids, the loss of
+//! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
+
+use super::call::{Call, Evaluation};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dispatch;
+use crate::engine::dispatch::{Besides, ClassSweep, Family};
+use crate::engine::host::Power;
+use crate::engine::portable::ids::SafeIds;
+use crate::engine::portable::reduce::{Graph, Losses};
+use crate::engine::portable::softmax::Softmax;
+use crate::engine::portable::tensors::{AXIS, along_axis, both, flat, or_nan, untracked};
+use crate::engine::shape::{layers, without};
+use crate::engine::values::{Flat, Target};
+use crate::spec::classes::{ClassTarget, Classes};
+use crate::spec::reduction::Reduction;
+use crate::spec::request::Wanted;
+use crate::spec::rule::Rule;
+use crate::spec::softmax::{cross_entropy_slope, nll_term};
+use crate::validate::check::{Check, LOG_PROB, dims, integers, no_log_prob, tolerance};
+use crate::validate::error::{LossError, LossErrorKind};
+use crate::validate::probabilities::{probabilities, probability};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use burn::tensor::{Bool, Int, Shape, Tensor};
+
+/// The options that NLL and cross-entropy share.
+pub(crate) struct Options<'a> {
+    pub(crate) loss: &'static str,
+    pub(crate) weights: Option<&'a Vec<f64>>,
+    pub(crate) ignored: &'a [i64],
+    pub(crate) label_smoothing: f64,
+    pub(crate) class_axis: usize,
+}
+
+/// A class target as coefficients of the log-probabilities.
+struct Coefficients {
+    /// The coefficient of each class.
+    q: Tensor<3>,
+    /// How much each sample counts in the mean, if not 1.
+    weight: Option<Tensor<3>>,
+    /// Which samples have a valid target, where their values were not read.
+    valid: Option<Tensor<3, Bool>>,
+    /// The class of each sample, if they are ids.
+    used: Option<Tensor<3, Bool>>,
+}
+
+/// The checks of what the host knows.
+pub(crate) fn check_classes(
+    check: &Check,
+    options: &Options,
+    name: &str,
+    input: &AnyRank,
+    targets: &Target,
+) -> Result<(), LossError> {
+    let axis = options.class_axis;
+    let device = input.device();
+    let shape = input.shape();
+    check.dtype(&device, input.dtype())?;
+    check.device(name, &device, "targets", &targets.device)?;
+    check.untracked("targets", targets)?;
+    check.class_axis(axis, &shape)?;
+    let found = &targets.shape;
+    if shape[axis] < 2 {
+        return Err(check.error(
+            LossErrorKind::Shape,
+            format!(
+                "{name} {} has {} class along axis {axis}, so the loss is always 0. For one \
+                 yes-or-no output per sample use BceWithLogitsLoss; for {} with two classes let \
+                 the model give 2 outputs and the target be class ids.",
+                dims(&shape),
+                shape[axis],
+                options.loss,
+            ),
+        ));
+    }
+    let fits = if found.num_dims() == shape.num_dims() {
+        *found == shape
+    } else {
+        *found == without(&shape, axis)
+    };
+    if !fits {
+        return Err(misfit(check, name, &shape, axis, found));
+    }
+    check.class_weights("weights", options.weights, shape[axis], false)?;
+    if let (Flat::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
+        return Err(check.error(
+            LossErrorKind::Config,
+            format!(
+                "ignore_indices (here {id}) are ids, but the target holds class probabilities: \
+                 leave samples out with weight 0 in forward_weighted."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The error for a target whose shape does not fit, with the class axis that would make it fit.
+fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) -> LossError {
+    let rank = shape.num_dims();
+    let ids = found.num_dims() < rank;
+    let expected = if ids {
+        without(shape, axis)
+    } else {
+        shape.clone()
+    };
+    let fitting = (1..rank).find(|&other| ids && without(shape, other) == *found);
+    let fix = match fitting {
+        Some(other) => format!(
+            "The target fits class axis {other} ({} classes): set with_class_axis({other}).",
+            shape[other]
+        ),
+        None if found[0] != shape[0] => {
+            format!("The batch sizes differ: {} and {}.", shape[0], found[0])
+        }
+        None if ids => String::from("The target has the input's shape without the class axis."),
+        None if found[axis] == 1 => format!(
+            "If these are labels, they become class ids by `targets.squeeze_dim::<{}>({axis}).int()`.",
+            rank - 1
+        ),
+        None => String::from("Each sample needs a probability for each class."),
+    };
+    let kind = if ids {
+        "class ids"
+    } else {
+        "class probabilities"
+    };
+    check.error(
+        LossErrorKind::Shape,
+        format!(
+            "{name} {} with class axis {axis} ({} classes) needs {kind} of shape {}, but targets \
+             have {}. {fix}",
+            dims(shape),
+            shape[axis],
+            dims(&expected),
+            dims(found),
+        ),
+    )
+}
+
+/// What the input of a loss over classes is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Logits,
+    LogProbs,
+}
+
+/// Evaluates a loss over classes, from its input and a target that [fits](check_classes) it.
+pub(crate) fn evaluate(
+    check: &Check,
+    options: &Options,
+    kind: Input,
+    input: AnyRank,
+    targets: Target,
+    mut call: Call,
+) -> Result<Evaluation, LossError> {
+    let axis = options.class_axis;
+    let (device, dtype) = (input.device(), input.dtype());
+    let of_input = input.shape();
+    let shape = without(&of_input, axis);
+    if input.is_empty() {
+        return Evaluation::empty(check, call, shape, &[input]);
+    }
+    let about_one;
+    let class_weights = match (options.weights, &targets.values) {
+        // A mean does not depend on how large its weights are.
+        (Some(weights), Flat::Int(_)) if call.wanted == MEAN => {
+            about_one = scaled(weights);
+            Some(&about_one)
+        }
+        (Some(weights), _) => {
+            check.holds_all(dtype, "weights", weights)?;
+            Some(weights)
+        }
+        (None, _) => None,
+    };
+    let options = &Options {
+        weights: class_weights,
+        ..*options
+    };
+    let besides = Besides {
+        operands: 1 + usize::from(options.weights.is_some()),
+        weighted: call.is_weighted(),
+        counted: options.weights.is_some() || !options.ignored.is_empty(),
+    };
+    let input = [input];
+    let tensors = dispatch::tensors(&input, besides);
+    let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
+    let weights = call.weights(check, &shape, &device, dtype, swept)?;
+    if !swept {
+        let losses = with_tensors(check, options, kind, &input[0], targets)?;
+        return Ok(call.answer(losses, weights, &shape, dtype));
+    }
+
+    // What would have to be read again to say what is wrong. Logits are moved, so that their
+    // gradient can take their place.
+    let again = (kind == Input::LogProbs && check.reads()).then(|| input[0].clone().inner());
+    let target = match targets.values.clone() {
+        Flat::Float(probs) => {
+            let dtype = probs.dtype();
+            let (rule, tolerance) = (probability(dtype), tolerance(dtype));
+            ClassTarget::Probs(Flat::Float(probs), rule, tolerance)
+        }
+        ids => ClassTarget::Ids(ids, options.ignored.to_vec()),
+    };
+    let sweep = ClassSweep {
+        call: Classes {
+            axis,
+            target,
+            log_probs: (kind == Input::LogProbs).then_some(LOG_PROB),
+            weights: options.weights.cloned(),
+            label_smoothing: options.label_smoothing,
+        },
+        wish: call.wish(&weights, of_input[0]),
+    };
+    let kept = call.kept(&of_input, axis);
+    let outcome = dispatch::run(input, sweep, kept);
+    if check.reads() && outcome.invalid() {
+        if let Some(weights) = weights {
+            weights.explain(check)?;
+        }
+        match targets.values {
+            Flat::Float(probs) => {
+                probabilities(check, probs, &of_input, axis)?;
+            }
+            ids => {
+                let ids = ids.integers();
+                check.class_ids(&ids, &shape, of_input[axis], Some(options.ignored))?;
+                if let Some(input) = again {
+                    check_log_probs(check, options, &input, ids)?;
+                }
+            }
+        }
+        return Err(check.unexplained());
+    }
+    Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+}
+
+/// Checks that the inputs at the classes of the samples, whose ids were found valid, are log-probabilities.
+fn check_log_probs(
+    check: &Check,
+    options: &Options,
+    input: &AnyRank,
+    ids: Tensor<1, Int>,
+) -> Result<(), LossError> {
+    let shape = input.shape();
+    let [outer, classes, inner] = layers(&shape, options.class_axis);
+    let x = untracked(input).layers([outer, classes, inner]);
+    let data = check.data(&ids)?;
+    let used = integers(&data).enumerate().filter_map(|(sample, id)| {
+        let ignored = options
+            .ignored
+            .iter()
+            .any(|&ignored| i128::from(ignored) == id);
+        let class = usize::try_from(id).ok().filter(|_| !ignored)?;
+        Some((sample / inner * classes + class) * inner + sample % inner)
+    });
+    check.picked(&shape, &x, used, LOG_PROB, |found| {
+        no_log_prob("log_probs", found)
+    })
+}
+
+const MEAN: Wanted = Wanted::Reduced(Reduction::Mean);
+
+/// Weights of classes times a power of two, so that the largest of them is about 1.
+fn scaled(weights: &[f64]) -> Vec<f64> {
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return weights.to_vec();
+    }
+    let power = Power::over(largest, 0);
+    weights.iter().map(|&weight| power.times(weight)).collect()
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors(
+    check: &Check,
+    options: &Options,
+    kind: Input,
+    input: &AnyRank,
+    targets: Target,
+) -> Result<Losses, LossError> {
+    let shape = input.shape();
+    let x = untracked(input).layers(layers(&shape, options.class_axis));
+    let ids = (kind == Input::LogProbs).then(|| targets.values.clone().integers());
+    let coefficients = Coefficients::new(check, options, (&x, &shape), targets)?;
+    if let Some(ids) = ids {
+        let coefficients = match check.reads() {
+            true => {
+                check_log_probs(check, options, input, ids)?;
+                coefficients
+            }
+            false => coefficients.and_holds(LOG_PROB, &x),
+        };
+        let terms = nll_term(x, coefficients.q.clone());
+        return Ok(coefficients.losses(input, 1.0, terms));
+    }
+    let q = coefficients.q.clone();
+    let softmax = Softmax::new(x);
+    let (values, _) = nll_term(softmax.half_log_prob(), q.clone());
+    let slopes = || {
+        let q_of_rest = q.clone().sum_dim(AXIS) - q.clone();
+        let (prob, rest) = softmax.prob_and_rest();
+        cross_entropy_slope(prob, rest, q, q_of_rest)
+    };
+    Ok(coefficients.losses(input, 0.5, (values, slopes)))
+}
+
+impl Coefficients {
+    /// The coefficients of a target that fits the untracked `x`, which are the layers of an input of the given
+    /// shape; its values are checked here.
+    fn new(
+        check: &Check,
+        options: &Options,
+        (x, shape): (&Tensor<3>, &Shape),
+        targets: Target,
+    ) -> Result<Self, LossError> {
+        match targets.values {
+            Flat::Float(probs) => Self::of_probs(check, options, (x, shape), probs),
+            ids => Self::of_ids(check, options, x, (ids.integers(), &targets.shape)),
+        }
+    }
+
+    fn of_ids(
+        check: &Check,
+        options: &Options,
+        x: &Tensor<3>,
+        (ids, shape): (Tensor<1, Int>, &Shape),
+    ) -> Result<Self, LossError> {
+        let [outer, count, inner] = x.dims();
+        let checked = check.class_ids(&ids, shape, count, Some(options.ignored))?;
+        let ids = ids.reshape([outer, 1, inner]);
+        let found = SafeIds::new(ids, count, options.ignored);
+
+        let dtype = x.dtype();
+        let device = x.device();
+        let hot = found.one_hot(AXIS, count, &device, dtype);
+        let used = hot.clone().equal_scalar(1.0);
+        let weights = options
+            .weights
+            .map(|weights| along_axis(weights, &device, dtype));
+        let weighted = match &weights {
+            Some(weights) => hot.clone() * weights.clone(),
+            None => hot.clone(),
+        };
+        let weight = (weights.is_some() || !options.ignored.is_empty())
+            .then(|| weighted.clone().sum_dim(AXIS));
+        let q = match options.label_smoothing {
+            0.0 => weighted,
+            smoothing => {
+                let kept = hot.sum_dim(AXIS) * (smoothing / count as f64);
+                let spread = match weights {
+                    Some(weights) => kept * weights,
+                    None => kept,
+                };
+                weighted * (1.0 - smoothing) + spread
+            }
+        };
+        Ok(Self {
+            q,
+            weight,
+            valid: (!checked).then_some(found.valid()),
+            used: Some(used),
+        })
+    }
+
+    fn of_probs(
+        check: &Check,
+        options: &Options,
+        (x, shape): (&Tensor<3>, &Shape),
+        probs: Tensor<1>,
+    ) -> Result<Self, LossError> {
+        let dtype = x.dtype();
+        let valid = probabilities(check, probs.clone(), shape, options.class_axis)?;
+        let device = x.device();
+        let mut q = probs.reshape(x.dims()).cast(dtype);
+        if options.label_smoothing != 0.0 {
+            let spread = options.label_smoothing / x.dims()[AXIS] as f64;
+            q = q * (1.0 - options.label_smoothing) + spread;
+        }
+        if let Some(weights) = options.weights {
+            q = q * along_axis(weights, &device, dtype);
+        }
+        Ok(Self {
+            q,
+            weight: None,
+            valid,
+            used: None,
+        })
+    }
+
+    /// Makes the samples at whose class a rule is broken as if their target were not valid.
+    fn and_holds(mut self, rule: Rule, x: &Tensor<3>) -> Self {
+        let used = self.used.clone().expect("ids choose classes");
+        let holds = rule.holds(x).bool_or(used.bool_not());
+        self.valid = both(self.valid, Some(holds.all_dim(AXIS)));
+        self
+    }
+
+    /// The losses per sample from the terms of their classes, joined to the input. The terms are a `part` of
+    /// what they stand for.
+    fn losses(
+        self,
+        input: &AnyRank,
+        part: f64,
+        (terms, slopes): (Tensor<3>, impl FnOnce() -> Tensor<3>),
+    ) -> Losses {
+        let layers = terms.dims();
+        let kept = [layers[0], 1, layers[2]];
+        let valid = self.valid;
+        let gradient = input.is_tracked().then(|| {
+            let valid = valid.clone().map(|valid| valid.expand(layers));
+            (input.clone(), or_nan(slopes() * part, &valid))
+        });
+        Losses {
+            values: flat(or_nan(terms.sum_dim(AXIS), &valid)),
+            part,
+            weights: self.weight.map(flat),
+            batch: input.shape()[0],
+            graph: Graph::new(input, kept, Vec::from_iter(gradient)),
+        }
+    }
+}

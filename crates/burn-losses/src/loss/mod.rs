@@ -1,0 +1,308 @@
+//! The calls every loss has, and the one place where losses are weighted and reduced.
+
+pub(crate) mod call;
+pub(crate) mod classes;
+pub(crate) mod elementwise;
+pub(crate) mod margins;
+pub(crate) mod values;
+
+use crate::spec::reduction::Reduction;
+use crate::spec::request::Wanted;
+use crate::targets::SampleWeights;
+use crate::targets::rank::Unreduced;
+use crate::validate::error::{Lint, LossError, or_panic};
+use alloc::vec::Vec;
+use burn::tensor::Tensor;
+use call::{Call, Evaluation};
+
+/// A loss called with a model's output and a target: `loss.forward(output, targets)`.
+///
+/// Every loss with these two inputs has it, for exactly the tensors it takes, so a model can be
+/// generic over its loss:
+///
+/// ```
+/// use burn::tensor::{Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// struct Classifier<L> {
+///     loss: L,
+/// }
+///
+/// impl<L: Loss<Tensor<2>, Tensor<1, Int>>> Classifier<L> {
+///     fn train_on(&self, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+///         self.loss.forward(logits, targets)
+///     }
+/// }
+/// # let _ = Classifier { loss: CrossEntropyLoss::new() };
+/// ```
+pub trait Loss<X, T>: Evaluate<(X, T)> {
+    /// The reduced loss, of shape `[1]`.
+    ///
+    /// # Panics
+    ///
+    /// With the [`LossError`]'s text where [`try_forward`](Self::try_forward) returns an error.
+    #[track_caller]
+    fn forward(&self, output: X, targets: T) -> Tensor<1> {
+        or_panic(reduced(self, (output, targets), false))
+    }
+
+    /// The reduced loss, of shape `[1]`, or what is wrong with the call.
+    ///
+    /// It waits for the device where it must to read the values; see [`Checks`](crate::Checks).
+    fn try_forward(&self, output: X, targets: T) -> Result<Tensor<1>, LossError> {
+        reduced(self, (output, targets), true)
+    }
+
+    /// The loss of each element or sample.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_no_reduction(&self, output: X, targets: T) -> Self::Unreduced {
+        or_panic(unreduced(self, (output, targets), false))
+    }
+
+    /// The loss of each element or sample, or what is wrong with the call.
+    fn try_forward_no_reduction(
+        &self,
+        output: X,
+        targets: T,
+    ) -> Result<Self::Unreduced, LossError> {
+        unreduced(self, (output, targets), true)
+    }
+
+    /// The reduced loss, in which each element's loss and weight are multiplied by `weights`: a
+    /// weight per element, or per sample along axis 0, or a mask (Bool) of what counts.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> Tensor<1> {
+        or_panic(weighted(self, (output, targets), weights, false))
+    }
+
+    /// As [`forward_weighted`](Self::forward_weighted), or what is wrong with the call.
+    fn try_forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> Result<Tensor<1>, LossError> {
+        weighted(self, (output, targets), weights, true)
+    }
+
+    /// The sum of the losses and of their weights, from which the mean over several batches (or
+    /// devices) is exact: add up the sums, add up the weights, divide.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_parts(&self, output: X, targets: T) -> LossParts {
+        or_panic(parts(self, (output, targets), false))
+    }
+
+    /// As [`forward_parts`](Self::forward_parts), or what is wrong with the call.
+    fn try_forward_parts(&self, output: X, targets: T) -> Result<LossParts, LossError> {
+        parts(self, (output, targets), true)
+    }
+
+    /// What is legal but suspicious about this batch. It reads the values and waits for the device:
+    /// call it on the first batch of a run, not on all of them.
+    fn lint(&self, output: &X, targets: &T) -> Vec<Lint>
+    where
+        X: Clone,
+        T: Clone,
+    {
+        lints(self, (output.clone(), targets.clone()))
+    }
+}
+
+impl<L: Evaluate<(X, T)>, X, T> Loss<X, T> for L {}
+
+/// A loss called with three tensors: `loss.forward(anchor, positive, negative)`, or
+/// `loss.forward(first, second, targets)`.
+///
+/// The methods are those of [`Loss`].
+pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
+    /// As [`Loss::forward`].
+    ///
+    /// # Panics
+    ///
+    /// With the [`LossError`]'s text where [`try_forward`](Self::try_forward) returns an error.
+    #[track_caller]
+    fn forward(&self, first: A, second: B, third: C) -> Tensor<1> {
+        or_panic(reduced(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward`].
+    fn try_forward(&self, first: A, second: B, third: C) -> Result<Tensor<1>, LossError> {
+        reduced(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::forward_no_reduction`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_no_reduction(&self, first: A, second: B, third: C) -> Self::Unreduced {
+        or_panic(unreduced(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward_no_reduction`].
+    fn try_forward_no_reduction(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+    ) -> Result<Self::Unreduced, LossError> {
+        unreduced(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::forward_weighted`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> Tensor<1> {
+        or_panic(weighted(self, (first, second, third), weights, false))
+    }
+
+    /// As [`Loss::try_forward_weighted`].
+    fn try_forward_weighted<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> Result<Tensor<1>, LossError> {
+        weighted(self, (first, second, third), weights, true)
+    }
+
+    /// As [`Loss::forward_parts`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_parts(&self, first: A, second: B, third: C) -> LossParts {
+        or_panic(parts(self, (first, second, third), false))
+    }
+
+    /// As [`Loss::try_forward_parts`].
+    fn try_forward_parts(&self, first: A, second: B, third: C) -> Result<LossParts, LossError> {
+        parts(self, (first, second, third), true)
+    }
+
+    /// As [`Loss::lint`].
+    fn lint(&self, first: &A, second: &B, third: &C) -> Vec<Lint>
+    where
+        A: Clone,
+        B: Clone,
+        C: Clone,
+    {
+        lints(self, (first.clone(), second.clone(), third.clone()))
+    }
+}
+
+impl<L: Evaluate<(A, B, C)>, A, B, C> TripleLoss<A, B, C> for L {}
+
+/// What a loss itself has to say; everything else follows from it.
+///
+/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`]; only the losses of this
+/// crate implement it.
+pub trait Evaluate<I> {
+    /// What [`forward_no_reduction`](Loss::forward_no_reduction) gives.
+    type Unreduced: Unreduced;
+
+    /// The name of the loss, for messages.
+    fn name(&self) -> &'static str;
+
+    /// How the losses are reduced.
+    fn reduction(&self) -> Reduction;
+
+    /// Checks the inputs and gives what the call wants of their losses.
+    fn evaluate(&self, inputs: I, call: Call) -> Result<Evaluation, LossError>;
+
+    /// What is legal but suspicious about the inputs.
+    fn inspect(&self, inputs: I) -> Vec<Lint>;
+}
+
+/// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
+/// `f32` or wider.
+///
+/// `sum / weight` is the batch's [`Reduction::Mean`], whatever the loss's own reduction. Over several
+/// batches, add up both and divide last.
+#[derive(Clone, Debug)]
+pub struct LossParts {
+    /// The sum of the losses.
+    pub sum: Tensor<1>,
+    /// The sum of the weights: the number of losses where there are no weights.
+    pub weight: Tensor<1>,
+}
+
+fn reduced<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<Tensor<1>, LossError> {
+    let call = Call::new(waiting, Wanted::Reduced(loss.reduction()));
+    Ok(loss.evaluate(inputs, call)?.value)
+}
+
+fn unreduced<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<L::Unreduced, LossError> {
+    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Each))?;
+    Ok(Unreduced::from_flat(found.value, found.shape))
+}
+
+fn parts<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    waiting: bool,
+) -> Result<LossParts, LossError> {
+    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Parts))?;
+    Ok(LossParts {
+        sum: found.value,
+        weight: found.weight.expect("the parts are wanted"),
+    })
+}
+
+fn weighted<I, L, W>(loss: &L, inputs: I, weights: W, waiting: bool) -> Result<Tensor<1>, LossError>
+where
+    L: Evaluate<I> + ?Sized,
+    W: SampleWeights<L::Unreduced>,
+{
+    let call = Call::weighted(loss.name(), weights.erased(), waiting, loss.reduction())?;
+    Ok(loss.evaluate(inputs, call)?.value)
+}
+
+fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
+    let call = Call::new(true, Wanted::Reduced(loss.reduction()));
+    match loss.evaluate(inputs.clone(), call) {
+        Ok(_) => loss.inspect(inputs),
+        Err(error) => alloc::vec![Lint {
+            loss: loss.name(),
+            rule: "invalid",
+            message: error.message,
+        }],
+    }
+}

@@ -1,0 +1,96 @@
+//! Losses of predictions and the true values.
+
+use super::call::{Call, Evaluation};
+use super::elementwise::{Loss, Required, Rest};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dtype::{largest, wide};
+use crate::spec::elementwise::Definition;
+use crate::spec::rule::Rule;
+use crate::validate::check::{Check, Found, shown};
+use crate::validate::error::{Lint, LossError};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use burn::tensor::DType;
+
+/// The losses of predictions and targets that [fit](check_pair), by a definition that depends on their
+/// difference alone: the derivative with respect to the target is the negative one.
+pub(crate) fn evaluate(
+    check: &Check,
+    definition: impl Definition<2>,
+    operands: [AnyRank; 2],
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    let required = [None, Some(finite_target(operands[0].dtype()))];
+    Loss::new(check, definition, Rest::default(), required).evaluate(operands, call)
+}
+
+/// The checks of predictions and targets that the host can do.
+pub(crate) fn check_pair(
+    loss: &'static str,
+    [predictions, targets]: [&AnyRank; 2],
+    call: &Call,
+) -> Result<Check, LossError> {
+    let device = predictions.device();
+    let check = Check::new(loss, &device, call.waiting);
+    check.dtype(&device, predictions.dtype())?;
+    check.device("predictions", &device, "targets", &targets.device())?;
+    check.same_shape(
+        "predictions",
+        &predictions.shape(),
+        "targets",
+        &targets.shape(),
+    )?;
+    check.one_tracking(&[("predictions", predictions), ("targets", targets)])?;
+    Ok(check)
+}
+
+/// What to do about a target that is missing.
+pub(crate) const LEAVE_OUT: &str =
+    "To leave it out, set it to 0 and give it weight 0 in forward_weighted.";
+
+/// What a target must be: finite.
+pub(crate) fn finite_target(dtype: DType) -> Required<'static> {
+    let explain = &|found: &Found| {
+        if let Some(too_large) = found.too_large() {
+            return format!("target {too_large}");
+        }
+        format!(
+            "target {} at index {:?} is not a finite number. {LEAVE_OUT}",
+            found.shown(),
+            found.index
+        )
+    };
+    finite(dtype, f64::NEG_INFINITY, explain)
+}
+
+/// A number that is finite, and not below the least.
+pub(crate) fn finite(dtype: DType, least: f64, explain: &dyn Fn(&Found) -> String) -> Required<'_> {
+    let largest = largest(wide(dtype).into());
+    Required {
+        rule: Rule::between(least.max(-largest), largest),
+        explain,
+    }
+}
+
+/// Suspicions about targets that are numbers.
+pub(crate) fn inspect(loss: &'static str, targets: &AnyRank) -> Vec<Lint> {
+    let dtype = targets.dtype();
+    let targets = targets.values();
+    let mut lints = Vec::new();
+    if let [first, rest @ ..] = targets.as_slice()
+        && !rest.is_empty()
+        && rest.iter().all(|target| target == first)
+    {
+        lints.push(Lint {
+            loss,
+            rule: "constant-target",
+            message: format!(
+                "all {} targets of the batch are {}: there is nothing to learn from it.",
+                targets.len(),
+                shown(*first, dtype)
+            ),
+        });
+    }
+    lints
+}

@@ -1,0 +1,69 @@
+//! Losses for a class, a label or a distribution to predict.
+//!
+//! | what is true of a sample | the model gives | loss |
+//! |---|---|---|
+//! | one class of several | logits | [`CrossEntropyLoss`] |
+//! | one class of several | log-probabilities | [`NllLoss`] |
+//! | one class of several, of which the best should lead by a margin | logits | [`MultiMarginLoss`] |
+//! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
+//! | yes or no, or any number of labels | probabilities | [`BceLoss`] |
+//! | yes or no, given as signs | logits | [`SoftMarginLoss`] |
+//! | any number of labels, one loss per sample | logits | [`MultiLabelSoftMarginLoss`] |
+//! | any number of labels, which should lead all others | logits | [`MultiLabelMarginLoss`] |
+//! | a distribution over the classes | log-probabilities | [`KlDivLoss`] |
+//! | a distribution over the classes | logits | [`CrossEntropyLoss`] |
+//!
+//! Where there is a choice, take the loss that starts from logits: it has the softmax or sigmoid
+//! inside, and stays accurate where a probability is all but 0 or 1.
+//!
+//! The targets differ more than the losses do: class ids, labels, signs, lists of labels or
+//! probabilities. Each page says which, and [`target`](crate::target) converts between them.
+//! [`ClassificationLoss`] is any of them, and always takes logits and class ids.
+//!
+//! # From two classes to ten
+//!
+//! A binary classifier becomes one of ten classes by *three* changes: the last layer has an output
+//! per class, the loss is cross-entropy, and the target is class ids instead of labels. Doing half of
+//! it is an error, or does not compile; `cargo run --release -p classification --bin two_to_ten` in
+//! the repository tries each half and prints what is said. Two mistakes run all the same. A softmax
+//! that was left in the model slows the training down, and [`lint`](crate::Loss::lint) reports it.
+//! Ids that are shifted but in range train the model to give wrong answers, and only the held-out
+//! accuracy shows it:
+//!
+#![cfg_attr(doc, doc = include_str!("../../../docs/pictures/two_to_ten.svg"))]
+//!
+//! After the move, with [`CrossEntropyLoss`] (`cargo run --release -p classification`):
+//!
+#![cfg_attr(doc, doc = include_str!("../../../docs/pictures/digits-confusion.svg"))]
+
+mod bce;
+mod bce_with_logits;
+mod cross_entropy;
+mod family;
+mod kl_div;
+mod lints;
+mod multi_label_margin;
+mod multi_label_soft_margin;
+mod multi_margin;
+mod nll;
+mod soft_margin;
+
+pub use bce::{BceLoss, BceLossConfig};
+pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};
+pub use cross_entropy::{CrossEntropyLoss, CrossEntropyLossConfig};
+pub use family::{ClassificationLoss, ClassificationLossConfig};
+pub use kl_div::{KlDivLoss, KlDivLossConfig};
+pub use multi_label_margin::{MultiLabelMarginLoss, MultiLabelMarginLossConfig};
+pub use multi_label_soft_margin::{MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig};
+pub use multi_margin::{MultiMarginLoss, MultiMarginLossConfig};
+pub use nll::{NllLoss, NllLossConfig};
+pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
+
+/// The maths of this folder's losses, for the unit tests.
+#[cfg(test)]
+pub(crate) mod definitions {
+    pub(crate) use super::bce::Bce;
+    pub(crate) use super::bce_with_logits::BceWithLogits;
+    pub(crate) use super::kl_div::{Divergence, DivergenceOfLogs};
+    pub(crate) use super::soft_margin::Logistic;
+}

@@ -1,0 +1,366 @@
+//! The triplet margin loss.
+
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dispatch;
+use crate::engine::dispatch::{Besides, Family, TripletSweep};
+use crate::engine::portable::reduce::{Graph, Losses};
+use crate::engine::portable::tensors::flat;
+use crate::loss::Evaluate;
+use crate::loss::call::{Call, Evaluation};
+use crate::losses::distance;
+use crate::losses::distance::{Cosine, Norm, check_measure, norm, norm_options};
+use crate::losses::module::loss_module;
+use crate::real::Real;
+use crate::spec::norm::{Measure, Short, share_of_smaller, triplet_margin};
+use crate::spec::pairs::Triplet;
+use crate::spec::reduction::Reduction;
+use crate::targets::rank::LowerRank;
+use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::error::{Lint, LossError};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// Configuration of [`TripletMarginLoss`].
+#[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TripletMarginLossConfig {
+    /// By how much the negative should at least be farther from the anchor than the positive.
+    #[config(default = 1.0)]
+    pub margin: f64,
+    /// The norm of the distance: 2 is the Euclidean one.
+    #[config(default = 2.0)]
+    pub p: f64,
+    /// What is added to each component of a difference, as PyTorch does.
+    #[config(default = 1e-6)]
+    pub eps: f64,
+    /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
+    #[config(default = false)]
+    pub swap: bool,
+    /// How the losses are reduced.
+    #[config(default = "Reduction::Mean")]
+    pub reduction: Reduction,
+}
+
+impl TripletMarginLossConfig {
+    fn validate(&self) -> Result<(), LossError> {
+        let positive = |margin| margin > 0.0;
+        hyper_parameter(
+            "TripletMarginLoss",
+            "margin",
+            self.margin,
+            positive,
+            "finite and positive",
+        )?;
+        norm_options("TripletMarginLoss", self.p, self.eps)
+    }
+}
+
+/// The hinge loss of two distances: a positive should be nearer to its anchor than a negative.
+///
+/// # Formula
+///
+#[cfg_attr(doc, doc = include_str!("../../../docs/shapes/triplet_margin.html"))]
+/// <details><summary>As plain text</summary>
+///
+/// ```text
+/// d(u, v) = || u - v + eps ||_p                  along the last axis
+/// loss    = max(0, d(anchor, positive) - d(anchor, negative) + margin)
+/// swap    : min(d(anchor, negative), d(positive, negative)) instead of d(anchor, negative)
+/// ```
+///
+/// </details>
+///
+/// The gradient is 0 where the loss is 0, and that of a distance of exactly 0 is 0.
+///
+/// # Character
+///
+/// For embeddings in which near means alike. Only which distance is larger matters, and by how
+/// much. Most random triplets are soon far enough apart and do not count: choose hard ones, and
+/// look at how many count. Always choosing the very hardest can collapse all embeddings to one
+/// point: **a loss that stays at the margin has learned nothing.** The margin has the unit of the
+/// distance, and means something only where the length of the embeddings is bounded, so they are
+/// often normalised.
+///
+/// # Target
+///
+/// There is none: **the roles are the target**. The positive is *another* sample like the anchor,
+/// the negative one that is not. The usual mistake is to mix up the two, or to draw the negative at
+/// random and at times from the anchor's class; no check can see that in the values.
+/// [`target::triplets`](crate::target::triplets) makes all triplets of a batch from the class of
+/// each sample. [`lint`](crate::TripleLoss::lint) reports a positive that is the negative, or the
+/// anchor.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Int, Tensor};
+/// use burn_losses::{prelude::*, target};
+///
+/// let device = Device::flex();
+/// // 100 triplets of embeddings of 128 numbers: the negative is sqrt(128) = 11.3 away.
+/// let anchor = Tensor::<2>::random([100, 128], Distribution::Default, &device);
+/// let (positive, negative) = (anchor.clone(), anchor.clone() + 1.0);
+///
+/// let loss = TripletMarginLoss::new(); // margin 1, p 2
+/// let value = loss.forward(anchor.clone(), positive.clone(), negative.clone());
+/// assert_eq!(value.into_scalar::<f32>(), 0.0);
+/// let mixed_up = loss.forward(anchor, negative, positive);
+/// assert!((mixed_up.into_scalar::<f32>() - (128f32.sqrt() + 1.0)).abs() < 1e-3);
+///
+/// // From embeddings and the class of each sample: (0, 1, 2) and (1, 0, 2).
+/// let embeddings = Tensor::<2>::from_data([[0., 0.], [3., 4.], [0., 5.]], &device);
+/// let triplets = target::triplets(Tensor::<1, Int>::from_data([7, 7, 2], &device));
+/// let [anchor, positive, negative] = [triplets.anchor, triplets.positive, triplets.negative]
+///     .map(|ids| embeddings.clone().select(0, ids));
+/// let loss = TripletMarginLossConfig::new().with_margin(2.0).with_swap(true).init();
+/// let value = loss.forward(anchor, positive, negative);
+/// // 5 to the positive, sqrt(10) from the nearer of the two to the negative.
+/// assert!((value.into_scalar::<f32>() - (5.0 - 10f32.sqrt() + 2.0)).abs() < 1e-4);
+/// ```
+///
+/// # Shapes
+///
+/// * anchor, positive, negative: the same shape, of rank 2 to 6, the embedding on the last axis
+/// * unreduced: that shape without the last axis
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A float type that the device cannot compute with.
+/// * In `init`: a margin that is not above 0, `p` below 1, `eps` below 0, or any that is not
+///   finite.
+///
+/// # PyTorch
+///
+/// `torch.nn.TripletMarginLoss`, with the same defaults. PyTorch broadcasts, takes single vectors
+/// `[E]` and any `p`, and gives NaN for the mean of an empty batch, where this loss gives 0. At the
+/// corner the gradient is 0 as in PyTorch 2.15; earlier ones counted it as active.
+///
+/// # Reference
+///
+/// Schroff, Kalenichenko and Philbin, *FaceNet*, 2015,
+/// [arXiv:1503.03832](https://arxiv.org/abs/1503.03832), with squared distances. For `swap`:
+/// Balntas, Riba, Ponsa and Mikolajczyk, *Learning local feature descriptors with triplets and
+/// shallow convolutional neural networks*, BMVC 2016.
+#[doc(alias = "TripletLoss")]
+#[doc(alias = "metric learning")]
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct TripletMarginLoss {
+    #[module(skip)]
+    config: TripletMarginLossConfig,
+}
+
+loss_module!(TripletMarginLoss, TripletMarginLossConfig);
+
+impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)> for TripletMarginLoss
+where
+    Tensor<D>: LowerRank,
+{
+    type Unreduced = <Tensor<D> as LowerRank>::Lower;
+
+    fn name(&self) -> &'static str {
+        "TripletMarginLoss"
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.config.reduction
+    }
+
+    fn evaluate(
+        &self,
+        (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
+        call: Call,
+    ) -> Result<Evaluation, LossError> {
+        let TripletMarginLossConfig {
+            margin,
+            p,
+            eps,
+            swap,
+            ..
+        } = self.config;
+        let triplet = Triplet {
+            margin,
+            swap,
+            measure: Measure::Norm { p, eps },
+        };
+        let inputs = [anchor.into(), positive.into(), negative.into()];
+        evaluate("TripletMarginLoss", triplet, inputs, call)
+    }
+
+    fn inspect(
+        &self,
+        (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
+    ) -> Vec<Lint> {
+        role_lints(
+            "TripletMarginLoss",
+            [anchor.into(), positive.into(), negative.into()],
+        )
+    }
+}
+
+/// Evaluates the loss of that name.
+pub(super) fn evaluate(
+    loss: &'static str,
+    triplet: Triplet,
+    inputs: [AnyRank; 3],
+    mut call: Call,
+) -> Result<Evaluation, LossError> {
+    let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
+    let check = Check::new(loss, &device, call.waiting);
+    let shape = super::vectors::check_triplet(&check, inputs.each_ref())?;
+    check.holds(dtype, "margin", triplet.margin)?;
+    check_measure(&check, dtype, triplet.measure)?;
+    let rows = super::vectors::rows(&check, "embeddings", &shape)?;
+    if inputs[0].is_empty() {
+        return Evaluation::empty(&check, call, rows, &inputs);
+    }
+    let besides = Besides {
+        weighted: call.is_weighted(),
+        ..Besides::default()
+    };
+    let tensors = dispatch::tensors(&inputs, besides);
+    let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
+    let weights = call.weights(&check, &rows, &device, dtype, swept)?;
+    if !swept {
+        let losses = with_tensors(triplet, inputs);
+        return Ok(call.answer(losses, weights, &rows, dtype));
+    }
+    let sweep = TripletSweep {
+        triplet,
+        wish: call.wish(&weights, shape[0]),
+    };
+    let outcome = dispatch::run(inputs, sweep, call.kept(&shape, shape.num_dims() - 1));
+    if let Some(weights) = weights.filter(|_| check.reads() && outcome.invalid()) {
+        weights.explain(&check)?;
+    }
+    Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+}
+
+/// Suspicions about two roles that are the same.
+pub(super) fn role_lints(
+    loss: &'static str,
+    [anchor, positive, negative]: [AnyRank; 3],
+) -> Vec<Lint> {
+    let [anchor, positive, negative] = [anchor, positive, negative].map(|input| input.values());
+    let same = |a: &[f64], b: &[f64]| !a.is_empty() && a == b;
+    let mut lints = Vec::new();
+    let mut suspect = |rule, message: &str| {
+        lints.push(Lint {
+            loss,
+            rule,
+            message: message.to_string(),
+        });
+    };
+    if same(&positive, &negative) {
+        suspect(
+            "positive-is-negative",
+            "positive and negative are the same tensor: every triplet costs the margin, and nothing \
+             can be learned.",
+        );
+    }
+    if same(&anchor, &positive) {
+        suspect(
+            "anchor-is-positive",
+            "anchor and positive are the same tensor: the positive should be another sample like the \
+             anchor.",
+        );
+    }
+    lints
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors(triplet: Triplet, inputs: [AnyRank; 3]) -> Losses {
+    let Triplet {
+        margin,
+        swap,
+        measure,
+    } = triplet;
+    let [anchor, positive, negative] = distance::rows(inputs.each_ref());
+    let to_positive = Apart::new(&anchor, &positive, measure);
+    let to_negative = Apart::new(&anchor, &negative, measure);
+    let between = swap.then(|| Apart::new(&positive, &negative, measure));
+    let nearest = match &between {
+        Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
+        None => to_negative.value.clone(),
+    };
+    let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
+    let kept = value.dims();
+    let mut gradients = Vec::new();
+    if inputs.iter().any(AnyRank::is_tracked) {
+        let slope = slope();
+        let share = between
+            .as_ref()
+            .map(|between| share_of_smaller(to_negative.value.clone(), between.value.clone()));
+        let of_negative = match &share {
+            Some(share) => slope.clone() * share.clone(),
+            None => slope.clone(),
+        };
+        let [anchor_pulled, pulled] = to_positive.slopes(slope.clone());
+        let [anchor_pushed, pushed] = to_negative.slopes(of_negative);
+        let of_anchor = anchor_pulled - anchor_pushed;
+        let (of_positive, of_negative) = match (between, share) {
+            (Some(between), Some(share)) => {
+                let [positive, negative] = between.slopes(slope * (-share).plus(1.0));
+                (pulled - positive, -pushed - negative)
+            }
+            _ => (pulled, -pushed),
+        };
+        let of_inputs = [of_anchor, of_positive, of_negative];
+        gradients.extend(inputs.iter().cloned().zip(of_inputs));
+    }
+    Losses {
+        values: flat(value),
+        part: 1.0,
+        weights: None,
+        batch: inputs[0].shape()[0],
+        graph: Graph::new(&inputs[0], kept, gradients),
+    }
+}
+
+/// How far vectors are apart, and how that changes with them.
+struct Apart {
+    value: Tensor<3>,
+    between: Between,
+}
+
+#[allow(clippy::large_enum_variant)] // There are two or three of them in a call.
+enum Between {
+    Norm(Norm),
+    Cosine(Cosine),
+}
+
+impl Apart {
+    fn new(from: &Tensor<3>, to: &Tensor<3>, measure: Measure) -> Self {
+        match measure {
+            Measure::Norm { p, eps } => {
+                let norm = norm((from.clone() - to.clone()).plus(eps), p);
+                Self {
+                    value: norm.value.clone(),
+                    between: Between::Norm(norm),
+                }
+            }
+            Measure::Cosine { eps } => {
+                let cosine = Cosine::new([from.clone(), to.clone()], Short::AtLeast(eps));
+                Self {
+                    value: (-cosine.value.clone()).plus(1.0),
+                    between: Between::Cosine(cosine),
+                }
+            }
+        }
+    }
+
+    /// The derivatives with respect to both vectors, times a slope.
+    fn slopes(self, slope: Tensor<3>) -> [Tensor<3>; 2] {
+        match self.between {
+            Between::Norm(norm) => {
+                let direction = norm.direction() * slope;
+                [direction.clone(), -direction]
+            }
+            Between::Cosine(cosine) => cosine.slopes().map(|of| -(of * slope.clone())),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the losses over signs share: their rule, and what is suspicious about them.
+
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dtype::wide;
+use crate::engine::values::Target;
+use crate::loss::call::{Call, Evaluation};
+use crate::loss::elementwise::{Loss, Required, Rest};
+use crate::spec::elementwise::Definition;
+use crate::spec::rule::Rule;
+use crate::validate::check::{Check, Found};
+use crate::validate::error::{Lint, LossError};
+use alloc::format;
+use alloc::string::String;
+use burn::tensor::FloatDType;
+
+/// Evaluates a loss of inputs and signs, whose shapes have been checked.
+pub(crate) fn sweep_signs<const N: usize, const K: usize>(
+    check: &Check,
+    definition: impl Definition<K>,
+    inputs: [AnyRank; N],
+    targets: Target,
+    call: Call,
+) -> Result<Evaluation, LossError> {
+    let mut required = [const { None }; K];
+    required[K - 1] = Some(Required {
+        rule: Rule::SIGN,
+        explain: &no_sign,
+    });
+    let signs = targets.values.signs(wide(inputs[0].dtype()));
+    Loss::new(check, definition, Rest::flat(signs), required).evaluate(inputs, call)
+}
+
+/// What to say of a value that is no sign.
+pub(crate) fn no_sign(found: &Found) -> String {
+    let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
+        "These are labels 0 and 1: convert them with `target::signs`."
+    } else {
+        "Labels 0 and 1 become signs by `target::signs`, labels of single samples become pairs by \
+         `target::pairs`."
+    };
+    format!(
+        "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
+        found.shown(),
+        found.index
+    )
+}
+
+/// A suspicion about signs that are all the same.
+pub(crate) fn single_sign(loss: &'static str, targets: Target) -> Option<Lint> {
+    let signs = targets.values.signs(FloatDType::F32);
+    let signs = AnyRank::from(signs.cast(FloatDType::F32)).values();
+    let (first, rest) = signs.split_first()?;
+    (!rest.is_empty() && rest.iter().all(|sign| sign == first)).then(|| Lint {
+        loss,
+        rule: "single-class",
+        message: format!(
+            "all {} targets of the batch are {first}: a batch needs both signs to learn from.",
+            signs.len()
+        ),
+    })
+}

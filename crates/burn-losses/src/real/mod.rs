@@ -1,0 +1,227 @@
+//! The arithmetic in which every loss states its value and derivative, once.
+//!
+//! A formula written against [`Real`] runs on `f32` and `f64` (the loop over memory, the reference
+//! of the tests) and on a tensor (every backend Burn has; see [`tensor`](super::tensor)).
+
+pub(crate) mod elementary;
+pub(crate) mod id;
+mod tensor;
+
+use core::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A real number, or a tensor of them, with the operations a loss needs.
+///
+/// Constants are `f64` and comparisons are with a constant: that is all the formulas need, and it
+/// spares a tensor from being filled with one value.
+pub(crate) trait Real:
+    Clone
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The result of a comparison.
+    type Mask: Clone;
+
+    /// Whether the numbers have more digits than `f32`; decides how long a series must be.
+    fn is_double(&self) -> bool;
+
+    /// The largest finite number.
+    #[inline(always)]
+    fn largest(&self) -> f64 {
+        match self.is_double() {
+            true => f64::MAX,
+            false => f64::from(f32::MAX),
+        }
+    }
+    /// The least positive number that has all digits.
+    #[inline(always)]
+    fn least_normal(&self) -> f64 {
+        match self.is_double() {
+            true => f64::MIN_POSITIVE,
+            false => f64::from(f32::MIN_POSITIVE),
+        }
+    }
+
+    fn plus(self, constant: f64) -> Self;
+    fn times(self, constant: f64) -> Self;
+    /// The product with a number, plus a constant: a step of a polynomial.
+    fn times_plus(self, factor: Self, constant: f64) -> Self {
+        (self * factor).plus(constant)
+    }
+    /// The larger of the number and the constant; NaN stays NaN.
+    fn at_least(self, constant: f64) -> Self;
+    /// The smaller of the number and the constant; NaN stays NaN.
+    fn at_most(self, constant: f64) -> Self;
+    fn abs(self) -> Self;
+    /// -1, 0 or 1.
+    fn sign(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn sqrt(self) -> Self;
+
+    fn above(&self, constant: f64) -> Self::Mask;
+    fn equals(&self, constant: f64) -> Self::Mask;
+    /// Whether the number is from `least` to `most`; NaN is not.
+    fn between(&self, least: f64, most: f64) -> Self::Mask;
+    fn is_nan(&self) -> Self::Mask;
+    /// Where at least one of two masks holds.
+    fn either(one: Self::Mask, other: Self::Mask) -> Self::Mask;
+    /// `constant` where the mask holds, the number elsewhere.
+    fn set(self, mask: Self::Mask, constant: f64) -> Self;
+    /// `other` where the mask holds, the number elsewhere.
+    fn replace(self, mask: Self::Mask, other: Self) -> Self;
+
+    /// The product, in which zero times infinity is zero: a term of weight 0 does not count,
+    /// whatever it is.
+    #[inline(always)]
+    fn times_or_zero(self, weight: Self) -> Self {
+        let absent = weight.equals(0.0);
+        (self * weight).set(absent, 0.0)
+    }
+
+    /// A positive power of a number that is not negative.
+    ///
+    /// The backends' own power is not used: ndarray's rounds the exponent to `f32`.
+    #[inline(always)]
+    fn power(self, exponent: f64) -> Self {
+        self.ln().times(exponent).exp()
+    }
+
+    /// `ln(1 + self)` for numbers in `[-1/2, 1]`, accurate for tiny ones.
+    ///
+    /// The backends' own `log1p` is not: on CubeCL it is `ln(1 + x)`, which is 0 for every tiny
+    /// `x`. With `s = x / (2 + x)`, `ln(1 + x)` is the odd series `2 (s + s^3/3 + s^5/5 + ..)`; here
+    /// `|s| <= 1/3`, so each term gives about one digit.
+    #[inline(always)]
+    fn ln_1p_small(self) -> Self {
+        let terms: usize = if self.is_double() { 17 } else { 7 };
+        let s = self.clone() / self.plus(2.0);
+        let square = s.clone() * s.clone();
+        // The terms of even and odd powers of the square apart: a step waits for the one before.
+        let fourth = square.clone() * square.clone();
+        let sum = |last: usize| {
+            let start = fourth.clone().times(SERIES[last]);
+            let mut sum = start.plus(SERIES[last - 2]);
+            let mut at = last - 2;
+            while at >= 2 {
+                at -= 2;
+                sum = sum.times_plus(fourth.clone(), SERIES[at]);
+            }
+            sum
+        };
+        let (even, odd) = (sum(terms - 1), sum(terms));
+        let series = even + odd * square;
+        series.times(2.0) * s
+    }
+}
+
+/// `1 / (2 k + 1)`: the coefficients of `ln((1 + s) / (1 - s)) / 2`.
+const SERIES: [f64; 18] = {
+    let mut series = [1.0; 18];
+    let (mut at, mut odd) = (1, 3.0);
+    while at < series.len() {
+        series[at] = 1.0 / odd;
+        (at, odd) = (at + 1, odd + 2.0);
+    }
+    series
+};
+
+/// Stamps [`Real`] for a primitive float: the two differ in nothing but their name.
+///
+/// Everything is inlined, so that it is compiled for the vector instructions of the loop it is in.
+macro_rules! real_for_primitive {
+    ($float:ident) => {
+        impl Real for $float {
+            type Mask = bool;
+
+            #[inline(always)]
+            fn is_double(&self) -> bool {
+                size_of::<$float>() == 8
+            }
+            #[inline(always)]
+            fn plus(self, constant: f64) -> Self {
+                self + constant as $float
+            }
+            #[inline(always)]
+            fn times(self, constant: f64) -> Self {
+                self * constant as $float
+            }
+            #[inline(always)]
+            fn times_plus(self, factor: Self, constant: f64) -> Self {
+                elementary::$float::multiply_add(self, factor, constant as $float)
+            }
+            #[inline(always)]
+            fn at_least(self, constant: f64) -> Self {
+                if self < constant as $float {
+                    constant as $float
+                } else {
+                    self
+                }
+            }
+            #[inline(always)]
+            fn at_most(self, constant: f64) -> Self {
+                if self > constant as $float {
+                    constant as $float
+                } else {
+                    self
+                }
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $float::abs(self)
+            }
+            #[inline(always)]
+            fn sign(self) -> Self {
+                let positive: $float = if self > 0.0 { 1.0 } else { 0.0 };
+                let negative: $float = if self < 0.0 { 1.0 } else { 0.0 };
+                let sign = positive - negative;
+                if self.is_nan() { self } else { sign }
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                elementary::$float::exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                elementary::$float::ln(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                num_traits::Float::sqrt(self)
+            }
+            #[inline(always)]
+            fn above(&self, constant: f64) -> bool {
+                *self > constant as $float
+            }
+            #[inline(always)]
+            fn equals(&self, constant: f64) -> bool {
+                *self == constant as $float
+            }
+            #[inline(always)]
+            fn between(&self, least: f64, most: f64) -> bool {
+                (*self >= least as $float) & (*self <= most as $float)
+            }
+            #[inline(always)]
+            fn is_nan(&self) -> bool {
+                $float::is_nan(*self)
+            }
+            #[inline(always)]
+            fn either(one: bool, other: bool) -> bool {
+                one | other
+            }
+            #[inline(always)]
+            fn set(self, mask: bool, constant: f64) -> Self {
+                if mask { constant as $float } else { self }
+            }
+            #[inline(always)]
+            fn replace(self, mask: bool, other: Self) -> Self {
+                if mask { other } else { self }
+            }
+        }
+    };
+}
+
+real_for_primitive!(f32);
+real_for_primitive!(f64);

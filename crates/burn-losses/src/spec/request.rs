@@ -1,0 +1,54 @@
+//! What a call wants of losses.
+
+use super::reduction::Reduction;
+
+/// What is wanted of a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The loss of each element.
+    Each,
+    /// One number.
+    Reduced(Reduction),
+    /// The sum, and that of the weights.
+    Parts,
+}
+
+/// What is wanted of a sweep, on tensors `P`.
+#[derive(Clone)]
+pub(crate) struct Wish<P> {
+    pub(crate) wanted: Wanted,
+    /// A weight for each loss.
+    pub(crate) samples: Option<P>,
+    /// The size of axis 0 of the input.
+    pub(crate) batch: usize,
+    /// How many terms count as one loss.
+    pub(crate) terms: usize,
+}
+
+impl<P> Wish<P> {
+    /// Whether the sum of the weights is needed.
+    pub(crate) fn weighs(&self) -> bool {
+        matches!(
+            self.wanted,
+            Wanted::Parts | Wanted::Reduced(Reduction::Mean)
+        )
+    }
+
+    /// What the sum of the losses is divided by, given that of the weights.
+    pub(crate) fn divisor(&self, weight: f64) -> f64 {
+        match self.wanted {
+            Wanted::Each | Wanted::Parts | Wanted::Reduced(Reduction::Sum) => 1.0,
+            Wanted::Reduced(Reduction::BatchMean) => self.batch as f64,
+            Wanted::Reduced(Reduction::Mean) => weight,
+        }
+    }
+
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Wish<Q> {
+        Wish {
+            wanted: self.wanted,
+            samples: self.samples.map(map),
+            batch: self.batch,
+            terms: self.terms,
+        }
+    }
+}

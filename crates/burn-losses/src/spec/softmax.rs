@@ -1,0 +1,29 @@
+//! The maths of losses over the classes of a sample.
+
+use crate::real::Real;
+
+/// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
+/// A class that does not count contributes 0, even at a log-probability of -inf.
+#[inline(always)]
+pub(crate) fn nll_term<R: Real>(log_prob: R, q: R) -> (R, impl FnOnce() -> R) {
+    (log_prob.times_or_zero(-q.clone()), move || -q)
+}
+
+/// The derivative of a sample's terms with respect to the logit of one class: `p * sum(q) - q`,
+/// written without the difference that would round a saturated class to 0. Where no class counts, it is 0
+/// even for logits that are no numbers.
+///
+/// `rest` is `1 - p`, and `q_of_rest` the sum of `q` over the other classes.
+#[inline(always)]
+pub(crate) fn cross_entropy_slope<R: Real>(prob: R, rest: R, q: R, q_of_rest: R) -> R {
+    prob.times_or_zero(q_of_rest) - rest.times_or_zero(q)
+}
+
+/// `ln(1 + x)` of a number that is not negative, accurate for tiny ones.
+#[inline(always)]
+pub(crate) fn ln_1p<R: Real>(x: R) -> R {
+    let many = x.above(1.0);
+    let small = x.clone().at_most(1.0).ln_1p_small();
+    let large = x.plus(1.0).ln();
+    small.replace(many, large)
+}

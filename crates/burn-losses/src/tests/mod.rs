@@ -1,0 +1,263 @@
+//! Every definition, run on scalars and on tensors: the same code, so the same numbers.
+//!
+//! The scalars are what a loop over memory will run, and in `f64` the reference for it.
+
+use crate::losses::classification::{
+    definitions::Bce, definitions::BceWithLogits, definitions::Divergence,
+    definitions::DivergenceOfLogs, definitions::Logistic,
+};
+use crate::losses::ranking::{definitions::Hinge, definitions::Ranking, definitions::TripletHinge};
+use crate::losses::regression::{
+    definitions::AbsoluteError, definitions::Gaussian, definitions::Huber, definitions::Poisson,
+    definitions::SmoothAbsoluteError, definitions::SquaredError,
+};
+use crate::real::Real;
+use crate::spec::elementwise::Definition;
+use crate::spec::margin::{half_gap, margin_term};
+use crate::spec::norm::{COSINE_EMBEDDING, Length, Short, cosine_embedding, length};
+use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+#[cfg(feature = "wgpu")]
+pub(crate) mod gpu;
+mod ids;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod sweeps;
+
+std::thread_local! {
+    static PORTABLE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// Whether this thread's losses are to be computed with tensor operations, sweeps or not.
+pub(crate) fn portable_is_forced() -> bool {
+    PORTABLE.get()
+}
+
+#[cfg(feature = "cube")]
+std::thread_local! {
+    static MOST_BOUND: core::cell::Cell<Option<usize>> = const { core::cell::Cell::new(None) };
+}
+
+/// How many tensors a kernel may have, if a test says so.
+#[cfg(feature = "cube")]
+pub(crate) fn most_bound() -> Option<usize> {
+    MOST_BOUND.get()
+}
+
+/// Runs a function with the losses computed with tensor operations.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn portably<R>(run: impl FnOnce() -> R) -> R {
+    PORTABLE.set(true);
+    let result = run();
+    PORTABLE.set(false);
+    result
+}
+
+/// Pairs of numbers: every one of the first list with every one of the second.
+fn grid(xs: &[f64], ys: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    xs.iter()
+        .flat_map(|&x| ys.iter().map(move |&y| (x, y)))
+        .unzip()
+}
+
+fn numbers(tensor: Tensor<1>) -> Vec<f64> {
+    tensor.into_data().iter().collect()
+}
+
+/// Compares tensors with scalars of both float types, value and derivative, bit for bit up to the
+/// last digits in which two implementations of `exp` and `ln` may differ.
+fn compare<D: Definition<K>, const K: usize>(
+    definition: D,
+    (xs, ys): (Vec<f64>, Vec<f64>),
+    operands: impl Fn(f64, f64) -> [f64; K],
+) {
+    let rows: Vec<[f64; K]> = xs.iter().zip(&ys).map(|(&x, &y)| operands(x, y)).collect();
+    for (dtype, digits) in [(DType::F64, 1e-14), (DType::F32, 1e-6)] {
+        let columns = core::array::from_fn(|at| {
+            let column: Vec<f64> = rows.iter().map(|row| row[at]).collect();
+            let data = TensorData::new(column, [rows.len()]).convert_dtype(dtype);
+            Tensor::<1>::from_data(data, (&Device::flex(), dtype))
+        });
+        let (value, slope) = definition.at(columns);
+        let found = numbers(value).into_iter().zip(numbers(slope()));
+        for (found, &row) in found.zip(&rows) {
+            let expected = if dtype == DType::F64 {
+                let (value, slope) = definition.at(row);
+                (value, slope())
+            } else {
+                let (value, slope) = definition.at(row.map(|number| number as f32));
+                (f64::from(value), f64::from(slope()))
+            };
+            for (found, expected) in [(found.0, expected.0), (found.1, expected.1)] {
+                let close = found == expected
+                    || (found - expected).abs() <= digits * expected.abs().max(f64::MIN_POSITIVE);
+                assert!(
+                    close,
+                    "{}{row:?} in {dtype:?}: tensors {found:e}, scalars {expected:e}",
+                    core::any::type_name::<D>()
+                );
+            }
+        }
+    }
+}
+
+/// The maths of a family, as a definition.
+#[derive(Clone, Copy, Debug)]
+struct NllTerm;
+
+impl Definition<2> for NllTerm {
+    fn at<R: Real>(&self, [log_prob, q]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        nll_term(log_prob, q)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CrossEntropySlope;
+
+impl Definition<3> for CrossEntropySlope {
+    fn at<R: Real>(&self, [prob, q, q_of_rest]: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let rest = (-prob.clone()).plus(1.0);
+        let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
+        (ln_1p(prob), move || slope)
+    }
+}
+
+/// The derivative of a definition with respect to its third operand.
+#[derive(Clone, Copy, Debug)]
+struct Third<F>(F);
+
+impl<F: Definition<3>> Definition<3> for Third<F> {
+    fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
+        let third = self.0.third(operands);
+        (third.clone(), move || third)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct MarginTerm {
+    p: usize,
+}
+
+impl Definition<2> for MarginTerm {
+    fn at<R: Real>(&self, [class, label]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        margin_term(half_gap(class, label, 1.0), self.p, 0.2)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CosineEmbedding;
+
+impl Definition<2> for CosineEmbedding {
+    fn at<R: Real>(&self, [cosine, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        cosine_embedding(cosine, sign, 0.25)
+    }
+}
+
+/// The length that counts of a norm, and its share.
+#[derive(Clone, Copy, Debug)]
+struct LengthOf(Short);
+
+impl Definition<2> for LengthOf {
+    fn at<R: Real>(&self, [norm, _]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let Length { length, share, own } = length(norm, self.0);
+        (length, move || share + own)
+    }
+}
+
+const ANY: &[f64] = &[-1e4, -20.0, -1.5, -0.25, 0.0, 0.25, 1.0, 3.0, 20.0, 1e4];
+const PROBS: &[f64] = &[0.0, 1e-9, 0.25, 0.5, 0.75, 1.0];
+const RATES: &[f64] = &[0.0, 1e-9, 1e-6, 0.25, 1.0, 3.0, 40.0, 1e8];
+const SIGNS: &[f64] = &[-1.0, 1.0];
+const LOG_PROBS: &[f64] = &[f64::NEG_INFINITY, -20.0, -1.0, -0.25, 0.0];
+
+#[test]
+fn scalars_and_tensors_agree() {
+    let pair = |x, y| [x, y];
+    compare(AbsoluteError, grid(ANY, ANY), pair);
+    compare(SquaredError, grid(ANY, ANY), pair);
+    for label_smoothing in [0.0, 0.25] {
+        compare(Bce { label_smoothing }, grid(PROBS, PROBS), pair);
+        let definition = BceWithLogits { label_smoothing };
+        compare::<_, 2>(definition, grid(ANY, PROBS), pair);
+        compare::<_, 3>(definition, grid(ANY, PROBS), |x, y| [x, y, 3.0]);
+    }
+    compare(Divergence, grid(LOG_PROBS, PROBS), pair);
+    compare(DivergenceOfLogs, grid(LOG_PROBS, LOG_PROBS), pair);
+    compare(NllTerm, grid(LOG_PROBS, PROBS), pair);
+    compare(CrossEntropySlope, grid(PROBS, PROBS), |p, q| [p, q, 0.5]);
+    compare(Hinge { margin: 1.0 }, grid(ANY, SIGNS), pair);
+    compare(Ranking { margin: 0.25 }, grid(ANY, SIGNS), |x, y| {
+        [x, 0.5, y]
+    });
+    let distances = grid(&[0.0, 0.5, 1.0, 3.0], &[0.0, 0.5, 1.5, 2.0]);
+    compare(TripletHinge { margin: 1.0 }, distances, pair);
+    for option in [0.0, 0.5, 1e4] {
+        let definition = SmoothAbsoluteError::<true> { beta: option };
+        compare(definition, grid(ANY, ANY), pair);
+        if (1e-30..1e30).contains(&option) {
+            let definition = SmoothAbsoluteError::<false> { beta: option };
+            compare(definition, grid(ANY, ANY), pair);
+        }
+        compare(Huber { delta: option }, grid(ANY, ANY), pair);
+    }
+    let (eps, least) = (1e-8, f64::from(f32::MIN_POSITIVE));
+    compare(
+        Poisson::<true, false> { eps, least },
+        grid(ANY, RATES),
+        pair,
+    );
+    compare(Poisson::<true, true> { eps, least }, grid(ANY, RATES), pair);
+    compare(
+        Poisson::<false, false> { eps, least },
+        grid(RATES, RATES),
+        pair,
+    );
+    compare(
+        Poisson::<false, true> { eps, least },
+        grid(RATES, RATES),
+        pair,
+    );
+    let gaussian = Gaussian::<false> {
+        eps: 1e-6,
+        full: true,
+    };
+    compare(gaussian, grid(ANY, RATES), |x, v| [x, 0.75, v]);
+    compare(Third(gaussian), grid(ANY, RATES), |x, v| [x, 0.75, v]);
+    compare(Logistic, grid(ANY, SIGNS), pair);
+    for p in [1, 2] {
+        compare(MarginTerm { p }, grid(ANY, ANY), pair);
+    }
+    compare(
+        CosineEmbedding,
+        grid(&[-1.0, -0.5, 0.0, 0.25, 1.0], SIGNS),
+        pair,
+    );
+    for short in [Short::AtLeast(1e-8), COSINE_EMBEDDING] {
+        compare(LengthOf(short), grid(RATES, SIGNS), pair);
+    }
+}
+
+#[test]
+fn ln_1p_keeps_tiny_numbers() {
+    for x in [
+        1e-300, 1e-18, 1e-9, 1e-3, 0.1, 0.5, 0.9999, 1.0, -0.5, -1e-9,
+    ] {
+        let expected = f64::ln_1p(x);
+        let found = x.ln_1p_small();
+        assert!(
+            (found / expected - 1.0).abs() < 4e-16,
+            "{x}: {found:e}, not {expected:e}"
+        );
+        let found = f64::from((x as f32).ln_1p_small());
+        let expected = f64::ln_1p(f64::from(x as f32));
+        let exact = if expected == 0.0 {
+            0.0
+        } else {
+            found / expected - 1.0
+        };
+        assert!(
+            exact.abs() < 2e-7,
+            "{x} in f32: {found:e}, not {expected:e}"
+        );
+    }
+}
