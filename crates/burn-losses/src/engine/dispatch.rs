@@ -98,9 +98,9 @@ pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: u
     }
     match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => super::host::is_fast(),
+        DispatchDevice::Flex(_) => super::host::tasks::is_fast(),
         #[cfg(feature = "ndarray")]
-        DispatchDevice::NdArray(_) => super::host::is_fast(),
+        DispatchDevice::NdArray(_) => super::host::tasks::is_fast(),
         // Its kernels compute in `f32`.
         #[cfg(feature = "cube")]
         DispatchDevice::Cube(cube) => {

@@ -17,5 +17,5 @@ pub fn release_memory() {
 /// call, once, at the start of a program, up to 64 MiB are kept. It concerns all of the process, so it is up to
 /// you. Other allocators do not need it, and nothing happens.
 pub fn keep_freed_memory() {
-    super::host::keep_freed_memory();
+    super::host::output::keep_freed_memory();
 }

@@ -7,7 +7,7 @@ use super::call::{Call, Evaluation};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
 use crate::engine::dispatch::{Besides, ClassSweep, Family};
-use crate::engine::host::Power;
+use crate::engine::host::scale::Power;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::softmax::Softmax;

@@ -1,7 +1,8 @@
 //! The GPUs: their operations are queued, and run when Burn's fusion gets to them.
 
+use crate::engine::cube::families::{of_classes, of_elements, of_pairs, of_triplets};
+use crate::engine::cube::launch;
 use crate::engine::cube::launch::{Outline, outline, scaled};
-use crate::engine::cube::{launch, of_classes, of_elements, of_pairs, of_triplets};
 use crate::engine::elementwise::Pointwise;
 use crate::engine::ops::{AnyTensor, LossOps, Swept};
 use crate::spec::classes::Classes;

@@ -2,9 +2,9 @@
 
 use super::InMemory;
 use crate::engine::host::memory::Memory;
+use crate::engine::host::numbers::{Float, Source};
 #[cfg(feature = "std")]
 use crate::engine::host::pool::LARGE;
-use crate::engine::host::{Float, Source};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use burn::backend::Flex;

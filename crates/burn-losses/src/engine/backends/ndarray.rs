@@ -2,8 +2,8 @@
 #![allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
 
 use super::InMemory;
-use crate::engine::host::Source;
 use crate::engine::host::memory::Memory;
+use crate::engine::host::numbers::Source;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::NdArray;

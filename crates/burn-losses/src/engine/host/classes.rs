@@ -5,11 +5,13 @@
 //! side by side, one class after the other. All read the input where it lies. Where every class has a share in the
 //! target, and where few samples are side by side, they are brought into a *tile* first, `tile[class][sample]`.
 
-use super::output::Columns;
-use super::{
-    CHUNK, Chunk, Float, Found, LANES, Lanes, Loop, Output, PART, Scale, Source, Vectors, Work,
-    clamp, in_chunks, multiply, read_weight, read_weights, share, sum, take, total, tree,
-};
+use super::numbers::{Float, Source};
+use super::output::{Columns, Output};
+use super::scale::{Scale, clamp, multiply};
+use super::sums::{LANES, Lanes, PART, sum, total, tree};
+use super::tasks::{CHUNK, Chunk, Found, Work, at_a_time, in_chunks, share, take};
+use super::vectors::{Loop, Vectors};
+use super::weights::{read_weight, read_weights};
 use crate::real::Real;
 use crate::real::id::classify;
 use crate::spec::rule::Rule;
@@ -295,7 +297,7 @@ pub(super) fn tasks<'a, F: Copy>(
     // Blocks that are not too large are a task with their neighbours.
     if inner == 1 || size <= 4 * CHUNK {
         let of_block = (elements / outer).max(1);
-        let at_a_time = (super::at_a_time(elements) / of_block).max(1);
+        let at_a_time = (at_a_time(elements) / of_block).max(1);
         let at_a_time = if rows {
             at_a_time
         } else {

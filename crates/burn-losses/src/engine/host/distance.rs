@@ -1,10 +1,12 @@
 //! The sweeps of losses made of distances between rows: of three, or of two.
 
 use super::kernel::part;
-use super::{
-    Chunk, Float, Found, LANES, Output, PART, Power, Scale, Source, Work, at_a_time, clamp,
-    in_chunks, read_weight, read_weights, tree,
-};
+use super::numbers::{Float, Source};
+use super::output::Output;
+use super::scale::{Power, Scale, clamp};
+use super::sums::{LANES, PART, sum, tree};
+use super::tasks::{Chunk, Found, Work, at_a_time, in_chunks};
+use super::weights::{read_weight, read_weights};
 use crate::real::Real;
 use crate::spec::norm::{
     COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
@@ -235,7 +237,7 @@ impl Sweep<'_> {
             write_changes(of_second, by_negative, by_between, eps, p);
         }
         let found = Found {
-            sum: super::sum(&losses, self.scale.losses),
+            sum: sum(&losses, self.scale.losses),
             invalid,
         };
         (found, losses)
@@ -285,7 +287,7 @@ impl Sweep<'_> {
             }
         }
         let found = Found {
-            sum: super::sum(&losses, self.scale.losses),
+            sum: sum(&losses, self.scale.losses),
             invalid,
         };
         (found, losses)
@@ -517,7 +519,7 @@ impl PairSweep<'_> {
             write_changes(of_b, change.negative(), None, eps, p);
         }
         let found = Found {
-            sum: super::sum(&losses, self.scale.losses),
+            sum: sum(&losses, self.scale.losses),
             invalid,
         };
         (found, losses)
@@ -581,7 +583,7 @@ impl PairSweep<'_> {
             }
         }
         let found = Found {
-            sum: super::sum(&losses, self.scale.losses),
+            sum: sum(&losses, self.scale.losses),
             invalid,
         };
         (found, losses)

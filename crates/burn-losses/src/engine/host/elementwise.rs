@@ -5,11 +5,14 @@
 //! rule that is broken, a number beyond the type, losses that are wanted one by one), the block goes the long way
 //! instead, step by step.
 
-use super::kernel::{Gradient, Kernel, Must, Terms};
-use super::{
-    BLOCK, CHUNK, Chunk, Float, Found, Lanes, Loop, Output, PART, Scale, Source, Vectors,
-    at_a_time, chunks, multiply, narrow, read_weights, scale_each, share, sum, total,
-};
+use super::kernel::{Gradient, Kernel, KernelFloat, Must, Terms};
+use super::numbers::Source;
+use super::output::Output;
+use super::scale::{Scale, multiply, narrow, scale_each};
+use super::sums::{Lanes, PART, sum, total};
+use super::tasks::{CHUNK, Chunk, Found, at_a_time, chunks, share};
+use super::vectors::{Loop, Vectors};
+use super::weights::{BLOCK, read_weights};
 use crate::spec::rule::{Rule, UnitRows};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,7 +56,7 @@ pub(crate) struct Writes<'a, F> {
 const OPERANDS: usize = 4;
 
 /// Computes the losses of `count` elements.
-pub(crate) fn sweep<F: Float>(
+pub(crate) fn sweep<F: KernelFloat>(
     kernel: &dyn Kernel,
     count: usize,
     reads: &Reads,
@@ -155,7 +158,11 @@ struct Block<'a> {
 }
 
 impl Sweep<'_> {
-    fn chunk<F: Float>(&self, buffers: &mut Buffers<F>, (range, outputs): Chunk<F, 4>) -> Found {
+    fn chunk<F: KernelFloat>(
+        &self,
+        buffers: &mut Buffers<F>,
+        (range, outputs): Chunk<F, 4>,
+    ) -> Found {
         let [mut losses, mut first_gradient, mut second, mut third] = outputs;
         let mut found = Found::default();
         let count = self.reads.operands.len();
@@ -250,7 +257,7 @@ impl Sweep<'_> {
     }
 
     /// The rows of a range of whole rows that are not valid, if there are any.
-    fn whole_rows<F: Float>(
+    fn whole_rows<F: KernelFloat>(
         &self,
         range: Range<usize>,
         buffer: &mut Vec<F>,
@@ -268,7 +275,7 @@ impl Sweep<'_> {
 
     /// The sum of the losses, if what must hold does, and nothing leaves the range of the type; the gradients are
     /// written.
-    fn in_one_pass<F: Float>(
+    fn in_one_pass<F: KernelFloat>(
         &self,
         gradient: bool,
         operands: &[&[F]],
@@ -328,7 +335,7 @@ impl Sweep<'_> {
     }
 
     /// The losses and gradients of a block, the long way.
-    fn step_by_step<F: Float>(
+    fn step_by_step<F: KernelFloat>(
         &self,
         block: &Block,
         operands: &[&[F]],
@@ -349,7 +356,7 @@ impl Sweep<'_> {
     /// range.
     #[cold]
     #[inline(never)]
-    fn again_in_double<F: Float>(
+    fn again_in_double<F: KernelFloat>(
         &self,
         block: &Block,
         operands: &[&[F]],
@@ -385,7 +392,7 @@ impl Sweep<'_> {
     }
 
     /// The losses and gradients, and whether one of them left the range of the type.
-    fn steps<F: Float>(
+    fn steps<F: KernelFloat>(
         &self,
         block: &Block,
         operands: &[&[F]],
@@ -424,7 +431,7 @@ struct Scratch<'a, F> {
     weights: &'a mut [f64],
 }
 
-impl<F: Float> Scratch<'_, F> {
+impl<F: KernelFloat> Scratch<'_, F> {
     /// Multiplies losses and slopes by the factors.
     #[inline(always)]
     fn weigh(&mut self, block: &Block) {
@@ -446,7 +453,7 @@ struct Settle<'a, 'b, F> {
     scratch: &'a mut Scratch<'b, F>,
 }
 
-impl<F: Float> Loop for Settle<'_, '_, F> {
+impl<F: KernelFloat> Loop for Settle<'_, '_, F> {
     type Output = (Found, bool);
 
     #[inline(always)]
@@ -518,7 +525,7 @@ struct InvalidRows {
 
 impl InvalidRows {
     /// Makes the elements of invalid rows NaN; `start` is where they are.
-    fn spoil<F: Float>(&self, start: usize, numbers: &mut [F]) {
+    fn spoil<F: KernelFloat>(&self, start: usize, numbers: &mut [F]) {
         let UnitRows { length, inner, .. } = self.rows;
         for (offset, number) in numbers.iter_mut().enumerate() {
             let at = start - self.start + offset;
@@ -559,7 +566,7 @@ impl Sums {
 }
 
 /// The rows of a range of whole rows that are not valid, if there are any.
-fn whole_rows<F: Float>(
+fn whole_rows<F: KernelFloat>(
     vectors: Vectors,
     source: Source,
     rule: Option<Rule>,
@@ -587,7 +594,7 @@ fn whole_rows<F: Float>(
 }
 
 /// As [`whole_rows`], of rows that are too long for a chunk: all of them.
-fn long_rows<F: Float>(
+fn long_rows<F: KernelFloat>(
     vectors: Vectors,
     reads: &Reads,
     rows: UnitRows,
@@ -669,7 +676,7 @@ struct AddRows<'a, F> {
     sums: &'a mut Sums,
 }
 
-impl<F: Float> Loop for AddRows<'_, F> {
+impl<F: KernelFloat> Loop for AddRows<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -714,7 +721,7 @@ impl<F: Float> Loop for AddRows<'_, F> {
 
 /// The sum of numbers, of which the logarithms are given.
 #[inline(always)]
-fn total_of_logarithms<F: Float>(logarithms: &[F]) -> f64 {
+fn total_of_logarithms<F: KernelFloat>(logarithms: &[F]) -> f64 {
     let mut part = [F::default(); PART];
     let mut sum = Lanes::NONE;
     for logarithms in logarithms.chunks(PART) {

@@ -1,7 +1,10 @@
 //! The loops over a definition, without its type: they are compiled for it here.
 
+use super::numbers::Float;
+use super::output::Output;
+use super::scale::scale_each;
+use super::sums::{Lanes, PART};
 use super::vectors::{Loop, Vectors};
-use super::{Float, Lanes, Output, PART, scale_each};
 use crate::spec::elementwise::Definition;
 use crate::spec::rule::{Rule, UnitRows};
 
@@ -31,6 +34,53 @@ pub(crate) trait Kernel: Send + Sync + 'static {
 
     /// As [`each_f32`](Self::each_f32).
     fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>);
+}
+
+/// A float type in which kernels are run.
+pub(crate) trait KernelFloat: Float {
+    /// The sum of a kernel's losses and its gradients in one pass, where there is one for this type.
+    fn sum(
+        kernel: &dyn Kernel,
+        vectors: Vectors,
+        operands: &[&[Self]],
+        must: Must,
+        gradient: Option<Gradient<Self>>,
+    ) -> Option<Sum>;
+
+    /// Each loss of a kernel, and its derivatives.
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[Self]], terms: Terms<Self>);
+}
+
+impl KernelFloat for f32 {
+    fn sum(
+        kernel: &dyn Kernel,
+        vectors: Vectors,
+        operands: &[&[f32]],
+        must: Must,
+        gradient: Option<Gradient<f32>>,
+    ) -> Option<Sum> {
+        Some(kernel.sum(vectors, operands, must, gradient))
+    }
+
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
+        kernel.each_f32(vectors, operands, terms);
+    }
+}
+
+impl KernelFloat for f64 {
+    fn sum(
+        _: &dyn Kernel,
+        _: Vectors,
+        _: &[&[f64]],
+        _: Must,
+        _: Option<Gradient<f64>>,
+    ) -> Option<Sum> {
+        None
+    }
+
+    fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>) {
+        kernel.each_f64(vectors, operands, terms);
+    }
 }
 
 /// What must hold for the operands.

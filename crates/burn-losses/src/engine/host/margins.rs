@@ -1,9 +1,13 @@
 //! The sweep of a loss over the margins between the classes of a sample.
 
 use super::classes::{Layout, Rows, Side, Task, elements, load, tasks};
-use super::{
-    Float, Found, Lanes, Loop, Output, PART, Scale, Source, Vectors, clamp, read_weight, share, sum,
-};
+use super::numbers::{Float, Source};
+use super::output::Output;
+use super::scale::{Scale, clamp};
+use super::sums::{Lanes, PART, sum};
+use super::tasks::{Found, share};
+use super::vectors::{Loop, Vectors};
+use super::weights::read_weight;
 use crate::spec::margin::{MultiMargin, half_gap, margin_term};
 use alloc::vec::Vec;
 use core::mem::take;

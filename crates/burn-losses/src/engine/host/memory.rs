@@ -1,10 +1,13 @@
 //! The sweeps on the tensors of a backend.
 
 use super::classes::{Layout, Target};
-use super::{
-    Float, Found, Output, Power, Scale, Source, Unwritten, classes, distance, elementwise, margins,
-    power_of_two,
-};
+use super::kernel::KernelFloat;
+use super::numbers::Source;
+use super::output::{Output, Unwritten};
+use super::scale::{Power, Scale, power_of_two};
+use super::tasks::Found;
+use super::weights::weight_sum;
+use super::{classes, distance, elementwise, margins};
 use crate::engine::elementwise::Pointwise;
 use crate::engine::ops::{Invalid, Swept};
 use crate::spec::classes::{ClassTarget, Classes};
@@ -35,7 +38,7 @@ pub(crate) trait Memory: TensorMetadata + Sized {
 }
 
 /// A float type that tensors hold.
-pub(crate) trait Held: Float {
+pub(crate) trait Held: KernelFloat {
     const DTYPE: DType;
     fn own<P: Memory>(tensor: &mut P) -> Option<&mut [Self]>;
     fn tensor<P: Memory>(numbers: Vec<Self>, shape: Shape) -> P;
@@ -195,7 +198,7 @@ impl Plan {
 
     /// As [`new`](Self::new), where each loss counts for the weight of its sample.
     fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, count: usize) -> Self {
-        let sum = |samples| move |scale| super::weight_sum::<F>(read(samples), count, scale);
+        let sum = |samples| move |scale| weight_sum::<F>(read(samples), count, scale);
         let counted = match &wish.samples {
             Some(samples) => Counted::Weighted(sum(samples)),
             None => Counted::Alike,

@@ -1,6 +1,7 @@
 //! Where a sweep writes to.
 
-use super::{Float, pool};
+use super::numbers::Float;
+use super::pool;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, take};

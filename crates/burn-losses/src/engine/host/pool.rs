@@ -4,7 +4,6 @@
 //! longer than the loss. So a few pieces are kept for a few seconds, where a backend's tensors can say when they
 //! are dropped.
 
-use super::Float;
 use alloc::vec::Vec;
 
 /// From how many numbers on memory is worth being kept.
@@ -74,20 +73,29 @@ mod kept {
 #[cfg(feature = "std")]
 pub(crate) use kept::Pool;
 
-/// The pieces of each type.
-#[cfg(feature = "std")]
-pub(crate) fn singles() -> &'static Pool<f32> {
-    &kept::SINGLES
+/// A type whose memory is kept.
+pub(crate) trait Pooled: Sized + 'static {
+    /// Where it is.
+    #[cfg(feature = "std")]
+    fn pool() -> &'static Pool<Self>;
 }
 
-/// As [`singles`].
-#[cfg(feature = "std")]
-pub(crate) fn doubles() -> &'static Pool<f64> {
-    &kept::DOUBLES
+impl Pooled for f32 {
+    #[cfg(feature = "std")]
+    fn pool() -> &'static Pool<f32> {
+        &kept::SINGLES
+    }
+}
+
+impl Pooled for f64 {
+    #[cfg(feature = "std")]
+    fn pool() -> &'static Pool<f64> {
+        &kept::DOUBLES
+    }
 }
 
 /// Memory for so many numbers, which holds none yet; and whether the system has just given it.
-pub(crate) fn memory<F: Float>(count: usize) -> (Vec<F>, bool) {
+pub(crate) fn memory<F: Pooled>(count: usize) -> (Vec<F>, bool) {
     #[cfg(feature = "std")]
     if let Some(memory) = F::pool().take(count) {
         return (memory, false);
@@ -99,8 +107,8 @@ pub(crate) fn memory<F: Float>(count: usize) -> (Vec<F>, bool) {
 pub(crate) fn release() {
     #[cfg(feature = "std")]
     {
-        singles().clear();
-        doubles().clear();
+        f32::pool().clear();
+        f64::pool().clear();
     }
 }
 

@@ -3,10 +3,12 @@
 
 use super::classes::{Layout, Target};
 use super::kernel::Defined;
-use super::{
-    BLOCK, CHUNK, Float, Found, Output, Power, Scale, Source, Unwritten, classes, distance,
-    elementwise, margins,
-};
+use super::numbers::{Float, Source};
+use super::output::{Output, Unwritten};
+use super::scale::{Power, Scale};
+use super::tasks::{CHUNK, Found};
+use super::weights::BLOCK;
+use super::{classes, distance, elementwise, margins};
 use crate::losses::regression::definitions::SquaredError;
 use crate::spec::margin::MultiMargin;
 use crate::spec::norm::Measure;

@@ -5,7 +5,6 @@ pub(crate) mod rows;
 
 use super::rows::ScaleLaunch;
 use super::samples::Samples;
-use super::stored;
 use super::sums::{
     ReductionLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
 };
@@ -477,4 +476,13 @@ pub(crate) fn scaled(gradient: CubeTensor, upstream: CubeTensor) -> CubeTensor {
         elem(gradient.dtype),
     );
     scaled
+}
+
+/// The type in which the gradient of an input is stored. That of a narrow range is kept wide until it has met
+/// what comes from above.
+pub(crate) fn stored(input: DType) -> DType {
+    match input {
+        DType::F16 => DType::F32,
+        dtype => dtype,
+    }
 }

@@ -1,7 +1,59 @@
-//! Where a sweep reads from.
+//! Numbers in memory: the types that are computed in, and where numbers of any type are read from.
 
-use super::Float;
+use super::pool::Pooled;
+use crate::real::Real;
 use burn::tensor::{bf16, f16};
+use core::ops::AddAssign;
+
+/// A float type that is computed in.
+pub(crate) trait Float:
+    Real<Mask = bool> + Copy + Default + PartialOrd + AddAssign + Pooled + Send + Sync + 'static
+{
+    const NAN: Self;
+    const NEG_INFINITY: Self;
+    const IS_DOUBLE: bool;
+    const MAX: f64;
+    /// The least positive number.
+    const LEAST: Self;
+    fn of(number: f64) -> Self;
+    fn double(self) -> f64;
+    /// The numbers of a source of this type, which are read where they are.
+    fn direct<'a>(source: &Source<'a>) -> Option<&'a [Self]>;
+}
+
+/// Stamps what the float types have in common.
+macro_rules! float {
+    ($float:ident, $variant:ident) => {
+        const NAN: Self = $float::NAN;
+        const NEG_INFINITY: Self = $float::NEG_INFINITY;
+        const IS_DOUBLE: bool = size_of::<$float>() == 8;
+        const MAX: f64 = $float::MAX as f64;
+        const LEAST: Self = $float::from_bits(1);
+        #[inline(always)]
+        fn of(number: f64) -> Self {
+            number as $float
+        }
+        #[inline(always)]
+        fn double(self) -> f64 {
+            f64::from(self)
+        }
+        #[inline(always)]
+        fn direct<'a>(source: &Source<'a>) -> Option<&'a [Self]> {
+            match *source {
+                Source::$variant(numbers) => Some(numbers),
+                _ => None,
+            }
+        }
+    };
+}
+
+impl Float for f32 {
+    float!(f32, F32);
+}
+
+impl Float for f64 {
+    float!(f64, F64);
+}
 
 /// Numbers in memory, of whatever type, in row-major order.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,61 @@
+//! The weights of samples.
+
+use super::numbers::{Float, Source};
+use super::sums::sum;
+use super::tasks::{CHUNK, Chunk, Work, in_chunks};
+use crate::real::Real;
+use crate::spec::rule::Rule;
+use core::marker::PhantomData;
+
+/// How many elements are read into buffers at a time.
+pub(crate) const BLOCK: usize = 2048;
+
+/// A weight must be finite in the type that is computed in, and not negative.
+pub(crate) const fn weight_rule<F: Float>() -> Rule {
+    Rule::between(0.0, F::MAX)
+}
+
+/// Reads the weights of samples of a loss that is computed in `F`, and says whether all of them are
+/// allowed; the others become NaN. They are read in `f64`, as one that `F` cannot tell from 0 may be all
+/// there is.
+#[inline(always)]
+pub(crate) fn read_weights<F: Float>(source: Source, start: usize, weights: &mut [f64]) -> bool {
+    source.read(start, weights);
+    let rule = const { weight_rule::<F>() };
+    let allowed = rule.holds_for_all(weights);
+    if !allowed {
+        for weight in weights {
+            *weight = f64::NAN.replace(rule.holds(weight), *weight);
+        }
+    }
+    allowed
+}
+
+/// As [`read_weights`], for a single sample.
+#[inline(always)]
+pub(crate) fn read_weight<F: Float>(source: Source, sample: usize) -> (f64, bool) {
+    let mut weight = [0.0];
+    let allowed = read_weights::<F>(source, sample, &mut weight);
+    (weight[0], allowed)
+}
+
+/// The sum of the weights of samples, each times `scale`; NaN where one is not allowed.
+pub(crate) fn weight_sum<F: Float>(source: Source, count: usize, scale: f64) -> f64 {
+    struct Sum<'a, F>(Source<'a>, f64, PhantomData<F>);
+    impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for Sum<'_, F> {
+        type Result = f64;
+        #[inline(always)]
+        fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
+            let mut buffer = [0.0; BLOCK];
+            let mut total = 0.0;
+            for start in range.clone().step_by(BLOCK) {
+                let weights = &mut buffer[..BLOCK.min(range.end - start)];
+                read_weights::<F>(self.0, start, weights);
+                total += sum(weights, self.1);
+            }
+            total
+        }
+    }
+    let work = Sum::<F>(source, scale, PhantomData);
+    in_chunks(count, CHUNK, [], &work).iter().sum()
+}
