@@ -110,7 +110,7 @@ pub use targets as target;
 #[doc(inline)]
 pub use crate::engine::memory::{keep_freed_memory, release_memory};
 #[doc(inline)]
-pub use crate::loss::call::{Call, Evaluation};
+pub use crate::loss::call::{Call, LossOutput};
 #[doc(inline)]
 pub use crate::loss::{Evaluate, Loss, LossParts, TripleLoss};
 #[doc(inline)]

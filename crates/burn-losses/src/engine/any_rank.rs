@@ -72,11 +72,11 @@ impl AnyRank {
 
     /// The elements as layers: what is before an axis, the axis, and what is after it.
     pub(crate) fn layers(self, layers: [usize; 3]) -> Tensor<3> {
-        match self.is_empty() {
+        if self.is_empty() {
             // Burn's own reshape takes a length of 0 for "as before".
-            true => Tensor::zeros(layers, (&self.device(), self.dtype())),
-            false => self.shaped(layers).of_rank(),
+            return Tensor::zeros(layers, (&self.device(), self.dtype()));
         }
+        self.shaped(layers).of_rank()
     }
 
     /// The sum of the elements, of shape `[1]`.
@@ -101,7 +101,7 @@ impl AnyRank {
         primitive.expect("a tensor is of the backend its device names")
     }
 
-    /// As [`in_context_of`](in_context_of).
+    /// As [`in_context_of`].
     pub(crate) fn in_context_of(self, device: &Device) -> Self {
         Self(in_context_of(self.0, device))
     }

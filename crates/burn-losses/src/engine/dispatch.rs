@@ -2,15 +2,15 @@
 //! losses on all such backends.
 
 use super::any_rank::{AnyRank, in_context_of};
-use super::elementwise::Pointwise;
-use super::ops::{AnyTensor, Invalid, LossOps, Swept};
-use super::values::Flat;
+use super::elementwise::ElementwiseSpec;
+use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
+use super::values::FlatValues;
+use crate::engine::tape::known::GradientOf;
 use crate::engine::tape::record::scale_gradient;
-use crate::engine::tape::slope::Of;
-use crate::spec::classes::Classes;
-use crate::spec::margin::Margins;
-use crate::spec::pairs::{Pair, Pairs, Triplet};
-use crate::spec::request::Wish;
+use crate::spec::classes::ClassSpec;
+use crate::spec::margin::MarginSpec;
+use crate::spec::pairs::{Pair, PairSpec, Triplet};
+use crate::spec::request::Request;
 use alloc::vec::Vec;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::{
@@ -25,24 +25,17 @@ use burn::backend::{
 };
 use burn::tensor::{DType, Device, Shape, Tensor};
 
-/// What a sweep gave.
-pub(crate) struct Outcome {
-    /// As in [`Swept`], and in the graph.
-    pub(crate) value: Tensor<1>,
-    pub(crate) weight: Option<Tensor<1>>,
-    invalid: Invalid<Tensor<1>>,
-}
-
-impl Outcome {
+impl KernelOutput<Tensor<1>, 0> {
     /// Whether a value broke a rule. On an accelerator this waits.
-    pub(crate) fn invalid(&self) -> bool {
+    pub(crate) fn is_invalid(&self) -> bool {
         match &self.invalid {
             Invalid::Known(invalid) => *invalid,
             Invalid::OnDevice(rows) => rows.clone().into_scalar::<f32>() > 0.0,
         }
     }
 
-    fn new<B: LossOps, const N: usize>(
+    /// With a value that is in the graph, and so has the gradients.
+    fn in_graph<B: LossOps>(
         value: Tensor<1>,
         weight: Option<FloatTensor<B>>,
         invalid: Invalid<FloatTensor<B>>,
@@ -53,6 +46,7 @@ impl Outcome {
         Self {
             value,
             weight: weight.map(Tensor::from_primitive::<B>),
+            gradients: [],
             invalid: match invalid {
                 Invalid::Known(invalid) => Invalid::Known(invalid),
                 Invalid::OnDevice(rows) => Invalid::OnDevice(Tensor::from_primitive::<B>(rows)),
@@ -73,17 +67,17 @@ pub(crate) enum Family {
 }
 
 /// A sweep that is to be run, on whichever backend.
-pub(crate) trait Sweep<const N: usize> {
+pub(crate) trait Run<const N: usize> {
     /// Whose gradient it gives.
-    fn of(&self) -> Of {
-        Of::Loss
+    fn of(&self) -> GradientOf {
+        GradientOf::Loss
     }
 
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; N],
         gradients: [bool; N],
-    ) -> Swept<FloatTensor<B>, N>
+    ) -> KernelOutput<FloatTensor<B>, N>
     where
         DispatchTensor: DispatchKindConversion<B>;
 }
@@ -132,8 +126,8 @@ fn most_bound(device: &burn_cubecl::CubeDevice) -> usize {
 
 /// How many tensors a sweep reads and writes at most: its inputs, a gradient for each that is tracked, what
 /// becomes of the losses, and what there is `besides`.
-pub(crate) fn tensors(inputs: &[AnyRank], besides: Besides) -> usize {
-    let Besides {
+pub(crate) fn tensors(inputs: &[AnyRank], besides: ExtraOperands) -> usize {
+    let ExtraOperands {
         operands,
         weighted,
         counted,
@@ -144,7 +138,7 @@ pub(crate) fn tensors(inputs: &[AnyRank], besides: Besides) -> usize {
 
 /// What a sweep reads besides its inputs.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Besides {
+pub(crate) struct ExtraOperands {
     /// Targets, and numbers of classes or rows.
     pub(crate) operands: usize,
     /// A weight for each sample.
@@ -153,21 +147,21 @@ pub(crate) struct Besides {
     pub(crate) counted: bool,
 }
 
-/// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `kept` has in
+/// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `keepdim_shape` has in
 /// full; it has length 1 on each axis they are summed over.
 pub(crate) fn run<const N: usize>(
     inputs: [AnyRank; N],
-    sweep: impl Sweep<N>,
-    kept: Shape,
-) -> Outcome {
+    sweep: impl Run<N>,
+    keepdim_shape: Shape,
+) -> KernelOutput<Tensor<1>, 0> {
     match inputs[0].device().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => on::<burn::backend::Flex, N>(inputs, sweep, kept),
+        DispatchDevice::Flex(_) => on::<burn::backend::Flex, N>(inputs, sweep, keepdim_shape),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
-        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, N>(inputs, sweep, kept),
+        DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, N>(inputs, sweep, keepdim_shape),
         #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => on::<burn::backend::Cube, N>(inputs, sweep, kept),
+        DispatchDevice::Cube(_) => on::<burn::backend::Cube, N>(inputs, sweep, keepdim_shape),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }
@@ -175,9 +169,9 @@ pub(crate) fn run<const N: usize>(
 
 fn on<B: LossOps, const N: usize>(
     inputs: [AnyRank; N],
-    sweep: impl Sweep<N>,
-    kept: Shape,
-) -> Outcome
+    sweep: impl Run<N>,
+    keepdim_shape: Shape,
+) -> KernelOutput<Tensor<1>, 0>
 where
     DispatchTensor: DispatchKindConversion<B>
         + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
@@ -188,23 +182,23 @@ where
         let inputs = inputs.map(|input| input.inner().primitive::<B>());
         let swept = sweep.on::<B>(inputs, [false; N]);
         let value = in_context_of(Tensor::from_primitive::<B>(swept.value), &device);
-        return Outcome::new::<B, N>(value, swept.weight, swept.invalid);
+        return KernelOutput::in_graph::<B>(value, swept.weight, swept.invalid);
     };
     let context = tracked.device();
     match context.gradient_checkpointing_strategy() {
         Some(GradientCheckpointingStrategy::Balanced) => {
-            record::<B, BalancedCheckpointing, N>(inputs, sweep, kept, &context)
+            record::<B, BalancedCheckpointing, N>(inputs, sweep, keepdim_shape, &context)
         }
-        _ => record::<B, NoCheckpointing, N>(inputs, sweep, kept, &context),
+        _ => record::<B, NoCheckpointing, N>(inputs, sweep, keepdim_shape, &context),
     }
 }
 
 fn record<B: LossOps, C: CheckpointStrategy, const N: usize>(
     inputs: [AnyRank; N],
-    sweep: impl Sweep<N>,
-    kept: Shape,
+    sweep: impl Run<N>,
+    keepdim_shape: Shape,
     context: &Device,
-) -> Outcome
+) -> KernelOutput<Tensor<1>, 0>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
 {
@@ -213,9 +207,10 @@ where
     // The tensors are moved, so that nobody shares them who does not need to.
     let mut guards = Vec::with_capacity(N);
     let inputs = inputs.map(|input| {
-        let input = match input.is_tracked() {
-            true => input,
-            false => input.inner().in_context_of(context),
+        let input = if input.is_tracked() {
+            input
+        } else {
+            input.inner().in_context_of(context)
         };
         let (input, guard) = input.primitive::<Autodiff<B, C>>().into_parts();
         guards.push(guard);
@@ -226,9 +221,9 @@ where
     };
     let of = sweep.of();
     let swept = sweep.on::<B>(inputs, gradients);
-    let state = Scale::<B, N> {
+    let state = RecordedGradients::<B, N> {
         gradients: swept.gradients,
-        kept,
+        keepdim_shape,
         of,
         dtypes,
     };
@@ -237,23 +232,23 @@ where
         OpsKind::UnTracked(prep) => prep.finish(swept.value),
     };
     let value = Tensor::from_primitive::<Autodiff<B, C>>(value);
-    Outcome::new::<B, N>(value, swept.weight, swept.invalid)
+    KernelOutput::in_graph::<B>(value, swept.weight, swept.invalid)
 }
 
 #[derive(Debug)]
 struct Recorded;
 
 #[derive(Clone, Debug)]
-struct Scale<B: BackendTypes, const N: usize> {
+struct RecordedGradients<B: BackendTypes, const N: usize> {
     gradients: [Option<FloatTensor<B>>; N],
-    kept: Shape,
-    of: Of,
+    keepdim_shape: Shape,
+    of: GradientOf,
     /// The float types of the inputs, which may be narrower than that of their gradients.
     dtypes: [DType; N],
 }
 
 impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
-    type State = Scale<B, N>;
+    type State = RecordedGradients<B, N>;
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let upstream = grads.consume::<B>(&ops.node);
@@ -265,17 +260,16 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
             .zip(scale.dtypes);
         // Where it is a single number, and there is no change of type, the gradient is only scaled, and not
         // even that where the number is 1.
-        let number = scale.of == Of::Loss && upstream.shape().num_elements() == 1;
+        let number = scale.of == GradientOf::Loss && upstream.shape().num_elements() == 1;
         for ((input, gradient), dtype) in inputs {
             let (Some(input), Some(gradient)) = (input, gradient) else {
                 continue;
             };
-            let gradient = match number && gradient.dtype() == dtype {
-                true => B::scaled(gradient, &upstream),
-                false => {
-                    let (upstream, kept) = (upstream.clone(), scale.kept.clone());
-                    scale_gradient::<B>(gradient, upstream, kept, scale.of, dtype)
-                }
+            let gradient = if number && gradient.dtype() == dtype {
+                B::scaled(gradient, &upstream)
+            } else {
+                let (upstream, keepdim_shape) = (upstream.clone(), scale.keepdim_shape.clone());
+                scale_gradient::<B>(gradient, upstream, keepdim_shape, scale.of, dtype)
             };
             grads.register::<B>(input.id, gradient);
         }
@@ -283,76 +277,76 @@ impl<B: LossOps, const N: usize> Backward<B, N> for Recorded {
 }
 
 /// The sweep of a loss that acts on each element alone.
-pub(crate) struct PointwiseSweep {
-    pub(crate) call: Pointwise<Flat>,
-    pub(crate) wish: Wish<Flat>,
+pub(crate) struct RunElementwise {
+    pub(crate) call: ElementwiseSpec<FlatValues>,
+    pub(crate) request: Request<FlatValues>,
 }
 
-impl<const N: usize> Sweep<N> for PointwiseSweep {
+impl<const N: usize> Run<N> for RunElementwise {
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; N],
         gradients: [bool; N],
-    ) -> Swept<FloatTensor<B>, N>
+    ) -> KernelOutput<FloatTensor<B>, N>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
-        let wish = self.wish.map(floats::<B>);
-        B::pointwise(self.call.map(any::<B>), inputs, wish, gradients)
+        let request = self.request.map(floats::<B>);
+        B::elementwise(self.call.map(any::<B>), inputs, request, gradients)
     }
 }
 
 /// The sweep of a loss over classes.
-pub(crate) struct ClassSweep {
-    pub(crate) call: Classes<Flat>,
-    pub(crate) wish: Wish<Flat>,
+pub(crate) struct RunClasses {
+    pub(crate) call: ClassSpec<FlatValues>,
+    pub(crate) request: Request<FlatValues>,
 }
 
-impl Sweep<1> for ClassSweep {
+impl Run<1> for RunClasses {
     fn on<B: LossOps>(
         self,
         [input]: [FloatTensor<B>; 1],
         [gradient]: [bool; 1],
-    ) -> Swept<FloatTensor<B>, 1>
+    ) -> KernelOutput<FloatTensor<B>, 1>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
-        let wish = self.wish.map(floats::<B>);
-        B::classes(self.call.map(any::<B>), input, wish, gradient)
+        let request = self.request.map(floats::<B>);
+        B::classes(self.call.map(any::<B>), input, request, gradient)
     }
 }
 
 /// The sweep of the triplet margin.
-pub(crate) struct TripletSweep {
+pub(crate) struct RunTriplet {
     pub(crate) triplet: Triplet,
-    pub(crate) wish: Wish<Flat>,
+    pub(crate) request: Request<FlatValues>,
 }
 
-impl Sweep<3> for TripletSweep {
+impl Run<3> for RunTriplet {
     fn on<B: LossOps>(
         self,
         inputs: [FloatTensor<B>; 3],
         gradients: [bool; 3],
-    ) -> Swept<FloatTensor<B>, 3>
+    ) -> KernelOutput<FloatTensor<B>, 3>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
-        let wish = self.wish.map(floats::<B>);
-        B::triplet(self.triplet, inputs, wish, gradients)
+        let request = self.request.map(floats::<B>);
+        B::triplet(self.triplet, inputs, request, gradients)
     }
 }
 
 /// The sweep of pairs of rows.
-pub(crate) struct PairSweep {
-    pub(crate) call: Pairs<Flat>,
-    pub(crate) wish: Wish<Flat>,
+pub(crate) struct RunPairs {
+    pub(crate) call: PairSpec<FlatValues>,
+    pub(crate) request: Request<FlatValues>,
 }
 
-impl Sweep<2> for PairSweep {
-    fn of(&self) -> Of {
+impl Run<2> for RunPairs {
+    fn of(&self) -> GradientOf {
         match self.call.pair {
-            Pair::Norm { .. } | Pair::Cosine { .. } => Of::Function,
-            Pair::Embedding { .. } => Of::Loss,
+            Pair::Norm { .. } | Pair::Cosine { .. } => GradientOf::Function,
+            Pair::Embedding { .. } => GradientOf::Loss,
         }
     }
 
@@ -360,52 +354,54 @@ impl Sweep<2> for PairSweep {
         self,
         inputs: [FloatTensor<B>; 2],
         gradients: [bool; 2],
-    ) -> Swept<FloatTensor<B>, 2>
+    ) -> KernelOutput<FloatTensor<B>, 2>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
-        let wish = self.wish.map(floats::<B>);
-        B::pairs(self.call.map(any::<B>), inputs, wish, gradients)
+        let request = self.request.map(floats::<B>);
+        B::pairs(self.call.map(any::<B>), inputs, request, gradients)
     }
 }
 
 /// The sweep of a loss over margins between classes.
-pub(crate) struct MarginSweep {
-    pub(crate) call: Margins<Flat>,
-    pub(crate) wish: Wish<Flat>,
+pub(crate) struct RunMargins {
+    pub(crate) call: MarginSpec<FlatValues>,
+    pub(crate) request: Request<FlatValues>,
 }
 
-impl Sweep<1> for MarginSweep {
+impl Run<1> for RunMargins {
     fn on<B: LossOps>(
         self,
         [input]: [FloatTensor<B>; 1],
         [gradient]: [bool; 1],
-    ) -> Swept<FloatTensor<B>, 1>
+    ) -> KernelOutput<FloatTensor<B>, 1>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
-        let wish = self.wish.map(floats::<B>);
-        B::margins(self.call.map(any::<B>), input, wish, gradient)
+        let request = self.request.map(floats::<B>);
+        B::margins(self.call.map(any::<B>), input, request, gradient)
     }
 }
 
-fn any<B: LossOps>(tensor: Flat) -> AnyTensor<B>
+fn any<B: LossOps>(tensor: FlatValues) -> AnyTensor<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
     const ON_ITS_DEVICE: &str = "a target is of the backend its device names";
     match tensor {
-        Flat::Float(tensor) => {
+        FlatValues::Float(tensor) => {
             AnyTensor::Float(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
         }
-        Flat::Int(tensor) => AnyTensor::Int(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE)),
-        Flat::Bool(tensor) => {
+        FlatValues::Int(tensor) => {
+            AnyTensor::Int(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
+        }
+        FlatValues::Bool(tensor) => {
             AnyTensor::Bool(tensor.try_into_primitive::<B>().expect(ON_ITS_DEVICE))
         }
     }
 }
 
-fn floats<B: LossOps>(tensor: Flat) -> FloatTensor<B>
+fn floats<B: LossOps>(tensor: FlatValues) -> FloatTensor<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {

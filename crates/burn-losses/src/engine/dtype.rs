@@ -3,7 +3,7 @@
 use burn::tensor::{DType, FloatDType};
 
 /// The float type in which values of the given type are computed.
-pub(crate) fn wide(dtype: DType) -> FloatDType {
+pub(crate) fn compute_dtype(dtype: DType) -> FloatDType {
     match dtype {
         DType::F64 => FloatDType::F64,
         _ => FloatDType::F32,
@@ -12,7 +12,7 @@ pub(crate) fn wide(dtype: DType) -> FloatDType {
 
 /// The least positive number that has all digits in the type in which values of the given type are computed.
 pub(crate) fn least_normal(dtype: DType) -> f64 {
-    match wide(dtype) {
+    match compute_dtype(dtype) {
         FloatDType::F64 => f64::MIN_POSITIVE,
         _ => f64::from(f32::MIN_POSITIVE),
     }

@@ -1,12 +1,12 @@
 //! A definition without its type: what runs it is compiled for it here, and chosen when it is called.
 
 #[cfg(feature = "cube")]
-use super::cube::elements::{OfElement, defined};
+use super::cube::elements::{ElementKernel, defined};
 #[cfg(feature = "cube")]
-use super::cube::named::Named;
+use super::cube::kernel_key::KernelKey;
 use crate::engine::host::kernel::{Defined, Kernel};
-use crate::engine::portable::elementwise::{Terms, weighted};
-use crate::spec::elementwise::Definition;
+use crate::engine::portable::elementwise::{TensorTerms, weighted};
+use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
 use crate::spec::rule::{Rule, UnitRows};
 use alloc::sync::Arc;
@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 use burn::tensor::Tensor;
 use core::fmt::Debug;
 
-/// Any [`Definition`].
-pub(crate) trait Elementwise: Kernel + Debug {
+/// Any [`Elementwise`].
+pub(crate) trait AnyElementwise: Kernel + Debug {
     fn kernel(&self) -> &dyn Kernel;
 
     /// The terms of tensors, times the weights of their classes, and their derivatives with respect to so
@@ -25,20 +25,25 @@ pub(crate) trait Elementwise: Kernel + Debug {
         operands: &[Tensor<3>],
         weights: Option<Tensor<3>>,
         derivatives: usize,
-    ) -> Terms;
+    ) -> TensorTerms;
 
     /// What a GPU computes, given what must hold for the operands, how many of them have a gradient, and how
     /// large that may be.
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, rules: Vec<Option<Rule>>, inputs: usize, limit: f64) -> Named<dyn OfElement>;
+    fn on_gpu(
+        &self,
+        rules: Vec<Option<Rule>>,
+        inputs: usize,
+        limit: f64,
+    ) -> KernelKey<dyn ElementKernel>;
 }
 
 /// The definition without its type.
-pub(crate) fn erase<D: Definition<K>, const K: usize>(definition: D) -> Arc<dyn Elementwise> {
+pub(crate) fn erase<D: Elementwise<K>, const K: usize>(definition: D) -> Arc<dyn AnyElementwise> {
     Arc::new(Defined(definition))
 }
 
-impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
+impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
     fn kernel(&self) -> &dyn Kernel {
         self
     }
@@ -48,7 +53,7 @@ impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
         operands: &[Tensor<3>],
         weights: Option<Tensor<3>>,
         derivatives: usize,
-    ) -> Terms {
+    ) -> TensorTerms {
         let operands: [Tensor<3>; K] = core::array::from_fn(|at| operands[at].clone());
         let (value, slope) = self.0.at(operands.clone());
         let weigh = |term| weighted(term, weights.clone());
@@ -63,19 +68,24 @@ impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
         if derivatives > 2 {
             slopes.push(weigh(self.0.third(operands)));
         }
-        Terms { value, slopes }
+        TensorTerms { value, slopes }
     }
 
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, rules: Vec<Option<Rule>>, inputs: usize, limit: f64) -> Named<dyn OfElement> {
+    fn on_gpu(
+        &self,
+        rules: Vec<Option<Rule>>,
+        inputs: usize,
+        limit: f64,
+    ) -> KernelKey<dyn ElementKernel> {
         defined::<D, K>(self.0, rules, inputs, limit)
     }
 }
 
 /// A loss that acts on each element alone.
 #[derive(Clone)]
-pub(crate) struct Pointwise<P> {
-    pub(crate) definition: Arc<dyn Elementwise>,
+pub(crate) struct ElementwiseSpec<P> {
+    pub(crate) definition: Arc<dyn AnyElementwise>,
     /// The operands after the inputs, in this order: a number for each element, and numbers along an axis.
     pub(crate) flat: Option<P>,
     pub(crate) along: Option<PerClass>,
@@ -86,9 +96,9 @@ pub(crate) struct Pointwise<P> {
     pub(crate) weights: Option<PerClass>,
 }
 
-impl<P> Pointwise<P> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pointwise<Q> {
-        Pointwise {
+impl<P> ElementwiseSpec<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> ElementwiseSpec<Q> {
+        ElementwiseSpec {
             definition: self.definition,
             flat: self.flat.map(map),
             along: self.along,

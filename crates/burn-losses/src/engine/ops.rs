@@ -1,15 +1,15 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
-use super::elementwise::Pointwise;
-use crate::spec::classes::Classes;
-use crate::spec::margin::Margins;
-use crate::spec::pairs::{Pairs, Triplet};
-use crate::spec::request::Wish;
+use super::elementwise::ElementwiseSpec;
+use crate::spec::classes::ClassSpec;
+use crate::spec::margin::MarginSpec;
+use crate::spec::pairs::{PairSpec, Triplet};
+use crate::spec::request::Request;
 use burn::backend::Backend;
 use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 
 /// What a sweep gives.
-pub(crate) struct Swept<P, const N: usize> {
+pub(crate) struct KernelOutput<P, const N: usize> {
     /// The reduced loss, of shape `[1]`, or the loss of each element, flattened; in `f32` or `f64`.
     pub(crate) value: P,
     /// The sum of the weights, if it is wanted.
@@ -21,10 +21,10 @@ pub(crate) struct Swept<P, const N: usize> {
 }
 
 #[cfg(feature = "cube")]
-impl<P, const N: usize> Swept<P, N> {
+impl<P, const N: usize> KernelOutput<P, N> {
     /// The same, of other tensors; they are taken in a fixed order.
-    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> Swept<Q, N> {
-        Swept {
+    pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> KernelOutput<Q, N> {
+        KernelOutput {
             value: map(self.value),
             weight: self.weight.map(&mut map),
             gradients: self.gradients.map(|gradient| gradient.map(&mut map)),
@@ -53,40 +53,40 @@ pub(crate) enum AnyTensor<B: Backend> {
 
 /// A backend with sweeps of its own.
 pub(crate) trait LossOps: Backend {
-    fn pointwise<const N: usize>(
-        call: Pointwise<AnyTensor<Self>>,
+    fn elementwise<const N: usize>(
+        call: ElementwiseSpec<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; N],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; N],
-    ) -> Swept<FloatTensor<Self>, N>;
+    ) -> KernelOutput<FloatTensor<Self>, N>;
 
     fn classes(
-        call: Classes<AnyTensor<Self>>,
+        call: ClassSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradient: bool,
-    ) -> Swept<FloatTensor<Self>, 1>;
+    ) -> KernelOutput<FloatTensor<Self>, 1>;
 
     fn triplet(
         triplet: Triplet,
         inputs: [FloatTensor<Self>; 3],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; 3],
-    ) -> Swept<FloatTensor<Self>, 3>;
+    ) -> KernelOutput<FloatTensor<Self>, 3>;
 
     fn pairs(
-        call: Pairs<AnyTensor<Self>>,
+        call: PairSpec<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; 2],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; 2],
-    ) -> Swept<FloatTensor<Self>, 2>;
+    ) -> KernelOutput<FloatTensor<Self>, 2>;
 
     fn margins(
-        call: Margins<AnyTensor<Self>>,
+        call: MarginSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradient: bool,
-    ) -> Swept<FloatTensor<Self>, 1>;
+    ) -> KernelOutput<FloatTensor<Self>, 1>;
 
     /// A gradient times the number in a tensor of shape `[1]`.
     fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;

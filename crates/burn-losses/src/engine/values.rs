@@ -1,22 +1,22 @@
 //! Targets without their types.
 
-use super::dtype::wide;
+use super::dtype::compute_dtype;
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, Shape, Tensor};
 
 /// A target, or weights, of any type and rank.
 #[derive(Clone, Debug)]
-pub struct Target {
-    pub values: Flat,
+pub struct AnyTarget {
+    pub values: FlatValues,
     pub shape: Shape,
     pub device: Device,
     pub is_tracked: bool,
 }
 
-impl Target {
+impl AnyTarget {
     /// The same target with other floats.
     pub fn map(self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Self {
         let values = match self.values {
-            Flat::Float(values) => Flat::Float(map(values)),
+            FlatValues::Float(values) => FlatValues::Float(map(values)),
             others => others,
         };
         Self { values, ..self }
@@ -25,13 +25,13 @@ impl Target {
 
 /// Values in order, of whatever type.
 #[derive(Clone, Debug)]
-pub enum Flat {
+pub enum FlatValues {
     Float(Tensor<1>),
     Int(Tensor<1, Int>),
     Bool(Tensor<1, Bool>),
 }
 
-impl Flat {
+impl FlatValues {
     /// As floats; 0 and 1 for `Bool`.
     pub fn cast(self, dtype: FloatDType) -> Tensor<1> {
         match self {
@@ -43,13 +43,13 @@ impl Flat {
 
     /// The values beside inputs of the given type: in the type in which those are computed, but floats
     /// in a wider one if they were given so.
-    pub fn wide(self, inputs: DType) -> Tensor<1> {
+    pub fn in_compute_dtype(self, inputs: DType) -> Tensor<1> {
         match self {
             Self::Float(values) => {
-                let dtype = wide(values.dtype());
+                let dtype = compute_dtype(values.dtype());
                 values.cast(dtype)
             }
-            others => others.cast(wide(inputs)),
+            others => others.cast(compute_dtype(inputs)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! How a loss is called, and what comes of it.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::wide;
+use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::shape::{layers, ones, without};
-use crate::engine::values::{Flat, Target};
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
@@ -18,9 +18,9 @@ use burn::tensor::{DType, Device, Shape, Tensor};
 pub struct Call {
     /// The caller is ready to wait for the device to have the values checked.
     pub(crate) waiting: bool,
-    pub(crate) wanted: Wanted,
+    pub(crate) returns: Returns,
     /// The weights given to `forward_weighted`.
-    weights: Option<Target>,
+    weights: Option<AnyTarget>,
     /// The axis along which the losses are summed before anybody sees them.
     summed: Option<usize>,
     /// How many of those that are summed count as one.
@@ -48,10 +48,10 @@ impl Weights {
 }
 
 impl Call {
-    pub(super) fn new(waiting: bool, wanted: Wanted) -> Self {
+    pub(super) fn new(waiting: bool, returns: Returns) -> Self {
         Self {
             waiting,
-            wanted,
+            returns,
             weights: None,
             summed: None,
             terms: 1,
@@ -61,7 +61,7 @@ impl Call {
     /// A call of the loss of that name with weights.
     pub(super) fn weighted(
         loss: &'static str,
-        weights: Target,
+        weights: AnyTarget,
         waiting: bool,
         reduction: Reduction,
     ) -> Result<Self, LossError> {
@@ -69,7 +69,7 @@ impl Call {
         check.untracked("weights", &weights)?;
         Ok(Self {
             weights: Some(weights),
-            ..Self::new(waiting, Wanted::Reduced(reduction))
+            ..Self::new(waiting, Returns::Reduced(reduction))
         })
     }
 
@@ -111,13 +111,13 @@ impl Call {
         };
         check.device("the loss", device, "weights", &given.device)?;
         // Weights in `F64` stay so where there is one: a mean does not depend on how small they are.
-        let mut values = given.values.wide(dtype);
+        let mut values = given.values.in_compute_dtype(dtype);
         if !swept {
             let valid = check.sample_weights(&values, &given.shape, dtype)?;
             values = or_nan(values, &valid);
         }
-        let seen = self.seen(shape);
-        let mut each = spread(values.clone(), &given.shape, &seen, check)?;
+        let unreduced_shape = self.unreduced_shape(shape);
+        let mut each = spread(values.clone(), &given.shape, &unreduced_shape, check)?;
         if let (Some(axis), true) = (self.summed, shape.num_elements() > 0) {
             let [outer, terms, inner] = layers(shape, axis);
             let of_sums = shaped(each, [outer, 1, inner]);
@@ -132,30 +132,30 @@ impl Call {
     }
 
     /// What is wanted of a sweep over a batch of that size.
-    pub(crate) fn wish(&self, weights: &Option<Weights>, batch: usize) -> Wish<Flat> {
+    pub(crate) fn request(&self, weights: &Option<Weights>, batch: usize) -> Request<FlatValues> {
         let each = weights.as_ref().map(|weights| weights.each.clone());
-        Wish {
-            wanted: self.wanted,
-            samples: each.map(Flat::Float),
+        Request {
+            returns: self.returns,
+            samples: each.map(FlatValues::Float),
             batch,
             terms: self.terms,
         }
     }
 
     /// The shape in which what comes from above meets the gradient of losses along an axis of the input.
-    pub(crate) fn kept(&self, shape: &Shape, axis: usize) -> Shape {
-        match self.wanted {
-            Wanted::Each => {
-                let mut kept = shape.clone();
-                kept[axis] = 1;
-                kept
+    pub(crate) fn keepdim_shape(&self, shape: &Shape, axis: usize) -> Shape {
+        match self.returns {
+            Returns::Unreduced => {
+                let mut keepdim_shape = shape.clone();
+                keepdim_shape[axis] = 1;
+                keepdim_shape
             }
             _ => ones(shape.num_dims()),
         }
     }
 
     /// The shape of the unreduced loss, where the losses themselves have the given one.
-    fn seen(&self, shape: &Shape) -> Shape {
+    fn unreduced_shape(&self, shape: &Shape) -> Shape {
         match self.summed {
             Some(axis) => without(shape, axis),
             None => shape.clone(),
@@ -170,9 +170,9 @@ impl Call {
         weights: Option<Weights>,
         shape: &Shape,
         dtype: DType,
-    ) -> Evaluation {
+    ) -> LossOutput {
         let weights = weights.map(|weights| weights.each);
-        let (value, weight) = losses.answer(self.wanted, weights, self.terms);
+        let (value, weight) = losses.answer(self.returns, weights, self.terms);
         self.evaluation(value, weight, shape, dtype)
     }
 
@@ -184,30 +184,31 @@ impl Call {
         weight: Option<Tensor<1>>,
         shape: &Shape,
         dtype: DType,
-    ) -> Evaluation {
-        let value = match (&self.wanted, self.summed) {
-            (Wanted::Each, Some(axis)) if shape.num_elements() > 0 => {
+    ) -> LossOutput {
+        let value = match (&self.returns, self.summed) {
+            (Returns::Unreduced, Some(axis)) if shape.num_elements() > 0 => {
                 flat(shaped(value, layers(shape, axis)).sum_dim(1))
             }
             // Sums of nothing, if there are no classes but samples.
-            (Wanted::Each, Some(_)) => {
-                Tensor::zeros([self.seen(shape).num_elements()], (&value.device(), dtype))
-            }
+            (Returns::Unreduced, Some(_)) => Tensor::zeros(
+                [self.unreduced_shape(shape).num_elements()],
+                (&value.device(), dtype),
+            ),
             _ => value,
         };
-        Evaluation {
-            value: match self.wanted {
-                Wanted::Parts => value.cast(wide(dtype)),
+        LossOutput {
+            value: match self.returns {
+                Returns::SumAndWeight => value.cast(compute_dtype(dtype)),
                 _ => value.cast(dtype),
             },
-            weight: weight.map(|weight| weight.cast(wide(dtype))),
-            shape: self.seen(shape),
+            weight: weight.map(|weight| weight.cast(compute_dtype(dtype))),
+            shape: self.unreduced_shape(shape),
         }
     }
 }
 
 /// What a call wanted.
-pub struct Evaluation {
+pub struct LossOutput {
     /// One number, or the losses, flattened.
     pub(crate) value: Tensor<1>,
     /// The sum of the weights, where the parts are wanted.
@@ -216,7 +217,7 @@ pub struct Evaluation {
     pub(crate) shape: Shape,
 }
 
-impl Evaluation {
+impl LossOutput {
     /// No loss at all, of inputs without elements; the value stays a function of them.
     pub(crate) fn empty(
         check: &Check,
@@ -226,7 +227,10 @@ impl Evaluation {
     ) -> Result<Self, LossError> {
         let first = &inputs[0];
         let (device, dtype) = (first.device(), first.dtype());
-        let place = (&device.clone().without_autodiff(), wide(dtype).into());
+        let place = (
+            &device.clone().without_autodiff(),
+            compute_dtype(dtype).into(),
+        );
         let gradients = inputs
             .iter()
             .map(|input| (input.clone(), Tensor::zeros([0, 1, 1], place)));

@@ -3,20 +3,20 @@
 //! Whatever the target (ids or probabilities), with weights, smoothing and ignored ids, the loss of
 //! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
 
-use super::call::{Call, Evaluation};
+use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Besides, ClassSweep, Family};
+use crate::engine::dispatch::{ExtraOperands, Family, RunClasses};
 use crate::engine::host::scale::Power;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::softmax::Softmax;
 use crate::engine::portable::tensors::{AXIS, along_axis, both, flat, or_nan, untracked};
 use crate::engine::shape::{layers, without};
-use crate::engine::values::{Flat, Target};
-use crate::spec::classes::{ClassTarget, Classes};
+use crate::engine::values::{AnyTarget, FlatValues};
+use crate::spec::classes::{ClassSpec, IdsOrProbs};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
 use crate::spec::softmax::{cross_entropy_slope, nll_term};
 use crate::validate::check::{Check, LOG_PROB, dims, integers, no_log_prob, tolerance};
@@ -54,7 +54,7 @@ pub(crate) fn check_classes(
     options: &Options,
     name: &str,
     input: &AnyRank,
-    targets: &Target,
+    targets: &AnyTarget,
 ) -> Result<(), LossError> {
     let axis = options.class_axis;
     let device = input.device();
@@ -86,7 +86,7 @@ pub(crate) fn check_classes(
         return Err(misfit(check, name, &shape, axis, found));
     }
     check.class_weights("weights", options.weights, shape[axis], false)?;
-    if let (Flat::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
+    if let (FlatValues::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
         return Err(check.error(
             LossErrorKind::Config,
             format!(
@@ -143,7 +143,7 @@ fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) 
 
 /// What the input of a loss over classes is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Input {
+pub(crate) enum ClassInput {
     Logits,
     LogProbs,
 }
@@ -152,22 +152,22 @@ pub(crate) enum Input {
 pub(crate) fn evaluate(
     check: &Check,
     options: &Options,
-    kind: Input,
+    kind: ClassInput,
     input: AnyRank,
-    targets: Target,
+    targets: AnyTarget,
     mut call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let axis = options.class_axis;
     let (device, dtype) = (input.device(), input.dtype());
     let of_input = input.shape();
     let shape = without(&of_input, axis);
     if input.is_empty() {
-        return Evaluation::empty(check, call, shape, &[input]);
+        return LossOutput::empty(check, call, shape, &[input]);
     }
     let about_one;
     let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
-        (Some(weights), Flat::Int(_)) if call.wanted == MEAN => {
+        (Some(weights), FlatValues::Int(_)) if call.returns == MEAN => {
             about_one = scaled(weights);
             Some(&about_one)
         }
@@ -181,7 +181,7 @@ pub(crate) fn evaluate(
         weights: class_weights,
         ..*options
     };
-    let besides = Besides {
+    let besides = ExtraOperands {
         operands: 1 + usize::from(options.weights.is_some()),
         weighted: call.is_weighted(),
         counted: options.weights.is_some() || !options.ignored.is_empty(),
@@ -197,33 +197,33 @@ pub(crate) fn evaluate(
 
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.
-    let again = (kind == Input::LogProbs && check.reads()).then(|| input[0].clone().inner());
+    let again = (kind == ClassInput::LogProbs && check.reads()).then(|| input[0].clone().inner());
     let target = match targets.values.clone() {
-        Flat::Float(probs) => {
+        FlatValues::Float(probs) => {
             let dtype = probs.dtype();
             let (rule, tolerance) = (probability(dtype), tolerance(dtype));
-            ClassTarget::Probs(Flat::Float(probs), rule, tolerance)
+            IdsOrProbs::Probs(FlatValues::Float(probs), rule, tolerance)
         }
-        ids => ClassTarget::Ids(ids, options.ignored.to_vec()),
+        ids => IdsOrProbs::Ids(ids, options.ignored.to_vec()),
     };
-    let sweep = ClassSweep {
-        call: Classes {
+    let sweep = RunClasses {
+        call: ClassSpec {
             axis,
             target,
-            log_probs: (kind == Input::LogProbs).then_some(LOG_PROB),
+            log_probs: (kind == ClassInput::LogProbs).then_some(LOG_PROB),
             weights: options.weights.cloned(),
             label_smoothing: options.label_smoothing,
         },
-        wish: call.wish(&weights, of_input[0]),
+        request: call.request(&weights, of_input[0]),
     };
-    let kept = call.kept(&of_input, axis);
-    let outcome = dispatch::run(input, sweep, kept);
-    if check.reads() && outcome.invalid() {
+    let keepdim_shape = call.keepdim_shape(&of_input, axis);
+    let output = dispatch::run(input, sweep, keepdim_shape);
+    if check.reads() && output.is_invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }
         match targets.values {
-            Flat::Float(probs) => {
+            FlatValues::Float(probs) => {
                 probabilities(check, probs, &of_input, axis)?;
             }
             ids => {
@@ -236,7 +236,7 @@ pub(crate) fn evaluate(
         }
         return Err(check.unexplained());
     }
-    Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+    Ok(call.evaluation(output.value, output.weight, &shape, dtype))
 }
 
 /// Checks that the inputs at the classes of the samples, whose ids were found valid, are log-probabilities.
@@ -263,7 +263,7 @@ fn check_log_probs(
     })
 }
 
-const MEAN: Wanted = Wanted::Reduced(Reduction::Mean);
+const MEAN: Returns = Returns::Reduced(Reduction::Mean);
 
 /// Weights of classes times a power of two, so that the largest of them is about 1.
 fn scaled(weights: &[f64]) -> Vec<f64> {
@@ -279,21 +279,20 @@ fn scaled(weights: &[f64]) -> Vec<f64> {
 fn with_tensors(
     check: &Check,
     options: &Options,
-    kind: Input,
+    kind: ClassInput,
     input: &AnyRank,
-    targets: Target,
+    targets: AnyTarget,
 ) -> Result<Losses, LossError> {
     let shape = input.shape();
     let x = untracked(input).layers(layers(&shape, options.class_axis));
-    let ids = (kind == Input::LogProbs).then(|| targets.values.clone().integers());
+    let ids = (kind == ClassInput::LogProbs).then(|| targets.values.clone().integers());
     let coefficients = Coefficients::new(check, options, (&x, &shape), targets)?;
     if let Some(ids) = ids {
-        let coefficients = match check.reads() {
-            true => {
-                check_log_probs(check, options, input, ids)?;
-                coefficients
-            }
-            false => coefficients.and_holds(LOG_PROB, &x),
+        let coefficients = if check.reads() {
+            check_log_probs(check, options, input, ids)?;
+            coefficients
+        } else {
+            coefficients.and_holds(LOG_PROB, &x)
         };
         let terms = nll_term(x, coefficients.q.clone());
         return Ok(coefficients.losses(input, 1.0, terms));
@@ -316,10 +315,10 @@ impl Coefficients {
         check: &Check,
         options: &Options,
         (x, shape): (&Tensor<3>, &Shape),
-        targets: Target,
+        targets: AnyTarget,
     ) -> Result<Self, LossError> {
         match targets.values {
-            Flat::Float(probs) => Self::of_probs(check, options, (x, shape), probs),
+            FlatValues::Float(probs) => Self::of_probs(check, options, (x, shape), probs),
             ids => Self::of_ids(check, options, x, (ids.integers(), &targets.shape)),
         }
     }
@@ -351,10 +350,10 @@ impl Coefficients {
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {
-                let kept = hot.sum_dim(AXIS) * (smoothing / count as f64);
+                let keepdim_shape = hot.sum_dim(AXIS) * (smoothing / count as f64);
                 let spread = match weights {
-                    Some(weights) => kept * weights,
-                    None => kept,
+                    Some(weights) => keepdim_shape * weights,
+                    None => keepdim_shape,
                 };
                 weighted * (1.0 - smoothing) + spread
             }
@@ -409,7 +408,7 @@ impl Coefficients {
         (terms, slopes): (Tensor<3>, impl FnOnce() -> Tensor<3>),
     ) -> Losses {
         let layers = terms.dims();
-        let kept = [layers[0], 1, layers[2]];
+        let keepdim_shape = [layers[0], 1, layers[2]];
         let valid = self.valid;
         let gradient = input.is_tracked().then(|| {
             let valid = valid.clone().map(|valid| valid.expand(layers));
@@ -420,7 +419,7 @@ impl Coefficients {
             part,
             weights: self.weight.map(flat),
             batch: input.shape()[0],
-            graph: Graph::new(input, kept, Vec::from_iter(gradient)),
+            graph: Graph::new(input, keepdim_shape, Vec::from_iter(gradient)),
         }
     }
 }

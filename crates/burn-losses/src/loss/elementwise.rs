@@ -1,23 +1,23 @@
 //! A loss that acts on each element alone, from its inputs to what a call wants of it: by the sweep
 //! of the backend, or else with tensor operations.
 
-use super::call::{Call, Evaluation, Weights};
+use super::call::{Call, LossOutput, Weights};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Besides, Family, PointwiseSweep};
-use crate::engine::dtype::wide;
-use crate::engine::elementwise::{Elementwise, Pointwise, erase};
-use crate::engine::portable::elementwise::{Terms, pointwise};
+use crate::engine::dispatch::{ExtraOperands, Family, RunElementwise};
+use crate::engine::dtype::compute_dtype;
+use crate::engine::elementwise::{AnyElementwise, ElementwiseSpec, erase};
+use crate::engine::portable::elementwise::{TensorTerms, elementwise};
 use crate::engine::portable::reduce::Losses;
 use crate::engine::portable::tensors::{along_axis, both, untracked};
 use crate::engine::shape::{layers, ones};
-use crate::engine::values::Flat;
-use crate::spec::elementwise::Definition;
+use crate::engine::values::FlatValues;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use crate::spec::rule::{Rule, UnitRows};
-use crate::validate::check::{Check, Found, whole_rows};
+use crate::validate::check::{Check, Violation, whole_rows};
 use crate::validate::error::LossError;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -26,15 +26,15 @@ use burn::tensor::{Bool, DType, Device, FloatDType, Shape, Tensor};
 
 /// The operands of a definition that are no inputs, in this order.
 #[derive(Clone, Default)]
-pub(crate) struct Rest {
+pub(crate) struct OtherOperands {
     /// A number for each element.
-    pub(crate) flat: Option<Flat>,
+    pub(crate) flat: Option<FlatValues>,
     /// Numbers along an axis: one for all, or one for each class.
     pub(crate) along: Option<PerClass>,
 }
 
-impl Rest {
-    pub(crate) fn flat(values: Flat) -> Self {
+impl OtherOperands {
+    pub(crate) fn flat(values: FlatValues) -> Self {
         Self {
             flat: Some(values),
             along: None,
@@ -45,7 +45,7 @@ impl Rest {
 /// What must hold for an operand, and what to say where it does not.
 pub(crate) struct Required<'a> {
     pub(crate) rule: Rule,
-    pub(crate) explain: &'a dyn Fn(&Found) -> String,
+    pub(crate) explain: &'a dyn Fn(&Violation) -> String,
 }
 
 /// What must hold for the rows of an operand along an axis: they sum to 1.
@@ -55,15 +55,15 @@ pub(crate) struct RequiredRows<'a> {
     pub(crate) tolerance: f64,
     /// The operand holds logarithms.
     pub(crate) logarithms: bool,
-    pub(crate) explain: &'a dyn Fn(&Found) -> String,
+    pub(crate) explain: &'a dyn Fn(&Violation) -> String,
 }
 
 /// A call of such a loss.
-pub(crate) struct Loss<'a> {
+pub(crate) struct ElementwiseCall<'a> {
     pub(crate) check: &'a Check,
-    pub(crate) definition: Arc<dyn Elementwise>,
+    pub(crate) definition: Arc<dyn AnyElementwise>,
     /// The operands after the inputs.
-    pub(crate) rest: Rest,
+    pub(crate) rest: OtherOperands,
     /// What must hold for the operands; the last one is looked at first.
     pub(crate) required: Vec<Option<Required<'a>>>,
     pub(crate) rows: Option<RequiredRows<'a>>,
@@ -71,12 +71,12 @@ pub(crate) struct Loss<'a> {
     pub(crate) weights: Option<PerClass>,
 }
 
-impl<'a> Loss<'a> {
+impl<'a> ElementwiseCall<'a> {
     /// A loss of what it is given, and nothing besides.
-    pub(crate) fn new<D: Definition<K>, const K: usize>(
+    pub(crate) fn new<D: Elementwise<K>, const K: usize>(
         check: &'a Check,
         definition: D,
-        rest: Rest,
+        rest: OtherOperands,
         required: [Option<Required<'a>>; K],
     ) -> Self {
         Self {
@@ -94,12 +94,12 @@ impl<'a> Loss<'a> {
         self,
         inputs: [AnyRank; N],
         mut call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let shape = inputs[0].shape();
         let dtype = inputs[0].dtype();
         let device = inputs[0].device();
         if shape.num_elements() == 0 {
-            return Evaluation::empty(self.check, call, shape, &inputs);
+            return LossOutput::empty(self.check, call, shape, &inputs);
         }
         let there = |is_there: bool| usize::from(is_there);
         // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
@@ -107,7 +107,7 @@ impl<'a> Loss<'a> {
             + there(self.rest.along.is_some())
             + there(self.weights.is_some())
             + there(self.rows.is_some());
-        let besides = Besides {
+        let besides = ExtraOperands {
             operands: besides,
             weighted: call.is_weighted(),
             counted: false,
@@ -127,24 +127,24 @@ impl<'a> Loss<'a> {
         for ((again, input), required) in again.iter_mut().zip(&inputs).zip(&self.required) {
             *again = (reads && required.is_some()).then(|| input.clone().inner());
         }
-        let sweep = PointwiseSweep {
+        let sweep = RunElementwise {
             call: self.sweep(&shape),
-            wish: call.wish(&weights, shape[0]),
+            request: call.request(&weights, shape[0]),
         };
-        let kept = match call.wanted {
-            Wanted::Each => shape.clone(),
+        let keepdim_shape = match call.returns {
+            Returns::Unreduced => shape.clone(),
             _ => ones(shape.num_dims()),
         };
-        let outcome = dispatch::run(inputs, sweep, kept);
-        if reads && outcome.invalid() {
+        let output = dispatch::run(inputs, sweep, keepdim_shape);
+        if reads && output.is_invalid() {
             return Err(self.explain(again, weights, &shape, &device, dtype));
         }
-        Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+        Ok(call.evaluation(output.value, output.weight, &shape, dtype))
     }
 
     /// The call of a sweep over inputs of a shape.
-    fn sweep(&self, shape: &Shape) -> Pointwise<Flat> {
-        Pointwise {
+    fn sweep(&self, shape: &Shape) -> ElementwiseSpec<FlatValues> {
+        ElementwiseSpec {
             definition: self.definition.clone(),
             flat: self.rest.flat.clone(),
             along: self.rest.along.clone(),
@@ -204,11 +204,11 @@ impl<'a> Loss<'a> {
     /// The operands after the inputs, in the type in which inputs of the given type are computed, or in a
     /// wider one that they were given in.
     fn given(&self, layers: [usize; 3], device: &Device, inputs: DType) -> Vec<Tensor<3>> {
-        let dtype = wide(inputs);
+        let dtype = compute_dtype(inputs);
         let flat = self.rest.flat.clone().map(|values| {
             let values = match values {
-                Flat::Float(values) => {
-                    let wide = wide(values.dtype());
+                FlatValues::Float(values) => {
+                    let wide = compute_dtype(values.dtype());
                     values.inner().cast(wide)
                 }
                 others => others.cast(dtype),
@@ -230,22 +230,23 @@ impl<'a> Loss<'a> {
         operands.extend(self.given(layers, &device, inputs[0].dtype()));
         let all: Vec<_> = operands.iter().cloned().map(Some).collect();
         let valid = self.valid(&all, &shape, inputs[0].dtype())?;
-        let derivatives = match inputs.iter().any(AnyRank::is_tracked) {
-            true => inputs.len(),
-            false => 0,
+        let derivatives = if inputs.iter().any(AnyRank::is_tracked) {
+            inputs.len()
+        } else {
+            0
         };
-        let dtype = wide(inputs[0].dtype());
+        let dtype = compute_dtype(inputs[0].dtype());
         let mut terms = self.terms(&operands, derivatives, dtype);
         // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for
         // nothing, they are.
         if dtype == FloatDType::F32 && is_cpu(&device) && terms.leave_the_range() {
             terms = self.terms(&operands, derivatives, FloatDType::F64);
         }
-        Ok(pointwise(self.definition.part(), terms, valid, inputs))
+        Ok(elementwise(self.definition.part(), terms, valid, inputs))
     }
 
     /// The losses of operands, computed in the given type, and so many of their derivatives.
-    fn terms(&self, operands: &[Tensor<3>], derivatives: usize, dtype: FloatDType) -> Terms {
+    fn terms(&self, operands: &[Tensor<3>], derivatives: usize, dtype: FloatDType) -> TensorTerms {
         let device = operands[0].device();
         let weights = self
             .weights

@@ -1,17 +1,17 @@
 //! Losses over the margins between the classes of a sample: the checks of their targets, and how they
 //! are computed with tensor operations.
 
-use super::call::{Call, Evaluation};
+use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Family, MarginSweep};
+use crate::engine::dispatch::{Family, RunMargins};
 use crate::engine::portable::ids::{ClassesLast, SafeIds, counts, hot_slots, slots, valid_rows};
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{AXIS, along_axis, flat, or_nan, untracked};
 use crate::engine::shape::{layers, without};
-use crate::engine::values::Flat;
+use crate::engine::values::FlatValues;
 use crate::real::Real;
-use crate::spec::margin::{MarginTarget, Margins, MultiMargin, half_gap, margin_term};
+use crate::spec::margin::{MarginSpec, MarginTarget, MultiMargin, half_gap, margin_term};
 use crate::validate::check::Check;
 use crate::validate::error::LossError;
 use crate::validate::label_ids::label_ids;
@@ -25,12 +25,12 @@ pub(crate) fn evaluate(
     logits: AnyRank,
     target: MarginTarget<Tensor<1, Int>>,
     mut call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let (device, dtype) = (logits.device(), logits.dtype());
     let of_logits = logits.shape();
     let shape = without(&of_logits, axis);
     if logits.is_empty() {
-        return Evaluation::empty(check, call, shape, &[logits]);
+        return LossOutput::empty(check, call, shape, &[logits]);
     }
     let swept = dispatch::is_there(&device, dtype, Family::Margins, 0);
     let weights = call.weights(check, &shape, &device, dtype, swept)?;
@@ -39,23 +39,23 @@ pub(crate) fn evaluate(
         return Ok(call.answer(losses, weights, &shape, dtype));
     }
 
-    let sweep = MarginSweep {
-        call: Margins {
+    let sweep = RunMargins {
+        call: MarginSpec {
             axis,
-            target: target.clone().map(Flat::Int),
+            target: target.clone().map(FlatValues::Int),
         },
-        wish: call.wish(&weights, of_logits[0]),
+        request: call.request(&weights, of_logits[0]),
     };
-    let kept = call.kept(&of_logits, axis);
-    let outcome = dispatch::run([logits], sweep, kept);
-    if check.reads() && outcome.invalid() {
+    let keepdim_shape = call.keepdim_shape(&of_logits, axis);
+    let output = dispatch::run([logits], sweep, keepdim_shape);
+    if check.reads() && output.is_invalid() {
         if let Some(weights) = weights {
             weights.explain(check)?;
         }
         valid(&target, check, axis, &of_logits)?;
         return Err(check.unexplained());
     }
-    Ok(call.evaluation(outcome.value, outcome.weight, &shape, dtype))
+    Ok(call.evaluation(output.value, output.weight, &shape, dtype))
 }
 
 /// Whether the values were read, and found valid, beside logits of the given shape.
@@ -83,10 +83,10 @@ fn with_tensors(
     let shape = logits.shape();
     let checked = valid(&target, check, axis, &shape)?;
     let layers = layers(&shape, axis);
-    let kept = [layers[0], 1, layers[2]];
+    let keepdim_shape = [layers[0], 1, layers[2]];
     let x = untracked(logits).layers(layers);
     let (value, slope, valid) = match target {
-        MarginTarget::Class(ids, one) => one_class(x, ids.reshape(kept), &one),
+        MarginTarget::Class(ids, one) => one_class(x, ids.reshape(keepdim_shape), &one),
         MarginTarget::Labels(ids) => {
             let rows = ClassesLast(layers);
             let ids = rows.lay(ids.reshape(layers));
@@ -104,7 +104,7 @@ fn with_tensors(
         part: PART,
         weights: None,
         batch: shape[0],
-        graph: Graph::new(logits, kept, Vec::from_iter(gradient)),
+        graph: Graph::new(logits, keepdim_shape, Vec::from_iter(gradient)),
     })
 }
 
@@ -112,9 +112,9 @@ fn with_tensors(
 const PART: f64 = 0.5;
 
 /// Half of the losses, with the class axis at length 1, their slopes, and which samples are valid.
-type Terms<const D: usize> = (Tensor<D>, Tensor<D>, Tensor<D, Bool>);
+type MarginTerms<const D: usize> = (Tensor<D>, Tensor<D>, Tensor<D, Bool>);
 
-fn one_class(x: Tensor<3>, ids: Tensor<3, Int>, one: &MultiMargin) -> Terms<3> {
+fn one_class(x: Tensor<3>, ids: Tensor<3, Int>, one: &MultiMargin) -> MarginTerms<3> {
     let (device, dtype) = (x.device(), x.dtype());
     let count = x.dims()[AXIS];
     let found = SafeIds::new(ids, count, &[]);
@@ -140,7 +140,7 @@ fn one_class(x: Tensor<3>, ids: Tensor<3, Int>, one: &MultiMargin) -> Terms<3> {
     )
 }
 
-fn several_labels(x: Tensor<2>, ids: Tensor<2, Int>) -> Terms<2> {
+fn several_labels(x: Tensor<2>, ids: Tensor<2, Int>) -> MarginTerms<2> {
     let (device, dtype) = (x.device(), x.dtype());
     let [rows, classes] = x.dims();
     let counts = counts(&ids, &device, dtype);

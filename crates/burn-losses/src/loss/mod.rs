@@ -7,13 +7,13 @@ pub(crate) mod margins;
 pub(crate) mod values;
 
 use crate::spec::reduction::Reduction;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use crate::targets::SampleWeights;
 use crate::targets::rank::Unreduced;
 use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::vec::Vec;
 use burn::tensor::Tensor;
-use call::{Call, Evaluation};
+use call::{Call, LossOutput};
 
 /// A loss called with a model's output and a target: `loss.forward(output, targets)`.
 ///
@@ -237,7 +237,7 @@ pub trait Evaluate<I> {
     fn reduction(&self) -> Reduction;
 
     /// Checks the inputs and gives what the call wants of their losses.
-    fn evaluate(&self, inputs: I, call: Call) -> Result<Evaluation, LossError>;
+    fn evaluate(&self, inputs: I, call: Call) -> Result<LossOutput, LossError>;
 
     /// What is legal but suspicious about the inputs.
     fn inspect(&self, inputs: I) -> Vec<Lint>;
@@ -261,7 +261,7 @@ fn reduced<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<Tensor<1>, LossError> {
-    let call = Call::new(waiting, Wanted::Reduced(loss.reduction()));
+    let call = Call::new(waiting, Returns::Reduced(loss.reduction()));
     Ok(loss.evaluate(inputs, call)?.value)
 }
 
@@ -270,7 +270,7 @@ fn unreduced<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<L::Unreduced, LossError> {
-    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Each))?;
+    let found = loss.evaluate(inputs, Call::new(waiting, Returns::Unreduced))?;
     Ok(Unreduced::from_flat(found.value, found.shape))
 }
 
@@ -279,10 +279,10 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     inputs: I,
     waiting: bool,
 ) -> Result<LossParts, LossError> {
-    let found = loss.evaluate(inputs, Call::new(waiting, Wanted::Parts))?;
+    let found = loss.evaluate(inputs, Call::new(waiting, Returns::SumAndWeight))?;
     Ok(LossParts {
         sum: found.value,
-        weight: found.weight.expect("the parts are wanted"),
+        weight: found.weight.expect("the parts are returns"),
     })
 }
 
@@ -296,7 +296,7 @@ where
 }
 
 fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
-    let call = Call::new(true, Wanted::Reduced(loss.reduction()));
+    let call = Call::new(true, Returns::Reduced(loss.reduction()));
     match loss.evaluate(inputs.clone(), call) {
         Ok(_) => loss.inspect(inputs),
         Err(error) => alloc::vec![Lint {

@@ -1,12 +1,12 @@
 //! Losses of predictions and the true values.
 
-use super::call::{Call, Evaluation};
-use super::elementwise::{Loss, Required, Rest};
+use super::call::{Call, LossOutput};
+use super::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::{largest, wide};
-use crate::spec::elementwise::Definition;
+use crate::engine::dtype::{compute_dtype, largest};
+use crate::spec::elementwise::Elementwise;
 use crate::spec::rule::Rule;
-use crate::validate::check::{Check, Found, shown};
+use crate::validate::check::{Check, Violation, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
@@ -17,12 +17,13 @@ use burn::tensor::DType;
 /// difference alone: the derivative with respect to the target is the negative one.
 pub(crate) fn evaluate(
     check: &Check,
-    definition: impl Definition<2>,
+    definition: impl Elementwise<2>,
     operands: [AnyRank; 2],
     call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let required = [None, Some(finite_target(operands[0].dtype()))];
-    Loss::new(check, definition, Rest::default(), required).evaluate(operands, call)
+    ElementwiseCall::new(check, definition, OtherOperands::default(), required)
+        .evaluate(operands, call)
 }
 
 /// The checks of predictions and targets that the host can do.
@@ -51,7 +52,7 @@ pub(crate) const LEAVE_OUT: &str =
 
 /// What a target must be: finite.
 pub(crate) fn finite_target(dtype: DType) -> Required<'static> {
-    let explain = &|found: &Found| {
+    let explain = &|found: &Violation| {
         if let Some(too_large) = found.too_large() {
             return format!("target {too_large}");
         }
@@ -65,8 +66,12 @@ pub(crate) fn finite_target(dtype: DType) -> Required<'static> {
 }
 
 /// A number that is finite, and not below the least.
-pub(crate) fn finite(dtype: DType, least: f64, explain: &dyn Fn(&Found) -> String) -> Required<'_> {
-    let largest = largest(wide(dtype).into());
+pub(crate) fn finite(
+    dtype: DType,
+    least: f64,
+    explain: &dyn Fn(&Violation) -> String,
+) -> Required<'_> {
+    let largest = largest(compute_dtype(dtype).into());
     Required {
         rule: Rule::between(least.max(-largest), largest),
         explain,

@@ -2,14 +2,16 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Besides, Family, PairSweep};
-use crate::engine::dtype::wide;
+use crate::engine::dispatch::{ExtraOperands, Family, RunPairs};
+use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::tensors::{AXIS, as_function_of};
 use crate::engine::shape::{layers, without};
 use crate::real::Real;
-use crate::spec::norm::{Length, Measure, Short, length, norm_root, norm_slope, norm_term};
-use crate::spec::pairs::{Pair, Pairs};
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::norm::{
+    DistanceKind, Length, NormFloor, length, norm_root, norm_slope, norm_term,
+};
+use crate::spec::pairs::{Pair, PairSpec};
+use crate::spec::request::{Request, Returns};
 use crate::targets::rank::{LowerRank, Unreduced};
 use crate::validate::check::{Check, dims, hyper_parameter};
 use crate::validate::error::{LossError, LossErrorKind, or_panic};
@@ -17,7 +19,7 @@ use alloc::format;
 use burn::tensor::{DType, Shape, Tensor};
 
 /// A norm of vectors along the axis of layers, and how it changes with them.
-pub(crate) struct Norm {
+pub(crate) struct NormTerms {
     /// The norm, with the axis kept at length 1.
     pub(crate) value: Tensor<3>,
     /// Each component over the largest, and the norm of those.
@@ -26,7 +28,7 @@ pub(crate) struct Norm {
     p: f64,
 }
 
-impl Norm {
+impl NormTerms {
     /// The derivative with respect to the vector; it is 0 where the norm is 0.
     pub(crate) fn direction(self) -> Tensor<3> {
         let zero = self.norm.equals(0.0);
@@ -38,7 +40,7 @@ impl Norm {
 ///
 /// It is computed on the ratios to the largest component, so it does not overflow before its value
 /// does; and where the norm is 0 the derivative is 0, not 0 / 0.
-pub(crate) fn norm(difference: Tensor<3>, p: f64) -> Norm {
+pub(crate) fn norm(difference: Tensor<3>, p: f64) -> NormTerms {
     let largest = if difference.is_double() {
         f64::MAX
     } else {
@@ -50,7 +52,7 @@ pub(crate) fn norm(difference: Tensor<3>, p: f64) -> Norm {
     let ratio = difference / scale.clone().set(zero, 1.0);
     let sum = norm_term(ratio.clone(), p).sum_dim(AXIS);
     let norm = norm_root(sum, p);
-    Norm {
+    NormTerms {
         value: (norm.clone() * scale).at_most(largest),
         ratio,
         norm,
@@ -90,8 +92,8 @@ pub fn pairwise_distance<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    let measure = Measure::Norm { p, eps };
-    unreduced(or_panic(distance(measure, a.into(), b.into())))
+    let kind = DistanceKind::Norm { p, eps };
+    unreduced(or_panic(distance(kind, a.into(), b.into())))
 }
 
 /// The cosine of the angle between vectors along the last axis; norms count for at least `eps`
@@ -121,8 +123,8 @@ pub fn cosine_similarity<const D: usize>(
 where
     Tensor<D>: LowerRank,
 {
-    let measure = Measure::Cosine { eps };
-    unreduced(or_panic(distance(measure, a.into(), b.into())))
+    let kind = DistanceKind::Cosine { eps };
+    unreduced(or_panic(distance(kind, a.into(), b.into())))
 }
 
 /// The cosine of the angle of vectors along the last axis, and how it changes with both.
@@ -134,7 +136,7 @@ pub(crate) struct Cosine {
 
 impl Cosine {
     /// Of vectors of one shape and type.
-    pub(crate) fn new(vectors: [Tensor<3>; 2], short: Short) -> Self {
+    pub(crate) fn new(vectors: [Tensor<3>; 2], short: NormFloor) -> Self {
         let vectors = vectors.map(|vector| Direction::new(vector, short));
         let [a, b] = &vectors;
         Self {
@@ -157,7 +159,7 @@ struct Direction {
 }
 
 impl Direction {
-    fn new(vector: Tensor<3>, short: Short) -> Self {
+    fn new(vector: Tensor<3>, short: NormFloor) -> Self {
         let norm = norm(vector, 2.0);
         let length = length(norm.value.clone(), short);
         // The norm's direction is exact even where the length is beyond the largest number.
@@ -175,21 +177,22 @@ impl Direction {
 /// Vectors along the last axis, outside of the autodiff graph, as rows in the type in which those of the first
 /// are computed.
 pub(crate) fn rows<const N: usize>(vectors: [&AnyRank; N]) -> [Tensor<3>; N] {
-    let (shape, wide) = (vectors[0].shape(), wide(vectors[0].dtype()));
+    let (shape, wide) = (vectors[0].shape(), compute_dtype(vectors[0].dtype()));
     let layers = layers(&shape, shape.num_dims() - 1);
     vectors.map(|vector| vector.clone().inner().cast(wide).layers(layers))
 }
 
 /// What is computed of pairs of vectors, in the graph, or what is wrong with them; and the shape it has.
-fn distance(measure: Measure, a: AnyRank, b: AnyRank) -> Result<(Tensor<1>, Shape), LossError> {
-    check_pair(measure, &a, &b)?;
+fn distance(kind: DistanceKind, a: AnyRank, b: AnyRank) -> Result<(Tensor<1>, Shape), LossError> {
+    check_pair(kind, &a, &b)?;
     let shape = a.shape();
     let without_last = without(&shape, shape.num_dims() - 1);
-    let tensors = dispatch::tensors(&[a.clone(), b.clone()], Besides::default());
+    let tensors = dispatch::tensors(&[a.clone(), b.clone()], ExtraOperands::default());
     let is_there = dispatch::is_there(&a.device(), a.dtype(), Family::Rows, tensors);
-    let value = match !a.is_empty() && is_there {
-        true => swept(measure, a, b),
-        false => composed(measure, &a, &b),
+    let value = if !a.is_empty() && is_there {
+        swept(kind, a, b)
+    } else {
+        composed(kind, &a, &b)
     };
     Ok((value, without_last))
 }
@@ -198,37 +201,39 @@ fn unreduced<U: Unreduced>((value, shape): (Tensor<1>, Shape)) -> U {
     U::from_flat(value, shape)
 }
 
-fn swept(measure: Measure, a: AnyRank, b: AnyRank) -> Tensor<1> {
-    let pair = match measure {
-        Measure::Norm { p, eps } => Pair::Norm { p, eps },
-        Measure::Cosine { eps } => Pair::Cosine { eps },
+fn swept(kind: DistanceKind, a: AnyRank, b: AnyRank) -> Tensor<1> {
+    let pair = match kind {
+        DistanceKind::Norm { p, eps } => Pair::Norm { p, eps },
+        DistanceKind::Cosine { eps } => Pair::Cosine { eps },
     };
     let (shape, dtype) = (a.shape(), a.dtype());
-    let mut kept = shape.clone();
-    kept[shape.num_dims() - 1] = 1;
-    let sweep = PairSweep {
-        call: Pairs { pair, signs: None },
-        wish: Wish {
-            wanted: Wanted::Each,
+    let mut keepdim_shape = shape.clone();
+    keepdim_shape[shape.num_dims() - 1] = 1;
+    let sweep = RunPairs {
+        call: PairSpec { pair, signs: None },
+        request: Request {
+            returns: Returns::Unreduced,
             samples: None,
             batch: shape[0],
             terms: 1,
         },
     };
-    dispatch::run([a, b], sweep, kept).value.cast(dtype)
+    dispatch::run([a, b], sweep, keepdim_shape)
+        .value
+        .cast(dtype)
 }
 
-fn composed(measure: Measure, a: &AnyRank, b: &AnyRank) -> Tensor<1> {
+fn composed(kind: DistanceKind, a: &AnyRank, b: &AnyRank) -> Tensor<1> {
     let [x, y] = rows([a, b]);
-    let (value, [of_a, of_b]) = match measure {
-        Measure::Norm { p, eps } => {
+    let (value, [of_a, of_b]) = match kind {
+        DistanceKind::Norm { p, eps } => {
             let distance = norm((x - y).plus(eps), p);
             let value = distance.value.clone();
             let direction = distance.direction();
             (value, [direction.clone(), -direction])
         }
-        Measure::Cosine { eps } => {
-            let cosine = Cosine::new([x, y], Short::AtLeast(eps));
+        DistanceKind::Cosine { eps } => {
+            let cosine = Cosine::new([x, y], NormFloor::AtLeast(eps));
             (cosine.value.clone(), cosine.slopes())
         }
     };
@@ -236,13 +241,13 @@ fn composed(measure: Measure, a: &AnyRank, b: &AnyRank) -> Tensor<1> {
 }
 
 /// The options of a distance, and its vectors.
-fn check_pair(measure: Measure, a: &AnyRank, b: &AnyRank) -> Result<(), LossError> {
-    let name = match measure {
-        Measure::Norm { p, eps } => {
+fn check_pair(kind: DistanceKind, a: &AnyRank, b: &AnyRank) -> Result<(), LossError> {
+    let name = match kind {
+        DistanceKind::Norm { p, eps } => {
             norm_options("pairwise_distance", p, eps)?;
             "pairwise_distance"
         }
-        Measure::Cosine { eps } => {
+        DistanceKind::Cosine { eps } => {
             let name = "cosine_similarity";
             hyper_parameter(name, "eps", eps, |eps| eps > 0.0, "finite and positive")?;
             name
@@ -258,21 +263,21 @@ fn check_pair(measure: Measure, a: &AnyRank, b: &AnyRank) -> Result<(), LossErro
         return Err(check.error(LossErrorKind::Shape, message));
     }
     check.one_tracking(&[("a", a), ("b", b)])?;
-    check_measure(&check, a.dtype(), measure)
+    check_distance_kind(&check, a.dtype(), kind)
 }
 
-/// The options of a measure must be numbers of the type that is computed in.
-pub(crate) fn check_measure(
+/// The options of a kind must be numbers of the type that is computed in.
+pub(crate) fn check_distance_kind(
     check: &Check,
     dtype: DType,
-    measure: Measure,
+    kind: DistanceKind,
 ) -> Result<(), LossError> {
-    match measure {
-        Measure::Norm { p, eps } => {
+    match kind {
+        DistanceKind::Norm { p, eps } => {
             check.holds(dtype, "p", p)?;
             check.holds(dtype, "eps", eps)
         }
-        Measure::Cosine { eps } => check.holds(dtype, "eps", eps),
+        DistanceKind::Cosine { eps } => check.holds(dtype, "eps", eps),
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the losses over signs share: their rule, and what is suspicious about them.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::wide;
-use crate::engine::values::Target;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Required, Rest};
-use crate::spec::elementwise::Definition;
+use crate::engine::dtype::compute_dtype;
+use crate::engine::values::AnyTarget;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
+use crate::spec::elementwise::Elementwise;
 use crate::spec::rule::Rule;
-use crate::validate::check::{Check, Found};
+use crate::validate::check::{Check, Violation};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
@@ -16,22 +16,23 @@ use burn::tensor::FloatDType;
 /// Evaluates a loss of inputs and signs, whose shapes have been checked.
 pub(crate) fn sweep_signs<const N: usize, const K: usize>(
     check: &Check,
-    definition: impl Definition<K>,
+    definition: impl Elementwise<K>,
     inputs: [AnyRank; N],
-    targets: Target,
+    targets: AnyTarget,
     call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let mut required = [const { None }; K];
     required[K - 1] = Some(Required {
         rule: Rule::SIGN,
         explain: &no_sign,
     });
-    let signs = targets.values.signs(wide(inputs[0].dtype()));
-    Loss::new(check, definition, Rest::flat(signs), required).evaluate(inputs, call)
+    let signs = targets.values.signs(compute_dtype(inputs[0].dtype()));
+    ElementwiseCall::new(check, definition, OtherOperands::flat(signs), required)
+        .evaluate(inputs, call)
 }
 
 /// What to say of a value that is no sign.
-pub(crate) fn no_sign(found: &Found) -> String {
+pub(crate) fn no_sign(found: &Violation) -> String {
     let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
         "These are labels 0 and 1: convert them with `target::signs`."
     } else {
@@ -46,7 +47,7 @@ pub(crate) fn no_sign(found: &Found) -> String {
 }
 
 /// A suspicion about signs that are all the same.
-pub(crate) fn single_sign(loss: &'static str, targets: Target) -> Option<Lint> {
+pub(crate) fn single_sign(loss: &'static str, targets: AnyTarget) -> Option<Lint> {
     let signs = targets.values.signs(FloatDType::F32);
     let signs = AnyRank::from(signs.cast(FloatDType::F32)).values();
     let (first, rest) = signs.split_first()?;

@@ -117,7 +117,7 @@ struct Constants<F: 'static> {
     up: F,
     up_log2: F,
     sqrt_half_bits: u64,
-    /// Of the [correction](f32::correction) of a logarithm.
+    /// Of the correction of a logarithm.
     ln: &'static [F],
 }
 

@@ -27,7 +27,7 @@ pub(crate) trait Id: Clone {
 }
 
 /// What an id turned out to be.
-pub(crate) struct Found<I: Id> {
+pub(crate) struct ClassifiedId<I: Id> {
     /// The id where it is a class, else 0: never out of range.
     pub(crate) class: I,
     /// Whether it is a class.
@@ -46,9 +46,10 @@ pub(crate) fn holds((least, largest): (i128, i128), number: i64) -> bool {
 #[inline(always)]
 fn is_below<I: Id>(id: &I, classes: usize) -> I::Mask {
     let last = classes as i64 - 1;
-    match holds(id.range(), last) {
-        true => id.at_most(last),
-        false => anything(id),
+    if holds(id.range(), last) {
+        id.at_most(last)
+    } else {
+        anything(id)
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn anything<I: Id>(id: &I) -> I::Mask {
 
 /// Tells a class from an ignored id, and both from anything else.
 #[inline(always)]
-pub(crate) fn classify<I: Id>(id: I, classes: I::Classes, ignored: &[i64]) -> Found<I> {
+pub(crate) fn classify<I: Id>(id: I, classes: I::Classes, ignored: &[i64]) -> ClassifiedId<I> {
     let (least, largest) = id.range();
     let mut class = id.is_below(classes);
     if least < 0 {
@@ -74,7 +75,7 @@ pub(crate) fn classify<I: Id>(id: I, classes: I::Classes, ignored: &[i64]) -> Fo
         class = I::both(class, I::not(ignored.clone()));
         valid = I::either(valid, ignored);
     }
-    Found {
+    ClassifiedId {
         class: id.or_zero(class.clone()),
         is_class: class,
         valid,

@@ -1,7 +1,7 @@
 //! The arithmetic in which every loss states its value and derivative, once.
 //!
 //! A formula written against [`Real`] runs on `f32` and `f64` (the loop over memory, the reference
-//! of the tests) and on a tensor (every backend Burn has; see [`tensor`](super::tensor)).
+//! of the tests) and on a tensor (every backend Burn has; see the module `tensor`).
 
 pub(crate) mod elementary;
 pub(crate) mod id;
@@ -30,17 +30,19 @@ pub(crate) trait Real:
     /// The largest finite number.
     #[inline(always)]
     fn largest(&self) -> f64 {
-        match self.is_double() {
-            true => f64::MAX,
-            false => f64::from(f32::MAX),
+        if self.is_double() {
+            f64::MAX
+        } else {
+            f64::from(f32::MAX)
         }
     }
     /// The least positive number that has all digits.
     #[inline(always)]
     fn least_normal(&self) -> f64 {
-        match self.is_double() {
-            true => f64::MIN_POSITIVE,
-            false => f64::from(f32::MIN_POSITIVE),
+        if self.is_double() {
+            f64::MIN_POSITIVE
+        } else {
+            f64::from(f32::MIN_POSITIVE)
         }
     }
 

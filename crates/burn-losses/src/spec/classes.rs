@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 /// A loss over the classes of each sample.
 #[derive(Clone)]
-pub(crate) struct Classes<P> {
+pub(crate) struct ClassSpec<P> {
     /// The axis of the classes.
     pub(crate) axis: usize,
-    pub(crate) target: ClassTarget<P>,
+    pub(crate) target: IdsOrProbs<P>,
     /// The input holds log-probabilities, and this must hold for them; else it holds logits.
     pub(crate) log_probs: Option<Rule>,
     pub(crate) weights: Option<Vec<f64>>,
@@ -17,21 +17,21 @@ pub(crate) struct Classes<P> {
 
 /// The target of such a loss.
 #[derive(Clone)]
-pub(crate) enum ClassTarget<P> {
+pub(crate) enum IdsOrProbs<P> {
     /// Ids, and those that are ignored.
     Ids(P, Vec<i64>),
     /// Probabilities, what must hold for each, and how far their sum may be from 1.
     Probs(P, Rule, f64),
 }
 
-impl<P> Classes<P> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Classes<Q> {
-        Classes {
+impl<P> ClassSpec<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> ClassSpec<Q> {
+        ClassSpec {
             axis: self.axis,
             target: match self.target {
-                ClassTarget::Ids(ids, ignored) => ClassTarget::Ids(map(ids), ignored),
-                ClassTarget::Probs(probs, rule, tolerance) => {
-                    ClassTarget::Probs(map(probs), rule, tolerance)
+                IdsOrProbs::Ids(ids, ignored) => IdsOrProbs::Ids(map(ids), ignored),
+                IdsOrProbs::Probs(probs, rule, tolerance) => {
+                    IdsOrProbs::Probs(map(probs), rule, tolerance)
                 }
             },
             log_probs: self.log_probs,

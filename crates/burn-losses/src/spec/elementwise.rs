@@ -7,7 +7,7 @@ use core::fmt::Debug;
 ///
 /// The operands that may have a gradient come first, at most three of them: the derivative is with
 /// respect to the first, that with respect to the second is the negative one, and a third has its own.
-pub(crate) trait Definition<const K: usize>: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Elementwise<const K: usize>: Copy + Debug + Send + Sync + 'static {
     /// What is given is this share of the loss and of its derivatives: a power of two. A loss that may be
     /// out of range where its share of a mean is not gives a part that never is. (Halving is exact.)
     const PART: f64 = 1.0;

@@ -42,7 +42,7 @@ pub(crate) fn margin_term<R: Real>(half: R, p: usize, share: f64) -> (R, impl Fn
 }
 
 /// A loss over the margins between the classes of a sample.
-pub(crate) struct Margins<P> {
+pub(crate) struct MarginSpec<P> {
     /// The axis of the classes.
     pub(crate) axis: usize,
     pub(crate) target: MarginTarget<P>,
@@ -57,9 +57,9 @@ pub(crate) enum MarginTarget<P> {
     Labels(P),
 }
 
-impl<P> Margins<P> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Margins<Q> {
-        Margins {
+impl<P> MarginSpec<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> MarginSpec<Q> {
+        MarginSpec {
             axis: self.axis,
             target: self.target.map(map),
         }

@@ -58,7 +58,7 @@ pub(crate) fn share_of_smaller<R: Real>(first: R, second: R) -> R {
 
 /// How far two vectors are apart.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Measure {
+pub(crate) enum DistanceKind {
     /// The p-norm of their difference, to which `eps` is added.
     Norm { p: f64, eps: f64 },
     /// 1 less the cosine of their angle, in which norms count for at least `eps`.
@@ -67,7 +67,7 @@ pub(crate) enum Measure {
 
 /// How the length of a short vector counts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Short {
+pub(crate) enum NormFloor {
     /// For at least this.
     AtLeast(f64),
     /// With the square of this added to its own square.
@@ -84,10 +84,10 @@ pub(crate) struct Length<R> {
 }
 
 #[inline(always)]
-pub(crate) fn length<R: Real>(norm: R, short: Short) -> Length<R> {
+pub(crate) fn length<R: Real>(norm: R, short: NormFloor) -> Length<R> {
     let zero = norm.clone() - norm.clone();
     match short {
-        Short::AtLeast(eps) => {
+        NormFloor::AtLeast(eps) => {
             let eps = eps.max(norm.least_normal());
             let own = zero.set(norm.above(eps), 1.0);
             let length = norm.clone().at_least(eps);
@@ -97,7 +97,7 @@ pub(crate) fn length<R: Real>(norm: R, short: Short) -> Length<R> {
                 own,
             }
         }
-        Short::Added(eps) => {
+        NormFloor::Added(eps) => {
             // The smaller of the two over the larger, so that no square leaves the range.
             let long = norm.above(eps);
             let of_eps = norm.clone().at_most(eps).times(1.0 / eps);
@@ -116,7 +116,7 @@ pub(crate) fn length<R: Real>(norm: R, short: Short) -> Length<R> {
 
 /// The square root of what PyTorch adds to the squares of the norms in the cosine embedding loss: 1e-12,
 /// rounded to `f32`.
-pub(crate) const COSINE_EMBEDDING: Short = Short::Added(9.999999980020987e-07);
+pub(crate) const COSINE_EMBEDDING: NormFloor = NormFloor::Added(9.999999980020987e-07);
 
 /// `1 - cosine` for a like pair, `max(0, cosine - margin)` for an unlike one; the derivative at the
 /// corner is 0.

@@ -1,13 +1,13 @@
 //! What is computed of rows of vectors.
 
-use super::norm::Measure;
+use super::norm::DistanceKind;
 
 /// The options of the loss.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Triplet {
     pub(crate) margin: f64,
     pub(crate) swap: bool,
-    pub(crate) measure: Measure,
+    pub(crate) kind: DistanceKind,
 }
 
 /// What is computed of two rows.
@@ -23,15 +23,15 @@ pub(crate) enum Pair {
 
 /// Something computed of pairs of rows.
 #[derive(Clone)]
-pub(crate) struct Pairs<P> {
+pub(crate) struct PairSpec<P> {
     pub(crate) pair: Pair,
     /// The signs of the embedding loss.
     pub(crate) signs: Option<P>,
 }
 
-impl<P> Pairs<P> {
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Pairs<Q> {
-        Pairs {
+impl<P> PairSpec<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> PairSpec<Q> {
+        PairSpec {
             pair: self.pair,
             signs: self.signs.map(map),
         }

@@ -4,19 +4,19 @@ use super::reduction::Reduction;
 
 /// What is wanted of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Returns {
     /// The loss of each element.
-    Each,
+    Unreduced,
     /// One number.
     Reduced(Reduction),
     /// The sum, and that of the weights.
-    Parts,
+    SumAndWeight,
 }
 
 /// What is wanted of a sweep, on tensors `P`.
 #[derive(Clone)]
-pub(crate) struct Wish<P> {
-    pub(crate) wanted: Wanted,
+pub(crate) struct Request<P> {
+    pub(crate) returns: Returns,
     /// A weight for each loss.
     pub(crate) samples: Option<P>,
     /// The size of axis 0 of the input.
@@ -25,27 +25,27 @@ pub(crate) struct Wish<P> {
     pub(crate) terms: usize,
 }
 
-impl<P> Wish<P> {
+impl<P> Request<P> {
     /// Whether the sum of the weights is needed.
     pub(crate) fn weighs(&self) -> bool {
         matches!(
-            self.wanted,
-            Wanted::Parts | Wanted::Reduced(Reduction::Mean)
+            self.returns,
+            Returns::SumAndWeight | Returns::Reduced(Reduction::Mean)
         )
     }
 
     /// What the sum of the losses is divided by, given that of the weights.
     pub(crate) fn divisor(&self, weight: f64) -> f64 {
-        match self.wanted {
-            Wanted::Each | Wanted::Parts | Wanted::Reduced(Reduction::Sum) => 1.0,
-            Wanted::Reduced(Reduction::BatchMean) => self.batch as f64,
-            Wanted::Reduced(Reduction::Mean) => weight,
+        match self.returns {
+            Returns::Unreduced | Returns::SumAndWeight | Returns::Reduced(Reduction::Sum) => 1.0,
+            Returns::Reduced(Reduction::BatchMean) => self.batch as f64,
+            Returns::Reduced(Reduction::Mean) => weight,
         }
     }
 
-    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Wish<Q> {
-        Wish {
-            wanted: self.wanted,
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> Request<Q> {
+        Request {
+            returns: self.returns,
             samples: self.samples.map(map),
             batch: self.batch,
             terms: self.terms,

@@ -60,13 +60,15 @@ impl Rule {
 
     #[inline(always)]
     pub(crate) fn holds<R: Real>(&self, value: &R) -> R::Mask {
-        let within = match self.ends {
-            true => R::either(value.equals(self.least), value.equals(self.most)),
-            false => value.between(self.least, self.most),
+        let within = if self.ends {
+            R::either(value.equals(self.least), value.equals(self.most))
+        } else {
+            value.between(self.least, self.most)
         };
-        match self.or_nan {
-            true => R::either(within, value.is_nan()),
-            false => within,
+        if self.or_nan {
+            R::either(within, value.is_nan())
+        } else {
+            within
         }
     }
 }

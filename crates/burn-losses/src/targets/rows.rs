@@ -3,7 +3,7 @@
 use crate::engine::portable::ids::{ClassesLast, SafeIds, counts, valid_rows};
 use crate::engine::portable::tensors::{AXIS, or_nan};
 use crate::engine::shape::layers;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::validate::check::Check;
 use crate::validate::error::LossError;
 use crate::validate::label_ids::label_ids;
@@ -13,7 +13,7 @@ use burn::tensor::{DType, Tensor};
 /// id that is no class is NaN.
 pub(crate) fn one_hot_rows(
     check: &Check,
-    ids: Target,
+    ids: AnyTarget,
     layers: [usize; 3],
     dtype: DType,
 ) -> Result<Tensor<3>, LossError> {
@@ -31,7 +31,7 @@ pub(crate) fn one_hot_rows(
 /// valid is NaN.
 pub(crate) fn multi_hot_rows(
     check: &Check,
-    ids: Target,
+    ids: AnyTarget,
     axis: usize,
     dtype: DType,
 ) -> Result<Tensor<3>, LossError> {

@@ -6,7 +6,7 @@ impl SealedVariance for f64 {}
 impl<const D: usize> SealedVariance for burn::tensor::Tensor<D> {}
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::{Flat, Target};
+use crate::engine::values::{AnyTarget, FlatValues};
 use burn::tensor::{Bool, Device, Int, Shape, Tensor};
 
 /// What the checks ask of any target or weight. Nobody else can implement it, which seals the
@@ -16,10 +16,10 @@ pub trait Readable: Sized {
     fn device(&self) -> Device;
     fn is_tracked(&self) -> bool;
     /// The values in order, of whatever type, outside of the autodiff graph.
-    fn flat(self) -> Flat;
+    fn flat(self) -> FlatValues;
     /// The target without its type.
-    fn erased(self) -> Target {
-        Target {
+    fn erased(self) -> AnyTarget {
+        AnyTarget {
             shape: self.shape(),
             device: self.device(),
             is_tracked: self.is_tracked(),
@@ -38,8 +38,8 @@ impl<const D: usize> Readable for Tensor<D> {
     fn is_tracked(&self) -> bool {
         Tensor::is_tracked(self)
     }
-    fn flat(self) -> Flat {
-        Flat::Float(AnyRank::from(self).inner().flat())
+    fn flat(self) -> FlatValues {
+        FlatValues::Float(AnyRank::from(self).inner().flat())
     }
 }
 
@@ -53,9 +53,9 @@ impl<const D: usize> Readable for Tensor<D, Int> {
     fn is_tracked(&self) -> bool {
         false
     }
-    fn flat(self) -> Flat {
+    fn flat(self) -> FlatValues {
         let count = Tensor::shape(&self).num_elements();
-        Flat::Int(match count {
+        FlatValues::Int(match count {
             // Burn's own reshape takes a length of 0 for "as before".
             0 => Tensor::empty([0], (&self.device(), self.dtype())),
             _ => self.inner().reshape([count]),
@@ -73,9 +73,9 @@ impl<const D: usize> Readable for Tensor<D, Bool> {
     fn is_tracked(&self) -> bool {
         false
     }
-    fn flat(self) -> Flat {
+    fn flat(self) -> FlatValues {
         let count = Tensor::shape(&self).num_elements();
-        Flat::Bool(match count {
+        FlatValues::Bool(match count {
             0 => Tensor::empty([0], &self.device()),
             _ => self.inner().reshape([count]),
         })

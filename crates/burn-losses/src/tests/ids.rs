@@ -1,6 +1,6 @@
 //! The mathematics by which a kernel finds its way in memory, run on this processor over all integers.
 
-use crate::real::id::{Found, Id, classify};
+use crate::real::id::{ClassifiedId, Id, classify};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ proptest! {
             (Just(count), ids(count), prop::collection::vec(ids(count), 0..3))
         })
     ) {
-        let Found { class, is_class: found, valid } = classify(id, count, &ignored);
+        let ClassifiedId { class, is_class: found, valid } = classify(id, count, &ignored);
         prop_assert!((0..count as i64).contains(&class));
         prop_assert_eq!(found, is_class(id, count, &ignored));
         prop_assert_eq!(valid, found || ignored.contains(&id));

@@ -12,9 +12,9 @@ use crate::losses::regression::{
     definitions::SmoothAbsoluteError, definitions::SquaredError,
 };
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::margin::{half_gap, margin_term};
-use crate::spec::norm::{COSINE_EMBEDDING, Length, Short, cosine_embedding, length};
+use crate::spec::norm::{COSINE_EMBEDDING, Length, NormFloor, cosine_embedding, length};
 use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -66,7 +66,7 @@ fn numbers(tensor: Tensor<1>) -> Vec<f64> {
 
 /// Compares tensors with scalars of both float types, value and derivative, bit for bit up to the
 /// last digits in which two implementations of `exp` and `ln` may differ.
-fn compare<D: Definition<K>, const K: usize>(
+fn compare<D: Elementwise<K>, const K: usize>(
     definition: D,
     (xs, ys): (Vec<f64>, Vec<f64>),
     operands: impl Fn(f64, f64) -> [f64; K],
@@ -105,7 +105,7 @@ fn compare<D: Definition<K>, const K: usize>(
 #[derive(Clone, Copy, Debug)]
 struct NllTerm;
 
-impl Definition<2> for NllTerm {
+impl Elementwise<2> for NllTerm {
     fn at<R: Real>(&self, [log_prob, q]: [R; 2]) -> (R, impl FnOnce() -> R) {
         nll_term(log_prob, q)
     }
@@ -114,7 +114,7 @@ impl Definition<2> for NllTerm {
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropySlope;
 
-impl Definition<3> for CrossEntropySlope {
+impl Elementwise<3> for CrossEntropySlope {
     fn at<R: Real>(&self, [prob, q, q_of_rest]: [R; 3]) -> (R, impl FnOnce() -> R) {
         let rest = (-prob.clone()).plus(1.0);
         let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
@@ -126,7 +126,7 @@ impl Definition<3> for CrossEntropySlope {
 #[derive(Clone, Copy, Debug)]
 struct Third<F>(F);
 
-impl<F: Definition<3>> Definition<3> for Third<F> {
+impl<F: Elementwise<3>> Elementwise<3> for Third<F> {
     fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
         let third = self.0.third(operands);
         (third.clone(), move || third)
@@ -138,7 +138,7 @@ struct MarginTerm {
     p: usize,
 }
 
-impl Definition<2> for MarginTerm {
+impl Elementwise<2> for MarginTerm {
     fn at<R: Real>(&self, [class, label]: [R; 2]) -> (R, impl FnOnce() -> R) {
         margin_term(half_gap(class, label, 1.0), self.p, 0.2)
     }
@@ -147,7 +147,7 @@ impl Definition<2> for MarginTerm {
 #[derive(Clone, Copy, Debug)]
 struct CosineEmbedding;
 
-impl Definition<2> for CosineEmbedding {
+impl Elementwise<2> for CosineEmbedding {
     fn at<R: Real>(&self, [cosine, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
         cosine_embedding(cosine, sign, 0.25)
     }
@@ -155,9 +155,9 @@ impl Definition<2> for CosineEmbedding {
 
 /// The length that counts of a norm, and its share.
 #[derive(Clone, Copy, Debug)]
-struct LengthOf(Short);
+struct LengthOf(NormFloor);
 
-impl Definition<2> for LengthOf {
+impl Elementwise<2> for LengthOf {
     fn at<R: Real>(&self, [norm, _]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let Length { length, share, own } = length(norm, self.0);
         (length, move || share + own)
@@ -232,7 +232,7 @@ fn scalars_and_tensors_agree() {
         grid(&[-1.0, -0.5, 0.0, 0.25, 1.0], SIGNS),
         pair,
     );
-    for short in [Short::AtLeast(1e-8), COSINE_EMBEDDING] {
+    for short in [NormFloor::AtLeast(1e-8), COSINE_EMBEDDING] {
         compare(LengthOf(short), grid(RATES, SIGNS), pair);
     }
 }

@@ -4,9 +4,9 @@ use super::checks::reads_values;
 use super::error::{LossError, LossErrorKind};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::computes_by_shaders;
-use crate::engine::dtype::{largest, wide};
+use crate::engine::dtype::{compute_dtype, largest};
 use crate::engine::portable::tensors::AXIS;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::spec::rule::Rule;
 use alloc::boxed::Box;
 use alloc::format;
@@ -33,7 +33,7 @@ pub(crate) const LOG_PROB_MAX: f64 = 0.01;
 pub(crate) const LOG_PROB: Rule = Rule::between(f64::NEG_INFINITY, LOG_PROB_MAX).or_nan();
 
 /// What to say of a value that is no logarithm of a probability.
-pub(crate) fn no_log_prob(name: &str, found: &Found) -> String {
+pub(crate) fn no_log_prob(name: &str, found: &Violation) -> String {
     let hint = if found.all(|value| (0.0..=1.0).contains(&value)) {
         "These look like probabilities: take the logarithm, or better give `target::log_probs` the \
          logits."
@@ -143,9 +143,10 @@ impl Check {
         else {
             return Ok(());
         };
-        let (with, without) = match checkpointed(input) {
-            true => (first, other),
-            false => (other, first),
+        let (with, without) = if checkpointed(input) {
+            (first, other)
+        } else {
+            (other, first)
         };
         Err(self.error(
             LossErrorKind::Tracking,
@@ -159,7 +160,7 @@ impl Check {
 
     /// An option must be a number of the type that is computed in.
     pub(crate) fn holds(&self, dtype: DType, name: &str, option: f64) -> Result<(), LossError> {
-        let wide = DType::from(wide(dtype));
+        let wide = DType::from(compute_dtype(dtype));
         if option.abs() <= largest(wide) {
             return Ok(());
         }
@@ -180,14 +181,14 @@ impl Check {
         name: &str,
         options: &[f64],
     ) -> Result<(), LossError> {
-        let held = largest(wide(dtype).into());
+        let held = largest(compute_dtype(dtype).into());
         match options.iter().position(|option| option.abs() > held) {
             Some(class) => self.holds(dtype, &format!("{name}[{class}]"), options[class]),
             None => Ok(()),
         }
     }
 
-    pub(crate) fn untracked(&self, name: &str, target: &Target) -> Result<(), LossError> {
+    pub(crate) fn untracked(&self, name: &str, target: &AnyTarget) -> Result<(), LossError> {
         if target.is_tracked {
             return Err(self.error(
                 LossErrorKind::TrackedTarget,
@@ -234,7 +235,7 @@ impl Check {
         &self,
         name: &str,
         input: &AnyRank,
-        targets: &Target,
+        targets: &AnyTarget,
     ) -> Result<(), LossError> {
         let device = input.device();
         self.dtype(&device, input.dtype())?;
@@ -318,7 +319,7 @@ impl Check {
         &self,
         tensor: &Tensor<D>,
         rule: Rule,
-        explain: impl FnOnce(&Found) -> String,
+        explain: impl FnOnce(&Violation) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         self.each_in(&tensor.shape(), tensor.dtype(), tensor, rule, explain)
     }
@@ -331,7 +332,7 @@ impl Check {
         inputs: DType,
         tensor: &Tensor<D>,
         rule: Rule,
-        explain: impl FnOnce(&Found) -> String,
+        explain: impl FnOnce(&Violation) -> String,
     ) -> Result<Option<Tensor<D, Bool>>, LossError> {
         if !self.reads {
             return Ok(Some(rule.holds(tensor)));
@@ -339,10 +340,10 @@ impl Check {
         let data = self.data(tensor)?;
         match position(&data, |value| !rule.holds(&value)) {
             Some((at, value)) => {
-                let found = Found {
+                let found = Violation {
                     value,
                     index: unravel(at, shape),
-                    computed: wide(inputs).into(),
+                    computed: compute_dtype(inputs).into(),
                     data: &data,
                 };
                 Err(self.found(found, explain))
@@ -359,16 +360,16 @@ impl Check {
         tensor: &Tensor<3>,
         mut positions: impl Iterator<Item = usize>,
         rule: Rule,
-        explain: impl FnOnce(&Found) -> String,
+        explain: impl FnOnce(&Violation) -> String,
     ) -> Result<(), LossError> {
         let data = self.data(tensor)?;
         let values: Vec<f64> = data.iter().collect();
         match positions.find(|&at| !rule.holds(&values[at])) {
             Some(at) => {
-                let found = Found {
+                let found = Violation {
                     value: values[at],
                     index: unravel(at, shape),
-                    computed: wide(tensor.dtype()).into(),
+                    computed: compute_dtype(tensor.dtype()).into(),
                     data: &data,
                 };
                 Err(self.found(found, explain))
@@ -378,9 +379,9 @@ impl Check {
     }
 
     /// The error for a value that was found.
-    fn found(&self, found: Found, explain: impl FnOnce(&Found) -> String) -> LossError {
+    fn found(&self, found: Violation, explain: impl FnOnce(&Violation) -> String) -> LossError {
         let message = explain(&found);
-        let Found { value, index, .. } = found;
+        let Violation { value, index, .. } = found;
         self.error(LossErrorKind::Value { value, index }, message)
     }
 
@@ -392,31 +393,33 @@ impl Check {
         (shape, axis): (&Shape, usize),
         tolerance: f64,
         logarithms: bool,
-        explain: impl FnOnce(&Found) -> String,
+        explain: impl FnOnce(&Violation) -> String,
     ) -> Result<Option<Tensor<3, Bool>>, LossError> {
         if !self.reads {
-            let parts = match logarithms {
-                true => tensor.clone().exp(),
-                false => tensor.clone(),
+            let parts = if logarithms {
+                tensor.clone().exp()
+            } else {
+                tensor.clone()
             };
             let sum = parts.sum_dim(AXIS);
             return Ok(Some((sum - 1.0).abs().lower_equal_scalar(tolerance)));
         }
         let data = self.data(tensor)?;
         let layers = tensor.dims();
-        let sums = match logarithms {
-            true => row_sums(data.iter(), layers, num_traits::Float::exp),
-            false => row_sums(data.iter(), layers, |part| part),
+        let sums = if logarithms {
+            row_sums(data.iter(), layers, num_traits::Float::exp)
+        } else {
+            row_sums(data.iter(), layers, |part| part)
         };
         let off = |sum: &f64| (*sum - 1.0).abs() > tolerance || sum.is_nan();
         match sums.iter().position(off) {
             Some(row) => {
                 let mut kept = shape.clone();
                 kept[axis] = 1;
-                let found = Found {
+                let found = Violation {
                     value: sums[row],
                     index: unravel(row, &kept),
-                    computed: wide(tensor.dtype()).into(),
+                    computed: compute_dtype(tensor.dtype()).into(),
                     data: &data,
                 };
                 Err(self.found(found, explain))
@@ -490,7 +493,7 @@ impl Check {
             shape,
             inputs,
             weights,
-            Rule::between(0.0, largest(wide(inputs).into())),
+            Rule::between(0.0, largest(compute_dtype(inputs).into())),
             |found| match found.too_large() {
                 Some(too_large) => format!("weight {too_large}"),
                 None => format!(
@@ -519,7 +522,7 @@ pub(crate) fn whole_rows(
 }
 
 /// A value that broke a rule.
-pub(crate) struct Found<'a> {
+pub(crate) struct Violation<'a> {
     pub(crate) value: f64,
     pub(crate) index: Vec<usize>,
     /// The type in which the loss is computed.
@@ -527,7 +530,7 @@ pub(crate) struct Found<'a> {
     data: &'a TensorData,
 }
 
-impl Found<'_> {
+impl Violation<'_> {
     /// The value as it was written: in `f32`, if it was one.
     pub(crate) fn shown(&self) -> String {
         shown(self.value, self.data.dtype())

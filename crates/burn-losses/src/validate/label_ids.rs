@@ -31,9 +31,10 @@ pub(crate) fn label_ids(
         let is_class = usize::try_from(id).is_ok_and(|id| id < classes);
         let index = unravel(at, shape);
         let message = if !is_class {
-            let hint = match id == classes as i128 && !all.contains(&0) {
-                true => " Are the ids 1-based? Subtract 1.",
-                false => "",
+            let hint = if id == classes as i128 && !all.contains(&0) {
+                " Are the ids 1-based? Subtract 1."
+            } else {
+                ""
             };
             format!(
                 "target {id} at index {index:?} is not a label: the input has {classes} classes \
@@ -46,12 +47,11 @@ pub(crate) fn label_ids(
                  -1 to the end."
             )
         } else if before.any(|other| other == id) {
-            let hint = match all.iter().all(|id| (0..=1).contains(id)) {
-                true => {
-                    "These look like multi-hot rows: use MultiLabelSoftMarginLoss, or convert them \
+            let hint = if all.iter().all(|id| (0..=1).contains(id)) {
+                "These look like multi-hot rows: use MultiLabelSoftMarginLoss, or convert them \
                      with `target::label_ids`."
-                }
-                false => "A row lists each label once.",
+            } else {
+                "A row lists each label once."
             };
             format!("target {id} at index {index:?} is in its row twice. {hint}")
         } else {

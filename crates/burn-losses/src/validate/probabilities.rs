@@ -1,6 +1,6 @@
 //! The rules for probabilities, and their messages.
 
-use super::check::{Check, Found, LOG_PROB_MAX, tolerance, whole_rows};
+use super::check::{Check, LOG_PROB_MAX, Violation, tolerance, whole_rows};
 use super::error::LossError;
 use crate::engine::shape::layers;
 use crate::spec::rule::Rule;
@@ -33,7 +33,7 @@ pub(crate) fn probabilities(
 }
 
 /// What to say of a row of probabilities that does not sum to 1.
-pub(crate) fn no_distribution(found: &Found, tolerance: f64) -> String {
+pub(crate) fn no_distribution(found: &Violation, tolerance: f64) -> String {
     let hint = if found.value.abs() <= tolerance {
         "A row of zeros is no distribution: to leave the sample out, make it any distribution and \
          give it weight 0 in forward_weighted."
@@ -50,7 +50,7 @@ pub(crate) fn no_distribution(found: &Found, tolerance: f64) -> String {
 }
 
 /// What to say of a value that is no probability.
-pub(crate) fn no_probability(found: &Found) -> String {
+pub(crate) fn no_probability(found: &Violation) -> String {
     let hint = if !found.value.is_finite() {
         "Look at where the targets are computed."
     } else if found.all(|value| value <= LOG_PROB_MAX) {

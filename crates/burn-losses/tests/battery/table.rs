@@ -1638,10 +1638,10 @@ call!(TripleLoss, first: A, second: B, third: C);
 const FOLDERS: [(&str, &str); 3] = [
     (
         "classification",
-        include_str!("../../src/classification/mod.rs"),
+        include_str!("../../src/losses/classification/mod.rs"),
     ),
-    ("ranking", include_str!("../../src/ranking/mod.rs")),
-    ("regression", include_str!("../../src/regression/mod.rs")),
+    ("ranking", include_str!("../../src/losses/ranking/mod.rs")),
+    ("regression", include_str!("../../src/losses/regression/mod.rs")),
 ];
 
 /// The names that a source exports with `pub use`.

@@ -2,13 +2,13 @@
 
 use crate::engine::cube::families::{of_classes, of_elements, of_pairs, of_triplets};
 use crate::engine::cube::launch;
-use crate::engine::cube::launch::{Outline, outline, scaled};
-use crate::engine::elementwise::Pointwise;
-use crate::engine::ops::{AnyTensor, LossOps, Swept};
-use crate::spec::classes::Classes;
-use crate::spec::margin::Margins;
-use crate::spec::pairs::{Pairs, Triplet};
-use crate::spec::request::Wish;
+use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
+use crate::engine::elementwise::ElementwiseSpec;
+use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
+use crate::spec::classes::ClassSpec;
+use crate::spec::margin::MarginSpec;
+use crate::spec::pairs::{PairSpec, Triplet};
+use crate::spec::request::Request;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::Cube;
@@ -25,7 +25,7 @@ use burn_cubecl::tensor::CubeTensor;
 type Lazy = FusionTensor<FusionCubeRuntime>;
 
 /// A tensor of any kind, as an input of an operation to come.
-enum Input {
+enum LazyInput {
     Float(TensorIr),
     Int(TensorIr),
     Bool(TensorIr),
@@ -33,21 +33,21 @@ enum Input {
 
 /// The tensors that an operation reads. What refers to them are their places in here.
 #[derive(Default)]
-struct Inputs {
-    tensors: Vec<Input>,
+struct LazyInputs {
+    tensors: Vec<LazyInput>,
 }
 
-impl Inputs {
+impl LazyInputs {
     fn float(&mut self, tensor: Lazy) -> usize {
-        self.tensors.push(Input::Float(tensor.into_ir()));
+        self.tensors.push(LazyInput::Float(tensor.into_ir()));
         self.tensors.len() - 1
     }
 
     fn any(&mut self, tensor: AnyTensor<Cube>) -> usize {
         self.tensors.push(match tensor {
-            AnyTensor::Float(tensor) => Input::Float(tensor.into_ir()),
-            AnyTensor::Int(tensor) => Input::Int(tensor.into_ir()),
-            AnyTensor::Bool(tensor) => Input::Bool(tensor.into_ir()),
+            AnyTensor::Float(tensor) => LazyInput::Float(tensor.into_ir()),
+            AnyTensor::Int(tensor) => LazyInput::Int(tensor.into_ir()),
+            AnyTensor::Bool(tensor) => LazyInput::Bool(tensor.into_ir()),
         });
         self.tensors.len() - 1
     }
@@ -57,24 +57,30 @@ impl Inputs {
 fn queue(
     client: &GlobalFusionClient<FusionCubeRuntime>,
     name: &str,
-    inputs: Inputs,
-    outlines: Vec<Outline>,
+    inputs: LazyInputs,
+    outlines: Vec<TensorSpec>,
     run: impl Fn(Vec<CubeTensor>) -> Vec<CubeTensor> + Send + Sync + 'static,
 ) -> vec::IntoIter<Lazy> {
     let irs = inputs.tensors.iter().map(|input| match input {
-        Input::Float(ir) | Input::Int(ir) | Input::Bool(ir) => ir.clone(),
+        LazyInput::Float(ir) | LazyInput::Int(ir) | LazyInput::Bool(ir) => ir.clone(),
     });
     let irs = irs.collect();
     let outputs: Vec<TensorIr> = outlines
         .into_iter()
-        .map(|outline| TensorIr::uninit(client.create_empty_handle(), outline.shape, outline.dtype))
+        .map(|tensor_spec| {
+            TensorIr::uninit(
+                client.create_empty_handle(),
+                tensor_spec.shape,
+                tensor_spec.dtype,
+            )
+        })
         .collect();
     let ids: Vec<_> = outputs.iter().map(|output| output.id).collect();
     let operation = OperationFn(move |handles: &mut HandleContainer<CubeFusionHandle>| {
         let tensors = inputs.tensors.iter().map(|input| match input {
-            Input::Float(ir) => handles.get_float_tensor::<CubeBackend>(ir),
-            Input::Int(ir) => handles.get_int_tensor::<CubeBackend>(ir),
-            Input::Bool(ir) => handles.get_bool_tensor::<CubeBackend>(ir),
+            LazyInput::Float(ir) => handles.get_float_tensor::<CubeBackend>(ir),
+            LazyInput::Int(ir) => handles.get_int_tensor::<CubeBackend>(ir),
+            LazyInput::Bool(ir) => handles.get_bool_tensor::<CubeBackend>(ir),
         });
         let tensors = tensors.collect();
         for (id, tensor) in ids.iter().zip(run(tensors)) {
@@ -98,27 +104,27 @@ fn queue(
 /// these tensors, and the inputs.
 fn sweep<C: Clone + Send + Sync + 'static, const N: usize>(
     name: &str,
-    call: impl FnOnce(&mut Inputs) -> C,
-    run: impl Fn(C, Read<N>, Wish<CubeTensor>) -> Swept<CubeTensor, N> + Send + Sync + 'static,
+    call: impl FnOnce(&mut LazyInputs) -> C,
+    run: impl Fn(C, Read<N>, Request<CubeTensor>) -> KernelOutput<CubeTensor, N> + Send + Sync + 'static,
     inputs: [Lazy; N],
     count: usize,
-    wish: Wish<Lazy>,
+    request: Request<Lazy>,
     gradients: [bool; N],
-) -> Swept<Lazy, N> {
+) -> KernelOutput<Lazy, N> {
     let client = inputs[0].client.clone();
-    let outlines = inputs.each_ref().map(|input| Outline {
+    let outlines = inputs.each_ref().map(|input| TensorSpec {
         shape: input.shape.clone(),
         dtype: input.dtype,
     });
-    let outline = outline(outlines, count, &wish, gradients);
-    let mut places = Inputs::default();
+    let tensor_spec = tensor_spec(outlines, count, &request, gradients);
+    let mut places = LazyInputs::default();
     for input in inputs {
         places.float(input);
     }
     let call = call(&mut places);
-    let wish = wish.map(|tensor| places.float(tensor));
+    let request = request.map(|tensor| places.float(tensor));
     let mut outlines = Vec::new();
-    let outputs = outline.map(|outline| outlines.push(outline));
+    let outputs = tensor_spec.map(|tensor_spec| outlines.push(tensor_spec));
     let mut tensors = queue(&client, name, places, outlines, move |tensors| {
         let mut tensors = tensors.into_iter();
         let read = Read {
@@ -126,9 +132,9 @@ fn sweep<C: Clone + Send + Sync + 'static, const N: usize>(
             rest: tensors.collect(),
             gradients,
         };
-        let wish = wish.clone().map(|at| read.at(at));
+        let request = request.clone().map(|at| read.at(at));
         let mut swept = Vec::new();
-        run(call.clone(), read, wish).map(|tensor| swept.push(tensor));
+        run(call.clone(), read, request).map(|tensor| swept.push(tensor));
         swept
     });
     outputs.map(|()| {
@@ -152,46 +158,46 @@ impl<const N: usize> Read<N> {
 }
 
 impl LossOps for Cube {
-    fn pointwise<const N: usize>(
-        call: Pointwise<AnyTensor<Self>>,
+    fn elementwise<const N: usize>(
+        call: ElementwiseSpec<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; N],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; N],
-    ) -> Swept<FloatTensor<Self>, N> {
+    ) -> KernelOutput<FloatTensor<Self>, N> {
         let count = inputs[0].shape.num_elements();
         sweep(
             "burn_losses_elements",
             |places| call.map(|tensor| places.any(tensor)),
-            |call, read, wish| {
+            |call, read, request| {
                 let call = call.map(|at| read.at(at));
-                launch::elements::elements(of_elements(call, read.inputs), wish, read.gradients)
+                launch::elements::elements(of_elements(call, read.inputs), request, read.gradients)
             },
             inputs,
             count,
-            wish,
+            request,
             gradients,
         )
     }
 
     fn classes(
-        call: Classes<AnyTensor<Self>>,
+        call: ClassSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradient: bool,
-    ) -> Swept<FloatTensor<Self>, 1> {
+    ) -> KernelOutput<FloatTensor<Self>, 1> {
         let axis = call.axis;
         let count = input.shape.num_elements() / input.shape[axis];
         sweep(
             "burn_losses_classes",
             |places| call.map(|tensor| places.any(tensor)),
-            |call, read, wish| {
+            |call, read, request| {
                 let call = call.map(|at| read.at(at));
                 let [input] = read.inputs;
-                launch::rows::rows(of_classes(call, input), wish, read.gradients)
+                launch::rows::rows(of_classes(call, input), request, read.gradients)
             },
             [input],
             count,
-            wish,
+            request,
             [gradient],
         )
     }
@@ -199,67 +205,67 @@ impl LossOps for Cube {
     fn triplet(
         triplet: Triplet,
         inputs: [FloatTensor<Self>; 3],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; 3],
-    ) -> Swept<FloatTensor<Self>, 3> {
+    ) -> KernelOutput<FloatTensor<Self>, 3> {
         let count = count_of_rows(&inputs[0]);
         sweep(
             "burn_losses_triplets",
             |_| triplet,
-            |triplet, read, wish| {
-                launch::rows::rows(of_triplets(triplet, read.inputs), wish, read.gradients)
+            |triplet, read, request| {
+                launch::rows::rows(of_triplets(triplet, read.inputs), request, read.gradients)
             },
             inputs,
             count,
-            wish,
+            request,
             gradients,
         )
     }
 
     fn pairs(
-        call: Pairs<AnyTensor<Self>>,
+        call: PairSpec<AnyTensor<Self>>,
         inputs: [FloatTensor<Self>; 2],
-        wish: Wish<FloatTensor<Self>>,
+        request: Request<FloatTensor<Self>>,
         gradients: [bool; 2],
-    ) -> Swept<FloatTensor<Self>, 2> {
+    ) -> KernelOutput<FloatTensor<Self>, 2> {
         let count = count_of_rows(&inputs[0]);
         sweep(
             "burn_losses_pairs",
             |places| call.map(|tensor| places.any(tensor)),
-            |call, read, wish| {
+            |call, read, request| {
                 let call = call.map(|at| read.at(at));
-                launch::rows::rows(of_pairs(call, read.inputs), wish, read.gradients)
+                launch::rows::rows(of_pairs(call, read.inputs), request, read.gradients)
             },
             inputs,
             count,
-            wish,
+            request,
             gradients,
         )
     }
 
     fn margins(
-        _: Margins<AnyTensor<Self>>,
+        _: MarginSpec<AnyTensor<Self>>,
         _: FloatTensor<Self>,
-        _: Wish<FloatTensor<Self>>,
+        _: Request<FloatTensor<Self>>,
         _: bool,
-    ) -> Swept<FloatTensor<Self>, 1> {
+    ) -> KernelOutput<FloatTensor<Self>, 1> {
         unreachable!("this takes the portable form on a GPU")
     }
 
     fn scaled(gradient: FloatTensor<Self>, upstream: &FloatTensor<Self>) -> FloatTensor<Self> {
         let client = gradient.client.clone();
-        let outline = Outline {
+        let tensor_spec = TensorSpec {
             shape: gradient.shape.clone(),
             dtype: gradient.dtype,
         };
-        let mut places = Inputs::default();
+        let mut places = LazyInputs::default();
         places.float(gradient);
         places.float(upstream.clone());
         let mut outputs = queue(
             &client,
             "burn_losses_scale",
             places,
-            vec![outline],
+            vec![tensor_spec],
             |tensors| {
                 let Ok([gradient, upstream]) = <[_; 2]>::try_from(tensors) else {
                     unreachable!("two tensors are read")

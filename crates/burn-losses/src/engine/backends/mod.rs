@@ -7,15 +7,15 @@ mod flex;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
-use super::elementwise::Pointwise;
+use super::elementwise::ElementwiseSpec;
 use super::host::memory;
-use super::ops::{AnyTensor, LossOps, Swept};
+use super::ops::{AnyTensor, KernelOutput, LossOps};
 use crate::engine::host::memory::Memory;
 use crate::engine::tape::record::times_infinity;
-use crate::spec::classes::Classes;
-use crate::spec::margin::Margins;
-use crate::spec::pairs::{Pairs, Triplet};
-use crate::spec::request::Wish;
+use crate::spec::classes::ClassSpec;
+use crate::spec::margin::MarginSpec;
+use crate::spec::pairs::{PairSpec, Triplet};
+use crate::spec::request::Request;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BackendTypes};
 
@@ -38,49 +38,49 @@ fn of_any_kind<B: InMemory>(tensor: AnyTensor<B>) -> B::Tensor {
 }
 
 impl<B: InMemory> LossOps for B {
-    fn pointwise<const N: usize>(
-        call: Pointwise<AnyTensor<B>>,
+    fn elementwise<const N: usize>(
+        call: ElementwiseSpec<AnyTensor<B>>,
         inputs: [FloatTensor<B>; N],
-        wish: Wish<FloatTensor<B>>,
+        request: Request<FloatTensor<B>>,
         gradients: [bool; N],
-    ) -> Swept<FloatTensor<B>, N> {
-        memory::pointwise(call.map(of_any_kind::<B>), inputs, wish, gradients)
+    ) -> KernelOutput<FloatTensor<B>, N> {
+        memory::elementwise(call.map(of_any_kind::<B>), inputs, request, gradients)
     }
 
     fn classes(
-        call: Classes<AnyTensor<B>>,
+        call: ClassSpec<AnyTensor<B>>,
         input: FloatTensor<B>,
-        wish: Wish<FloatTensor<B>>,
+        request: Request<FloatTensor<B>>,
         gradient: bool,
-    ) -> Swept<FloatTensor<B>, 1> {
-        memory::classes(call.map(of_any_kind::<B>), input, wish, gradient)
+    ) -> KernelOutput<FloatTensor<B>, 1> {
+        memory::classes(call.map(of_any_kind::<B>), input, request, gradient)
     }
 
     fn triplet(
         triplet: Triplet,
         inputs: [FloatTensor<B>; 3],
-        wish: Wish<FloatTensor<B>>,
+        request: Request<FloatTensor<B>>,
         gradients: [bool; 3],
-    ) -> Swept<FloatTensor<B>, 3> {
-        memory::triplet(triplet, inputs, wish, gradients)
+    ) -> KernelOutput<FloatTensor<B>, 3> {
+        memory::triplet(triplet, inputs, request, gradients)
     }
 
     fn pairs(
-        call: Pairs<AnyTensor<B>>,
+        call: PairSpec<AnyTensor<B>>,
         inputs: [FloatTensor<B>; 2],
-        wish: Wish<FloatTensor<B>>,
+        request: Request<FloatTensor<B>>,
         gradients: [bool; 2],
-    ) -> Swept<FloatTensor<B>, 2> {
-        memory::pairs(call.map(of_any_kind::<B>), inputs, wish, gradients)
+    ) -> KernelOutput<FloatTensor<B>, 2> {
+        memory::pairs(call.map(of_any_kind::<B>), inputs, request, gradients)
     }
 
     fn margins(
-        call: Margins<AnyTensor<B>>,
+        call: MarginSpec<AnyTensor<B>>,
         input: FloatTensor<B>,
-        wish: Wish<FloatTensor<B>>,
+        request: Request<FloatTensor<B>>,
         gradient: bool,
-    ) -> Swept<FloatTensor<B>, 1> {
-        memory::margins(call.map(of_any_kind::<B>), input, wish, gradient)
+    ) -> KernelOutput<FloatTensor<B>, 1> {
+        memory::margins(call.map(of_any_kind::<B>), input, request, gradient)
     }
 
     fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {

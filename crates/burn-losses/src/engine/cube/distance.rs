@@ -1,12 +1,12 @@
 //! Losses made of distances between two or three rows, element by element.
 
-use super::named::Named;
-use super::of_row::{Finished, OfRow, Row, settle};
+use super::kernel_key::KernelKey;
+use super::row_kernel::{Finished, RowContext, RowKernel, scale_and_clamp};
 use super::traced::{Traced, Tracer};
 use crate::real::Real;
 use crate::spec::norm::{
-    COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
-    norm_term, share_of_smaller, triplet_margin,
+    COSINE_EMBEDDING, DistanceKind, Length, NormFloor, cosine_embedding, length, norm_root,
+    norm_slope, norm_term, share_of_smaller, triplet_margin,
 };
 use crate::spec::pairs::{Pair, Triplet};
 use crate::spec::rule::Rule;
@@ -59,9 +59,9 @@ impl Head {
             Self::Itself => (distances[0], vec![tracer.number(1.0)], zero),
             Self::Embedding { margin } => {
                 let sign = own[0];
-                let spoiled = tracer.number(f64::NAN).set(Rule::SIGN.holds(&sign), 0.0);
+                let poisoned = tracer.number(f64::NAN).set(Rule::SIGN.holds(&sign), 0.0);
                 let (loss, slope) = cosine_embedding(distances[0], sign, margin);
-                (loss + spoiled, vec![slope() + spoiled], spoiled)
+                (loss + poisoned, vec![slope() + poisoned], poisoned)
             }
             Self::Triplet { margin, swap } => {
                 let positive = distances[0];
@@ -88,7 +88,7 @@ impl Head {
 /// The state: for each, the largest size of a component, and the sum of the others' shares over it. So
 /// no power of a component leaves the range.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Norms {
+pub(crate) struct NormRows {
     pub(crate) p: f64,
     pub(crate) eps: f64,
     pub(crate) head: Head,
@@ -110,7 +110,7 @@ fn not_zero(number: Traced) -> Traced {
     number.set(number.equals(0.0), 1.0)
 }
 
-impl OfRow for Norms {
+impl RowKernel for NormRows {
     fn states(&self) -> usize {
         2 * self.head.rows().len()
     }
@@ -142,7 +142,12 @@ impl OfRow for Norms {
         state.collect()
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        state: &[Traced<'a>],
+        row: RowContext<'a>,
+    ) -> Finished<'a> {
         let norms: Vec<_> = state
             .chunks_exact(2)
             .map(|state| (state[0], norm_root(state[1], self.p)))
@@ -151,15 +156,15 @@ impl OfRow for Norms {
             .iter()
             .map(|&(scale, norm)| (norm * scale).at_most(MOST))
             .collect();
-        let (loss, slopes, spoiled) = self.head.of(tracer, &distances, &row.own);
+        let (loss, slopes, poisoned) = self.head.of(tracer, &distances, &row.own);
         let numbers = norms.into_iter().zip(slopes);
         let numbers = numbers.flat_map(|((scale, norm), slope)| {
-            let slope = settle(slope, MOST, row.scale);
+            let slope = scale_and_clamp(slope, MOST, row.scale);
             [not_zero(scale), not_zero(norm), slope]
         });
         Finished {
             loss,
-            spoiled,
+            poisoned,
             at_class: None,
             numbers: numbers.collect(),
         }
@@ -187,14 +192,14 @@ impl OfRow for Norms {
 /// The state: for each row the largest size of a component, and for each two rows the sum of their
 /// products, each component over that of its row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Angles {
-    pub(crate) short: Short,
+pub(crate) struct CosineRows {
+    pub(crate) short: NormFloor,
     pub(crate) head: Head,
     /// The largest size of a gradient.
     pub(crate) limit: f64,
 }
 
-impl Angles {
+impl CosineRows {
     /// Each two rows, a row with itself too: their places in the state follow those of the sizes.
     fn products(&self) -> Vec<[usize; 2]> {
         let inputs = self.head.inputs();
@@ -206,7 +211,7 @@ impl Angles {
     }
 }
 
-impl OfRow for Angles {
+impl RowKernel for CosineRows {
     fn states(&self) -> usize {
         self.head.inputs() + self.products().len()
     }
@@ -221,9 +226,12 @@ impl OfRow for Angles {
         let signs: Vec<_> = rows.iter().map(|x| x.sign()).collect();
         let one = tracer.number(1.0);
         let products = self.products();
-        let products = products.iter().map(|&[a, b]| match a == b {
-            true => one.set(signs[a].equals(0.0), 0.0),
-            false => signs[a] * signs[b],
+        let products = products.iter().map(|&[a, b]| {
+            if a == b {
+                one.set(signs[a].equals(0.0), 0.0)
+            } else {
+                signs[a] * signs[b]
+            }
         });
         sizes.chain(products).collect()
     }
@@ -246,7 +254,12 @@ impl OfRow for Angles {
         largest.iter().copied().chain(products).collect()
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        state: &[Traced<'a>],
+        row: RowContext<'a>,
+    ) -> Finished<'a> {
         let inputs = self.head.inputs();
         let (sizes, products) = state.split_at(inputs);
         let zero = tracer.number(0.0);
@@ -265,11 +278,12 @@ impl OfRow for Angles {
         let rows = self.head.rows();
         let cosines: Vec<_> = rows.iter().enumerate().map(cosine).collect();
         let is_distance = matches!(self.head, Head::Triplet { .. });
-        let distances: Vec<_> = match is_distance {
-            true => cosines.iter().map(|&cosine| (-cosine).plus(1.0)).collect(),
-            false => cosines.clone(),
+        let distances: Vec<_> = if is_distance {
+            cosines.iter().map(|&cosine| (-cosine).plus(1.0)).collect()
+        } else {
+            cosines.clone()
         };
-        let (loss, slopes, spoiled) = self.head.of(tracer, &distances, &row.own);
+        let (loss, slopes, poisoned) = self.head.of(tracer, &distances, &row.own);
 
         // A gradient is a combination of the unit vectors: these are the factors.
         let mut factors = vec![zero; inputs * inputs];
@@ -290,7 +304,7 @@ impl OfRow for Angles {
         numbers.push(row.scale);
         Finished {
             loss,
-            spoiled,
+            poisoned,
             at_class: None,
             numbers,
         }
@@ -313,37 +327,37 @@ impl OfRow for Angles {
             let terms = factors.iter().zip(&units).map(|(&factor, &x)| factor * x);
             let sum = terms.reduce(|sum, term| sum + term);
             let sum = sum.expect("there are rows");
-            settle(sum, self.limit, scale)
+            scale_and_clamp(sum, self.limit, scale)
         };
         factors.chunks_exact(inputs).map(gradient).collect()
     }
 }
 
 /// What a kernel computes of a pair of rows, with gradients of at most that size.
-pub(crate) fn of_pair(pair: Pair, limit: f64) -> Named<dyn OfRow> {
+pub(crate) fn of_pair(pair: Pair, limit: f64) -> KernelKey<dyn RowKernel> {
     match pair {
         Pair::Norm { p, eps } => norms(p, eps, Head::Itself),
-        Pair::Cosine { eps } => angles(Short::AtLeast(eps), Head::Itself, limit),
+        Pair::Cosine { eps } => angles(NormFloor::AtLeast(eps), Head::Itself, limit),
         Pair::Embedding { margin } => angles(COSINE_EMBEDDING, Head::Embedding { margin }, limit),
     }
 }
 
 /// What a kernel computes of three rows.
-pub(crate) fn of_triplet(triplet: Triplet, limit: f64) -> Named<dyn OfRow> {
+pub(crate) fn of_triplet(triplet: Triplet, limit: f64) -> KernelKey<dyn RowKernel> {
     let head = Head::Triplet {
         margin: triplet.margin,
         swap: triplet.swap,
     };
-    match triplet.measure {
-        Measure::Norm { p, eps } => norms(p, eps, head),
-        Measure::Cosine { eps } => angles(Short::AtLeast(eps), head, limit),
+    match triplet.kind {
+        DistanceKind::Norm { p, eps } => norms(p, eps, head),
+        DistanceKind::Cosine { eps } => angles(NormFloor::AtLeast(eps), head, limit),
     }
 }
 
-fn norms(p: f64, eps: f64, head: Head) -> Named<dyn OfRow> {
-    Named::of_row(Norms { p, eps, head })
+fn norms(p: f64, eps: f64, head: Head) -> KernelKey<dyn RowKernel> {
+    KernelKey::of_row(NormRows { p, eps, head })
 }
 
-fn angles(short: Short, head: Head, limit: f64) -> Named<dyn OfRow> {
-    Named::of_row(Angles { short, head, limit })
+fn angles(short: NormFloor, head: Head, limit: f64) -> KernelKey<dyn RowKernel> {
+    KernelKey::of_row(CosineRows { short, head, limit })
 }

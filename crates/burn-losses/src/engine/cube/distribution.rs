@@ -1,6 +1,6 @@
 //! Whether the rows of a target are distributions.
 
-use super::of_row::{Finished, OfRow, Row};
+use super::row_kernel::{Finished, RowContext, RowKernel};
 use super::traced::{Traced, Tracer};
 use crate::real::Real;
 use crate::spec::rule::Rule;
@@ -20,7 +20,7 @@ pub(crate) struct Distribution {
     pub(crate) rule: Option<Rule>,
 }
 
-impl OfRow for Distribution {
+impl RowKernel for Distribution {
     fn states(&self) -> usize {
         1
     }
@@ -42,13 +42,18 @@ impl OfRow for Distribution {
         vec![a[0] + b[0]]
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], _: Row<'a>) -> Finished<'a> {
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        state: &[Traced<'a>],
+        _: RowContext<'a>,
+    ) -> Finished<'a> {
         let tolerance = self.tolerance;
         let valid = state[0].plus(-1.0).between(-tolerance, tolerance);
         let loss = tracer.number(f64::NAN).set(valid, 0.0);
         Finished {
             loss,
-            spoiled: loss,
+            poisoned: loss,
             at_class: None,
             numbers: Vec::new(),
         }

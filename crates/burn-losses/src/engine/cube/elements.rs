@@ -1,13 +1,13 @@
 //! The kernel of losses that act on each element alone: one launch computes losses, sum and gradients.
 
-use super::bundle::{Bundle, BundleExpand, tracer};
-use super::named::Named;
-use super::rows::Scale;
-use super::samples::{Share, WEIGHT, share};
+use super::kernel_key::KernelKey;
+use super::registers::{Registers, RegistersExpand, tracer};
+use super::rows::SumScale;
+use super::samples::{SampleShare, WEIGHT, share};
 use super::sums::{UNITS, of_all_units};
-use super::traced::{Special, Traced, Tracer};
+use super::traced::{NonFinite, Traced, Tracer};
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::rule::Rule;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use core::fmt::Debug;
 use cubecl::prelude::*;
 
 /// What a kernel computes of an element.
-pub(crate) trait OfElement: Debug + Send + Sync + 'static {
+pub(crate) trait ElementKernel: Debug + Send + Sync + 'static {
     /// What share of the loss and its gradients the definition gives.
     fn part(&self) -> f64;
 
@@ -48,7 +48,7 @@ pub(crate) struct Element<'a> {
 
 /// A definition, and what must hold for its operands.
 #[derive(Debug)]
-struct Defined<D, const K: usize> {
+struct TracedDefinition<D, const K: usize> {
     definition: D,
     rules: Vec<Option<Rule>>,
     /// How many of the operands have a gradient.
@@ -58,13 +58,13 @@ struct Defined<D, const K: usize> {
 }
 
 /// What a kernel computes of a definition's operands.
-pub(crate) fn defined<D: Definition<K>, const K: usize>(
+pub(crate) fn defined<D: Elementwise<K>, const K: usize>(
     definition: D,
     rules: Vec<Option<Rule>>,
     inputs: usize,
     limit: f64,
-) -> Named<dyn OfElement> {
-    Named::of_element(Defined::<D, K> {
+) -> KernelKey<dyn ElementKernel> {
+    KernelKey::of_element(TracedDefinition::<D, K> {
         definition,
         rules,
         inputs,
@@ -72,7 +72,7 @@ pub(crate) fn defined<D: Definition<K>, const K: usize>(
     })
 }
 
-impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
+impl<D: Elementwise<K>, const K: usize> ElementKernel for TracedDefinition<D, K> {
     fn part(&self) -> f64 {
         D::PART
     }
@@ -88,10 +88,10 @@ impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
         };
         let nan = tracer.number(f64::NAN);
         let zero = tracer.number(0.0);
-        let mut spoiled = element.of_row.unwrap_or(zero);
+        let mut poisoned = element.of_row.unwrap_or(zero);
         for (operand, rule) in operands.iter().zip(&self.rules) {
             if let Some(rule) = rule {
-                spoiled = nan.replace(rule.holds(operand), spoiled);
+                poisoned = nan.replace(rule.holds(operand), poisoned);
             }
         }
         let class = |x: Traced<'a>| element.class.map_or(x, |weight| x.times_or_zero(weight));
@@ -111,32 +111,32 @@ impl<D: Definition<K>, const K: usize> OfElement for Defined<D, K> {
             None => x * scale,
         };
         let (loss, slope) = self.definition.at(operands);
-        let loss = scaled(class(loss) + spoiled, scales.losses);
-        let settle = |slope: Traced<'a>| {
-            let slope = scaled(class(slope) + spoiled, scales.gradient);
+        let loss = scaled(class(loss) + poisoned, scales.losses);
+        let scale_and_clamp = |slope: Traced<'a>| {
+            let slope = scaled(class(slope) + poisoned, scales.gradient);
             slope.at_least(-self.limit).at_most(self.limit)
         };
-        let slope = settle(slope());
-        let invalid = zero.set((spoiled + allowed).is_nan(), 1.0);
+        let slope = scale_and_clamp(slope());
+        let invalid = zero.set((poisoned + allowed).is_nan(), 1.0);
         let slopes = (0..self.inputs).map(|input| match input {
             0 => slope,
             1 => -slope,
-            _ => settle(self.definition.third(operands)),
+            _ => scale_and_clamp(self.definition.third(operands)),
         });
         [loss, invalid].into_iter().chain(slopes).collect()
     }
 }
 
-impl Named<dyn OfElement> {
-    pub(crate) fn of_element(value: impl OfElement) -> Self {
+impl KernelKey<dyn ElementKernel> {
+    pub(crate) fn of_element(value: impl ElementKernel) -> Self {
         Self::new(value, |value| Arc::new(value))
     }
 }
 
 /// How a kernel goes about elements.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Plan {
-    pub(crate) of_element: Named<dyn OfElement>,
+pub(crate) struct ElementPlan {
+    pub(crate) of_element: KernelKey<dyn ElementKernel>,
     /// How many operands there are besides the weights.
     pub(crate) operands: usize,
 }
@@ -167,14 +167,14 @@ impl Along {
 
 /// Numbers of rows, whose elements are `inner` apart and so many.
 #[derive(CubeType, CubeLaunch)]
-pub(crate) struct OfRows {
+pub(crate) struct DistributionRows {
     pub(crate) numbers: Box<[f32]>,
     pub(crate) inner: usize,
     pub(crate) length: usize,
 }
 
 #[cube]
-impl OfRows {
+impl DistributionRows {
     fn at<N: Size>(&self, vector: usize) -> Vector<f32, N> {
         let element = vector * N::value();
         let outer = element / (self.length * self.inner) * self.inner;
@@ -185,13 +185,13 @@ impl OfRows {
 /// What an element comes to.
 #[cube]
 fn computed(
-    operands: &Bundle,
-    share: &Share,
-    scale: &Scale,
-    special: &Special,
+    operands: &Registers,
+    share: &SampleShare,
+    scale: &SumScale,
+    special: &NonFinite,
     #[comptime] extra: [bool; 3],
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    #[comptime] plan: &ElementPlan,
+) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let mut operands = operands.traced(tracer);
@@ -209,7 +209,7 @@ fn computed(
             gradient: tracer.of(scale.gradient),
         };
         let values = plan.of_element.at(tracer, element, scales);
-        values.into_iter().collect::<BundleExpand>()
+        values.into_iter().collect::<RegistersExpand>()
     })
 }
 
@@ -234,7 +234,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     along: &ComptimeOption<Along>,
     weights: &ComptimeOption<Along>,
     samples: &ComptimeOption<Box<[Vector<f32, N>]>>,
-    of_rows: &ComptimeOption<OfRows>,
+    of_rows: &ComptimeOption<DistributionRows>,
     total: &ComptimeOption<Box<[f32]>>,
     of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
@@ -242,9 +242,9 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     losses: &mut ComptimeOption<Box<[Vector<f32, N>]>>,
     partials: &mut [f32],
     extent: Extent,
-    scale: Scale,
-    special: Special,
-    #[comptime] plan: Plan,
+    scale: SumScale,
+    special: NonFinite,
+    #[comptime] plan: ElementPlan,
     #[define(F, P, G)] _dtypes: [ElemType; 3],
 ) {
     let share = share(total);
@@ -254,7 +254,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     for step in 0..extent.of_unit {
         let at = start + step * comptime!(UNITS as usize) + UNIT_POS as usize;
         if at < extent.length {
-            let mut operands = Bundle::new();
+            let mut operands = Registers::new();
             operands.push::<Vector<f32, N>>(Vector::cast_from(first[at]));
             #[comptime]
             match second {

@@ -1,35 +1,35 @@
 //! Which kernel each family of losses has.
 
 use super::distance;
-use super::of_row::OfRow;
 use super::distribution::Distribution;
+use super::kernel_key::KernelKey;
 use super::launch::stored;
-use super::named::Named;
-use super::softmax::{CrossEntropy, Likelihood, Share};
-use crate::engine::cube::launch::elements::Elements;
-use crate::engine::cube::launch::rows::Rows;
+use super::row_kernel::RowKernel;
+use super::softmax::{CrossEntropyRow, LikelihoodRow, TargetShare};
+use crate::engine::cube::launch::elements::ElementLaunch;
+use crate::engine::cube::launch::rows::RowLaunch;
 use crate::engine::dtype::largest;
-use crate::engine::elementwise::Pointwise;
-use crate::spec::classes::{ClassTarget, Classes};
-use crate::spec::pairs::{Pairs, Triplet};
+use crate::engine::elementwise::ElementwiseSpec;
+use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::spec::pairs::{PairSpec, Triplet};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
 /// What is computed of the classes of each sample.
-pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1> {
+pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowLaunch<1> {
     let limit = limit(core::slice::from_ref(&input));
     let weighted = call.weights.is_some();
     let smoothing = call.label_smoothing;
     let (share, ids, probs) = match call.target {
-        ClassTarget::Ids(ids, ignored) => {
+        IdsOrProbs::Ids(ids, ignored) => {
             let share = match smoothing {
-                0.0 => Share::One,
-                smoothing => Share::Spread(smoothing),
+                0.0 => TargetShare::One,
+                smoothing => TargetShare::Spread(smoothing),
             };
             (share, Some((ids, ignored)), None)
         }
-        ClassTarget::Probs(probs, rule, tolerance) => {
-            let share = Share::Own {
+        IdsOrProbs::Probs(probs, rule, tolerance) => {
+            let share = TargetShare::Own {
                 rule,
                 tolerance,
                 spread: smoothing,
@@ -37,11 +37,11 @@ pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1
             (share, None, Some(probs))
         }
     };
-    let one = matches!(share, Share::One);
-    Rows {
+    let one = matches!(share, TargetShare::One);
+    RowLaunch {
         of_row: match call.log_probs {
-            Some(rule) => Named::of_row(Likelihood { rule, limit }),
-            None => Named::of_row(CrossEntropy {
+            Some(rule) => KernelKey::of_row(LikelihoodRow { rule, limit }),
+            None => KernelKey::of_row(CrossEntropyRow {
                 share,
                 weighted: weighted && !one,
                 limit,
@@ -59,11 +59,11 @@ pub(crate) fn of_classes(call: Classes<CubeTensor>, input: CubeTensor) -> Rows<1
 
 /// What is computed of each element.
 pub(crate) fn of_elements<const N: usize>(
-    call: Pointwise<CubeTensor>,
+    call: ElementwiseSpec<CubeTensor>,
     inputs: [CubeTensor; N],
-) -> Elements<N> {
+) -> ElementLaunch<N> {
     let mut rules = call.rules;
-    // The rule of an operand that breaks it spoils the whole row.
+    // The rule of an operand that breaks it poisons the whole row.
     let distribution = call.rows.map(|rows| {
         let distribution = Distribution {
             tolerance: rows.tolerance,
@@ -72,7 +72,7 @@ pub(crate) fn of_elements<const N: usize>(
         };
         (rows, distribution)
     });
-    Elements {
+    ElementLaunch {
         of_element: call.definition.on_gpu(rules, N, limit(&inputs)),
         inputs,
         flat: call.flat,
@@ -83,25 +83,25 @@ pub(crate) fn of_elements<const N: usize>(
 }
 
 /// What is computed of each pair of rows.
-pub(crate) fn of_pairs(call: Pairs<CubeTensor>, inputs: [CubeTensor; 2]) -> Rows<2> {
+pub(crate) fn of_pairs(call: PairSpec<CubeTensor>, inputs: [CubeTensor; 2]) -> RowLaunch<2> {
     let of_row = distance::of_pair(call.pair, limit(&inputs));
-    Rows {
+    RowLaunch {
         signs: call.signs,
         ..of_vectors(of_row, inputs)
     }
 }
 
 /// What is computed of each three rows.
-pub(crate) fn of_triplets(triplet: Triplet, inputs: [CubeTensor; 3]) -> Rows<3> {
+pub(crate) fn of_triplets(triplet: Triplet, inputs: [CubeTensor; 3]) -> RowLaunch<3> {
     let of_row = distance::of_triplet(triplet, limit(&inputs));
     of_vectors(of_row, inputs)
 }
 
 fn of_vectors<const N: usize>(
-    of_row: Named<dyn OfRow>,
+    of_row: KernelKey<dyn RowKernel>,
     inputs: [CubeTensor; N],
-) -> Rows<N> {
-    Rows {
+) -> RowLaunch<N> {
+    RowLaunch {
         of_row,
         axis: inputs[0].shape().num_dims() - 1,
         inputs,

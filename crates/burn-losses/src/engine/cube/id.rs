@@ -53,12 +53,11 @@ impl<'a, I: Int> Id for TracedId<'a, I> {
     type Classes = TracedClasses;
 
     fn is_below(&self, classes: TracedClasses) -> IdMask<'a> {
-        match classes.held {
-            true => {
-                let last = I::__expand_cast_from(self.scope, classes.last);
-                self.mask(self.value.__expand_le_method(self.scope, &last))
-            }
-            false => anything(self),
+        if classes.held {
+            let last = I::__expand_cast_from(self.scope, classes.last);
+            self.mask(self.value.__expand_le_method(self.scope, &last))
+        } else {
+            anything(self)
         }
     }
 

@@ -1,15 +1,15 @@
 //! Kernels for GPUs, one over rows and one over elements, and what each loss computes in them.
 #![allow(clippy::extra_unused_type_parameters)] // What CubeCL makes of a function uses them.
 
-mod bundle;
 mod distance;
 mod distribution;
 pub(crate) mod elements;
 pub(crate) mod families;
 mod id;
+pub(crate) mod kernel_key;
 pub(crate) mod launch;
-pub(crate) mod named;
-mod of_row;
+mod registers;
+mod row_kernel;
 pub(crate) mod rows;
 mod samples;
 mod softmax;

@@ -4,18 +4,18 @@
 //! Each thread folds the elements it comes by into a state, then the states of a row's threads are folded
 //! into one. All is done in an order that is fixed, so the result is always the same.
 
-use super::bundle::{Bundle, BundleExpand, tracer};
-use super::named::Named;
-use super::of_row::{Finished, OfRow, Row};
+use super::kernel_key::KernelKey;
+use super::registers::{Registers, RegistersExpand, tracer};
+use super::row_kernel::{Finished, RowContext, RowKernel};
 use super::samples::{Samples, allowed, own_class, share};
-use super::traced::Special;
+use super::traced::NonFinite;
 use crate::real::Real;
 use cubecl::prelude::*;
 
 /// How a kernel goes about rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Plan {
-    pub(crate) of_row: Named<dyn OfRow>,
+pub(crate) struct RowPlan {
+    pub(crate) of_row: KernelKey<dyn RowKernel>,
     /// How many threads work on a row, and how many rows a workgroup works on: powers of two.
     pub(crate) threads: u32,
     pub(crate) rows: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
 /// How the rows lie in memory, counted in vectors.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
-pub(crate) struct Layout {
+pub(crate) struct RowLayout {
     pub(crate) rows: usize,
     /// How many vectors a row has.
     pub(crate) length: usize,
@@ -44,7 +44,7 @@ pub(crate) struct Layout {
 /// What the results are multiplied by, besides the weights of the samples.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
-pub(crate) struct Scale {
+pub(crate) struct SumScale {
     /// The losses: what makes the whole of a part, and a power of two that keeps their sum in range.
     pub(crate) losses: f32,
     /// The gradient.
@@ -56,7 +56,7 @@ pub(crate) struct Scale {
 pub(crate) fn start(
     row: usize,
     pitch: usize,
-    layout: &Layout,
+    layout: &RowLayout,
     #[comptime] adjacent: bool,
 ) -> usize {
     if adjacent {
@@ -78,9 +78,9 @@ fn operands<F: Float, P: Float, N: Size>(
     at_first: usize,
     at: usize,
     element: usize,
-    #[comptime] plan: &Plan,
-) -> Bundle {
-    let mut operands = Bundle::new();
+    #[comptime] plan: &RowPlan,
+) -> Registers {
+    let mut operands = Registers::new();
     operands.push::<Vector<f32, N>>(Vector::cast_from(first[at_first]));
     #[comptime]
     match second {
@@ -115,39 +115,39 @@ fn operands<F: Float, P: Float, N: Size>(
 
 /// The state of no elements.
 #[cube]
-fn nothing(special: &Special, #[comptime] plan: &Plan) -> Bundle {
+fn nothing(special: &NonFinite, #[comptime] plan: &RowPlan) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         plan.of_row
             .start(tracer)
             .into_iter()
-            .collect::<BundleExpand>()
+            .collect::<RegistersExpand>()
     })
 }
 
 /// The state with one more element.
 #[cube]
 fn with_element(
-    state: &Bundle,
-    operands: &Bundle,
-    special: &Special,
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    state: &Registers,
+    operands: &Registers,
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let element = plan.of_row.of(tracer, &operands.traced(tracer));
         let state = plan.of_row.join(&state.traced(tracer), &element);
-        state.into_iter().collect::<BundleExpand>()
+        state.into_iter().collect::<RegistersExpand>()
     })
 }
 
 /// The states of the components of vectors as one.
 #[cube]
 fn of_all_components<N: Size>(
-    state: &Bundle,
-    special: &Special,
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    state: &Registers,
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let component = |at| state.component::<N>(tracer, at);
@@ -155,28 +155,33 @@ fn of_all_components<N: Size>(
         let state = others.fold(component(0), |state, at| {
             plan.of_row.join(&state, &component(at))
         });
-        state.into_iter().collect::<BundleExpand>()
+        state.into_iter().collect::<RegistersExpand>()
     })
 }
 
 /// Two states as one.
 #[cube]
-fn joined(a: &Bundle, b: &Bundle, special: &Special, #[comptime] plan: &Plan) -> Bundle {
+fn joined(
+    a: &Registers,
+    b: &Registers,
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let state = plan.of_row.join(&a.traced(tracer), &b.traced(tracer));
-        state.into_iter().collect::<BundleExpand>()
+        state.into_iter().collect::<RegistersExpand>()
     })
 }
 
 /// The states of all threads of a row as one.
 #[cube]
 fn of_all_threads(
-    state: Bundle,
+    state: Registers,
     shared: &mut Shared<[f32]>,
-    special: &Special,
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     let unit = UNIT_POS as usize;
     let lane = UNIT_POS % plan.threads;
     store(&state, shared, unit, plan);
@@ -197,7 +202,7 @@ fn of_all_threads(
 }
 
 #[cube]
-fn store(state: &Bundle, shared: &mut Shared<[f32]>, unit: usize, #[comptime] plan: &Plan) {
+fn store(state: &Registers, shared: &mut Shared<[f32]>, unit: usize, #[comptime] plan: &RowPlan) {
     let states = comptime!(plan.of_row.states());
     #[unroll]
     for at in 0..states {
@@ -207,8 +212,8 @@ fn store(state: &Bundle, shared: &mut Shared<[f32]>, unit: usize, #[comptime] pl
 }
 
 #[cube]
-fn load(shared: &mut Shared<[f32]>, unit: usize, #[comptime] plan: &Plan) -> Bundle {
-    let mut state = Bundle::new();
+fn load(shared: &mut Shared<[f32]>, unit: usize, #[comptime] plan: &RowPlan) -> Registers {
+    let mut state = Registers::new();
     let states = comptime!(plan.of_row.states());
     #[unroll]
     for at in 0..states {
@@ -235,52 +240,55 @@ fn component<N: Size>(vector: Vector<f32, N>, at: usize) -> f32 {
 /// its class, and the numbers of the gradient.
 #[cube]
 fn finished(
-    state: &Bundle,
-    own: &Bundle,
+    state: &Registers,
+    own: &Registers,
     weight: f32,
-    scale: &Scale,
-    special: &Special,
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    scale: &SumScale,
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     let of_losses = weight * scale.losses;
     let of_gradient = weight * scale.gradient;
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
-        let row = Row {
+        let row = RowContext {
             own: own.traced(tracer),
             scale: tracer.of(of_gradient),
         };
         let Finished {
             loss,
-            spoiled,
+            poisoned,
             at_class,
             numbers,
         } = plan.of_row.finish(tracer, &state.traced(tracer), row);
         let weight = tracer.of(weight);
         let zero = tracer.number(0.0);
-        let invalid = zero.set(spoiled.is_nan(), 1.0).set(weight.is_nan(), 1.0);
+        let invalid = zero.set(poisoned.is_nan(), 1.0).set(weight.is_nan(), 1.0);
         let first = [
             loss.times_or_zero(tracer.of(of_losses)),
             invalid,
             at_class.unwrap_or(zero),
         ];
-        first.into_iter().chain(numbers).collect::<BundleExpand>()
+        first
+            .into_iter()
+            .chain(numbers)
+            .collect::<RegistersExpand>()
     })
 }
 
 /// The gradient of each input at an element.
 #[cube]
 fn gradients(
-    finished: &Bundle,
-    operands: &Bundle,
-    special: &Special,
-    #[comptime] plan: &Plan,
-) -> Bundle {
+    finished: &Registers,
+    operands: &Registers,
+    special: &NonFinite,
+    #[comptime] plan: &RowPlan,
+) -> Registers {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let numbers = &finished.traced(tracer)[3..];
         let gradients = plan.of_row.gradients(numbers, &operands.traced(tracer));
-        gradients.into_iter().collect::<BundleExpand>()
+        gradients.into_iter().collect::<RegistersExpand>()
     })
 }
 
@@ -301,19 +309,19 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     of_third: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     losses: &mut ComptimeOption<Box<[f32]>>,
     partials: &mut [f32],
-    layout: Layout,
-    scale: Scale,
-    special: Special,
-    #[comptime] plan: Plan,
+    layout: RowLayout,
+    scale: SumScale,
+    special: NonFinite,
+    #[comptime] plan: RowPlan,
     #[define(F, P, I, G)] _dtypes: [ElemType; 4],
 ) {
     let units = comptime!((plan.threads * plan.rows) as usize);
     let mut shared = Shared::new_slice(comptime!(units * plan.of_row.states().max(2)));
     let group_row = (UNIT_POS / plan.threads) as usize;
     let lane = (UNIT_POS % plan.threads) as usize;
-    let wanted = CUBE_POS * comptime!(plan.rows as usize) + group_row;
-    let active = wanted < layout.rows;
-    let row = select(active, wanted, layout.rows - 1);
+    let returns = CUBE_POS * comptime!(plan.rows as usize) + group_row;
+    let active = returns < layout.rows;
+    let row = select(active, returns, layout.rows - 1);
     let length = select(active, layout.length, 0usize);
     let step = comptime!(plan.threads as usize);
     let inner = if comptime!(plan.adjacent) {
@@ -325,7 +333,7 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     let start_gradient = start(row, layout.gradient_pitch, &layout, plan.adjacent);
     let start_rest = start(row, layout.length, &layout, plan.adjacent);
 
-    let mut own = Bundle::new();
+    let mut own = Registers::new();
     let mut class_vector = 0usize;
     let mut class_component = 0usize;
     let mut is_class = false;

@@ -1,8 +1,8 @@
 //! What belongs to a sample besides its elements: its class and its weight.
 
-use super::bundle::tracer;
 use super::id::{TracedClasses, TracedId};
-use super::traced::Special;
+use super::registers::tracer;
+use super::traced::NonFinite;
 use crate::real::Real;
 use crate::real::id::classify;
 use crate::spec::rule::Rule;
@@ -37,7 +37,7 @@ pub(crate) struct OwnClass {
 pub(crate) fn own_class<I: Int>(
     id: I,
     classes: usize,
-    special: &Special,
+    special: &NonFinite,
     #[comptime] samples: &Samples,
 ) -> OwnClass {
     let last = classes - 1;
@@ -67,7 +67,7 @@ pub(crate) fn own_class<I: Int>(
 /// they were added up. So neither large nor small weights leave the range.
 #[derive(CubeType, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
-pub(crate) struct Share {
+pub(crate) struct SampleShare {
     pub(crate) scale: f32,
     pub(crate) one_over_sum: f32,
     /// 1, or 0 where nothing counts. It multiplies what is finite or NaN, so that a target that is not valid
@@ -77,7 +77,7 @@ pub(crate) struct Share {
 
 /// The share of the weights that is summed up in two numbers of the device; or each weight as it is.
 #[cube]
-pub(crate) fn share(total: &ComptimeOption<Box<[f32]>>) -> Share {
+pub(crate) fn share(total: &ComptimeOption<Box<[f32]>>) -> SampleShare {
     let mut scale = 1f32;
     let mut one_over_sum = 1f32;
     let mut something = 1f32;
@@ -91,7 +91,7 @@ pub(crate) fn share(total: &ComptimeOption<Box<[f32]>>) -> Share {
         }
         ComptimeOption::None => {}
     }
-    Share {
+    SampleShare {
         scale,
         one_over_sum,
         something,
@@ -99,7 +99,7 @@ pub(crate) fn share(total: &ComptimeOption<Box<[f32]>>) -> Share {
 }
 
 #[cube]
-impl Share {
+impl SampleShare {
     pub(crate) fn of(&self, weight: f32) -> f32 {
         weight * self.scale * self.one_over_sum
     }
@@ -107,7 +107,7 @@ impl Share {
 
 /// The weight of a sample; NaN where it is not allowed.
 #[cube]
-pub(crate) fn allowed(weight: f32, special: &Special) -> f32 {
+pub(crate) fn allowed(weight: f32, special: &NonFinite) -> f32 {
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let weight = tracer.of(weight);

@@ -1,6 +1,6 @@
 //! Cross-entropy and negative log-likelihood of a row of classes.
 
-use super::of_row::{Finished, OfRow, Row, settle};
+use super::row_kernel::{Finished, RowContext, RowKernel, scale_and_clamp};
 use super::traced::{Traced, Tracer};
 use crate::real::Real;
 use crate::spec::rule::Rule;
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 /// How much the classes of a row count, besides their weights.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Share {
+pub(crate) enum TargetShare {
     /// One class counts.
     One,
     /// One class counts, and all share what is spread.
@@ -31,8 +31,8 @@ pub(crate) enum Share {
 /// is. Where every class counts, also half of the sum of `-q (logit - largest)`, and the sum of `q`; where
 /// each has a probability, their sum too.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CrossEntropy {
-    pub(crate) share: Share,
+pub(crate) struct CrossEntropyRow {
+    pub(crate) share: TargetShare,
     /// The classes have weights: an operand after the others.
     pub(crate) weighted: bool,
     /// The largest size of a gradient.
@@ -45,14 +45,16 @@ const TERMS: usize = 2;
 const COUNTED: usize = 3;
 const PROBS: usize = 4;
 
-impl CrossEntropy {
+impl CrossEntropyRow {
     /// How much a class counts that is not the one of the row.
     fn counts<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Traced<'a> {
         let q = match self.share {
-            Share::One => tracer.number(0.0),
-            Share::Spread(of) => tracer.over_length(of),
-            Share::Own { spread: 0.0, .. } => operands[1],
-            Share::Own { spread: of, .. } => operands[1].times(1.0 - of) + tracer.over_length(of),
+            TargetShare::One => tracer.number(0.0),
+            TargetShare::Spread(of) => tracer.over_length(of),
+            TargetShare::Own { spread: 0.0, .. } => operands[1],
+            TargetShare::Own { spread: of, .. } => {
+                operands[1].times(1.0 - of) + tracer.over_length(of)
+            }
         };
         match (self.weighted, operands.last()) {
             (true, Some(&weight)) => q * weight,
@@ -66,7 +68,7 @@ impl CrossEntropy {
         let rest = (of_row.others.plus(1.0) - exp).replace(x.same(&of_row.largest), of_row.others);
         let q_of_rest = of_row.counted - q;
         let slope = cross_entropy_slope(exp * of_row.share, rest * of_row.share, q, q_of_rest);
-        settle(slope, self.limit, of_row.scale)
+        scale_and_clamp(slope, self.limit, of_row.scale)
     }
 }
 
@@ -115,16 +117,16 @@ fn half_apart<'a>(a: Traced<'a>, b: Traced<'a>) -> Traced<'a> {
     a.times(0.5) - b.times(0.5)
 }
 
-impl OfRow for CrossEntropy {
+impl RowKernel for CrossEntropyRow {
     fn part(&self) -> f64 {
         0.5
     }
 
     fn states(&self) -> usize {
         match self.share {
-            Share::One => TERMS,
-            Share::Spread(_) => PROBS,
-            Share::Own { .. } => PROBS + 1,
+            TargetShare::One => TERMS,
+            TargetShare::Spread(_) => PROBS,
+            TargetShare::Own { .. } => PROBS + 1,
         }
     }
 
@@ -137,10 +139,10 @@ impl OfRow for CrossEntropy {
     fn of<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Vec<Traced<'a>> {
         let zero = tracer.number(0.0);
         let mut state = vec![operands[0], zero];
-        if !matches!(self.share, Share::One) {
+        if !matches!(self.share, TargetShare::One) {
             state.extend([zero, self.counts(tracer, operands)]);
         }
-        if let Share::Own { rule, .. } = self.share {
+        if let TargetShare::Own { rule, .. } = self.share {
             let nan = tracer.number(f64::NAN);
             state.push(nan.replace(rule.holds(&operands[1]), operands[1]));
         }
@@ -172,30 +174,35 @@ impl OfRow for CrossEntropy {
         state
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, state: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        state: &[Traced<'a>],
+        row: RowContext<'a>,
+    ) -> Finished<'a> {
         let zero = tracer.number(0.0);
         let (largest, others) = (state[LARGEST], state[OTHERS]);
         let share = tracer.number(1.0) / others.plus(1.0);
         let half_ln_sum = ln_1p(others).times(0.5);
-        let Row { own, scale } = row;
+        let RowContext { own, scale } = row;
         // What the class of the row counts, and what all do.
         let (kept, mut loss, mut counted) = match self.share {
-            Share::One => (zero, zero, zero),
-            Share::Spread(_) => {
+            TargetShare::One => (zero, zero, zero),
+            TargetShare::Spread(_) => {
                 let kept = own[2];
                 let counted = state[COUNTED].times_or_zero(kept);
                 (kept, state[TERMS].times_or_zero(kept), counted)
             }
-            Share::Own { tolerance, .. } => {
+            TargetShare::Own { tolerance, .. } => {
                 let sums_to_one = state[PROBS].plus(-1.0).between(-tolerance, tolerance);
                 let kept = tracer.number(f64::NAN).set(sums_to_one, 1.0);
                 (kept, state[TERMS] * kept, state[COUNTED] * kept)
             }
         };
         let extra = match self.share {
-            Share::One => Some(own[1]),
-            Share::Spread(spread) => Some(own[1].times(1.0 - spread)),
-            Share::Own { .. } => None,
+            TargetShare::One => Some(own[1]),
+            TargetShare::Spread(spread) => Some(own[1].times(1.0 - spread)),
+            TargetShare::Own { .. } => None,
         };
         if let Some(q) = extra {
             loss = loss + nll_term(half_apart(own[0], largest), q).0;
@@ -208,7 +215,7 @@ impl OfRow for CrossEntropy {
             let infinite = tracer.number(f64::NAN).set(finite, 0.0);
             loss = loss + infinite.times_or_zero(counted);
         }
-        let spoiled = zero.replace(counted.is_nan(), tracer.number(f64::NAN));
+        let poisoned = zero.replace(counted.is_nan(), tracer.number(f64::NAN));
 
         let of_row = OfSoftmax {
             largest,
@@ -219,25 +226,25 @@ impl OfRow for CrossEntropy {
             scale,
         };
         let at_class = extra.map(|q| match self.share {
-            Share::One => self.slope(own[0], q, &of_row),
+            TargetShare::One => self.slope(own[0], q, &of_row),
             _ => {
                 let spread = self.counts(tracer, &[own[0], own[3]]);
                 self.slope(own[0], spread.times_or_zero(kept) + q, &of_row)
             }
         });
         let numbers = match self.share {
-            Share::One => {
+            TargetShare::One => {
                 let slope = cross_entropy_slope(tracer.number(1.0), zero, zero, counted);
                 vec![
                     largest,
-                    share.times_or_zero(settle(slope, self.limit, scale)),
+                    share.times_or_zero(scale_and_clamp(slope, self.limit, scale)),
                 ]
             }
             _ => of_row.numbers(),
         };
         Finished {
             loss,
-            spoiled,
+            poisoned,
             at_class,
             numbers,
         }
@@ -256,13 +263,13 @@ impl OfRow for CrossEntropy {
 
 /// Negative log-likelihood, of which nothing has to be read but the class of each row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Likelihood {
+pub(crate) struct LikelihoodRow {
     pub(crate) rule: Rule,
     /// The largest size of a gradient.
     pub(crate) limit: f64,
 }
 
-impl OfRow for Likelihood {
+impl RowKernel for LikelihoodRow {
     fn reads_all(&self) -> bool {
         false
     }
@@ -283,21 +290,26 @@ impl OfRow for Likelihood {
         vec![a[0]]
     }
 
-    fn finish<'a>(&self, tracer: Tracer<'a>, _: &[Traced<'a>], row: Row<'a>) -> Finished<'a> {
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        _: &[Traced<'a>],
+        row: RowContext<'a>,
+    ) -> Finished<'a> {
         let (x, q, kept) = (row.own[0], row.own[1], row.own[2]);
         let nan = tracer.number(f64::NAN);
         // What an ignored row has at any class does not matter.
         let broken = nan.set(self.rule.holds(&x), 0.0);
         let broken = broken.set(kept.equals(0.0), 0.0);
-        let spoiled = broken.replace(q.is_nan(), nan);
+        let poisoned = broken.replace(q.is_nan(), nan);
         let (loss, slope) = nll_term(x, q);
-        let slope = settle(slope() + spoiled, self.limit, row.scale);
+        let slope = scale_and_clamp(slope() + poisoned, self.limit, row.scale);
         // No other class has a gradient.
         let nan = nan.times_or_zero(row.scale);
-        let other = tracer.number(0.0).replace(spoiled.is_nan(), nan);
+        let other = tracer.number(0.0).replace(poisoned.is_nan(), nan);
         Finished {
-            loss: loss + spoiled,
-            spoiled,
+            loss: loss + poisoned,
+            poisoned,
             at_class: Some(slope),
             numbers: vec![other],
         }

@@ -1,7 +1,7 @@
 //! The kernels that add up: what losses come to, and what they count.
 
 use super::samples::{Samples, allowed, own_class};
-use super::traced::Special;
+use super::traced::NonFinite;
 use cubecl::prelude::*;
 
 /// How many threads a workgroup of these kernels has.
@@ -12,7 +12,7 @@ const STRIDE: u32 = 16;
 
 /// The sums of two numbers of each thread of the workgroup.
 #[derive(CubeType)]
-pub(crate) struct Sums {
+pub(crate) struct PartialSums {
     pub(crate) first: f32,
     pub(crate) second: f32,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Sums {
 /// Adds up two numbers of each thread. A few threads add up some of them, then each adds up theirs: that
 /// takes as long as in pairs, and fewer of the barriers at which all have to wait.
 #[cube]
-pub(crate) fn of_all_units(first: f32, second: f32) -> Sums {
+pub(crate) fn of_all_units(first: f32, second: f32) -> PartialSums {
     let units = comptime!(UNITS as usize);
     let mut shared = Shared::new_slice(comptime!(2 * units));
     let unit = UNIT_POS as usize;
@@ -49,13 +49,13 @@ pub(crate) fn of_all_units(first: f32, second: f32) -> Sums {
             second += shared[units + at];
         }
     }
-    Sums { first, second }
+    PartialSums { first, second }
 }
 
 /// What the sums of all workgroups come to.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
-pub(crate) struct Reduction {
+pub(crate) struct ReductionPlan {
     /// How many pairs of a sum and a number of invalid rows there are.
     pub(crate) partials: usize,
     /// What the losses were not multiplied by before they were added up.
@@ -74,17 +74,17 @@ pub(crate) fn total_kernel(
     value: &mut ComptimeOption<Box<[f32]>>,
     invalid: &mut ComptimeOption<Box<[f32]>>,
     weight: &mut ComptimeOption<Box<[f32]>>,
-    reduction: Reduction,
+    reduction: ReductionPlan,
 ) {
     let mut sum = 0f32;
-    let mut spoiled = 0f32;
+    let mut poisoned = 0f32;
     let mut at = UNIT_POS as usize;
     while at < reduction.partials {
         sum += partials[2 * at];
-        spoiled += partials[2 * at + 1];
+        poisoned += partials[2 * at + 1];
         at += comptime!(UNITS as usize);
     }
-    let sums = of_all_units(sum, spoiled);
+    let sums = of_all_units(sum, poisoned);
     let sum = sums.first;
     let by = reduction.divisor;
     let mut nothing = by == 0f32;
@@ -131,7 +131,7 @@ pub(crate) fn weight_total_kernel(
     weight: &mut [f32],
     count: usize,
     terms: f32,
-    special: Special,
+    special: NonFinite,
 ) {
     let mut large = 0f32;
     let mut small = 0f32;
@@ -162,7 +162,7 @@ pub(crate) fn weight_kernel<I: Int>(
     partials: &mut [f32],
     rows: usize,
     classes: usize,
-    special: Special,
+    special: NonFinite,
     #[comptime] plan: Samples,
     #[define(I)] _dtype: ElemType,
 ) {

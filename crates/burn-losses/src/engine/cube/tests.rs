@@ -1,6 +1,6 @@
 //! How a kernel finds its way in memory, run on this processor.
 
-use super::rows::{Layout, start};
+use super::rows::{RowLayout, start};
 use proptest::prelude::*;
 
 proptest! {
@@ -13,7 +13,7 @@ proptest! {
         (row, element) in (any::<usize>(), any::<usize>()),
     ) {
         let rows = outer * inner;
-        let layout = Layout { rows, length, inner, pitch: length, gradient_pitch: length };
+        let layout = RowLayout { rows, length, inner, pitch: length, gradient_pitch: length };
         let (row, element) = (row % rows, element % length);
         let adjacent = inner == 1;
         let pitch = if adjacent { length + padding } else { length };

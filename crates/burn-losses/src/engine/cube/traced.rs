@@ -14,14 +14,14 @@ use cubecl::prelude::*;
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
 #[allow(dead_code)] // The kernels read the fields, of what this is expanded to.
-pub(crate) struct Special {
+pub(crate) struct NonFinite {
     pub(crate) nan: f32,
     pub(crate) infinity: f32,
     /// One over the length of a row: not a constant, or each length would compile a kernel.
     pub(crate) of_row: f32,
 }
 
-impl SpecialLaunch {
+impl NonFiniteLaunch {
     /// Of a kernel over rows of that length.
     pub(crate) fn of_rows(length: usize) -> Self {
         Self::new(f32::NAN, f32::INFINITY, (1.0 / length as f64) as f32)
@@ -41,7 +41,7 @@ const DOWN: f64 = 0.125;
 #[derive(Clone, Copy)]
 pub(crate) struct Traced<'a> {
     scope: &'a Scope,
-    special: SpecialExpand,
+    special: NonFiniteExpand,
     value: NativeExpand<f32>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Mask<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Tracer<'a> {
     pub(crate) scope: &'a Scope,
-    pub(crate) special: SpecialExpand,
+    pub(crate) special: NonFiniteExpand,
 }
 
 impl<'a> Tracer<'a> {

@@ -9,7 +9,7 @@ use super::numbers::{Float, Source};
 use super::output::{Columns, Output};
 use super::scale::{Scale, clamp, multiply};
 use super::sums::{LANES, Lanes, PART, sum, total, tree};
-use super::tasks::{CHUNK, Chunk, Found, Work, at_a_time, in_chunks, share, take};
+use super::tasks::{CHUNK, Chunk, ChunkSum, Work, at_a_time, in_chunks, share, take};
 use super::vectors::{Loop, Vectors};
 use super::weights::{read_weight, read_weights};
 use crate::real::Real;
@@ -53,7 +53,7 @@ impl Layout {
 
 /// What the target of each sample is.
 #[derive(Clone, Copy)]
-pub(crate) enum Target<'a> {
+pub(crate) enum SweptTarget<'a> {
     /// A class, or an ignored id.
     Ids { ids: Source<'a>, ignored: &'a [i64] },
     /// A probability for each class, in the layout of the input. What must hold for each of them,
@@ -67,11 +67,11 @@ pub(crate) enum Target<'a> {
 
 /// What is read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reads<'a> {
+pub(crate) struct ClassInputs<'a> {
     /// The logits, or the log-probabilities; absent where the gradient overwrites them.
     pub(crate) input: Option<Source<'a>>,
     pub(crate) layout: Layout,
-    pub(crate) target: Target<'a>,
+    pub(crate) target: SweptTarget<'a>,
     /// The input holds log-probabilities, and this must hold for those that are used.
     pub(crate) log_probs: Option<Rule>,
     /// A weight for each class.
@@ -83,22 +83,24 @@ pub(crate) struct Reads<'a> {
 
 /// What is known of an id: its class, or that it has none.
 #[derive(Clone, Copy, PartialEq)]
-struct Id(u32);
+struct ClassCode(u32);
 
-impl Id {
+impl ClassCode {
     const IGNORED: Self = Self(u32::MAX);
     const INVALID: Self = Self(u32::MAX - 1);
 
     #[inline(always)]
     fn of(id: i64, classes: usize, ignored: &[i64]) -> Self {
         let found = classify(id, classes, ignored);
-        let other = match found.valid {
-            true => Self::IGNORED,
-            false => Self::INVALID,
+        let other = if found.valid {
+            Self::IGNORED
+        } else {
+            Self::INVALID
         };
-        match found.is_class {
-            true => Self(found.class as u32),
-            false => other,
+        if found.is_class {
+            Self(found.class as u32)
+        } else {
+            other
         }
     }
 
@@ -109,25 +111,26 @@ impl Id {
 
     #[inline(always)]
     fn class(self) -> Option<usize> {
-        match self.is_class() {
-            true => Some(self.0 as usize),
-            false => None,
+        if self.is_class() {
+            Some(self.0 as usize)
+        } else {
+            None
         }
     }
 }
 
-impl Reads<'_> {
+impl ClassInputs<'_> {
     #[inline(always)]
-    fn id(&self, ids: Source, ignored: &[i64], sample: usize) -> Id {
+    fn id(&self, ids: Source, ignored: &[i64], sample: usize) -> ClassCode {
         match ids.integer(sample) {
-            Some(id) => Id::of(id, self.layout.classes, ignored),
-            None => Id::INVALID,
+            Some(id) => ClassCode::of(id, self.layout.classes, ignored),
+            None => ClassCode::INVALID,
         }
     }
 
     /// What is known of the ids of samples.
     #[inline(always)]
-    fn ids(&self, source: Source, ignored: &[i64], first: usize, ids: &mut [Id]) {
+    fn ids(&self, source: Source, ignored: &[i64], first: usize, ids: &mut [ClassCode]) {
         match source {
             Source::I64(from) => self.ids_of(&from[first..], ignored, ids),
             Source::I32(from) => self.ids_of(&from[first..], ignored, ids),
@@ -140,9 +143,9 @@ impl Reads<'_> {
     }
 
     #[inline(always)]
-    fn ids_of<T: Copy + Into<i64>>(&self, from: &[T], ignored: &[i64], ids: &mut [Id]) {
+    fn ids_of<T: Copy + Into<i64>>(&self, from: &[T], ignored: &[i64], ids: &mut [ClassCode]) {
         for (id, &from) in ids.iter_mut().zip(from) {
-            *id = Id::of(from.into(), self.layout.classes, ignored);
+            *id = ClassCode::of(from.into(), self.layout.classes, ignored);
         }
     }
 
@@ -153,13 +156,13 @@ impl Reads<'_> {
 
     /// How much the class of a sample counts.
     #[inline(always)]
-    fn of_class(&self, id: Id) -> f64 {
+    fn of_class(&self, id: ClassCode) -> f64 {
         id.class().map_or(1.0, |class| self.weight(class))
     }
 
     /// Whether one class of a sample counts, and no part of the target is spread over all.
     fn one_class_counts(&self) -> bool {
-        matches!(self.target, Target::Ids { .. })
+        matches!(self.target, SweptTarget::Ids { .. })
             && (self.label_smoothing == 0.0 || self.log_probs.is_some())
     }
 
@@ -171,15 +174,15 @@ impl Reads<'_> {
     #[inline(always)]
     fn classes_count_alike(&self) -> bool {
         match self.target {
-            Target::Probs { .. } => true,
-            Target::Ids { ignored, .. } => ignored.is_empty() && self.weights.is_none(),
+            SweptTarget::Probs { .. } => true,
+            SweptTarget::Ids { ignored, .. } => ignored.is_empty() && self.weights.is_none(),
         }
     }
 
     /// The sum of the weights with which the samples of a loss in `F` count, each times `scale`.
     pub(crate) fn weight_sum<F: Float>(&self, scale: f64) -> f64 {
         let samples = self.layout.samples();
-        let work = WeightSum::<F> {
+        let work = SampleWeightSum::<F> {
             reads: self,
             scale,
             computed: PhantomData,
@@ -190,14 +193,14 @@ impl Reads<'_> {
     }
 }
 
-struct WeightSum<'a, F> {
-    reads: &'a Reads<'a>,
+struct SampleWeightSum<'a, F> {
+    reads: &'a ClassInputs<'a>,
     scale: f64,
     computed: PhantomData<F>,
 }
 
 /// The sum of the weights of some samples.
-impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
+impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for SampleWeightSum<'_, F> {
     type Result = f64;
 
     #[inline(always)]
@@ -206,7 +209,7 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
         let mut lanes = [0.0; LANES];
         for (at, sample) in range.enumerate() {
             let own = match reads.target {
-                Target::Ids { ids, ignored } if !reads.classes_count_alike() => {
+                SweptTarget::Ids { ids, ignored } if !reads.classes_count_alike() => {
                     let class = reads.id(ids, ignored, sample).class();
                     class.map_or(0.0, |class| reads.weight(class))
                 }
@@ -227,13 +230,13 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
 
 /// Computes the losses of the samples, and the gradient, which is in the layout of the input.
 pub(crate) fn sweep<F: Float>(
-    reads: &Reads,
+    reads: &ClassInputs,
     losses: Option<Output<F>>,
     gradient: Option<Output<F>>,
     scale: Scale,
-) -> Found {
+) -> ChunkSum {
     let layout = reads.layout;
-    let sweep = Sweep {
+    let sweep = ClassSweep {
         reads,
         scale,
         vectors: Vectors::detect(),
@@ -247,24 +250,24 @@ pub(crate) fn sweep<F: Float>(
     let tasks = tasks(layout, elements, rows, losses, gradient);
     let found = share(elements, tasks, Tile::new, |tile, task| {
         match (task, reads.log_probs) {
-            (Task::Rows(task), Some(rule)) => sweep.likelihood_of_rows(tile, task, rule),
-            (Task::Rows(task), None) => sweep.rows(tile, task),
+            (Task::TaskRows(task), Some(rule)) => sweep.likelihood_of_rows(tile, task, rule),
+            (Task::TaskRows(task), None) => sweep.rows(tile, task),
             (Task::Blocks(task), _) => sweep.blocks(tile, task),
             (Task::Columns(task), _) => sweep.columns(tile, task),
         }
     });
-    Found::total(found)
+    ChunkSum::total(found)
 }
 
 /// A part of the samples.
 pub(super) enum Task<'a, F> {
-    Rows(Rows<'a, F>),
-    Blocks(Rows<'a, F>),
+    TaskRows(TaskRows<'a, F>),
+    Blocks(TaskRows<'a, F>),
     Columns(Side<'a, F>),
 }
 
 /// Samples whose elements are adjacent: rows, or blocks `[classes, inner]`.
-pub(super) struct Rows<'a, F> {
+pub(super) struct TaskRows<'a, F> {
     pub(super) samples: Range<usize>,
     pub(super) losses: Option<Output<'a, F>>,
     pub(super) gradient: Option<Output<'a, F>>,
@@ -305,13 +308,13 @@ pub(super) fn tasks<'a, F: Copy>(
         };
         for start in (0..outer).step_by(at_a_time) {
             let count = at_a_time.min(outer - start);
-            let task = Rows {
+            let task = TaskRows {
                 samples: start * inner..(start + count) * inner,
                 losses: take(&mut losses, count * inner),
                 gradient: take(&mut gradient, count * size),
             };
             tasks.push(if rows {
-                Task::Rows(task)
+                Task::TaskRows(task)
             } else {
                 Task::Blocks(task)
             });
@@ -348,7 +351,7 @@ struct Tile<F> {
     /// What was read of rows, before it is turned.
     rows: Vec<F>,
     /// What is known of the samples' ids, if they are the target.
-    ids: Vec<Id>,
+    ids: Vec<ClassCode>,
     /// The largest of a sample's logits, and which class that is.
     largest: Vec<F>,
     at: Vec<u32>,
@@ -412,7 +415,7 @@ impl<F: Float> Tile<F> {
         ] {
             numbers.resize(width, F::default());
         }
-        self.ids.resize(width, Id::IGNORED);
+        self.ids.resize(width, ClassCode::IGNORED);
         self.at.resize(width, 0);
         self.read.resize(width, 1.0);
         self.others.resize(width, 0.0);
@@ -445,8 +448,8 @@ struct Place {
     width: usize,
 }
 
-struct Sweep<'a> {
-    reads: &'a Reads<'a>,
+struct ClassSweep<'a> {
+    reads: &'a ClassInputs<'a>,
     scale: Scale,
     vectors: Vectors,
 }
@@ -467,7 +470,7 @@ pub(super) fn elements<'a, F: Float>(
     }
 }
 
-impl Sweep<'_> {
+impl ClassSweep<'_> {
     /// Reads the weights and the ids of samples; says whether all weights are allowed.
     fn read_samples<F: Float>(&self, tile: &mut Tile<F>, place: Place) -> bool {
         tile.resize(place.width);
@@ -475,27 +478,28 @@ impl Sweep<'_> {
     }
 
     /// What was found of the samples of a tile.
-    fn found<F: Float>(&self, tile: &Tile<F>, invalid: bool) -> Found {
-        Found {
+    fn found<F: Float>(&self, tile: &Tile<F>, invalid: bool) -> ChunkSum {
+        ChunkSum {
             sum: self.vectors.run(Add(&tile.losses, self.scale.losses)) * 2.0,
             invalid,
         }
     }
 
     /// Cross-entropy of rows, each of which has one class.
-    fn rows<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>) -> Found {
+    fn rows<F: Float>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
         let classes = self.reads.layout.classes;
-        let Rows {
+        let TaskRows {
             samples,
             mut losses,
             mut gradient,
         } = task;
         let few = classes < SOME;
-        let at_a_time = match few {
-            true => (FEW / classes).max(1),
-            false => (TILE / classes).clamp(1, SIDE_BY_SIDE),
+        let at_a_time = if few {
+            (FEW / classes).max(1)
+        } else {
+            (TILE / classes).clamp(1, SIDE_BY_SIDE)
         };
-        let mut found = Found::default();
+        let mut found = ChunkSum::default();
         for first in samples.clone().step_by(at_a_time) {
             let width = at_a_time.min(samples.end - first);
             let allowed = self.read_samples(tile, Place { first, width });
@@ -512,7 +516,7 @@ impl Sweep<'_> {
             // Without a gradient, what becomes of a row is soon overwritten by the next.
             let kept = if few || gradient.is_some() { width } else { 1 };
             tile.x.resize(kept * classes, F::default());
-            let invalid = self.vectors.run(OfRows {
+            let invalid = self.vectors.run(SoftmaxRows {
                 sweep: self,
                 x,
                 classes,
@@ -536,14 +540,19 @@ impl Sweep<'_> {
     }
 
     /// Negative log-likelihood of rows.
-    fn likelihood_of_rows<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>, rule: Rule) -> Found {
+    fn likelihood_of_rows<F: Float>(
+        &self,
+        tile: &mut Tile<F>,
+        task: TaskRows<F>,
+        rule: Rule,
+    ) -> ChunkSum {
         let classes = self.reads.layout.classes;
-        let Rows {
+        let TaskRows {
             samples,
             mut losses,
             mut gradient,
         } = task;
-        let mut found = Found::default();
+        let mut found = ChunkSum::default();
         for first in samples.clone().step_by(FAR_APART) {
             let width = FAR_APART.min(samples.end - first);
             let allowed = self.read_samples(tile, Place { first, width });
@@ -586,9 +595,9 @@ impl Sweep<'_> {
     }
 
     /// Blocks `[classes, inner]` of which each is a tile, or several are.
-    fn blocks<F: Float>(&self, tile: &mut Tile<F>, task: Rows<F>) -> Found {
+    fn blocks<F: Float>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
-        let Rows {
+        let TaskRows {
             samples,
             mut losses,
             mut gradient,
@@ -599,7 +608,7 @@ impl Sweep<'_> {
             _ => (SIDE_BY_SIDE / inner).max(1),
         };
         let blocks = samples.start / inner..samples.end / inner;
-        let mut found = Found::default();
+        let mut found = ChunkSum::default();
         for first in blocks.clone().step_by(at_a_time) {
             let count = at_a_time.min(blocks.end - first);
             let width = count * inner;
@@ -679,7 +688,7 @@ impl Sweep<'_> {
                     &turned
                 }
             };
-            let invalid = self.one_class(tile, Lines::Apart(lines, width), width, gradient);
+            let invalid = self.one_class(tile, Lines::Strided(lines, width), width, gradient);
             tile.q = turned;
             tile.rows = rows;
             if gradient {
@@ -705,7 +714,7 @@ impl Sweep<'_> {
     }
 
     /// Columns of a large block.
-    fn columns<F: Float>(&self, tile: &mut Tile<F>, task: Side<F>) -> Found {
+    fn columns<F: Float>(&self, tile: &mut Tile<F>, task: Side<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
         let Side {
             outer,
@@ -724,11 +733,11 @@ impl Sweep<'_> {
             let mut buffer = core::mem::take(&mut tile.rows);
             let lines = match (&self.reads.input, &gradient) {
                 (Some(source), _) => match F::direct(source) {
-                    Some(all) => Lines::Apart(&all[start..], inner),
+                    Some(all) => Lines::Strided(&all[start..], inner),
                     None => {
                         buffer.resize(classes * width, F::default());
                         load(source, start, inner, width, &mut buffer);
-                        Lines::Apart(&buffer, width)
+                        Lines::Strided(&buffer, width)
                     }
                 },
                 (None, Some(gradient)) => Lines::InPlace(gradient),
@@ -778,9 +787,10 @@ impl Sweep<'_> {
             losses.write(tile.whole_losses());
         }
         if let Some(gradient) = &mut gradient {
-            match self.one_softmax() {
-                true => self.vectors.run(WriteColumns { tile, gradient }),
-                false => tile.x.chunks_exact(width).for_each(|x| gradient.write(x)),
+            if self.one_softmax() {
+                self.vectors.run(WriteColumns { tile, gradient })
+            } else {
+                tile.x.chunks_exact(width).for_each(|x| gradient.write(x))
             }
         }
         found
@@ -817,7 +827,7 @@ impl Sweep<'_> {
         gradient: bool,
         probs: impl Fn(&mut Tile<F>, &Source),
     ) -> bool {
-        if let Target::Probs { probs: source, .. } = &self.reads.target {
+        if let SweptTarget::Probs { probs: source, .. } = &self.reads.target {
             probs(tile, source);
         }
         self.vectors.run(AllClasses {
@@ -899,10 +909,10 @@ impl Sweep<'_> {
         let mut invalid = false;
         for (sample, &id) in tile.ids.iter().enumerate() {
             let weight = tile.weights[sample];
-            if id == Id::IGNORED {
+            if id == ClassCode::IGNORED {
                 tile.losses[sample] = zero.times_or_zero(weight);
                 tile.numbers[sample] = zero;
-            } else if id == Id::INVALID {
+            } else if id == ClassCode::INVALID {
                 invalid = true;
                 tile.losses[sample] = F::NAN.times_or_zero(weight);
                 tile.numbers[sample] = F::NAN.times_or_zero(weight);
@@ -923,11 +933,11 @@ impl Sweep<'_> {
         // What is added to the coefficients of a sample: 0, or NaN.
         tile.numbers.fill(F::default());
         match self.reads.target {
-            Target::Ids { .. } => {
+            SweptTarget::Ids { .. } => {
                 for sample in 0..width {
                     tile.numbers[sample] = match tile.ids[sample] {
-                        Id::IGNORED => F::default(),
-                        Id::INVALID => {
+                        ClassCode::IGNORED => F::default(),
+                        ClassCode::INVALID => {
                             invalid = true;
                             F::NAN
                         }
@@ -948,7 +958,7 @@ impl Sweep<'_> {
                     }
                 }
             }
-            Target::Probs {
+            SweptTarget::Probs {
                 rule, tolerance, ..
             } => {
                 if width == 1 {
@@ -968,15 +978,15 @@ impl Sweep<'_> {
                         }
                     }
                 }
-                for (spoiled, sum) in tile.numbers.iter_mut().zip(&tile.sums) {
+                for (poisoned, sum) in tile.numbers.iter_mut().zip(&tile.sums) {
                     let valid = (sum - 1.0).abs() <= tolerance;
                     invalid |= !valid;
-                    *spoiled = F::default().replace(!valid, F::NAN);
+                    *poisoned = F::default().replace(!valid, F::NAN);
                 }
                 if invalid {
                     for q in tile.q.chunks_exact_mut(width) {
-                        for (q, &spoiled) in q.iter_mut().zip(&tile.numbers) {
-                            *q += spoiled;
+                        for (q, &poisoned) in q.iter_mut().zip(&tile.numbers) {
+                            *q += poisoned;
                         }
                     }
                 }
@@ -1008,14 +1018,14 @@ impl Sweep<'_> {
 }
 
 /// Reads the weights and the ids of the samples of a tile, from a place on.
-struct ReadSamples<'a, F>(&'a Sweep<'a>, &'a mut Tile<F>, usize);
+struct ReadSamples<'a, F>(&'a ClassSweep<'a>, &'a mut Tile<F>, usize);
 
 impl<F: Float> Loop for ReadSamples<'_, F> {
     type Output = bool;
 
     #[inline(always)]
     fn run(self) -> bool {
-        let Self(Sweep { reads, scale, .. }, tile, first) = self;
+        let Self(ClassSweep { reads, scale, .. }, tile, first) = self;
         let allowed = match reads.samples {
             Some(samples) => read_weights::<F>(samples, first, &mut tile.read),
             None => {
@@ -1023,7 +1033,7 @@ impl<F: Float> Loop for ReadSamples<'_, F> {
                 true
             }
         };
-        if let Target::Ids { ids, ignored } = reads.target {
+        if let SweptTarget::Ids { ids, ignored } = reads.target {
             reads.ids(ids, ignored, first, &mut tile.ids);
         }
         let by_class = reads.one_class_counts();
@@ -1033,12 +1043,14 @@ impl<F: Float> Loop for ReadSamples<'_, F> {
         }
         let weights = tile.weights.iter_mut().zip(&tile.read);
         for ((weight, &read), &id) in weights.zip(&tile.ids) {
-            *weight = match by_class {
-                true => scale.weight_of(read, reads.of_class(id)),
+            *weight = if by_class {
+                scale.weight_of(read, reads.of_class(id))
+            } else if reads.weights.is_some() {
                 // The weight of the sample is in what its classes count, together with theirs: one alone may
                 // be out of range. Left is whether it counts at all.
-                false if reads.weights.is_some() => F::of(read.sign()),
-                false => scale.weight(read),
+                F::of(read.sign())
+            } else {
+                scale.weight(read)
             };
         }
         allowed
@@ -1058,15 +1070,15 @@ impl<F: Float> Loop for Add<'_, F> {
 }
 
 /// Cross-entropy of adjacent rows of one class each. With a gradient, their exponentials are left in the tile.
-struct OfRows<'a, F> {
-    sweep: &'a Sweep<'a>,
+struct SoftmaxRows<'a, F> {
+    sweep: &'a ClassSweep<'a>,
     x: &'a [F],
     classes: usize,
     tile: &'a mut Tile<F>,
     gradient: bool,
 }
 
-impl<F: Float> Loop for OfRows<'_, F> {
+impl<F: Float> Loop for SoftmaxRows<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1082,9 +1094,10 @@ impl<F: Float> Loop for OfRows<'_, F> {
             few_classes(x, classes, tile);
         } else {
             for (row, x) in x.chunks_exact(classes).enumerate() {
-                let exps = match gradient {
-                    true => &mut tile.x[row * classes..][..classes],
-                    false => &mut tile.x[..classes],
+                let exps = if gradient {
+                    &mut tile.x[row * classes..][..classes]
+                } else {
+                    &mut tile.x[..classes]
                 };
                 let largest = largest_of(x);
                 tile.largest[row] = largest;
@@ -1105,7 +1118,7 @@ impl<F: Float> Loop for OfRows<'_, F> {
 
 /// Whether each of some samples has a class.
 #[inline(always)]
-fn all_have_classes(ids: &[Id]) -> bool {
+fn all_have_classes(ids: &[ClassCode]) -> bool {
     ids.iter().fold(true, |all, id| all & id.is_class())
 }
 
@@ -1137,10 +1150,10 @@ impl<F: Float> Loop for Likelihood<'_, F> {
         }
         let mut invalid = false;
         for (sample, &id) in tile.ids.iter().enumerate() {
-            let fallback = if id == Id::IGNORED {
+            let fallback = if id == ClassCode::IGNORED {
                 tile.losses[sample] = zero.times_or_zero(tile.weights[sample]);
                 zero
-            } else if id == Id::INVALID || !rule.holds(&tile.own[sample]) {
+            } else if id == ClassCode::INVALID || !rule.holds(&tile.own[sample]) {
                 invalid = true;
                 // What is not valid shows unless its sample does not count, whatever its class does.
                 let nan = F::NAN.replace(tile.read[sample] == 0.0, zero);
@@ -1234,9 +1247,10 @@ impl<F: Float> Loop for WriteRows<'_, '_, F> {
             gradient.write_products(&tile.x, &tile.q);
         } else {
             for (exps, &factor) in tile.x.chunks_exact(classes).zip(&tile.numbers) {
-                match factor.equals(0.0) {
-                    true => gradient.fill(classes, |_| F::default()),
-                    false => gradient.fill(classes, |at| exps[at] * factor),
+                if factor.equals(0.0) {
+                    gradient.fill(classes, |_| F::default())
+                } else {
+                    gradient.fill(classes, |at| exps[at] * factor)
                 }
             }
         }
@@ -1252,7 +1266,7 @@ impl<F: Float> Loop for WriteRows<'_, '_, F> {
 #[derive(Clone, Copy)]
 enum Lines<'a, F> {
     /// So far apart.
-    Apart(&'a [F], usize),
+    Strided(&'a [F], usize),
     /// The input that will be overwritten.
     InPlace(&'a Columns<'a, F>),
 }
@@ -1261,7 +1275,7 @@ impl<F: Float> Lines<'_, F> {
     #[inline(always)]
     fn line(&self, class: usize, width: usize) -> &[F] {
         match self {
-            Self::Apart(numbers, stride) => &numbers[class * stride..][..width],
+            Self::Strided(numbers, stride) => &numbers[class * stride..][..width],
             Self::InPlace(columns) => columns.input(class),
         }
     }
@@ -1269,7 +1283,7 @@ impl<F: Float> Lines<'_, F> {
 
 /// Cross-entropy of samples of one class each, side by side.
 struct OneClass<'a, F> {
-    sweep: &'a Sweep<'a>,
+    sweep: &'a ClassSweep<'a>,
     tile: &'a mut Tile<F>,
     lines: Lines<'a, F>,
     width: usize,
@@ -1315,9 +1329,10 @@ impl<F: Float> Loop for OneClass<'_, F> {
             part.fill(F::default());
             ones.fill(F::default());
             for class in start..classes.min(start + PART) {
-                let exps = match gradient {
-                    true => &mut tile.x[class * width..][..width],
-                    false => &mut tile.x[..width],
+                let exps = if gradient {
+                    &mut tile.x[class * width..][..width]
+                } else {
+                    &mut tile.x[..width]
                 };
                 let x = lines.line(class, width).chunks(PART);
                 for (exps, (x, largest)) in exps.chunks_mut(PART).zip(x.zip(largest.chunks(PART))) {
@@ -1386,7 +1401,7 @@ impl<F: Float> Loop for WriteColumns<'_, '_, F> {
 
 /// Cross-entropy of a tile where every class has a share in the target.
 struct AllClasses<'a, F> {
-    sweep: &'a Sweep<'a>,
+    sweep: &'a ClassSweep<'a>,
     tile: &'a mut Tile<F>,
     width: usize,
     gradient: bool,

@@ -5,12 +5,12 @@ use super::numbers::{Float, Source};
 use super::output::Output;
 use super::scale::{Power, Scale, clamp};
 use super::sums::{LANES, PART, sum, tree};
-use super::tasks::{Chunk, Found, Work, at_a_time, in_chunks};
+use super::tasks::{Chunk, ChunkSum, Work, at_a_time, in_chunks};
 use super::weights::{read_weight, read_weights};
 use crate::real::Real;
 use crate::spec::norm::{
-    COSINE_EMBEDDING, Length, Measure, Short, cosine_embedding, length, norm_root, norm_slope,
-    norm_term, share_of_smaller, triplet_margin,
+    COSINE_EMBEDDING, DistanceKind, Length, NormFloor, cosine_embedding, length, norm_root,
+    norm_slope, norm_term, share_of_smaller, triplet_margin,
 };
 use crate::spec::pairs::{Pair, Triplet};
 use crate::spec::rule::Rule;
@@ -20,7 +20,7 @@ use core::ops::Range;
 
 /// What is read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reads<'a, const N: usize> {
+pub(crate) struct VectorInputs<'a, const N: usize> {
     /// The inputs; absent where a gradient overwrites one.
     pub(crate) inputs: [Option<Source<'a>>; N],
     /// How many rows they have, and of how many components.
@@ -33,19 +33,19 @@ pub(crate) struct Reads<'a, const N: usize> {
 /// Computes the losses of the rows, and the gradients of the three inputs.
 pub(crate) fn sweep<F: Float>(
     triplet: Triplet,
-    reads: &Reads<3>,
+    reads: &VectorInputs<3>,
     losses: Option<Output<F>>,
     gradients: [Option<Output<F>>; 3],
     scale: Scale,
-) -> Found {
-    let Reads { rows, length, .. } = *reads;
+) -> ChunkSum {
+    let VectorInputs { rows, length, .. } = *reads;
     let at_a_time = (at_a_time(rows * length) / length).max(1);
     // The losses are a column of their own; it is small, so it is filled in afterwards.
     let found = in_chunks(
         rows * length,
         at_a_time * length,
         gradients,
-        &Sweep {
+        &TripletSweep {
             triplet,
             reads,
             scale,
@@ -55,8 +55,8 @@ pub(crate) fn sweep<F: Float>(
 }
 
 /// The sum of what was found, whose losses are written in order.
-fn in_order<F: Float>(found: Vec<(Found, Vec<F>)>, mut losses: Option<Output<F>>) -> Found {
-    let mut total = Found::default();
+fn in_order<F: Float>(found: Vec<(ChunkSum, Vec<F>)>, mut losses: Option<Output<F>>) -> ChunkSum {
+    let mut total = ChunkSum::default();
     for (part, of_part) in found {
         total.add(part);
         if let Some(losses) = &mut losses {
@@ -68,7 +68,7 @@ fn in_order<F: Float>(found: Vec<(Found, Vec<F>)>, mut losses: Option<Output<F>>
 
 /// The rows of each input, of a chunk that begins with row `first`: where they lie, or in a buffer if they must
 /// be converted or will be overwritten.
-struct Inputs<'a, F, const N: usize> {
+struct VectorRows<'a, F, const N: usize> {
     direct: [Option<&'a [F]>; N],
     sources: [Option<Source<'a>>; N],
     buffers: [Vec<F>; N],
@@ -76,8 +76,8 @@ struct Inputs<'a, F, const N: usize> {
     length: usize,
 }
 
-impl<'a, F: Float, const N: usize> Inputs<'a, F, N> {
-    fn new(reads: &Reads<'a, N>, first: usize) -> Self {
+impl<'a, F: Float, const N: usize> VectorRows<'a, F, N> {
+    fn new(reads: &VectorInputs<'a, N>, first: usize) -> Self {
         let length = reads.length;
         let direct = reads
             .inputs
@@ -140,7 +140,7 @@ fn weight_of<F: Float>(
 
 /// A distance of two vectors, and how it changes with them.
 #[derive(Clone, Copy)]
-struct Norm<F> {
+struct RowNorm<F> {
     value: F,
     /// What a component of the difference is multiplied by, one after the other, to be one of the unit vector: a
     /// power of two, where their product would be out of range, and the rest.
@@ -148,26 +148,26 @@ struct Norm<F> {
     factor: F,
 }
 
-struct Sweep<'a> {
+struct TripletSweep<'a> {
     triplet: Triplet,
-    reads: &'a Reads<'a, 3>,
+    reads: &'a VectorInputs<'a, 3>,
     scale: Scale,
 }
 
-impl<F: Float> Work<Chunk<'_, F, 3>, ()> for Sweep<'_> {
-    type Result = (Found, Vec<F>);
+impl<F: Float> Work<Chunk<'_, F, 3>, ()> for TripletSweep<'_> {
+    type Result = (ChunkSum, Vec<F>);
 
     #[inline(always)]
-    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 3>) -> (Found, Vec<F>) {
-        match self.triplet.measure {
-            Measure::Norm { p: 2.0, eps } => self.rows::<_, true>(2.0, eps, range, gradients),
-            Measure::Norm { p, eps } => self.rows::<_, false>(p, eps, range, gradients),
-            Measure::Cosine { eps } => self.rows_by_angle(eps, range, gradients),
+    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 3>) -> (ChunkSum, Vec<F>) {
+        match self.triplet.kind {
+            DistanceKind::Norm { p: 2.0, eps } => self.rows::<_, true>(2.0, eps, range, gradients),
+            DistanceKind::Norm { p, eps } => self.rows::<_, false>(p, eps, range, gradients),
+            DistanceKind::Cosine { eps } => self.rows_by_angle(eps, range, gradients),
         }
     }
 }
 
-impl Sweep<'_> {
+impl TripletSweep<'_> {
     /// With the exponent known to the compiler, a norm is a plain loop. (As a mere argument it would not be: two
     /// calls that differ in it become one.)
     #[inline(always)]
@@ -177,12 +177,12 @@ impl Sweep<'_> {
         eps: f64,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 3],
-    ) -> (Found, Vec<F>) {
+    ) -> (ChunkSum, Vec<F>) {
         let p = if SQUARES { 2.0 } else { p };
         let Triplet { margin, swap, .. } = self.triplet;
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let mut inputs = Inputs::new(self.reads, first);
+        let mut inputs = VectorRows::new(self.reads, first);
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
@@ -190,15 +190,17 @@ impl Sweep<'_> {
             let of_positive = distance(anchor, positive, eps, p);
             let of_negative = distance(anchor, negative, eps, p);
             // A closure would not be compiled for the vectors.
-            let of_between = match swap {
-                true => Some(distance(positive, negative, eps, p)),
-                false => None,
+            let of_between = if swap {
+                Some(distance(positive, negative, eps, p))
+            } else {
+                None
             };
             let (nearest, share) = match &of_between {
                 Some(of_between) => (
-                    match of_between.value < of_negative.value {
-                        true => of_between.value,
-                        false => of_negative.value,
+                    if of_between.value < of_negative.value {
+                        of_between.value
+                    } else {
+                        of_negative.value
                     },
                     share_of_smaller(of_negative.value, of_between.value),
                 ),
@@ -217,9 +219,10 @@ impl Sweep<'_> {
                 }
                 continue;
             }
-            let push = match of_between.is_some() {
-                true => slope * share,
-                false => slope,
+            let push = if of_between.is_some() {
+                slope * share
+            } else {
+                slope
             };
             let by_positive = Change::new(of_positive, [anchor, positive], slope);
             let by_negative = Change::new(of_negative, [anchor, negative], push);
@@ -236,7 +239,7 @@ impl Sweep<'_> {
             );
             write_changes(of_second, by_negative, by_between, eps, p);
         }
-        let found = Found {
+        let found = ChunkSum {
             sum: sum(&losses, self.scale.losses),
             invalid,
         };
@@ -250,27 +253,28 @@ impl Sweep<'_> {
         eps: f64,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 3],
-    ) -> (Found, Vec<F>) {
+    ) -> (ChunkSum, Vec<F>) {
         const PAIRS: [[usize; 2]; 3] = [[0, 1], [0, 2], [1, 2]];
         let Triplet { margin, swap, .. } = self.triplet;
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let mut inputs = Inputs::new(self.reads, first);
+        let mut inputs = VectorRows::new(self.reads, first);
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         let tracked = gradients.iter().any(Option::is_some);
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
             let rows = inputs.rows(at, &gradients);
             let weight = weight_of(self.reads.samples, &self.scale, first + at, &mut invalid);
-            let angles = Angles::new(&Products::new(rows), Short::AtLeast(eps));
+            let angles = Angles::new(&Products::new(rows), NormFloor::AtLeast(eps));
             let cosines = PAIRS.map(|pair| angles.cosine(pair));
             let [to_positive, to_negative, between] = cosines.map(|cosine| 1.0 - cosine);
-            let (nearest, share) = match swap {
-                true => (
+            let (nearest, share) = if swap {
+                (
                     to_negative.min(between),
                     share_of_smaller(to_negative, between),
-                ),
-                false => (to_negative, 1.0),
+                )
+            } else {
+                (to_negative, 1.0)
             };
             let (loss, slope) = triplet_margin(to_positive, nearest, margin);
             *loss_of_row = F::of(loss).times_or_zero(weight);
@@ -286,7 +290,7 @@ impl Sweep<'_> {
                 combine(rows, combined, [weight, self.gradient()], &mut gradients);
             }
         }
-        let found = Found {
+        let found = ChunkSum {
             sum: sum(&losses, self.scale.losses),
             invalid,
         };
@@ -300,19 +304,20 @@ impl Sweep<'_> {
 
 /// The distance of two vectors.
 #[inline(always)]
-fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64) -> Norm<F> {
+fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64) -> RowNorm<F> {
     let (zero, one) = (F::default(), F::of(1.0));
     // Where the shares of the components stay well in range, they need no scale; except for the powers
     // of another p, which are exact to the last digits only for numbers up to 1.
-    let range = match F::IS_DOUBLE {
-        true => 1e-200..1e200,
-        false => 1e-20..1e30,
+    let range = if F::IS_DOUBLE {
+        1e-200..1e200
+    } else {
+        1e-20..1e30
     };
     if p == 1.0 || p == 2.0 {
         let sum = shares(from, to, eps, p, |difference| difference);
         if range.contains(&sum) {
             let norm = norm_root(F::of(sum), p);
-            return Norm {
+            return RowNorm {
                 value: norm,
                 shift: one,
                 factor: one / norm,
@@ -326,15 +331,14 @@ fn distance<F: Float>(from: &[F], to: &[F], eps: f64, p: f64) -> Norm<F> {
     }
     let sum = shares(from, to, eps, p, |difference| clamp(difference) / scale);
     let norm = norm_root(F::of(sum), p);
-    let (shift, factor) = match norm.equals(0.0) {
+    let (shift, factor) = if norm.equals(0.0) {
         // The zero vector stays what it is.
-        true => (one, one),
-        false => {
-            let shift = over_power_of_two(scale);
-            (shift, one / (norm * (scale * shift)))
-        }
+        (one, one)
+    } else {
+        let shift = over_power_of_two(scale);
+        (shift, one / (norm * (scale * shift)))
     };
-    Norm {
+    RowNorm {
         value: (norm * scale).at_most(F::MAX),
         shift,
         factor,
@@ -350,9 +354,10 @@ fn size<F: Float>(from: F, to: F, eps: f64) -> F {
 /// One over a power of two near a positive number, where the type has it.
 #[inline(always)]
 fn over_power_of_two<F: Float>(number: F) -> F {
-    let least = match F::IS_DOUBLE {
-        true => f64::MIN_POSITIVE,
-        false => f64::from(f32::MIN_POSITIVE),
+    let least = if F::IS_DOUBLE {
+        f64::MIN_POSITIVE
+    } else {
+        f64::from(f32::MIN_POSITIVE)
     };
     F::of(Power::over(number.double().at_least(least), 0).times(1.0))
 }
@@ -385,7 +390,7 @@ fn shares<F: Float>(from: &[F], to: &[F], eps: f64, p: f64, ratio: impl Fn(F) ->
 /// How a loss changes with the components of the difference of two rows.
 #[derive(Clone, Copy)]
 struct Change<'a, F> {
-    norm: Norm<F>,
+    norm: RowNorm<F>,
     rows: [&'a [F]; 2],
     /// How it changes with their distance.
     slope: F,
@@ -393,7 +398,7 @@ struct Change<'a, F> {
 
 impl<'a, F: Float> Change<'a, F> {
     #[inline(always)]
-    fn new(norm: Norm<F>, rows: [&'a [F]; 2], slope: F) -> Self {
+    fn new(norm: RowNorm<F>, rows: [&'a [F]; 2], slope: F) -> Self {
         Self { norm, rows, slope }
     }
 
@@ -409,7 +414,7 @@ impl<'a, F: Float> Change<'a, F> {
     /// That with each component of the part from a place on.
     #[inline(always)]
     fn part(&self, start: usize, eps: f64, p: f64, changes: &mut [F; PART]) {
-        let Norm { shift, factor, .. } = self.norm;
+        let RowNorm { shift, factor, .. } = self.norm;
         let (mut rest_of_from, mut rest_of_to) = ([F::default(); PART], [F::default(); PART]);
         let from = part(self.rows[0], start, &mut rest_of_from);
         let to = part(self.rows[1], start, &mut rest_of_to);
@@ -452,13 +457,13 @@ fn write_changes<F: Float>(
 /// embedding loss.
 pub(crate) fn pairs<F: Float>(
     pair: Pair,
-    reads: &Reads<2>,
+    reads: &VectorInputs<2>,
     signs: Option<Source>,
     losses: Option<Output<F>>,
     gradients: [Option<Output<F>>; 2],
     scale: Scale,
-) -> Found {
-    let Reads { rows, length, .. } = *reads;
+) -> ChunkSum {
+    let VectorInputs { rows, length, .. } = *reads;
     let at_a_time = (at_a_time(rows * length) / length).max(1);
     let work = PairSweep {
         pair,
@@ -472,20 +477,20 @@ pub(crate) fn pairs<F: Float>(
 
 struct PairSweep<'a> {
     pair: Pair,
-    reads: &'a Reads<'a, 2>,
+    reads: &'a VectorInputs<'a, 2>,
     signs: Option<Source<'a>>,
     scale: Scale,
 }
 
 impl<F: Float> Work<Chunk<'_, F, 2>, ()> for PairSweep<'_> {
-    type Result = (Found, Vec<F>);
+    type Result = (ChunkSum, Vec<F>);
 
     #[inline(always)]
-    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 2>) -> (Found, Vec<F>) {
+    fn part(&self, (): &mut (), (range, gradients): Chunk<F, 2>) -> (ChunkSum, Vec<F>) {
         match self.pair {
             Pair::Norm { p: 2.0, eps } => self.norms::<_, true>(2.0, eps, range, gradients),
             Pair::Norm { p, eps } => self.norms::<_, false>(p, eps, range, gradients),
-            Pair::Cosine { eps } => self.angles(Short::AtLeast(eps), None, range, gradients),
+            Pair::Cosine { eps } => self.angles(NormFloor::AtLeast(eps), None, range, gradients),
             Pair::Embedding { margin } => {
                 self.angles(COSINE_EMBEDDING, Some(margin), range, gradients)
             }
@@ -501,11 +506,11 @@ impl PairSweep<'_> {
         eps: f64,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 2],
-    ) -> (Found, Vec<F>) {
+    ) -> (ChunkSum, Vec<F>) {
         let p = if SQUARES { 2.0 } else { p };
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let mut inputs = Inputs::new(self.reads, first);
+        let mut inputs = VectorRows::new(self.reads, first);
         let mut losses = vec![F::default(); rows];
         let mut invalid = false;
         for (at, loss_of_row) in losses.iter_mut().enumerate() {
@@ -518,7 +523,7 @@ impl PairSweep<'_> {
             write_changes(of_a, change, None, eps, p);
             write_changes(of_b, change.negative(), None, eps, p);
         }
-        let found = Found {
+        let found = ChunkSum {
             sum: sum(&losses, self.scale.losses),
             invalid,
         };
@@ -530,14 +535,14 @@ impl PairSweep<'_> {
     #[inline(always)]
     fn angles<F: Float>(
         &self,
-        short: Short,
+        short: NormFloor,
         margin: Option<f64>,
         range: Range<usize>,
         mut gradients: [Option<Output<F>>; 2],
-    ) -> (Found, Vec<F>) {
+    ) -> (ChunkSum, Vec<F>) {
         let length = self.reads.length;
         let (first, rows) = (range.start / length, range.len() / length);
-        let mut inputs = Inputs::new(self.reads, first);
+        let mut inputs = VectorRows::new(self.reads, first);
         let mut products = vec![Products::NONE; rows];
         for (at, products) in products.iter_mut().enumerate() {
             *products = Products::new(inputs.rows(at, &gradients));
@@ -582,7 +587,7 @@ impl PairSweep<'_> {
                 combine(rows, combined, scale, &mut gradients);
             }
         }
-        let found = Found {
+        let found = ChunkSum {
             sum: sum(&losses, self.scale.losses),
             invalid,
         };
@@ -631,7 +636,7 @@ impl<const N: usize> Products<N> {
 
 impl<const N: usize> Angles<N> {
     #[inline(always)]
-    fn new(products: &Products<N>, short: Short) -> Self {
+    fn new(products: &Products<N>, short: NormFloor) -> Self {
         let norms: [f64; N] = core::array::from_fn(|at| products.sums[at][at].sqrt());
         let lengths = core::array::from_fn(|at| {
             length((norms[at] * products.scales[at]).at_most(f64::MAX), short)
@@ -734,9 +739,12 @@ fn products<F: Float, const N: usize>(rows: [&[F]; N], scales: [f64; N]) -> [[f6
 /// Each has a name, and no lane is chosen by a variable: else they would be in memory, not in registers.
 #[inline(always)]
 fn products_of_two<F: Float>([a, b]: [&[F]; 2], [of_a, of_b]: [f64; 2]) -> [f64; 3] {
-    let double = |number: F, scale: f64| match F::IS_DOUBLE {
-        true => number.double() / scale,
-        false => number.double(),
+    let double = |number: F, scale: f64| {
+        if F::IS_DOUBLE {
+            number.double() / scale
+        } else {
+            number.double()
+        }
     };
     let (mut squares, mut products, mut others) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let ((a, rest_of_a), (b, rest_of_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

@@ -10,7 +10,7 @@ use super::numbers::Source;
 use super::output::Output;
 use super::scale::{Scale, multiply, narrow, scale_each};
 use super::sums::{Lanes, PART, sum, total};
-use super::tasks::{CHUNK, Chunk, Found, at_a_time, chunks, share};
+use super::tasks::{CHUNK, Chunk, ChunkSum, at_a_time, chunks, share};
 use super::vectors::{Loop, Vectors};
 use super::weights::{BLOCK, read_weights};
 use crate::spec::rule::{Rule, UnitRows};
@@ -31,13 +31,13 @@ impl UnitRows {
 }
 
 /// What is read.
-pub(crate) struct Reads<'a> {
+pub(crate) struct ElementwiseInputs<'a> {
     /// The operands of the definition; the first is absent where it is what the first gradient
     /// overwrites.
     pub(crate) operands: Vec<Option<Source<'a>>>,
     /// What must hold for each element of an operand.
     pub(crate) rules: &'a [Option<Rule>],
-    /// What must hold for rows; an element of that operand that breaks its rule spoils the row.
+    /// What must hold for rows; an element of that operand that breaks its rule poisons the row.
     pub(crate) rows: Option<UnitRows>,
     /// What losses and gradients are multiplied by: the weights of classes, then those of samples.
     /// Weight 0 of a sample counts for nothing even where a rule is broken.
@@ -59,10 +59,10 @@ const OPERANDS: usize = 4;
 pub(crate) fn sweep<F: KernelFloat>(
     kernel: &dyn Kernel,
     count: usize,
-    reads: &Reads,
+    reads: &ElementwiseInputs,
     writes: Writes<F>,
     scale: Scale,
-) -> Found {
+) -> ChunkSum {
     let Writes {
         losses,
         gradients: [first, second, third],
@@ -79,7 +79,7 @@ pub(crate) fn sweep<F: KernelFloat>(
     if let Some((rows, _)) = rows.filter(|(rows, size)| *size > CHUNK || !rows.in_one_pass()) {
         rules[rows.operand] = None;
     }
-    let sweep = Sweep {
+    let sweep = ElementwiseSweep {
         kernel,
         reads,
         scale,
@@ -91,14 +91,14 @@ pub(crate) fn sweep<F: KernelFloat>(
     };
     let chunk = at_a_time(count).next_multiple_of(block);
     let tasks = chunks(count, chunk, [losses, first, second, third]);
-    let found = share(count, tasks, Buffers::default, |buffers, task| {
+    let found = share(count, tasks, BlockBuffers::default, |buffers, task| {
         sweep.chunk(buffers, task)
     });
-    Found::total(found)
+    ChunkSum::total(found)
 }
 
 /// The buffers of a thread, which stay in the nearest cache. There is nothing in them until it is needed.
-struct Buffers<F> {
+struct BlockBuffers<F> {
     operands: [Vec<F>; OPERANDS],
     losses: Vec<F>,
     slopes: Vec<F>,
@@ -109,7 +109,7 @@ struct Buffers<F> {
     row: Vec<F>,
 }
 
-impl<F> Default for Buffers<F> {
+impl<F> Default for BlockBuffers<F> {
     fn default() -> Self {
         Self {
             operands: Default::default(),
@@ -131,9 +131,9 @@ fn first<T: Clone + Default>(buffer: &mut Vec<T>, count: usize) -> &mut [T] {
     &mut buffer[..count]
 }
 
-struct Sweep<'a> {
+struct ElementwiseSweep<'a> {
     kernel: &'a dyn Kernel,
-    reads: &'a Reads<'a>,
+    reads: &'a ElementwiseInputs<'a>,
     scale: Scale,
     vectors: Vectors,
     /// The length of a block.
@@ -157,14 +157,14 @@ struct Block<'a> {
     third: bool,
 }
 
-impl Sweep<'_> {
+impl ElementwiseSweep<'_> {
     fn chunk<F: KernelFloat>(
         &self,
-        buffers: &mut Buffers<F>,
+        buffers: &mut BlockBuffers<F>,
         (range, outputs): Chunk<F, 4>,
-    ) -> Found {
+    ) -> ChunkSum {
         let [mut losses, mut first_gradient, mut second, mut third] = outputs;
-        let mut found = Found::default();
+        let mut found = ChunkSum::default();
         let count = self.reads.operands.len();
         for start in range.clone().step_by(self.block) {
             let length = self.block.min(range.end - start);
@@ -184,7 +184,7 @@ impl Sweep<'_> {
                     (None, None) => unreachable!("what is overwritten is written"),
                 }
             }
-            let Buffers {
+            let BlockBuffers {
                 operands: read,
                 losses: values,
                 slopes,
@@ -310,13 +310,12 @@ impl Sweep<'_> {
             _ if !gradient => sum(None, None),
             (first, second) => {
                 let mut buffer;
-                let slopes = match slopes.is_empty() {
+                let slopes = if slopes.is_empty() {
                     // The third gradient alone is wanted.
-                    true => {
-                        buffer = vec![F::default(); length];
-                        &mut buffer[..]
-                    }
-                    false => slopes,
+                    buffer = vec![F::default(); length];
+                    &mut buffer[..]
+                } else {
+                    slopes
                 };
                 let losses = sum(Some(&mut Output::in_place(slopes)), thirds.as_deref_mut())?;
                 if let Some(first) = first {
@@ -340,13 +339,13 @@ impl Sweep<'_> {
         block: &Block,
         operands: &[&[F]],
         scratch: &mut Scratch<F>,
-    ) -> Found {
+    ) -> ChunkSum {
         let (found, beyond) = self.steps(block, operands, scratch);
         if !beyond || F::IS_DOUBLE {
             return found;
         }
         let again = self.again_in_double(block, operands, scratch);
-        Found {
+        ChunkSum {
             invalid: found.invalid | again.invalid,
             ..again
         }
@@ -361,7 +360,7 @@ impl Sweep<'_> {
         block: &Block,
         operands: &[&[F]],
         scratch: &mut Scratch<F>,
-    ) -> Found {
+    ) -> ChunkSum {
         let doubles = operands.iter().map(|operand| {
             let doubles = operand.iter().map(|number| number.double());
             doubles.collect::<Vec<f64>>()
@@ -397,7 +396,7 @@ impl Sweep<'_> {
         block: &Block,
         operands: &[&[F]],
         scratch: &mut Scratch<F>,
-    ) -> (Found, bool) {
+    ) -> (ChunkSum, bool) {
         let terms = Terms {
             losses: &mut *scratch.losses,
             slopes: block.gradient.then_some(&mut *scratch.slopes),
@@ -411,7 +410,7 @@ impl Sweep<'_> {
             Some(samples) => read_weights::<F>(samples, block.start, scratch.weights),
             None => true,
         };
-        let (mut found, beyond) = self.vectors.run(Settle {
+        let (mut found, beyond) = self.vectors.run(FinishBlock {
             sweep: self,
             block,
             operands,
@@ -446,18 +445,18 @@ impl<F: KernelFloat> Scratch<'_, F> {
 }
 
 /// Makes losses and gradients of the terms of a block: what they are multiplied by, and what is not valid.
-struct Settle<'a, 'b, F> {
-    sweep: &'a Sweep<'a>,
+struct FinishBlock<'a, 'b, F> {
+    sweep: &'a ElementwiseSweep<'a>,
     block: &'a Block<'a>,
     operands: &'a [&'a [F]],
     scratch: &'a mut Scratch<'b, F>,
 }
 
-impl<F: KernelFloat> Loop for Settle<'_, '_, F> {
-    type Output = (Found, bool);
+impl<F: KernelFloat> Loop for FinishBlock<'_, '_, F> {
+    type Output = (ChunkSum, bool);
 
     #[inline(always)]
-    fn run(self) -> (Found, bool) {
+    fn run(self) -> (ChunkSum, bool) {
         let Self {
             sweep,
             block,
@@ -486,8 +485,8 @@ impl<F: KernelFloat> Loop for Settle<'_, '_, F> {
             }
         }
         if let Some(rows) = block.invalid_rows {
-            rows.spoil(block.start, scratch.losses);
-            rows.spoil(block.start, scratch.slopes);
+            rows.poison(block.start, scratch.losses);
+            rows.poison(block.start, scratch.slopes);
             invalid = true;
         }
         if reads.samples.is_some() {
@@ -507,7 +506,7 @@ impl<F: KernelFloat> Loop for Settle<'_, '_, F> {
         if block.third {
             beyond |= scale_each(scratch.thirds, scale);
         }
-        let found = Found {
+        let found = ChunkSum {
             sum: losses,
             invalid,
         };
@@ -525,7 +524,7 @@ struct InvalidRows {
 
 impl InvalidRows {
     /// Makes the elements of invalid rows NaN; `start` is where they are.
-    fn spoil<F: KernelFloat>(&self, start: usize, numbers: &mut [F]) {
+    fn poison<F: KernelFloat>(&self, start: usize, numbers: &mut [F]) {
         let UnitRows { length, inner, .. } = self.rows;
         for (offset, number) in numbers.iter_mut().enumerate() {
             let at = start - self.start + offset;
@@ -538,12 +537,12 @@ impl InvalidRows {
 
 /// What is known of some rows.
 #[derive(Clone, Default)]
-struct Sums {
+struct RowSums {
     sums: Vec<f64>,
     valid: Vec<bool>,
 }
 
-impl Sums {
+impl RowSums {
     fn new(rows: usize) -> Self {
         Self {
             sums: vec![0.0; rows],
@@ -582,7 +581,7 @@ fn whole_rows<F: KernelFloat>(
             buffer
         }
     };
-    let mut sums = Sums::new(range.len() / rows.length);
+    let mut sums = RowSums::new(range.len() / rows.length);
     vectors.run(AddRows {
         numbers,
         rule,
@@ -596,7 +595,7 @@ fn whole_rows<F: KernelFloat>(
 /// As [`whole_rows`], of rows that are too long for a chunk: all of them.
 fn long_rows<F: KernelFloat>(
     vectors: Vectors,
-    reads: &Reads,
+    reads: &ElementwiseInputs,
     rows: UnitRows,
     count: usize,
 ) -> Option<InvalidRows> {
@@ -624,7 +623,7 @@ fn long_rows<F: KernelFloat>(
         let (outer, class, sample) = piece;
         let width = width.min(inner - sample);
         let height = height.min(length - class);
-        let mut sums = Sums::new(width);
+        let mut sums = RowSums::new(width);
         let start = (outer * length + class) * inner + sample;
         // What is adjacent is one run.
         let (runs, run) = if inner == 1 {
@@ -655,7 +654,7 @@ fn long_rows<F: KernelFloat>(
         }
         sums
     });
-    let mut all = Sums::new(outer * inner);
+    let mut all = RowSums::new(outer * inner);
     for ((outer, sample), sums) in places.into_iter().zip(found) {
         for (at, (sum, valid)) in sums.sums.into_iter().zip(sums.valid).enumerate() {
             let row = outer * inner + sample + at;
@@ -673,7 +672,7 @@ struct AddRows<'a, F> {
     rows: UnitRows,
     /// How many of a row's elements there are.
     length: usize,
-    sums: &'a mut Sums,
+    sums: &'a mut RowSums,
 }
 
 impl<F: KernelFloat> Loop for AddRows<'_, F> {
@@ -689,24 +688,22 @@ impl<F: KernelFloat> Loop for AddRows<'_, F> {
             let sums = &mut self.sums.sums[outer * inner..(outer + 1) * inner];
             let valid = &mut self.sums.valid[outer * inner..(outer + 1) * inner];
             if inner == 1 {
-                sums[0] += match logarithms {
-                    true => total_of_logarithms(block),
-                    false => total(block),
+                sums[0] += if logarithms {
+                    total_of_logarithms(block)
+                } else {
+                    total(block)
                 };
                 valid[0] &= self.rule.is_none_or(|rule| rule.holds_for_all(block));
                 continue;
             }
             for numbers in block.chunks_exact(inner) {
-                match logarithms {
-                    true => {
-                        for (sum, number) in sums.iter_mut().zip(numbers) {
-                            *sum += number.exp().double();
-                        }
+                if logarithms {
+                    for (sum, number) in sums.iter_mut().zip(numbers) {
+                        *sum += number.exp().double();
                     }
-                    false => {
-                        for (sum, number) in sums.iter_mut().zip(numbers) {
-                            *sum += number.double();
-                        }
+                } else {
+                    for (sum, number) in sums.iter_mut().zip(numbers) {
+                        *sum += number.double();
                     }
                 }
                 if let Some(rule) = self.rule.filter(|rule| !rule.holds_for_all(numbers)) {

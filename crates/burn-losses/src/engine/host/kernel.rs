@@ -5,7 +5,7 @@ use super::output::Output;
 use super::scale::scale_each;
 use super::sums::{Lanes, PART};
 use super::vectors::{Loop, Vectors};
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::rule::{Rule, UnitRows};
 
 /// A definition of `K` operands, as a [`Kernel`].
@@ -119,7 +119,7 @@ pub(crate) struct Terms<'a, F> {
     pub(crate) thirds: Option<&'a mut [F]>,
 }
 
-impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
+impl<D: Elementwise<K>, const K: usize> Kernel for Defined<D, K> {
     fn part(&self) -> f64 {
         D::PART
     }
@@ -136,9 +136,10 @@ impl<D: Definition<K>, const K: usize> Kernel for Defined<D, K> {
         gradient: Option<Gradient<f32>>,
     ) -> Sum {
         let operands = core::array::from_fn(|at| operands[at]);
-        match gradient.is_some() {
-            true => vectors.run(SumOf::<D, K, true>(self.0, operands, must, gradient)),
-            false => vectors.run(SumOf::<D, K, false>(self.0, operands, must, None)),
+        if gradient.is_some() {
+            vectors.run(SumOf::<D, K, true>(self.0, operands, must, gradient))
+        } else {
+            vectors.run(SumOf::<D, K, false>(self.0, operands, must, None))
         }
     }
 
@@ -177,7 +178,7 @@ pub(super) fn part<'a, F: Float>(
 /// elements are computed at a time, from both halves of the part: while the steps of one wait for each other,
 /// those of the other are taken.
 #[inline(always)]
-fn compute<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool>(
+fn compute<F: Float, D: Elementwise<K>, const K: usize, const SLOPES: bool>(
     definition: D,
     operands: [&[F; PART]; K],
     values: &mut [F; PART],
@@ -197,7 +198,7 @@ fn compute<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool>(
 }
 
 #[inline(always)]
-fn compute_thirds<F: Float, D: Definition<K>, const K: usize>(
+fn compute_thirds<F: Float, D: Elementwise<K>, const K: usize>(
     definition: D,
     operands: [&[F; PART]; K],
     thirds: &mut [F; PART],
@@ -219,13 +220,13 @@ fn parts<'a, F: Float, const K: usize>(
 }
 
 /// The sums of what is looked at in one pass.
-struct Sums {
+struct LaneSums {
     losses: Lanes,
     beyond: bool,
     broken: bool,
 }
 
-impl Sums {
+impl LaneSums {
     const NONE: Self = Self {
         losses: Lanes::NONE,
         beyond: false,
@@ -259,12 +260,12 @@ impl Sums {
 }
 
 /// The sum of a row.
-struct Row {
+struct RowSum {
     rows: UnitRows,
     sum: Lanes,
 }
 
-impl Row {
+impl RowSum {
     fn new(rows: UnitRows) -> Self {
         Self {
             rows,
@@ -298,7 +299,7 @@ struct SumOf<'a, 'b, 'c, D, const K: usize, const SLOPES: bool>(
     Option<Gradient<'b, 'c, f32>>,
 );
 
-impl<D: Definition<K>, const K: usize, const SLOPES: bool> Loop
+impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
     for SumOf<'_, '_, '_, D, K, SLOPES>
 {
     type Output = Sum;
@@ -306,14 +307,14 @@ impl<D: Definition<K>, const K: usize, const SLOPES: bool> Loop
     #[inline(always)]
     fn run(self) -> Sum {
         let Self(definition, operands, must, mut gradient) = self;
-        let mut sums = Sums::NONE;
+        let mut sums = LaneSums::NONE;
         let (mut values, mut slopes) = ([0.0; PART], [0.0; PART]);
         let mut rest = [[0.0; PART]; K];
         let all = operands[0].len();
         let length = must.length(all);
         for first in (0..all).step_by(length) {
             let operands = operands.map(|operand| &operand[first..first + length]);
-            let mut row = must.rows.map(Row::new);
+            let mut row = must.rows.map(RowSum::new);
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
                 let operands = parts(operands, start, &mut rest);
@@ -343,7 +344,7 @@ impl<D: Definition<K>, const K: usize, const SLOPES: bool> Loop
 /// Each loss, and its derivatives if they are wanted.
 struct Each<'a, F, D, const K: usize, const SLOPES: bool>(D, [&'a [F]; K], Terms<'a, F>);
 
-impl<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool> Loop
+impl<F: Float, D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
     for Each<'_, F, D, K, SLOPES>
 {
     type Output = ();
@@ -375,15 +376,16 @@ impl<F: Float, D: Definition<K>, const K: usize, const SLOPES: bool> Loop
     }
 }
 
-fn each<F: Float, D: Definition<K>, const K: usize>(
+fn each<F: Float, D: Elementwise<K>, const K: usize>(
     definition: D,
     vectors: Vectors,
     operands: &[&[F]],
     terms: Terms<F>,
 ) {
     let operands = core::array::from_fn(|at| operands[at]);
-    match terms.slopes.is_some() {
-        true => vectors.run(Each::<F, D, K, true>(definition, operands, terms)),
-        false => vectors.run(Each::<F, D, K, false>(definition, operands, terms)),
+    if terms.slopes.is_some() {
+        vectors.run(Each::<F, D, K, true>(definition, operands, terms))
+    } else {
+        vectors.run(Each::<F, D, K, false>(definition, operands, terms))
     }
 }

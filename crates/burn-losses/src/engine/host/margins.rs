@@ -1,11 +1,11 @@
 //! The sweep of a loss over the margins between the classes of a sample.
 
-use super::classes::{Layout, Rows, Side, Task, elements, load, tasks};
+use super::classes::{Layout, Side, Task, TaskRows, elements, load, tasks};
 use super::numbers::{Float, Source};
 use super::output::Output;
 use super::scale::{Scale, clamp};
 use super::sums::{Lanes, PART, sum};
-use super::tasks::{Found, share};
+use super::tasks::{ChunkSum, share};
 use super::vectors::{Loop, Vectors};
 use super::weights::read_weight;
 use crate::spec::margin::{MultiMargin, half_gap, margin_term};
@@ -14,7 +14,7 @@ use core::mem::take;
 
 /// What is read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reads<'a> {
+pub(crate) struct MarginInputs<'a> {
     /// The logits; absent where the gradient overwrites them.
     pub(crate) input: Option<Source<'a>>,
     pub(crate) layout: Layout,
@@ -28,17 +28,17 @@ pub(crate) struct Reads<'a> {
 
 /// Computes the losses of the samples, and the gradient, which is in the layout of the input.
 pub(crate) fn sweep<F: Float>(
-    reads: &Reads,
+    reads: &MarginInputs,
     losses: Option<Output<F>>,
     gradient: Option<Output<F>>,
     scale: Scale,
-) -> Found {
+) -> ChunkSum {
     let Layout {
         outer,
         classes,
         inner,
     } = reads.layout;
-    let sweep = Sweep {
+    let sweep = MarginSweep {
         reads,
         scale,
         vectors: Vectors::detect(),
@@ -48,25 +48,25 @@ pub(crate) fn sweep<F: Float>(
     let found = share(
         elements,
         tasks,
-        Buffers::default,
+        MarginBuffers::default,
         |buffers, task| match task {
-            Task::Rows(task) => sweep.rows(buffers, task),
+            Task::TaskRows(task) => sweep.rows(buffers, task),
             Task::Blocks(task) => sweep.blocks(buffers, task),
             Task::Columns(task) => sweep.columns(buffers, task),
         },
     );
-    Found::total(found)
+    ChunkSum::total(found)
 }
 
-struct Sweep<'a> {
-    reads: &'a Reads<'a>,
+struct MarginSweep<'a> {
+    reads: &'a MarginInputs<'a>,
     scale: Scale,
     vectors: Vectors,
 }
 
 /// The buffers of a thread.
 #[derive(Default)]
-struct Buffers<F> {
+struct MarginBuffers<F> {
     /// Numbers that were converted, or will be overwritten.
     read: Vec<F>,
     /// The logits of a sample, and their gradient.
@@ -79,7 +79,7 @@ struct Buffers<F> {
     losses: Vec<F>,
 }
 
-impl<F: Float> Buffers<F> {
+impl<F: Float> MarginBuffers<F> {
     fn resize(&mut self, classes: usize) {
         for numbers in [&mut self.logits, &mut self.slopes, &mut self.others] {
             numbers.resize(classes, F::default());
@@ -87,11 +87,11 @@ impl<F: Float> Buffers<F> {
     }
 }
 
-impl Sweep<'_> {
+impl MarginSweep<'_> {
     /// Samples of adjacent classes.
-    fn rows<F: Float>(&self, buffers: &mut Buffers<F>, task: Rows<F>) -> Found {
+    fn rows<F: Float>(&self, buffers: &mut MarginBuffers<F>, task: TaskRows<F>) -> ChunkSum {
         let classes = self.reads.layout.classes;
-        let Rows {
+        let TaskRows {
             samples,
             losses,
             mut gradient,
@@ -123,9 +123,9 @@ impl Sweep<'_> {
     }
 
     /// Blocks `[classes, inner]`.
-    fn blocks<F: Float>(&self, buffers: &mut Buffers<F>, task: Rows<F>) -> Found {
+    fn blocks<F: Float>(&self, buffers: &mut MarginBuffers<F>, task: TaskRows<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
-        let Rows {
+        let TaskRows {
             samples,
             losses,
             mut gradient,
@@ -146,13 +146,13 @@ impl Sweep<'_> {
                 }
                 (None, None) => unreachable!("what is overwritten is written"),
             }
-            let wanted = gradient.is_some();
+            let returns = gradient.is_some();
             self.tile(
                 block * inner,
                 &mut tile,
                 inner,
                 buffers,
-                wanted,
+                returns,
                 &mut invalid,
             );
             if let Some(gradient) = &mut gradient {
@@ -164,7 +164,7 @@ impl Sweep<'_> {
     }
 
     /// Columns of a large block.
-    fn columns<F: Float>(&self, buffers: &mut Buffers<F>, task: Side<F>) -> Found {
+    fn columns<F: Float>(&self, buffers: &mut MarginBuffers<F>, task: Side<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
         let Side {
             outer,
@@ -215,7 +215,7 @@ impl Sweep<'_> {
         first: usize,
         tile: &mut [F],
         width: usize,
-        buffers: &mut Buffers<F>,
+        buffers: &mut MarginBuffers<F>,
         gradient: bool,
         invalid: &mut bool,
     ) {
@@ -242,7 +242,7 @@ impl Sweep<'_> {
         &self,
         sample: usize,
         logits: &[F],
-        buffers: &mut Buffers<F>,
+        buffers: &mut MarginBuffers<F>,
         gradient: bool,
         invalid: &mut bool,
     ) -> F {
@@ -262,7 +262,7 @@ impl Sweep<'_> {
         });
         let weight = self.scale.weight_of::<F>(weight, of_class);
         if gradient {
-            self.vectors.run(Settle {
+            self.vectors.run(FinishMargins {
                 slopes: &mut buffers.slopes,
                 weight,
                 scale: F::of(self.scale.gradient),
@@ -277,7 +277,7 @@ impl Sweep<'_> {
         one: &MultiMargin,
         sample: usize,
         logits: &[F],
-        buffers: &mut Buffers<F>,
+        buffers: &mut MarginBuffers<F>,
         gradient: bool,
     ) -> Option<(F, f64)> {
         let id = usize::try_from(self.reads.ids.integer(sample)?).ok()?;
@@ -286,9 +286,9 @@ impl Sweep<'_> {
         let slopes = &mut buffers.slopes;
         let share = 1.0 / self.reads.layout.classes as f64;
         let (before, after) = (&logits[..id], &logits[id + 1..]);
-        let mut sums = Sums::default();
+        let mut sums = MarginSums::default();
         let mut add = |logits, slopes: Option<&mut [F]>| {
-            sums.add(self.vectors.run(Margins {
+            sums.add(self.vectors.run(AddMargins {
                 logits,
                 label,
                 margin: one.margin,
@@ -313,12 +313,12 @@ impl Sweep<'_> {
         &self,
         sample: usize,
         logits: &[F],
-        buffers: &mut Buffers<F>,
+        buffers: &mut MarginBuffers<F>,
         gradient: bool,
     ) -> Option<(F, f64)> {
         let Layout { classes, inner, .. } = self.reads.layout;
         let first = sample / inner * classes * inner + sample % inner;
-        let Buffers {
+        let MarginBuffers {
             slopes,
             labels,
             others,
@@ -358,11 +358,11 @@ impl Sweep<'_> {
     /// The sum of the losses in the buffers, which are written if each is wanted.
     fn finish<F: Float>(
         &self,
-        buffers: &mut Buffers<F>,
+        buffers: &mut MarginBuffers<F>,
         losses: Option<Output<F>>,
         invalid: bool,
-    ) -> Found {
-        let found = Found {
+    ) -> ChunkSum {
+        let found = ChunkSum {
             sum: sum(&buffers.losses, self.scale.losses) * 2.0,
             invalid,
         };
@@ -375,12 +375,12 @@ impl Sweep<'_> {
 
 /// The sums of terms and of their slopes.
 #[derive(Clone, Copy, Default)]
-struct Sums {
+struct MarginSums {
     values: f64,
     slopes: f64,
 }
 
-impl Sums {
+impl MarginSums {
     fn add(&mut self, other: Self) {
         self.values += other.values;
         self.slopes += other.slopes;
@@ -388,7 +388,7 @@ impl Sums {
 }
 
 /// The margins between a label and other classes.
-struct Margins<'a, F> {
+struct AddMargins<'a, F> {
     logits: &'a [F],
     label: F,
     margin: f64,
@@ -397,9 +397,9 @@ struct Margins<'a, F> {
     slopes: Option<&'a mut [F]>,
 }
 
-impl<F: Float> Margins<'_, F> {
+impl<F: Float> AddMargins<'_, F> {
     #[inline(always)]
-    fn with_p<const SQUARES: bool>(self) -> Sums {
+    fn with_p<const SQUARES: bool>(self) -> MarginSums {
         let p = if SQUARES { 2 } else { 1 };
         let (mut of_values, mut of_slopes) = (Lanes::NONE, Lanes::NONE);
         let mut values = [F::default(); PART];
@@ -426,18 +426,18 @@ impl<F: Float> Margins<'_, F> {
             }
             of_values.add_up_to_a_part(values);
         }
-        Sums {
+        MarginSums {
             values: of_values.sum(),
             slopes: of_slopes.sum(),
         }
     }
 }
 
-impl<F: Float> Loop for Margins<'_, F> {
-    type Output = Sums;
+impl<F: Float> Loop for AddMargins<'_, F> {
+    type Output = MarginSums;
 
     #[inline(always)]
-    fn run(self) -> Sums {
+    fn run(self) -> MarginSums {
         // With the exponent known to the compiler, the loops are plain.
         match self.p {
             2 => self.with_p::<true>(),
@@ -455,10 +455,10 @@ struct MarginsOfLabel<'a, F> {
 }
 
 impl<F: Float> Loop for MarginsOfLabel<'_, F> {
-    type Output = Sums;
+    type Output = MarginSums;
 
     #[inline(always)]
-    fn run(self) -> Sums {
+    fn run(self) -> MarginSums {
         let classes = self.logits.len();
         let share = 1.0 / classes as f64;
         let (mut of_values, mut of_slopes) = (Lanes::NONE, Lanes::NONE);
@@ -482,7 +482,7 @@ impl<F: Float> Loop for MarginsOfLabel<'_, F> {
                 }
             }
         }
-        Sums {
+        MarginSums {
             values: of_values.sum(),
             slopes: of_slopes.sum(),
         }
@@ -490,13 +490,13 @@ impl<F: Float> Loop for MarginsOfLabel<'_, F> {
 }
 
 /// Weighs slopes, scales them, and clamps them to what their type holds.
-struct Settle<'a, F> {
+struct FinishMargins<'a, F> {
     slopes: &'a mut [F],
     weight: F,
     scale: F,
 }
 
-impl<F: Float> Loop for Settle<'_, F> {
+impl<F: Float> Loop for FinishMargins<'_, F> {
     type Output = ();
 
     #[inline(always)]

@@ -1,21 +1,21 @@
 //! The sweeps on the tensors of a backend.
 
-use super::classes::{Layout, Target};
+use super::classes::{Layout, SweptTarget};
 use super::kernel::KernelFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
 use super::scale::{Power, Scale, power_of_two};
-use super::tasks::Found;
+use super::tasks::ChunkSum;
 use super::weights::weight_sum;
 use super::{classes, distance, elementwise, margins};
-use crate::engine::elementwise::Pointwise;
-use crate::engine::ops::{Invalid, Swept};
-use crate::spec::classes::{ClassTarget, Classes};
-use crate::spec::margin::{MarginTarget, Margins};
+use crate::engine::elementwise::ElementwiseSpec;
+use crate::engine::ops::{Invalid, KernelOutput};
+use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::spec::margin::{MarginSpec, MarginTarget};
 use crate::spec::operand::PerClass;
-use crate::spec::pairs::{Pairs, Triplet};
+use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -73,20 +73,20 @@ enum Buffer<P, F> {
 }
 
 impl<P: Memory, F: Held> Buffer<P, F> {
-    fn new(input: P, wanted: bool) -> Self {
+    fn new(input: P, returns: bool) -> Self {
         let mut input = match input.source() {
             Some(_) => input,
             None => input.contiguous(),
         };
-        if wanted && F::own(&mut input).is_some() {
+        if returns && F::own(&mut input).is_some() {
             return Self::Overwritten(input);
         }
-        Self::beside(input, wanted)
+        Self::beside(input, returns)
     }
 
-    fn beside(input: P, wanted: bool) -> Self {
+    fn beside(input: P, returns: bool) -> Self {
         let count = input.shape().num_elements();
-        Self::Beside(contiguous(input), wanted.then(|| Unwritten::new(count)))
+        Self::Beside(contiguous(input), returns.then(|| Unwritten::new(count)))
     }
 
     /// Where the input is read, if it is not what is overwritten; and what is written.
@@ -144,13 +144,13 @@ enum Counted<W> {
 impl Plan {
     /// `count` losses, computed in `F`.
     fn new<F: Held, P: Memory>(
-        wish: &Wish<P>,
+        request: &Request<P>,
         count: usize,
         counted: Counted<impl Fn(f64) -> f64>,
     ) -> Self {
         const SHIFT: i32 = 64;
         let (sum, shift) = match &counted {
-            _ if !wish.weighs() => (0.0, 0),
+            _ if !request.weighs() => (0.0, 0),
             Counted::Alike => (count as f64, 0),
             Counted::Weighted(sum) => {
                 let shifted = |shift: i32| (sum(power_of_two(-shift)), shift);
@@ -162,20 +162,20 @@ impl Plan {
                 }
             }
         };
-        let terms = wish.terms as f64;
+        let terms = request.terms as f64;
         let weighted = matches!(counted, Counted::Weighted(_));
         // What the losses are divided by is scaled as the weights are, to between 1/2 and 1: so neither
         // they nor its inverse leave the range.
-        let (weights, divisor) = match wish.wanted {
-            Wanted::Reduced(Reduction::Mean) if weighted && sum > 0.0 => {
+        let (weights, divisor) = match request.returns {
+            Returns::Reduced(Reduction::Mean) if weighted && sum > 0.0 => {
                 let scaled = Power::over(sum, 0).times(sum);
-                (Power::over(sum, shift), wish.divisor(scaled / terms))
+                (Power::over(sum, shift), request.divisor(scaled / terms))
             }
-            Wanted::Reduced(Reduction::BatchMean) if weighted => {
-                let power = Power::over(wish.batch as f64, 0);
-                (power, power.times(wish.divisor(0.0)))
+            Returns::Reduced(Reduction::BatchMean) if weighted => {
+                let power = Power::over(request.batch as f64, 0);
+                (power, power.times(request.divisor(0.0)))
             }
-            _ => (Power::ONE, wish.divisor(sum / terms)),
+            _ => (Power::ONE, request.divisor(sum / terms)),
         };
         let nothing = divisor == 0.0;
         let factor = if nothing { 0.0 } else { 1.0 / divisor };
@@ -192,27 +192,28 @@ impl Plan {
             },
             value: factor * power,
             nothing,
-            weight: matches!(wish.wanted, Wanted::Parts).then(|| sum * power_of_two(shift) / terms),
+            weight: matches!(request.returns, Returns::SumAndWeight)
+                .then(|| sum * power_of_two(shift) / terms),
         }
     }
 
     /// As [`new`](Self::new), where each loss counts for the weight of its sample.
-    fn of_samples<F: Held, P: Memory>(wish: &Wish<P>, count: usize) -> Self {
+    fn of_samples<F: Held, P: Memory>(request: &Request<P>, count: usize) -> Self {
         let sum = |samples| move |scale| weight_sum::<F>(read(samples), count, scale);
-        let counted = match &wish.samples {
+        let counted = match &request.samples {
             Some(samples) => Counted::Weighted(sum(samples)),
             None => Counted::Alike,
         };
-        Self::new::<F, P>(wish, count, counted)
+        Self::new::<F, P>(request, count, counted)
     }
 
     /// What is wanted, when the sweep has written the losses it was given room for, and the gradients.
     fn finish<F: Held, P: Memory, const N: usize>(
         self,
-        found: Found,
+        found: ChunkSum,
         losses: Option<Unwritten<F>>,
         buffers: [Buffer<P, F>; N],
-    ) -> Swept<P, N> {
+    ) -> KernelOutput<P, N> {
         let gradients = buffers.map(Buffer::gradient);
         let one = |number: f64| F::tensor(vec![F::of(number)], Shape::new([1]));
         let value = match losses {
@@ -224,7 +225,7 @@ impl Plan {
             None if self.nothing && !found.sum.is_nan() => one(0.0),
             None => one(found.sum * self.value),
         };
-        Swept {
+        KernelOutput {
             value,
             weight: self.weight.map(one),
             gradients,
@@ -234,8 +235,8 @@ impl Plan {
 }
 
 /// Room for the losses, if each of them is wanted.
-fn each<F: Held, P>(wish: &Wish<P>, count: usize) -> Option<Unwritten<F>> {
-    matches!(wish.wanted, Wanted::Each).then(|| Unwritten::new(count))
+fn each<F: Held, P>(request: &Request<P>, count: usize) -> Option<Unwritten<F>> {
+    matches!(request.returns, Returns::Unreduced).then(|| Unwritten::new(count))
 }
 
 /// Where the losses are written.
@@ -243,45 +244,45 @@ fn output<F: Held>(losses: &mut Option<Unwritten<F>>) -> Option<Output<'_, F>> {
     losses.as_mut().map(Unwritten::output)
 }
 
-pub(crate) fn pointwise<P: Memory, const N: usize>(
-    call: Pointwise<P>,
+pub(crate) fn elementwise<P: Memory, const N: usize>(
+    call: ElementwiseSpec<P>,
     inputs: [P; N],
-    wish: Wish<P>,
+    request: Request<P>,
     gradients: [bool; N],
-) -> Swept<P, N> {
+) -> KernelOutput<P, N> {
     match inputs[0].dtype() {
-        DType::F64 => pointwise_in::<f64, _, N>(call, inputs, wish, gradients),
-        _ => pointwise_in::<f32, _, N>(call, inputs, wish, gradients),
+        DType::F64 => elementwise_in::<f64, _, N>(call, inputs, request, gradients),
+        _ => elementwise_in::<f32, _, N>(call, inputs, request, gradients),
     }
 }
 
-fn pointwise_in<F: Held, P: Memory, const N: usize>(
-    call: Pointwise<P>,
+fn elementwise_in<F: Held, P: Memory, const N: usize>(
+    call: ElementwiseSpec<P>,
     inputs: [P; N],
-    wish: Wish<P>,
+    request: Request<P>,
     gradients: [bool; N],
-) -> Swept<P, N> {
+) -> KernelOutput<P, N> {
     assert!(
         N < 3 || call.definition.has_third(),
         "nobody writes a third gradient"
     );
     let count = inputs[0].shape().num_elements();
-    let wish = wish.map(contiguous);
+    let request = request.map(contiguous);
     let flat = call.flat.map(contiguous);
-    let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&wish, count);
+    let samples = request.samples.as_ref().map(read);
+    let plan = Plan::of_samples::<F, P>(&request, count);
 
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
         // Only the first is overwritten: the others' gradients are made of it, or written after it.
-        let wanted = gradients[at];
+        let returns = gradients[at];
         at += 1;
         match at {
-            1 => Buffer::<P, F>::new(input, wanted),
-            _ => Buffer::beside(input, wanted),
+            1 => Buffer::<P, F>::new(input, returns),
+            _ => Buffer::beside(input, returns),
         }
     });
-    let mut losses = each::<F, P>(&wish, count);
+    let mut losses = each::<F, P>(&request, count);
     let found = {
         let mut outputs = [None, None, None];
         let mut operands = vec![None; call.rules.len()];
@@ -295,7 +296,7 @@ fn pointwise_in<F: Held, P: Memory, const N: usize>(
         for (operand, source) in operands[N..].iter_mut().zip(rest) {
             *operand = Some(source);
         }
-        let reads = elementwise::Reads {
+        let reads = elementwise::ElementwiseInputs {
             operands,
             rules: &call.rules,
             rows: call.rows,
@@ -321,45 +322,45 @@ impl PerClass {
 }
 
 pub(crate) fn classes<P: Memory>(
-    call: Classes<P>,
+    call: ClassSpec<P>,
     input: P,
-    wish: Wish<P>,
+    request: Request<P>,
     gradient: bool,
-) -> Swept<P, 1> {
+) -> KernelOutput<P, 1> {
     match input.dtype() {
-        DType::F64 => classes_in::<f64, _>(call, input, wish, gradient),
-        _ => classes_in::<f32, _>(call, input, wish, gradient),
+        DType::F64 => classes_in::<f64, _>(call, input, request, gradient),
+        _ => classes_in::<f32, _>(call, input, request, gradient),
     }
 }
 
 fn classes_in<F: Held, P: Memory>(
-    call: Classes<P>,
+    call: ClassSpec<P>,
     input: P,
-    wish: Wish<P>,
+    request: Request<P>,
     gradient: bool,
-) -> Swept<P, 1> {
+) -> KernelOutput<P, 1> {
     let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
-    let wish = wish.map(contiguous);
+    let request = request.map(contiguous);
     let target = match call.target {
-        ClassTarget::Ids(ids, ignored) => ClassTarget::Ids(contiguous(ids), ignored),
-        ClassTarget::Probs(probs, rule, tolerance) => {
-            ClassTarget::Probs(contiguous(probs), rule, tolerance)
+        IdsOrProbs::Ids(ids, ignored) => IdsOrProbs::Ids(contiguous(ids), ignored),
+        IdsOrProbs::Probs(probs, rule, tolerance) => {
+            IdsOrProbs::Probs(contiguous(probs), rule, tolerance)
         }
     };
     let mut buffer = Buffer::<P, F>::new(input, gradient);
-    let mut losses = each::<F, P>(&wish, count);
+    let mut losses = each::<F, P>(&request, count);
     let (plan, found) = {
         let (input, gradient) = buffer.split();
-        let reads = classes::Reads {
+        let reads = classes::ClassInputs {
             input,
             layout,
             target: match &target {
-                ClassTarget::Ids(ids, ignored) => Target::Ids {
+                IdsOrProbs::Ids(ids, ignored) => SweptTarget::Ids {
                     ids: read(ids),
                     ignored,
                 },
-                ClassTarget::Probs(probs, rule, tolerance) => Target::Probs {
+                IdsOrProbs::Probs(probs, rule, tolerance) => SweptTarget::Probs {
                     probs: read(probs),
                     rule: *rule,
                     tolerance: *tolerance,
@@ -368,13 +369,14 @@ fn classes_in<F: Held, P: Memory>(
             log_probs: call.log_probs,
             weights: call.weights.as_deref(),
             label_smoothing: call.label_smoothing,
-            samples: wish.samples.as_ref().map(read),
+            samples: request.samples.as_ref().map(read),
         };
-        let counted = match reads.count_alike() {
-            true => Counted::Alike,
-            false => Counted::Weighted(|scale| reads.weight_sum::<F>(scale)),
+        let counted = if reads.count_alike() {
+            Counted::Alike
+        } else {
+            Counted::Weighted(|scale| reads.weight_sum::<F>(scale))
         };
-        let plan = Plan::new::<F, P>(&wish, count, counted);
+        let plan = Plan::new::<F, P>(&request, count, counted);
         let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
         (plan, found)
     };
@@ -384,39 +386,51 @@ fn classes_in<F: Held, P: Memory>(
 pub(crate) fn triplet<P: Memory>(
     triplet: Triplet,
     inputs: [P; 3],
-    wish: Wish<P>,
+    request: Request<P>,
     gradients: [bool; 3],
-) -> Swept<P, 3> {
+) -> KernelOutput<P, 3> {
     match inputs[0].dtype() {
-        DType::F64 => {
-            rows_in::<f64, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
-                distance::sweep(triplet, reads, losses, outputs, scale)
-            })
-        }
-        _ => rows_in::<f32, _, 3>(inputs, wish, gradients, |reads, losses, outputs, scale| {
-            distance::sweep(triplet, reads, losses, outputs, scale)
-        }),
+        DType::F64 => rows_in::<f64, _, 3>(
+            inputs,
+            request,
+            gradients,
+            |reads, losses, outputs, scale| distance::sweep(triplet, reads, losses, outputs, scale),
+        ),
+        _ => rows_in::<f32, _, 3>(
+            inputs,
+            request,
+            gradients,
+            |reads, losses, outputs, scale| distance::sweep(triplet, reads, losses, outputs, scale),
+        ),
     }
 }
 
 pub(crate) fn pairs<P: Memory>(
-    call: Pairs<P>,
+    call: PairSpec<P>,
     inputs: [P; 2],
-    wish: Wish<P>,
+    request: Request<P>,
     gradients: [bool; 2],
-) -> Swept<P, 2> {
+) -> KernelOutput<P, 2> {
     let pair = call.pair;
     let signs = call.signs.map(contiguous);
     let signs = signs.as_ref().map(read);
     match inputs[0].dtype() {
-        DType::F64 => {
-            rows_in::<f64, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
+        DType::F64 => rows_in::<f64, _, 2>(
+            inputs,
+            request,
+            gradients,
+            |reads, losses, outputs, scale| {
                 distance::pairs(pair, reads, signs, losses, outputs, scale)
-            })
-        }
-        _ => rows_in::<f32, _, 2>(inputs, wish, gradients, |reads, losses, outputs, scale| {
-            distance::pairs(pair, reads, signs, losses, outputs, scale)
-        }),
+            },
+        ),
+        _ => rows_in::<f32, _, 2>(
+            inputs,
+            request,
+            gradients,
+            |reads, losses, outputs, scale| {
+                distance::pairs(pair, reads, signs, losses, outputs, scale)
+            },
+        ),
     }
 }
 
@@ -424,27 +438,32 @@ pub(crate) fn pairs<P: Memory>(
 /// the gradients of each row.
 fn rows_in<F: Held, P: Memory, const N: usize>(
     inputs: [P; N],
-    wish: Wish<P>,
+    request: Request<P>,
     gradients: [bool; N],
-    sweep: impl FnOnce(&distance::Reads<N>, Option<Output<F>>, [Option<Output<F>>; N], Scale) -> Found,
-) -> Swept<P, N> {
+    sweep: impl FnOnce(
+        &distance::VectorInputs<N>,
+        Option<Output<F>>,
+        [Option<Output<F>>; N],
+        Scale,
+    ) -> ChunkSum,
+) -> KernelOutput<P, N> {
     let shape = inputs[0].shape();
     let length = shape[shape.num_dims() - 1];
     let rows = shape.num_elements() / length;
-    let wish = wish.map(contiguous);
-    let samples = wish.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&wish, rows);
-    let mut wanted = gradients.into_iter();
+    let request = request.map(contiguous);
+    let samples = request.samples.as_ref().map(read);
+    let plan = Plan::of_samples::<F, P>(&request, rows);
+    let mut returns = gradients.into_iter();
     let mut buffers =
-        inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
-    let mut losses = each::<F, P>(&wish, rows);
+        inputs.map(|input| Buffer::<P, F>::new(input, returns.next().unwrap_or(false)));
+    let mut losses = each::<F, P>(&request, rows);
     let found = {
         let mut inputs = [None; N];
         let mut outputs = [const { None }; N];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (inputs[at], outputs[at]) = buffer.split();
         }
-        let reads = distance::Reads {
+        let reads = distance::VectorInputs {
             inputs,
             rows,
             length,
@@ -456,38 +475,38 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
 }
 
 pub(crate) fn margins<P: Memory>(
-    call: Margins<P>,
+    call: MarginSpec<P>,
     input: P,
-    wish: Wish<P>,
+    request: Request<P>,
     gradient: bool,
-) -> Swept<P, 1> {
+) -> KernelOutput<P, 1> {
     match input.dtype() {
-        DType::F64 => margins_in::<f64, _>(call, input, wish, gradient),
-        _ => margins_in::<f32, _>(call, input, wish, gradient),
+        DType::F64 => margins_in::<f64, _>(call, input, request, gradient),
+        _ => margins_in::<f32, _>(call, input, request, gradient),
     }
 }
 
 fn margins_in<F: Held, P: Memory>(
-    call: Margins<P>,
+    call: MarginSpec<P>,
     input: P,
-    wish: Wish<P>,
+    request: Request<P>,
     gradient: bool,
-) -> Swept<P, 1> {
+) -> KernelOutput<P, 1> {
     let layout = layout(&input.shape(), call.axis);
     let count = layout.samples();
-    let wish = wish.map(contiguous);
-    let samples = wish.samples.as_ref().map(read);
+    let request = request.map(contiguous);
+    let samples = request.samples.as_ref().map(read);
     let call = call.map(contiguous);
-    let plan = Plan::of_samples::<F, P>(&wish, count);
+    let plan = Plan::of_samples::<F, P>(&request, count);
     let mut buffer = Buffer::<P, F>::new(input, gradient);
-    let mut losses = each::<F, P>(&wish, count);
+    let mut losses = each::<F, P>(&request, count);
     let found = {
         let (input, gradient) = buffer.split();
         let (ids, one) = match &call.target {
             MarginTarget::Class(ids, options) => (ids, Some(options)),
             MarginTarget::Labels(ids) => (ids, None),
         };
-        let reads = margins::Reads {
+        let reads = margins::MarginInputs {
             input,
             layout,
             ids: read(ids),

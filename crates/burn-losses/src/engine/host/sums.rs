@@ -91,9 +91,12 @@ pub(crate) fn total<F: Float>(numbers: &[F]) -> f64 {
 /// The sum in `f64`, each number multiplied by `scale`; `f32` numbers need none.
 #[inline(always)]
 pub(crate) fn sum<F: Float>(numbers: &[F], scale: f64) -> f64 {
-    let double = |number: F| match F::IS_DOUBLE {
-        true => number.double() * scale,
-        false => number.double(),
+    let double = |number: F| {
+        if F::IS_DOUBLE {
+            number.double() * scale
+        } else {
+            number.double()
+        }
     };
     let mut lanes = [0.0; LANES];
     let (whole, rest) = numbers.as_chunks::<LANES>();

@@ -19,14 +19,14 @@ pub(crate) fn at_a_time(elements: usize) -> usize {
 
 /// What a part of a sweep found.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct ChunkSum {
     /// The sum of the losses.
     pub(crate) sum: f64,
     /// Whether a value broke a rule.
     pub(crate) invalid: bool,
 }
 
-impl Found {
+impl ChunkSum {
     pub(crate) fn add(&mut self, other: Self) {
         self.sum += other.sum;
         self.invalid |= other.invalid;

@@ -1,17 +1,17 @@
 //! The sweeps on plain slices: what is written to new memory is what is written in place, and no
 //! number is left out. They are small, so that an interpreter can run them.
 
-use super::classes::{Layout, Target};
+use super::classes::{Layout, SweptTarget};
 use super::kernel::Defined;
 use super::numbers::{Float, Source};
 use super::output::{Output, Unwritten};
 use super::scale::{Power, Scale};
-use super::tasks::{CHUNK, Found};
+use super::tasks::{CHUNK, ChunkSum};
 use super::weights::BLOCK;
 use super::{classes, distance, elementwise, margins};
 use crate::losses::regression::definitions::SquaredError;
 use crate::spec::margin::MultiMargin;
-use crate::spec::norm::Measure;
+use crate::spec::norm::DistanceKind;
 use crate::spec::pairs::{Pair, Triplet};
 use crate::spec::rule::Rule;
 use alloc::vec;
@@ -29,14 +29,14 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 }
 
 /// What is written to new memory.
-fn new<F: Float>(count: usize, sweep: impl FnOnce(Output<F>) -> Found) -> (Vec<F>, Found) {
+fn new<F: Float>(count: usize, sweep: impl FnOnce(Output<F>) -> ChunkSum) -> (Vec<F>, ChunkSum) {
     let mut memory = Unwritten::new(count);
     let found = sweep(memory.output());
     (memory.written(), found)
 }
 
 /// What is written in the place of an input.
-fn in_place(input: &[f32], sweep: impl FnOnce(Output<f32>) -> Found) -> (Vec<f32>, Found) {
+fn in_place(input: &[f32], sweep: impl FnOnce(Output<f32>) -> ChunkSum) -> (Vec<f32>, ChunkSum) {
     let mut memory = input.to_vec();
     let found = sweep(Output::in_place(&mut memory));
     (memory, found)
@@ -47,7 +47,7 @@ fn pointwise_in_new_memory_and_in_place() {
     for count in [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3] {
         let (x, y) = (numbers(count, 1), numbers(count, 2));
         let sweep = |first: Option<Source>, output: Output<f32>| {
-            let reads = elementwise::Reads {
+            let reads = elementwise::ElementwiseInputs {
                 operands: vec![first, Some(Source::F32(&y))],
                 rules: &[None, Some(Rule::between(-9.0, 9.0))],
                 rows: None,
@@ -88,11 +88,11 @@ fn classes_in_new_memory_and_in_place() {
         let ids: Vec<i32> = (0..outer * inner)
             .map(|at| (at * 5 % classes) as i32)
             .collect();
-        let ids = Target::Ids {
+        let ids = SweptTarget::Ids {
             ids: Source::I32(&ids),
             ignored: &[1],
         };
-        let probs = Target::Probs {
+        let probs = SweptTarget::Probs {
             probs: Source::F32(&probs),
             rule: Rule::LABEL,
             tolerance: 1e-3,
@@ -105,7 +105,7 @@ fn classes_in_new_memory_and_in_place() {
             (probs, None, 0.0),
         ] {
             let sweep = |input: Option<Source>, output: Output<f32>| {
-                let reads = classes::Reads {
+                let reads = classes::ClassInputs {
                     input,
                     layout,
                     target,
@@ -155,16 +155,16 @@ fn distances_in_new_memory_and_in_place() {
     let (rows, length) = (5, 19);
     let count = rows * length;
     let inputs = [numbers(count, 4), numbers(count, 5), numbers(count, 6)];
-    let norm = Measure::Norm { p: 2.0, eps: 1e-6 };
-    let cosine = Measure::Cosine { eps: 1e-8 };
-    for (swap, measure) in [(false, norm), (true, norm), (false, cosine), (true, cosine)] {
+    let norm = DistanceKind::Norm { p: 2.0, eps: 1e-6 };
+    let cosine = DistanceKind::Cosine { eps: 1e-8 };
+    for (swap, kind) in [(false, norm), (true, norm), (false, cosine), (true, cosine)] {
         let triplet = Triplet {
             margin: 1.0,
             swap,
-            measure,
+            kind,
         };
         let sweep = |anchor: Option<Source>, output: Output<f32>| {
-            let reads = distance::Reads {
+            let reads = distance::VectorInputs {
                 inputs: [
                     anchor,
                     Some(Source::F32(&inputs[1])),
@@ -195,7 +195,7 @@ fn pairs_in_new_memory_and_in_place() {
     let embedding = Pair::Embedding { margin: -0.5 };
     for pair in [norm, Pair::Cosine { eps: 1e-8 }, embedding] {
         let sweep = |first: Option<Source>, output: Output<f32>| {
-            let reads = distance::Reads {
+            let reads = distance::VectorInputs {
                 inputs: [first, Some(Source::F32(&inputs[1]))],
                 rows,
                 length,
@@ -238,7 +238,7 @@ fn margins_in_new_memory_and_in_place() {
         };
         let of = |one: Option<&MultiMargin>| {
             let sweep = |input: Option<Source>, output: Output<f32>| {
-                let reads = margins::Reads {
+                let reads = margins::MarginInputs {
                     input,
                     layout,
                     ids: Source::I32(if one.is_some() { &ids } else { &labels }),

@@ -41,8 +41,8 @@ pub(crate) fn read_weight<F: Float>(source: Source, sample: usize) -> (f64, bool
 
 /// The sum of the weights of samples, each times `scale`; NaN where one is not allowed.
 pub(crate) fn weight_sum<F: Float>(source: Source, count: usize, scale: f64) -> f64 {
-    struct Sum<'a, F>(Source<'a>, f64, PhantomData<F>);
-    impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for Sum<'_, F> {
+    struct WeightSum<'a, F>(Source<'a>, f64, PhantomData<F>);
+    impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for WeightSum<'_, F> {
         type Result = f64;
         #[inline(always)]
         fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
@@ -56,6 +56,6 @@ pub(crate) fn weight_sum<F: Float>(source: Source, count: usize, scale: f64) -> 
             total
         }
     }
-    let work = Sum::<F>(source, scale, PhantomData);
+    let work = WeightSum::<F>(source, scale, PhantomData);
     in_chunks(count, CHUNK, [], &work).iter().sum()
 }

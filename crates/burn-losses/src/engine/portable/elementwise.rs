@@ -9,12 +9,12 @@ use burn::tensor::{Bool, Tensor};
 
 /// The losses of a definition that acts on each element alone, and the derivative with respect to each operand
 /// that may have a gradient, if one has.
-pub(crate) struct Terms {
+pub(crate) struct TensorTerms {
     pub(crate) value: Tensor<3>,
     pub(crate) slopes: Vec<Tensor<3>>,
 }
 
-impl Terms {
+impl TensorTerms {
     /// Whether a number is infinite. It is read.
     pub(crate) fn leave_the_range(&self) -> bool {
         let infinite = |tensor: &Tensor<3>| {
@@ -27,14 +27,14 @@ impl Terms {
 
 /// The losses from their terms, which are a `part` of what they stand for. Elements at which `valid` does not
 /// hold become NaN.
-pub(crate) fn pointwise(
+pub(crate) fn elementwise(
     part: f64,
-    terms: Terms,
+    terms: TensorTerms,
     valid: Option<Tensor<3, Bool>>,
     inputs: &[AnyRank],
 ) -> Losses {
-    let Terms { value, slopes } = terms;
-    let kept = value.dims();
+    let TensorTerms { value, slopes } = terms;
+    let keepdim_shape = value.dims();
     let slopes = slopes.into_iter().zip(inputs);
     let gradients = slopes.map(|(slope, input)| (input.clone(), or_nan(slope, &valid)));
     Losses {
@@ -42,7 +42,7 @@ pub(crate) fn pointwise(
         part,
         weights: None,
         batch: inputs[0].shape()[0],
-        graph: Graph::new(&inputs[0], kept, gradients.collect()),
+        graph: Graph::new(&inputs[0], keepdim_shape, gradients.collect()),
     }
 }
 

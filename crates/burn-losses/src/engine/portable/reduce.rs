@@ -3,10 +3,10 @@
 use super::tensors::{finite, repeated, shaped};
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::device::is_cpu;
-use crate::engine::tape::join;
-use crate::engine::tape::slope::{Of, Slope};
+use crate::engine::tape::attach;
+use crate::engine::tape::known::{GradientOf, KnownGradient};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
@@ -28,8 +28,8 @@ pub(crate) struct Losses {
 /// the autodiff graph.
 pub(crate) struct Graph {
     device: Device,
-    /// As in [`Slope`](crate::engine::tape::slope::Slope).
-    kept: [usize; 3],
+    /// As in [`KnownGradient`].
+    keepdim_shape: [usize; 3],
     gradients: Vec<(AnyRank, Tensor<3>)>,
 }
 
@@ -46,29 +46,29 @@ impl Graph {
     /// The losses' gradient with respect to each tracked input. `first` is the input that lends its device.
     pub(crate) fn new(
         first: &AnyRank,
-        kept: [usize; 3],
+        keepdim_shape: [usize; 3],
         gradients: Vec<(AnyRank, Tensor<3>)>,
     ) -> Self {
         Self {
             device: first.device(),
-            kept,
+            keepdim_shape,
             gradients,
         }
     }
 
-    fn join(self, value: Tensor<1>, through: Through) -> Tensor<1> {
+    fn attach(self, value: Tensor<1>, through: Through) -> Tensor<1> {
         let Through {
             summed,
             weights,
             factor,
         } = through;
-        let kept = if summed { [1; 3] } else { self.kept };
+        let keepdim_shape = if summed { [1; 3] } else { self.keepdim_shape };
         let joined = self
             .gradients
             .into_iter()
             .fold(value, |value, (input, gradient)| {
                 let gradient = match &weights {
-                    Some(weights) => weigh(gradient, shaped(weights.clone(), self.kept)),
+                    Some(weights) => weigh(gradient, shaped(weights.clone(), self.keepdim_shape)),
                     None => gradient,
                 };
                 let gradient = match gradient.shape().num_elements() {
@@ -76,8 +76,16 @@ impl Graph {
                     0 => gradient,
                     _ => finite(gradient * shaped(factor.clone(), [1; 3]), input.dtype()),
                 };
-                let of = Of::Loss;
-                join(value, &input, Slope { gradient, kept, of })
+                let of = GradientOf::Loss;
+                attach(
+                    value,
+                    &input,
+                    KnownGradient {
+                        gradient,
+                        keepdim_shape,
+                        of,
+                    },
+                )
             });
         in_context_of(joined, &self.device)
     }
@@ -98,21 +106,21 @@ impl Losses {
     /// so many `terms` count as one.
     pub(crate) fn answer(
         self,
-        wanted: Wanted,
+        returns: Returns,
         weights: Option<Tensor<1>>,
         terms: usize,
     ) -> (Tensor<1>, Option<Tensor<1>>) {
-        match wanted {
-            Wanted::Each => {
+        match returns {
+            Returns::Unreduced => {
                 let through = Through {
                     summed: false,
                     weights: None,
                     factor: constant(&self.values, 1.0 / self.part),
                 };
-                (self.graph.join(self.values / self.part, through), None)
+                (self.graph.attach(self.values / self.part, through), None)
             }
-            Wanted::Reduced(reduction) => (self.reduce(reduction, weights, terms), None),
-            Wanted::Parts => {
+            Returns::Reduced(reduction) => (self.reduce(reduction, weights, terms), None),
+            Returns::SumAndWeight => {
                 let weight = match &self.weights {
                     Some(weights) => sum(weights.clone()),
                     None => constant(&self.values, self.values.dims()[0] as f64),
@@ -159,7 +167,7 @@ impl Losses {
             weights: samples,
             factor: factor / part,
         };
-        self.graph.join(value, through)
+        self.graph.attach(value, through)
     }
 }
 

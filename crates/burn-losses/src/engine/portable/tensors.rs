@@ -4,9 +4,9 @@
 //! first, so that sums and small differences keep their digits.
 
 use crate::engine::any_rank::{AnyRank, in_context_of};
-use crate::engine::dtype::{largest, wide};
-use crate::engine::tape::join;
-use crate::engine::tape::slope::{Of, Slope};
+use crate::engine::dtype::{compute_dtype, largest};
+use crate::engine::tape::attach;
+use crate::engine::tape::known::{GradientOf, KnownGradient};
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 
 /// The axis of layers along which a loss is computed.
@@ -14,7 +14,7 @@ pub(crate) const AXIS: usize = 1;
 
 /// The tensor outside of the autodiff graph, in a type wide enough to compute in.
 pub(crate) fn untracked(tensor: &AnyRank) -> AnyRank {
-    let dtype = wide(tensor.dtype());
+    let dtype = compute_dtype(tensor.dtype());
     tensor.clone().inner().cast(dtype)
 }
 
@@ -32,16 +32,16 @@ pub(crate) fn both(
 /// A value, flattened, as a function of the inputs whose gradients are given; in the type of the
 /// first. The value has length 1 along the axes it was summed over.
 pub(crate) fn as_function_of(value: Tensor<3>, inputs: &[(&AnyRank, Tensor<3>)]) -> Tensor<1> {
-    let kept = value.dims();
+    let keepdim_shape = value.dims();
     let (first, _) = &inputs[0];
     let (device, dtype) = (first.device(), first.dtype());
     let joined = inputs.iter().fold(flat(value), |value, (input, gradient)| {
-        let slope = Slope {
+        let slope = KnownGradient {
             gradient: finite(gradient.clone(), input.dtype()),
-            kept,
-            of: Of::Function,
+            keepdim_shape,
+            of: GradientOf::Function,
         };
-        join(value, input, slope)
+        attach(value, input, slope)
     });
     in_context_of(joined, &device).cast(dtype)
 }

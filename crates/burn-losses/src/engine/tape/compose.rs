@@ -1,6 +1,6 @@
 //! A known gradient in tensor operations, for a backend that this crate was not compiled for.
 
-use super::slope::Slope;
+use super::known::KnownGradient;
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use burn::tensor::Tensor;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// The join in tensor operations, for a backend this crate was not compiled for.
 ///
 /// An input of -inf contributes no gradient here: nothing finite can be computed from it.
-pub(crate) fn compose(value: Tensor<1>, input: AnyRank, slope: Slope) -> Tensor<1> {
+pub(crate) fn attach_composed(value: Tensor<1>, input: AnyRank, slope: KnownGradient) -> Tensor<1> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let device = input.device();
     if !TOLD.swap(true, Ordering::Relaxed) {
@@ -30,7 +30,7 @@ pub(crate) fn compose(value: Tensor<1>, input: AnyRank, slope: Slope) -> Tensor<
     let change = zero * in_context_of(slope.gradient, &device);
     let mut change = change.mask_fill(none, 0.0);
     for axis in 0..3 {
-        if change.dims()[axis] != slope.kept[axis] {
+        if change.dims()[axis] != slope.keepdim_shape[axis] {
             change = change.sum_dim(axis);
         }
     }

@@ -9,19 +9,19 @@
 //! same is said in tensor operations, `value + (x - detached x) * gradient`.
 
 mod compose;
+pub(crate) mod known;
 pub(crate) mod record;
-pub(crate) mod slope;
 
 use super::any_rank::{AnyRank, in_context_of};
 use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
-use compose::compose;
+use compose::attach_composed;
+use known::KnownGradient;
 use record::record;
-use slope::Slope;
 
 /// `value`, now also a function of `input`. It holds what is computed so far and may already depend
 /// on other inputs.
-pub(crate) fn join(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1> {
+pub(crate) fn attach(value: Tensor<1>, input: &AnyRank, slope: KnownGradient) -> Tensor<1> {
     let device = input.device();
     if !input.is_tracked() {
         return value;
@@ -36,6 +36,6 @@ pub(crate) fn join(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1>
         #[cfg(feature = "cube")]
         DispatchDevice::Cube(_) => record::<burn::backend::Cube>(value, input, slope),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
-        _ => compose(value, input.clone(), slope),
+        _ => attach_composed(value, input.clone(), slope),
     }
 }

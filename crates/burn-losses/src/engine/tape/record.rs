@@ -8,7 +8,7 @@
     allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
 )]
 
-use super::slope::{Of, Slope};
+use super::known::{GradientOf, KnownGradient};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::largest;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -25,7 +25,11 @@ use burn::backend::{
 use burn::tensor::{DType, Shape, Tensor};
 
 /// The join as one step on the tape of `B`.
-pub(super) fn record<B: Backend>(value: Tensor<1>, input: &AnyRank, slope: Slope) -> Tensor<1>
+pub(super) fn record<B: Backend>(
+    value: Tensor<1>,
+    input: &AnyRank,
+    slope: KnownGradient,
+) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B>
         + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
@@ -42,20 +46,20 @@ where
 fn record_with<B: Backend, C: CheckpointStrategy>(
     value: Tensor<1>,
     input: &AnyRank,
-    slope: Slope,
+    slope: KnownGradient,
 ) -> Tensor<1>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
 {
     const ON_ITS_DEVICE: &str = "a tensor is of the backend its device names";
-    let state = Scale::<B> {
+    let state = RecordedGradient::<B> {
         dtype: input.dtype(),
         shape: input.shape(),
         gradient: slope
             .gradient
             .try_into_primitive::<B>()
             .expect(ON_ITS_DEVICE),
-        kept: Shape::new(slope.kept),
+        keepdim_shape: Shape::new(slope.keepdim_shape),
         of: slope.of,
     };
     let (value, value_node) = value
@@ -78,17 +82,17 @@ where
 struct ScaleGradient;
 
 #[derive(Clone, Debug)]
-struct Scale<B: BackendTypes> {
+struct RecordedGradient<B: BackendTypes> {
     gradient: FloatTensor<B>,
-    kept: Shape,
-    of: Of,
+    keepdim_shape: Shape,
+    of: GradientOf,
     /// The float type of the input, which may be narrower than that of the gradient.
     dtype: DType,
     shape: Shape,
 }
 
 impl<B: Backend> Backward<B, 2> for ScaleGradient {
-    type State = Scale<B>;
+    type State = RecordedGradient<B>;
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let upstream = grads.consume::<B>(&ops.node);
@@ -98,7 +102,7 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
             let gradient = scale_gradient::<B>(
                 scale.gradient,
                 upstream.clone(),
-                scale.kept,
+                scale.keepdim_shape,
                 scale.of,
                 scale.dtype,
             );
@@ -112,13 +116,14 @@ impl<B: Backend> Backward<B, 2> for ScaleGradient {
 
 /// The same numbers in another shape.
 fn reshaped<B: Backend>(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
-    match tensor.shape() == shape {
-        true => tensor,
-        false => B::float_reshape(tensor, shape),
+    if tensor.shape() == shape {
+        tensor
+    } else {
+        B::float_reshape(tensor, shape)
     }
 }
 
-/// A gradient times what comes from above, of shape `kept`; in the type of the input.
+/// A gradient times what comes from above, of shape `keepdim_shape`; in the type of the input.
 ///
 /// That type may be narrower: the gradient itself is clamped to what it holds, but what a loss scale makes
 /// too large for it becomes infinite, which whoever set the scale looks for. Nothing times an infinite
@@ -126,38 +131,42 @@ fn reshaped<B: Backend>(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> 
 pub(crate) fn scale_gradient<B: Backend>(
     gradient: FloatTensor<B>,
     upstream: FloatTensor<B>,
-    kept: Shape,
-    of: Of,
+    keepdim_shape: Shape,
+    of: GradientOf,
     dtype: DType,
 ) -> FloatTensor<B> {
     let narrows = gradient.dtype() != dtype;
     // Some backends cannot multiply nothing.
     if gradient.shape().num_elements() == 0 {
-        return match narrows {
-            true => B::float_cast(gradient, dtype.into()),
-            false => gradient,
+        return if narrows {
+            B::float_cast(gradient, dtype.into())
+        } else {
+            gradient
         };
     }
-    let gradient = match narrows {
-        true => clamped::<B>(gradient, largest(dtype)),
-        false => gradient,
+    let gradient = if narrows {
+        clamped::<B>(gradient, largest(dtype))
+    } else {
+        gradient
     };
-    let upstream = match upstream.dtype() == gradient.dtype() {
-        true => upstream,
-        false => B::float_cast(upstream, gradient.dtype().into()),
+    let upstream = if upstream.dtype() == gradient.dtype() {
+        upstream
+    } else {
+        B::float_cast(upstream, gradient.dtype().into())
     };
-    let scale = B::float_reshape(upstream, kept);
+    let scale = B::float_reshape(upstream, keepdim_shape);
     let shape = gradient.shape();
     let nothing_from_above =
-        (of == Of::Function).then(|| B::bool_expand(is_zero::<B>(&scale), shape));
+        (of == GradientOf::Function).then(|| B::bool_expand(is_zero::<B>(&scale), shape));
     let nothing_here = narrows.then(|| is_zero::<B>(&gradient));
     let mut product = B::float_mul(gradient, scale);
     for nothing in [nothing_from_above, nothing_here].into_iter().flatten() {
         product = B::float_mask_fill(product, nothing, 0.0.into());
     }
-    match narrows {
-        true => B::float_cast(product, dtype.into()),
-        false => product,
+    if narrows {
+        B::float_cast(product, dtype.into())
+    } else {
+        product
     }
 }
 

@@ -3,13 +3,13 @@
 use super::lints::{label, single_label};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Required, Rest};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -153,7 +153,7 @@ pub(crate) struct Bce {
     pub(crate) label_smoothing: f64,
 }
 
-impl Definition<2> for Bce {
+impl Elementwise<2> for Bce {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let y = smooth(y, self.label_smoothing);
@@ -192,9 +192,9 @@ impl BceLoss {
     pub(super) fn losses(
         &self,
         probs: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let config = &self.config;
         let check = Check::new("BceLoss", &probs.device(), call.waiting);
         check.target_per_element("probs", &probs, &targets)?;
@@ -213,7 +213,7 @@ impl BceLoss {
             label_smoothing: config.label_smoothing,
         };
         let required = [Some(probable), Some(label())];
-        Loss {
+        ElementwiseCall {
             weights: class_factors(
                 &check,
                 ("weights", &config.weights),
@@ -221,7 +221,12 @@ impl BceLoss {
                 probs.dtype(),
                 config.class_axis,
             )?,
-            ..Loss::new(&check, definition, Rest::flat(targets.values), required)
+            ..ElementwiseCall::new(
+                &check,
+                definition,
+                OtherOperands::flat(targets.values),
+                required,
+            )
         }
         .evaluate([probs], call)
     }
@@ -242,7 +247,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
         &self,
         (probs, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(probs.into(), targets.erased(), call)
     }
 

@@ -3,13 +3,13 @@
 use super::bce::{class_factors, smooth};
 use super::lints::{label, single_label};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Rest};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::BinaryTarget;
 use crate::validate::check;
@@ -157,7 +157,7 @@ pub(crate) struct BceWithLogits {
     pub(crate) label_smoothing: f64,
 }
 
-impl Definition<2> for BceWithLogits {
+impl Elementwise<2> for BceWithLogits {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let y = smooth(y, self.label_smoothing);
@@ -165,7 +165,7 @@ impl Definition<2> for BceWithLogits {
     }
 }
 
-impl Definition<3> for BceWithLogits {
+impl Elementwise<3> for BceWithLogits {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y, weight]: [R; 3]) -> (R, impl FnOnce() -> R) {
         let y = smooth(y, self.label_smoothing);
@@ -207,9 +207,9 @@ impl BceWithLogitsLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let config = &self.config;
         let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
@@ -220,18 +220,18 @@ impl BceWithLogitsLoss {
         let definition = BceWithLogits {
             label_smoothing: config.label_smoothing,
         };
-        let labels = Rest::flat(targets.values);
+        let labels = OtherOperands::flat(targets.values);
         let loss = match pos_weights {
-            None => Loss::new::<_, 2>(&check, definition, labels, [None, Some(label())]),
+            None => ElementwiseCall::new::<_, 2>(&check, definition, labels, [None, Some(label())]),
             along => {
-                let rest = Rest { along, ..labels };
-                Loss::new::<_, 3>(&check, definition, rest, [None, Some(label()), None])
+                let rest = OtherOperands { along, ..labels };
+                ElementwiseCall::new::<_, 3>(&check, definition, rest, [None, Some(label()), None])
             }
         };
-        Loss { weights, ..loss }.evaluate([logits], call)
+        ElementwiseCall { weights, ..loss }.evaluate([logits], call)
     }
 
-    fn lints(&self, logits: &AnyRank, targets: Target) -> Vec<Lint> {
+    fn lints(&self, logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         const NAME: &str = "BceWithLogitsLoss";
         let mut lints = Vec::from_iter(single_label(NAME, targets));
         lints.extend(sigmoid_left(NAME, logits, ", or use BceLoss"));
@@ -254,7 +254,7 @@ impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLog
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 

@@ -2,10 +2,10 @@
 
 use super::lints::{SOFTMAX_INSIDE, class_lints};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::classes::{Input, Options, check_classes, evaluate};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassTarget};
@@ -169,13 +169,13 @@ impl CrossEntropyLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let options = self.options();
         let check = Check::new("CrossEntropyLoss", &logits.device(), call.waiting);
         check_classes(&check, &options, "logits", &logits, &targets)?;
-        evaluate(&check, &options, Input::Logits, logits, targets, call)
+        evaluate(&check, &options, ClassInput::Logits, logits, targets, call)
     }
 }
 
@@ -194,7 +194,7 @@ impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntrop
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 

@@ -10,18 +10,18 @@ use super::{
     SoftMarginLossConfig,
 };
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::wide;
+use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::ids::single_labels;
 use crate::engine::portable::tensors::{AXIS, as_function_of, flat, untracked};
 use crate::engine::shape::{layers, without};
-use crate::engine::values::{Flat, Target};
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
 use crate::losses::config::loss_family;
 use crate::real::Real;
 use crate::spec::reduction::Reduction;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use crate::targets::rows::one_hot_rows;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check::{Check, dims};
@@ -218,9 +218,9 @@ impl ClassificationLoss {
     fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         match self {
             Self::CrossEntropy(loss) => return loss.losses(logits, targets, call),
             Self::MultiMargin(loss) => return loss.losses(logits, targets, call),
@@ -246,9 +246,10 @@ impl ClassificationLoss {
                 loss.losses(sigmoid(&logits), rows, call)
             }),
             Self::KlDiv(loss) => inserted.with_rows(targets, |logits, rows, call| {
-                let rows = match loss.config().log_target {
-                    true => rows.map(Tensor::log),
-                    false => rows,
+                let rows = if loss.config().log_target {
+                    rows.map(Tensor::log)
+                } else {
+                    rows
                 };
                 loss.losses(log_probs(logits, axis), rows, call)
             }),
@@ -261,8 +262,8 @@ impl ClassificationLoss {
                     let of_ids = ids.values.integers();
                     check.class_ids(&of_ids, &ids.shape, shape[axis], None)?;
                     let labels = single_labels(of_ids, layers(&shape, axis));
-                    let labels = Target {
-                        values: Flat::Int(labels),
+                    let labels = AnyTarget {
+                        values: FlatValues::Int(labels),
                         shape,
                         ..ids
                     };
@@ -276,7 +277,7 @@ impl ClassificationLoss {
         }
     }
 
-    fn lints(&self, logits: &AnyRank, targets: Target) -> Vec<Lint> {
+    fn lints(&self, logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         let Ok(options) = self.options() else {
             return Vec::new();
         };
@@ -332,7 +333,7 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for Classification
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 
@@ -361,36 +362,37 @@ impl Inserted<'_> {
     /// digits; they come back in the type of the logits.
     fn with_wide(
         self,
-        losses: impl FnOnce(AnyRank, Call) -> Result<Evaluation, LossError>,
-    ) -> Result<Evaluation, LossError> {
+        losses: impl FnOnce(AnyRank, Call) -> Result<LossOutput, LossError>,
+    ) -> Result<LossOutput, LossError> {
         self.check()?;
         let dtype = self.logits.dtype();
-        let parts = matches!(self.call.wanted, Wanted::Parts);
-        let losses = losses(self.logits.cast(wide(dtype)), self.call)?;
-        let value = match parts {
-            true => losses.value,
-            false => losses.value.cast(dtype),
+        let parts = matches!(self.call.returns, Returns::SumAndWeight);
+        let losses = losses(self.logits.cast(compute_dtype(dtype)), self.call)?;
+        let value = if parts {
+            losses.value
+        } else {
+            losses.value.cast(dtype)
         };
-        Ok(Evaluation { value, ..losses })
+        Ok(LossOutput { value, ..losses })
     }
 
     /// The losses of a definition that has a term per class, from one-hot rows.
     fn with_rows(
         self,
-        ids: Target,
-        terms: impl FnOnce(AnyRank, Target, Call) -> Result<Evaluation, LossError>,
-    ) -> Result<Evaluation, LossError> {
+        ids: AnyTarget,
+        terms: impl FnOnce(AnyRank, AnyTarget, Call) -> Result<LossOutput, LossError>,
+    ) -> Result<LossOutput, LossError> {
         let axis = self.options.class_axis;
         self.with_ids(ids, |check, ids, logits, call| {
             let shape = logits.shape();
-            let rows = Target {
+            let rows = AnyTarget {
                 shape: shape.clone(),
                 ..ids.clone()
             };
-            let dtype = wide(logits.dtype()).into();
+            let dtype = compute_dtype(logits.dtype()).into();
             let hot = one_hot_rows(check, ids, layers(&shape, axis), dtype)?;
-            let rows = Target {
-                values: Flat::Float(flat(hot)),
+            let rows = AnyTarget {
+                values: FlatValues::Float(flat(hot)),
                 ..rows
             };
             terms(logits, rows, call.summed(axis))
@@ -400,9 +402,9 @@ impl Inserted<'_> {
     /// The losses, from ids that fit the logits.
     fn with_ids(
         self,
-        ids: Target,
-        losses: impl FnOnce(&Check, Target, AnyRank, Call) -> Result<Evaluation, LossError>,
-    ) -> Result<Evaluation, LossError> {
+        ids: AnyTarget,
+        losses: impl FnOnce(&Check, AnyTarget, AnyRank, Call) -> Result<LossOutput, LossError>,
+    ) -> Result<LossOutput, LossError> {
         let check = self.check()?;
         let axis = self.options.class_axis;
         let shape = self.logits.shape();
@@ -420,7 +422,7 @@ impl Inserted<'_> {
         check_classes(&check, &self.options, "logits", &self.logits, &ids)?;
         if self.logits.is_empty() {
             let shape = without(&shape, axis);
-            return Evaluation::empty(&check, self.call, shape, &[self.logits]);
+            return LossOutput::empty(&check, self.call, shape, &[self.logits]);
         }
         self.with_wide(|logits, call| losses(&check, ids, logits, call))
     }

@@ -2,17 +2,17 @@
 
 use super::lints::not_normalised;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Required, RequiredRows, Rest};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required, RequiredRows};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::DistributionTarget;
 use crate::validate::check;
-use crate::validate::check::{Check, Found};
+use crate::validate::check::{Check, Violation};
 use crate::validate::error::{Lint, LossError};
 use crate::validate::probabilities::{no_distribution, no_probability, probability};
 use alloc::format;
@@ -147,7 +147,7 @@ loss_module!(KlDivLoss, KlDivLossConfig);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Divergence;
 
-impl Definition<2> for Divergence {
+impl Elementwise<2> for Divergence {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let y = y.at_least(0.0);
@@ -161,7 +161,7 @@ impl Definition<2> for Divergence {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DivergenceOfLogs;
 
-impl Definition<2> for DivergenceOfLogs {
+impl Elementwise<2> for DivergenceOfLogs {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let probability = y.clone().exp();
@@ -176,9 +176,9 @@ impl KlDivLoss {
     pub(super) fn losses(
         &self,
         log_probs: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let shape = log_probs.shape();
         let check = Check::new("KlDivLoss", &log_probs.device(), call.waiting);
         check.at_least_rank_2(
@@ -197,41 +197,44 @@ impl KlDivLoss {
             rule: check::LOG_PROB,
             explain: &|found| check::no_log_prob("log_probs", found),
         };
-        let targets_are = match log_target {
-            true => Required {
+        let targets_are = if log_target {
+            Required {
                 rule: check::LOG_PROB,
                 explain: &|found| check::no_log_prob("target", found),
-            },
-            false => Required {
+            }
+        } else {
+            Required {
                 rule: probability(dtype),
                 explain: &no_probability,
-            },
+            }
         };
-        let rows_of_logs = |found: &Found| {
+        let rows_of_logs = |found: &Violation| {
             format!(
                 "the probabilities (exp) of the target row at index {:?} sum to {}, not 1: \
                  pass it through `target::log_probs`.",
                 found.index, found.value
             )
         };
-        let rows_of_probs = |found: &Found| no_distribution(found, tolerance);
+        let rows_of_probs = |found: &Violation| no_distribution(found, tolerance);
         let rows = axis.map(|axis| RequiredRows {
             operand: 1,
             axis,
             tolerance,
             logarithms: log_target,
-            explain: match log_target {
-                true => &rows_of_logs,
-                false => &rows_of_probs,
+            explain: if log_target {
+                &rows_of_logs
+            } else {
+                &rows_of_probs
             },
         });
-        let rest = Rest::flat(targets.values);
+        let rest = OtherOperands::flat(targets.values);
         let required = [Some(log_probs_are), Some(targets_are)];
-        let loss = match log_target {
-            true => Loss::new(&check, DivergenceOfLogs, rest, required),
-            false => Loss::new(&check, Divergence, rest, required),
+        let loss = if log_target {
+            ElementwiseCall::new(&check, DivergenceOfLogs, rest, required)
+        } else {
+            ElementwiseCall::new(&check, Divergence, rest, required)
         };
-        Loss { rows, ..loss }.evaluate([log_probs], call)
+        ElementwiseCall { rows, ..loss }.evaluate([log_probs], call)
     }
 
     fn lints(&self, log_probs: &AnyRank) -> Vec<Lint> {
@@ -256,7 +259,7 @@ impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDi
         &self,
         (log_probs, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(log_probs.into(), targets.erased(), call)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
-use crate::engine::values::{Flat, Target};
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::classes::Options;
 use crate::loss::elementwise::Required;
 use crate::spec::rule::Rule;
@@ -37,7 +37,7 @@ pub(crate) fn label() -> Required<'static> {
 }
 
 /// A suspicion about labels that are all the same.
-pub(crate) fn single_label(loss: &'static str, labels: Target) -> Option<Lint> {
+pub(crate) fn single_label(loss: &'static str, labels: AnyTarget) -> Option<Lint> {
     let labels = AnyRank::from(labels.values.cast(FloatDType::F32)).values();
     let (first, rest) = labels.split_first()?;
     (!rest.is_empty() && rest.iter().all(|label| label == first)).then(|| Lint {
@@ -52,8 +52,12 @@ pub(crate) fn single_label(loss: &'static str, labels: Target) -> Option<Lint> {
 }
 
 /// A suspicion about class ids, if it is those, that are all the same.
-pub(crate) fn single_class(loss: &'static str, targets: Target, ignored: &[i64]) -> Option<Lint> {
-    let Flat::Int(ids) = targets.values else {
+pub(crate) fn single_class(
+    loss: &'static str,
+    targets: AnyTarget,
+    ignored: &[i64],
+) -> Option<Lint> {
+    let FlatValues::Int(ids) = targets.values else {
         return None;
     };
     let data = ids.into_data();
@@ -80,7 +84,7 @@ pub(crate) const MARGIN_OF_LOGITS: &str = "a margin has the unit of logits";
 pub(crate) fn class_lints(
     options: &Options,
     logits: &AnyRank,
-    targets: Target,
+    targets: AnyTarget,
     why: &str,
 ) -> Vec<Lint> {
     let loss = options.loss;

@@ -1,9 +1,9 @@
 //! The hinge loss of each label against each class that is none.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::margins::evaluate;
 use crate::losses::module::loss_module;
 use crate::spec::margin::MarginTarget;
@@ -134,9 +134,9 @@ impl MultiLabelMarginLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let axis = self.config.class_axis;
         let check = Check::new("MultiLabelMarginLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
@@ -173,7 +173,7 @@ where
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 
@@ -182,7 +182,7 @@ where
     }
 }
 
-fn lints(targets: Target) -> Vec<Lint> {
+fn lints(targets: AnyTarget) -> Vec<Lint> {
     let data = targets.values.integers().into_data();
     let (mut labels, mut ends) = (0, 0);
     integers(&data).for_each(|id| *(if id == -1 { &mut ends } else { &mut labels }) += 1);

@@ -5,10 +5,10 @@ use super::bce_with_logits::{BceWithLogits, sigmoid_left};
 use super::lints::{label, single_label};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Rest};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::losses::module::loss_module;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
@@ -141,9 +141,9 @@ impl MultiLabelSoftMarginLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let (shape, axis) = (logits.shape(), self.config.class_axis);
         let check = Check::new("MultiLabelSoftMarginLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
@@ -162,9 +162,14 @@ impl MultiLabelSoftMarginLoss {
             label_smoothing: 0.0,
         };
         let required = [None, Some(label())];
-        Loss {
+        ElementwiseCall {
             weights: Some(PerClass::new(shares.collect(), layers(&shape, axis)[2])),
-            ..Loss::new(&check, definition, Rest::flat(targets.values), required)
+            ..ElementwiseCall::new(
+                &check,
+                definition,
+                OtherOperands::flat(targets.values),
+                required,
+            )
         }
         .evaluate([logits], call.averaged(axis, classes))
     }
@@ -188,7 +193,7 @@ where
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 
@@ -197,7 +202,7 @@ where
     }
 }
 
-fn lints(logits: &AnyRank, targets: Target) -> Vec<Lint> {
+fn lints(logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
     const NAME: &str = "MultiLabelSoftMarginLoss";
     let mut lints = Vec::from_iter(single_label(NAME, targets));
     lints.extend(sigmoid_left(NAME, logits, ""));

@@ -2,9 +2,9 @@
 
 use super::lints::{MARGIN_OF_LOGITS, class_lints};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
 use crate::loss::margins::evaluate;
 use crate::losses::module::loss_module;
@@ -163,9 +163,9 @@ impl MultiMarginLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = Check::new("MultiMarginLoss", &logits.device(), call.waiting);
         check_classes(&check, &self.options(), "logits", &logits, &targets)?;
         let dtype = logits.dtype();
@@ -200,7 +200,7 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLos
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 

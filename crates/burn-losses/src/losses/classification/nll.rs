@@ -2,10 +2,10 @@
 
 use super::lints::{not_normalised, single_class};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::classes::{Input, Options, check_classes, evaluate};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
@@ -157,16 +157,23 @@ impl NllLoss {
     pub(super) fn losses(
         &self,
         log_probs: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let options = self.options();
         let check = Check::new("NllLoss", &log_probs.device(), call.waiting);
         check_classes(&check, &options, "log_probs", &log_probs, &targets)?;
-        evaluate(&check, &options, Input::LogProbs, log_probs, targets, call)
+        evaluate(
+            &check,
+            &options,
+            ClassInput::LogProbs,
+            log_probs,
+            targets,
+            call,
+        )
     }
 
-    fn lints(&self, log_probs: &AnyRank, targets: Target) -> Vec<Lint> {
+    fn lints(&self, log_probs: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         let mut lints = Vec::new();
         lints.extend(not_normalised("NllLoss", log_probs, self.config.class_axis));
         lints.extend(single_class(
@@ -193,7 +200,7 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
         &self,
         (log_probs, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(log_probs.into(), targets.erased(), call)
     }
 

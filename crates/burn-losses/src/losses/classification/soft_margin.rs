@@ -2,13 +2,13 @@
 
 use super::bce_with_logits::{sigmoid_left, sigmoids};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::SignTarget;
 use crate::validate::check::Check;
@@ -117,7 +117,7 @@ loss_module!(SoftMarginLoss, SoftMarginLossConfig);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logistic;
 
-impl Definition<2> for Logistic {
+impl Elementwise<2> for Logistic {
     #[inline(always)]
     fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
         let margin = x * sign.clone();
@@ -135,9 +135,9 @@ impl SoftMarginLoss {
     pub(super) fn losses(
         &self,
         logits: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = Check::new("SoftMarginLoss", &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         sweep_signs(&check, Logistic, [logits], targets, call)
@@ -159,7 +159,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for SoftMarginLo
         &self,
         (logits, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(logits.into(), targets.erased(), call)
     }
 
@@ -168,7 +168,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for SoftMarginLo
     }
 }
 
-fn lints(logits: &AnyRank, targets: Target) -> Vec<Lint> {
+fn lints(logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
     let mut lints = Vec::from_iter(single_sign("SoftMarginLoss", targets));
     lints.extend(sigmoid_left("SoftMarginLoss", logits, ""));
     lints

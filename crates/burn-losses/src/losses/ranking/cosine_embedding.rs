@@ -2,19 +2,19 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Besides, Family, PairSweep};
-use crate::engine::dtype::wide;
+use crate::engine::dispatch::{ExtraOperands, Family, RunPairs};
+use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
-use crate::engine::values::{Flat, Target};
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::distance;
 use crate::losses::distance::Cosine;
 use crate::losses::module::loss_module;
 use crate::losses::signs::{no_sign, single_sign};
 use crate::spec::norm::{COSINE_EMBEDDING, cosine_embedding};
-use crate::spec::pairs::{Pair, Pairs};
+use crate::spec::pairs::{Pair, PairSpec};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::PairSigns;
@@ -142,9 +142,9 @@ impl CosineEmbeddingLoss {
     fn losses(
         &self,
         [first, second]: [AnyRank; 2],
-        targets: Target,
+        targets: AnyTarget,
         mut call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let margin = self.config.margin;
         let (device, dtype) = (first.device(), first.dtype());
         let check = Check::new("CosineEmbeddingLoss", &device, call.waiting);
@@ -166,9 +166,9 @@ impl CosineEmbeddingLoss {
             return Err(check.error(LossErrorKind::Shape, message));
         }
         if first.is_empty() {
-            return Evaluation::empty(&check, call, rows, &[first, second]);
+            return LossOutput::empty(&check, call, rows, &[first, second]);
         }
-        let besides = Besides {
+        let besides = ExtraOperands {
             operands: 1,
             weighted: call.is_weighted(),
             counted: false,
@@ -177,28 +177,32 @@ impl CosineEmbeddingLoss {
         let tensors = dispatch::tensors(&inputs, besides);
         let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
         let weights = call.weights(&check, &rows, &device, dtype, swept)?;
-        let signs = targets.values.signs(wide(dtype));
+        let signs = targets.values.signs(compute_dtype(dtype));
         if !swept {
             let losses = with_tensors(&check, margin, inputs, signs, &rows)?;
             return Ok(call.answer(losses, weights, &rows, dtype));
         }
-        let sweep = PairSweep {
-            call: Pairs {
+        let sweep = RunPairs {
+            call: PairSpec {
                 pair: Pair::Embedding { margin },
                 signs: Some(signs.clone()),
             },
-            wish: call.wish(&weights, shape[0]),
+            request: call.request(&weights, shape[0]),
         };
-        let outcome = dispatch::run(inputs, sweep, call.kept(&shape, shape.num_dims() - 1));
-        if check.reads() && outcome.invalid() {
+        let output = dispatch::run(
+            inputs,
+            sweep,
+            call.keepdim_shape(&shape, shape.num_dims() - 1),
+        );
+        if check.reads() && output.is_invalid() {
             if let Some(weights) = weights {
                 weights.explain(&check)?;
             }
-            let signs = signs.cast(wide(dtype));
+            let signs = signs.cast(compute_dtype(dtype));
             check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
             return Err(check.unexplained());
         }
-        Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+        Ok(call.evaluation(output.value, output.weight, &rows, dtype))
     }
 }
 
@@ -220,7 +224,7 @@ where
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([first.into(), second.into()], targets.erased(), call)
     }
 
@@ -229,7 +233,7 @@ where
     }
 }
 
-fn lints([first, second]: [&AnyRank; 2], targets: Target) -> Vec<Lint> {
+fn lints([first, second]: [&AnyRank; 2], targets: AnyTarget) -> Vec<Lint> {
     const NAME: &str = "CosineEmbeddingLoss";
     let mut lints = Vec::from_iter(single_sign(NAME, targets));
     for (name, vectors) in [("first", first), ("second", second)] {
@@ -254,17 +258,17 @@ fn with_tensors(
     check: &Check,
     margin: f64,
     inputs: [AnyRank; 2],
-    signs: Flat,
+    signs: FlatValues,
     rows: &Shape,
 ) -> Result<Losses, LossError> {
     let dtype = inputs[0].dtype();
-    let signs = signs.cast(wide(dtype));
+    let signs = signs.cast(compute_dtype(dtype));
     let valid = check.each_in(rows, signs.dtype(), &signs, Rule::SIGN, no_sign)?;
     let vectors = distance::rows([&inputs[0], &inputs[1]]);
     let cosine = Cosine::new(vectors, COSINE_EMBEDDING);
-    let kept = cosine.value.dims();
-    let signs = shaped(signs, kept);
-    let valid = valid.map(|valid| valid.reshape(kept));
+    let keepdim_shape = cosine.value.dims();
+    let signs = shaped(signs, keepdim_shape);
+    let valid = valid.map(|valid| valid.reshape(keepdim_shape));
     let (value, slope) = cosine_embedding(cosine.value.clone(), signs, margin);
     let mut gradients = Vec::new();
     if inputs.iter().any(AnyRank::is_tracked) {
@@ -277,6 +281,6 @@ fn with_tensors(
         part: 1.0,
         weights: None,
         batch: inputs[0].shape()[0],
-        graph: Graph::new(&inputs[0], kept, gradients),
+        graph: Graph::new(&inputs[0], keepdim_shape, gradients),
     })
 }

@@ -1,13 +1,13 @@
 //! The hinge loss of distances.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::SignTarget;
 use crate::validate::check::{Check, hyper_parameter};
@@ -143,7 +143,7 @@ pub(crate) struct Hinge {
     pub(crate) margin: f64,
 }
 
-impl Definition<2> for Hinge {
+impl Elementwise<2> for Hinge {
     const PART: f64 = 0.5;
 
     #[inline(always)]
@@ -164,9 +164,9 @@ impl HingeEmbeddingLoss {
     fn losses(
         &self,
         distances: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
         check.target_per_element("distances", &distances, &targets)?;
         check.holds(distances.dtype(), "margin", self.config.margin)?;
@@ -192,7 +192,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
         &self,
         (distances, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(distances.into(), targets.erased(), call)
     }
 
@@ -201,7 +201,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddi
     }
 }
 
-fn lints(distances: &AnyRank, targets: Target) -> Vec<Lint> {
+fn lints(distances: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
     let mut lints = Vec::from_iter(single_sign("HingeEmbeddingLoss", targets));
     if let Some(negative) = distances.values().into_iter().find(|&value| value < 0.0) {
         lints.push(Lint {

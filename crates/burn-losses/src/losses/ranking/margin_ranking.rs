@@ -1,13 +1,13 @@
 //! The hinge loss of the difference of two scores.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::Target;
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::SignTarget;
 use crate::validate::check::{Check, hyper_parameter};
@@ -144,7 +144,7 @@ pub(crate) struct Ranking {
     pub(crate) margin: f64,
 }
 
-impl Definition<3> for Ranking {
+impl Elementwise<3> for Ranking {
     const PART: f64 = 0.25;
 
     #[inline(always)]
@@ -164,9 +164,9 @@ impl MarginRankingLoss {
     fn losses(
         &self,
         [first, second]: [AnyRank; 2],
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let device = first.device();
         let check = Check::new("MarginRankingLoss", &device, call.waiting);
         check.device("first", &device, "second", &second.device())?;
@@ -196,7 +196,7 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([first.into(), second.into()], targets.erased(), call)
     }
 

@@ -2,16 +2,16 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{Besides, Family, TripletSweep};
+use crate::engine::dispatch::{ExtraOperands, Family, RunTriplet};
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::flat;
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::distance;
-use crate::losses::distance::{Cosine, Norm, check_measure, norm, norm_options};
+use crate::losses::distance::{Cosine, NormTerms, check_distance_kind, norm, norm_options};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::norm::{Measure, Short, share_of_smaller, triplet_margin};
+use crate::spec::norm::{DistanceKind, NormFloor, share_of_smaller, triplet_margin};
 use crate::spec::pairs::Triplet;
 use crate::spec::reduction::Reduction;
 use crate::targets::rank::LowerRank;
@@ -174,7 +174,7 @@ where
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let TripletMarginLossConfig {
             margin,
             p,
@@ -185,7 +185,7 @@ where
         let triplet = Triplet {
             margin,
             swap,
-            measure: Measure::Norm { p, eps },
+            kind: DistanceKind::Norm { p, eps },
         };
         let inputs = [anchor.into(), positive.into(), negative.into()];
         evaluate("TripletMarginLoss", triplet, inputs, call)
@@ -208,19 +208,19 @@ pub(super) fn evaluate(
     triplet: Triplet,
     inputs: [AnyRank; 3],
     mut call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
     let check = Check::new(loss, &device, call.waiting);
     let shape = super::vectors::check_triplet(&check, inputs.each_ref())?;
     check.holds(dtype, "margin", triplet.margin)?;
-    check_measure(&check, dtype, triplet.measure)?;
+    check_distance_kind(&check, dtype, triplet.kind)?;
     let rows = super::vectors::rows(&check, "embeddings", &shape)?;
     if inputs[0].is_empty() {
-        return Evaluation::empty(&check, call, rows, &inputs);
+        return LossOutput::empty(&check, call, rows, &inputs);
     }
-    let besides = Besides {
+    let besides = ExtraOperands {
         weighted: call.is_weighted(),
-        ..Besides::default()
+        ..ExtraOperands::default()
     };
     let tensors = dispatch::tensors(&inputs, besides);
     let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
@@ -229,15 +229,19 @@ pub(super) fn evaluate(
         let losses = with_tensors(triplet, inputs);
         return Ok(call.answer(losses, weights, &rows, dtype));
     }
-    let sweep = TripletSweep {
+    let sweep = RunTriplet {
         triplet,
-        wish: call.wish(&weights, shape[0]),
+        request: call.request(&weights, shape[0]),
     };
-    let outcome = dispatch::run(inputs, sweep, call.kept(&shape, shape.num_dims() - 1));
-    if let Some(weights) = weights.filter(|_| check.reads() && outcome.invalid()) {
+    let output = dispatch::run(
+        inputs,
+        sweep,
+        call.keepdim_shape(&shape, shape.num_dims() - 1),
+    );
+    if let Some(weights) = weights.filter(|_| check.reads() && output.is_invalid()) {
         weights.explain(&check)?;
     }
-    Ok(call.evaluation(outcome.value, outcome.weight, &rows, dtype))
+    Ok(call.evaluation(output.value, output.weight, &rows, dtype))
 }
 
 /// Suspicions about two roles that are the same.
@@ -274,21 +278,17 @@ pub(super) fn role_lints(
 
 /// The losses, computed with tensor operations.
 fn with_tensors(triplet: Triplet, inputs: [AnyRank; 3]) -> Losses {
-    let Triplet {
-        margin,
-        swap,
-        measure,
-    } = triplet;
+    let Triplet { margin, swap, kind } = triplet;
     let [anchor, positive, negative] = distance::rows(inputs.each_ref());
-    let to_positive = Apart::new(&anchor, &positive, measure);
-    let to_negative = Apart::new(&anchor, &negative, measure);
-    let between = swap.then(|| Apart::new(&positive, &negative, measure));
+    let to_positive = Apart::new(&anchor, &positive, kind);
+    let to_negative = Apart::new(&anchor, &negative, kind);
+    let between = swap.then(|| Apart::new(&positive, &negative, kind));
     let nearest = match &between {
         Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
         None => to_negative.value.clone(),
     };
     let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
-    let kept = value.dims();
+    let keepdim_shape = value.dims();
     let mut gradients = Vec::new();
     if inputs.iter().any(AnyRank::is_tracked) {
         let slope = slope();
@@ -317,7 +317,7 @@ fn with_tensors(triplet: Triplet, inputs: [AnyRank; 3]) -> Losses {
         part: 1.0,
         weights: None,
         batch: inputs[0].shape()[0],
-        graph: Graph::new(&inputs[0], kept, gradients),
+        graph: Graph::new(&inputs[0], keepdim_shape, gradients),
     }
 }
 
@@ -329,22 +329,22 @@ struct Apart {
 
 #[allow(clippy::large_enum_variant)] // There are two or three of them in a call.
 enum Between {
-    Norm(Norm),
+    NormTerms(NormTerms),
     Cosine(Cosine),
 }
 
 impl Apart {
-    fn new(from: &Tensor<3>, to: &Tensor<3>, measure: Measure) -> Self {
-        match measure {
-            Measure::Norm { p, eps } => {
+    fn new(from: &Tensor<3>, to: &Tensor<3>, kind: DistanceKind) -> Self {
+        match kind {
+            DistanceKind::Norm { p, eps } => {
                 let norm = norm((from.clone() - to.clone()).plus(eps), p);
                 Self {
                     value: norm.value.clone(),
-                    between: Between::Norm(norm),
+                    between: Between::NormTerms(norm),
                 }
             }
-            Measure::Cosine { eps } => {
-                let cosine = Cosine::new([from.clone(), to.clone()], Short::AtLeast(eps));
+            DistanceKind::Cosine { eps } => {
+                let cosine = Cosine::new([from.clone(), to.clone()], NormFloor::AtLeast(eps));
                 Self {
                     value: (-cosine.value.clone()).plus(1.0),
                     between: Between::Cosine(cosine),
@@ -356,7 +356,7 @@ impl Apart {
     /// The derivatives with respect to both vectors, times a slope.
     fn slopes(self, slope: Tensor<3>) -> [Tensor<3>; 2] {
         match self.between {
-            Between::Norm(norm) => {
+            Between::NormTerms(norm) => {
                 let direction = norm.direction() * slope;
                 [direction.clone(), -direction]
             }

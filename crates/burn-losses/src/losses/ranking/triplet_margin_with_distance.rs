@@ -3,13 +3,13 @@
 use super::triplet_margin::{evaluate, role_lints};
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Rest};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::losses::distance::{cosine_similarity, norm_options, pairwise_distance};
 use crate::losses::module::describe;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
-use crate::spec::norm::{Measure, triplet_margin};
+use crate::spec::elementwise::Elementwise;
+use crate::spec::norm::{DistanceKind, triplet_margin};
 use crate::spec::pairs::Triplet;
 use crate::spec::reduction::Reduction;
 use crate::targets::rank::{LowerRank, Unreduced};
@@ -40,19 +40,19 @@ pub enum Distance {
 }
 
 impl Distance {
-    fn measure(self) -> Measure {
-        let norm = |p| Measure::Norm { p, eps: 1e-6 };
+    fn kind(self) -> DistanceKind {
+        let norm = |p| DistanceKind::Norm { p, eps: 1e-6 };
         match self {
             Self::Euclidean => norm(2.0),
             Self::Lp(p) => norm(p),
-            Self::Cosine => Measure::Cosine { eps: 1e-8 },
+            Self::Cosine => DistanceKind::Cosine { eps: 1e-8 },
         }
     }
 
     fn validate(self) -> Result<(), LossError> {
-        match self.measure() {
-            Measure::Norm { p, eps } => norm_options(NAME, p, eps),
-            Measure::Cosine { .. } => Ok(()),
+        match self.kind() {
+            DistanceKind::Norm { p, eps } => norm_options(NAME, p, eps),
+            DistanceKind::Cosine { .. } => Ok(()),
         }
     }
 }
@@ -104,9 +104,9 @@ where
     Tensor<D>: LowerRank,
 {
     fn distances(&self, from: Tensor<D>, to: Tensor<D>) -> <Tensor<D> as LowerRank>::Lower {
-        match self.measure() {
-            Measure::Norm { p, eps } => pairwise_distance(from, to, p, eps),
-            Measure::Cosine { eps } => {
+        match self.kind() {
+            DistanceKind::Norm { p, eps } => pairwise_distance(from, to, p, eps),
+            DistanceKind::Cosine { eps } => {
                 let cosine = cosine_similarity(from, to, eps);
                 cosine.map_flat(|cosine| cosine.neg().add_scalar(1.0))
             }
@@ -346,9 +346,12 @@ fn in_one_context<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) -> [T
     let Some(context) = tracked.map(Tensor::device) else {
         return tensors;
     };
-    tensors.map(|tensor| match tensor.is_tracked() {
-        true => tensor,
-        false => in_context_of(tensor.inner(), &context),
+    tensors.map(|tensor| {
+        if tensor.is_tracked() {
+            tensor
+        } else {
+            in_context_of(tensor.inner(), &context)
+        }
     })
 }
 
@@ -358,7 +361,7 @@ pub(crate) struct TripletHinge {
     pub(crate) margin: f64,
 }
 
-impl Definition<2> for TripletHinge {
+impl Elementwise<2> for TripletHinge {
     const PART: f64 = 0.5;
 
     #[inline(always)]
@@ -375,12 +378,12 @@ fn built_in(
     distance: Distance,
     inputs: [AnyRank; 3],
     call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     distance.validate()?;
     let triplet = Triplet {
         margin: config.margin,
         swap: config.swap,
-        measure: distance.measure(),
+        kind: distance.kind(),
     };
     evaluate(NAME, triplet, inputs, call)
 }
@@ -424,12 +427,13 @@ fn hinge(
     distances: [Tensor<1>; 2],
     rows: Shape,
     call: Call,
-) -> Result<Evaluation, LossError> {
+) -> Result<LossOutput, LossError> {
     let definition = TripletHinge {
         margin: config.margin,
     };
     let distances = distances.map(|of_rows| AnyRank::from(of_rows).shaped(rows.clone()));
-    Loss::new(check, definition, Rest::default(), [None, None]).evaluate(distances, call)
+    ElementwiseCall::new(check, definition, OtherOperands::default(), [None, None])
+        .evaluate(distances, call)
 }
 
 impl<const D: usize, F> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)>
@@ -452,7 +456,7 @@ where
         &self,
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let distance = &*self.distance.0;
         if let Some(distance) = distance.built_in() {
             let inputs = [anchor.into(), positive.into(), negative.into()];
@@ -462,7 +466,7 @@ where
         let inputs = [&anchor, &positive, &negative].map(|input| input.clone().into());
         let rows = checked(&check, &self.config, &inputs)?;
         if inputs[0].is_empty() {
-            return Evaluation::empty(&check, call, rows, &inputs);
+            return LossOutput::empty(&check, call, rows, &inputs);
         }
         // Tensors of which one is tracked with checkpointing, and another is not, do not mix in Burn.
         let [anchor, positive, negative] = in_one_context([anchor, positive, negative]);
@@ -474,12 +478,11 @@ where
         };
         let to_positive = between("anchor and positive", &anchor, &positive)?;
         let to_negative = between("anchor and negative", &anchor, &negative)?;
-        let nearest = match self.config.swap {
-            true => {
-                let other = between("positive and negative", &positive, &negative)?;
-                nearer(to_negative, other)
-            }
-            false => to_negative,
+        let nearest = if self.config.swap {
+            let other = between("positive and negative", &positive, &negative)?;
+            nearer(to_negative, other)
+        } else {
+            to_negative
         };
         hinge(&check, &self.config, [to_positive, nearest], rows, call)
     }

@@ -5,7 +5,7 @@ use super::{
     PoissonNllLossConfig, SmoothL1Loss, SmoothL1LossConfig,
 };
 use crate::loss::Evaluate;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::losses::config::loss_family;
 use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
@@ -138,7 +138,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Regres
         self.chosen::<D, T>().reduction()
     }
 
-    fn evaluate(&self, inputs: (Tensor<D>, T), call: Call) -> Result<Evaluation, LossError> {
+    fn evaluate(&self, inputs: (Tensor<D>, T), call: Call) -> Result<LossOutput, LossError> {
         self.chosen().evaluate(inputs, call)
     }
 

@@ -1,22 +1,22 @@
 //! The negative log-likelihood of numbers whose spread is predicted too.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::{largest, least_normal, wide};
+use crate::engine::dtype::{compute_dtype, largest, least_normal};
 use crate::engine::portable::tensors::untracked;
-use crate::engine::tape::join;
-use crate::engine::tape::slope::{Of, Slope};
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Required, Rest};
+use crate::engine::tape::attach;
+use crate::engine::tape::known::{GradientOf, KnownGradient};
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
-use crate::spec::request::Wanted;
+use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
 use crate::targets::{Predicted, RegressionTarget, Variance};
-use crate::validate::check::{Check, Found, dims, hyper_parameter};
+use crate::validate::check::{Check, Violation, dims, hyper_parameter};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -167,31 +167,29 @@ impl<const ROOT: bool> Gaussian<ROOT> {
     #[inline(always)]
     fn terms<R: Real>(&self, [x, y, spread]: [R; 3]) -> (R, R, R) {
         let half = x.times(0.5) - y.times(0.5);
-        match ROOT {
-            true => {
-                let root = spread.at_least(num_traits::Float::sqrt(self.eps));
-                let unit = half / root.clone();
-                (unit.clone() * unit.clone(), unit / root.clone(), root)
-            }
-            false => {
-                let variance = spread.at_least(self.eps);
-                let ratio = half.clone() / variance.clone();
-                (ratio.clone() * half, ratio, variance)
-            }
+        if ROOT {
+            let root = spread.at_least(num_traits::Float::sqrt(self.eps));
+            let unit = half / root.clone();
+            (unit.clone() * unit.clone(), unit / root.clone(), root)
+        } else {
+            let variance = spread.at_least(self.eps);
+            let ratio = half.clone() / variance.clone();
+            (ratio.clone() * half, ratio, variance)
         }
     }
 }
 
-impl<const ROOT: bool> Definition<3> for Gaussian<ROOT> {
+impl<const ROOT: bool> Elementwise<3> for Gaussian<ROOT> {
     const PART: f64 = 0.5;
     const THIRD: bool = !ROOT;
 
     #[inline(always)]
     fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
         let (square, ratio, spread) = self.terms(operands);
-        let constant = match self.full {
-            true => core::f64::consts::TAU.ln() / 4.0,
-            false => 0.0,
+        let constant = if self.full {
+            core::f64::consts::TAU.ln() / 4.0
+        } else {
+            0.0
         };
         let of_ln = if ROOT { 0.5 } else { 0.25 };
         let value = spread.ln().times(of_ln).plus(constant) + square;
@@ -212,7 +210,7 @@ impl GaussianNllLoss {
         [predictions, targets]: [AnyRank; 2],
         variance: Predicted,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = values::check_pair("GaussianNllLoss", [&predictions, &targets], &call)?;
         let GaussianNllLossConfig { eps, full, .. } = self.config;
         let dtype = predictions.dtype();
@@ -241,11 +239,11 @@ impl GaussianNllLoss {
                 let held = if number > LARGEST_IN_F32 { number } else { 0.0 };
                 check.holds(dtype, "variance", held)?;
                 let root = PerClass::all(num_traits::Float::sqrt(number));
-                let rest = Rest {
+                let rest = OtherOperands {
                     flat: None,
                     along: Some(root),
                 };
-                Loss::new(&check, Gaussian::<true> { eps, full }, rest, required)
+                ElementwiseCall::new(&check, Gaussian::<true> { eps, full }, rest, required)
                     .evaluate([predictions, targets], call)
             }
             Predicted::Tensor { variance, given } => {
@@ -259,15 +257,16 @@ impl GaussianNllLoss {
                 if predictions.is_empty() {
                     return nothing(&check, [predictions, targets], &variance, call);
                 }
-                let variance = match variance.shape() == shape {
-                    true => variance,
+                let variance = if variance.shape() == shape {
+                    variance
+                } else {
                     // Its gradient is a sum along the row: that needs the digits.
-                    false => variance.cast(wide(dtype)).expanded(shape),
+                    variance.cast(compute_dtype(dtype)).expanded(shape)
                 };
-                Loss::new(
+                ElementwiseCall::new(
                     &check,
                     Gaussian::<false> { eps, full },
-                    Rest::default(),
+                    OtherOperands::default(),
                     required,
                 )
                 .evaluate([predictions, targets, variance], call)
@@ -315,7 +314,7 @@ where
         &self,
         (predictions, targets, variance): (Tensor<D>, T, V),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let operands = [predictions.into(), targets.into_any_rank()];
         self.losses(operands, variance.into_predicted(), call)
     }
@@ -382,21 +381,21 @@ fn nothing(
     inputs: [AnyRank; 2],
     variance: &AnyRank,
     call: Call,
-) -> Result<Evaluation, LossError> {
-    let each = matches!(call.wanted, Wanted::Each);
-    let found = Evaluation::empty(check, call, inputs[0].shape(), &inputs)?;
+) -> Result<LossOutput, LossError> {
+    let each = matches!(call.returns, Returns::Unreduced);
+    let found = LossOutput::empty(check, call, inputs[0].shape(), &inputs)?;
     if each {
         return Ok(found);
     }
-    let slope = Slope {
+    let slope = KnownGradient {
         gradient: untracked(variance)
             .layers([1, variance.shape().num_elements(), 1])
             .zeros_like(),
-        kept: [1; 3],
-        of: Of::Loss,
+        keepdim_shape: [1; 3],
+        of: GradientOf::Loss,
     };
-    Ok(Evaluation {
-        value: join(found.value, variance, slope),
+    Ok(LossOutput {
+        value: attach(found.value, variance, slope),
         ..found
     })
 }
@@ -405,12 +404,12 @@ fn nothing(
 const NOT_NEGATIVE: Rule = Rule::between(0.0, f64::INFINITY).or_nan();
 
 /// What to say of a variance that only a wider type holds.
-fn too_large(found: &Found) -> String {
+fn too_large(found: &Violation) -> String {
     let too_large = found.too_large();
     format!("variance {}", too_large.expect("it is finite"))
 }
 
-fn negative(found: &Found) -> String {
+fn negative(found: &Violation) -> String {
     format!(
         "variance {} at index {:?} is negative. Let the model's output for it end in softplus or exp.",
         found.shown(),

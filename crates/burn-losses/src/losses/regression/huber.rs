@@ -1,11 +1,11 @@
 //! The squared error, linear far from zero.
 
 use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
 use crate::validate::check::hyper_parameter;
@@ -137,7 +137,7 @@ pub(crate) struct Huber {
     pub(crate) delta: f64,
 }
 
-impl Definition<2> for Huber {
+impl Elementwise<2> for Huber {
     const PART: f64 = 0.25;
 
     #[inline(always)]
@@ -158,7 +158,7 @@ impl HuberLoss {
         &self,
         [predictions, targets]: [AnyRank; 2],
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let definition = Huber {
             delta: self.config.delta,
         };
@@ -182,7 +182,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberL
         &self,
         (predictions, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 

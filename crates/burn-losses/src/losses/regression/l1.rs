@@ -1,11 +1,11 @@
 //! The absolute error.
 
 use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
 use crate::validate::error::{Lint, LossError};
@@ -75,7 +75,7 @@ impl L1LossConfig {
 ///     [[2., 1., 4., 2., 2.], [2., 2., 2., 2., 24.], [2., 5., 2., 2., f32::NAN]],
 ///     &device,
 /// );
-/// let measured: Tensor<2, Bool> = targets.clone().is_nan().bool_not();
+/// let kindd: Tensor<2, Bool> = targets.clone().is_nan().bool_not();
 /// let targets = targets.mask_fill(measured.clone().bool_not(), 0.0);
 ///
 /// let loss = L1Loss::new();
@@ -119,7 +119,7 @@ loss_module!(L1Loss, L1LossConfig);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AbsoluteError;
 
-impl Definition<2> for AbsoluteError {
+impl Elementwise<2> for AbsoluteError {
     const PART: f64 = 0.5;
 
     #[inline(always)]
@@ -134,7 +134,7 @@ impl L1Loss {
         &self,
         [predictions, targets]: [AnyRank; 2],
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = values::check_pair("L1Loss", [&predictions, &targets], &call)?;
         values::evaluate(&check, AbsoluteError, [predictions, targets], call)
     }
@@ -155,7 +155,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss
         &self,
         (predictions, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 

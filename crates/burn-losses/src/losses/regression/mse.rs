@@ -1,11 +1,11 @@
 //! The squared error.
 
 use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
 use crate::validate::error::{Lint, LossError};
@@ -124,7 +124,7 @@ loss_module!(MseLoss, MseLossConfig);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SquaredError;
 
-impl Definition<2> for SquaredError {
+impl Elementwise<2> for SquaredError {
     const PART: f64 = 0.25;
 
     #[inline(always)]
@@ -139,7 +139,7 @@ impl MseLoss {
         &self,
         [predictions, targets]: [AnyRank; 2],
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = values::check_pair("MseLoss", [&predictions, &targets], &call)?;
         values::evaluate(&check, SquaredError, [predictions, targets], call)
     }
@@ -160,7 +160,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLos
         &self,
         (predictions, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 

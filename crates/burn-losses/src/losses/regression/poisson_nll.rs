@@ -2,17 +2,17 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::least_normal;
-use crate::engine::values::Target;
-use crate::loss::call::{Call, Evaluation};
-use crate::loss::elementwise::{Loss, Required, Rest};
+use crate::engine::values::AnyTarget;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::CountTarget;
-use crate::validate::check::{Check, Found, hyper_parameter, shown};
+use crate::validate::check::{Check, Violation, hyper_parameter, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
@@ -158,30 +158,28 @@ pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
     pub(crate) least: f64,
 }
 
-impl<const LOG_INPUT: bool, const FULL: bool> Definition<2> for Poisson<LOG_INPUT, FULL> {
+impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INPUT, FULL> {
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
-        let (rate, log_rate, shifted) = match LOG_INPUT {
-            true => (x.clone().exp(), x.clone(), x),
-            false => {
-                let shifted = x.clone().plus(self.eps).at_least(self.least);
-                (x, shifted.clone().ln(), shifted)
-            }
+        let (rate, log_rate, shifted) = if LOG_INPUT {
+            (x.clone().exp(), x.clone(), x)
+        } else {
+            let shifted = x.clone().plus(self.eps).at_least(self.least);
+            (x, shifted.clone().ln(), shifted)
         };
         // Stirling's y ln y - y is taken together with y ln(rate), from which it differs little.
-        let (log_ratio, rest) = match FULL {
-            true => {
-                let many = y.above(1.0);
-                let log = y.clone().at_least(1.0).ln();
-                let ratio = log_rate.clone() - log.clone().plus(-1.0);
-                let rest = log.plus(core::f64::consts::TAU.ln()).times(0.5);
-                let zero = y.clone() - y.clone();
-                (
-                    log_rate.replace(many.clone(), ratio),
-                    Some(zero.replace(many, rest)),
-                )
-            }
-            false => (log_rate, None),
+        let (log_ratio, rest) = if FULL {
+            let many = y.above(1.0);
+            let log = y.clone().at_least(1.0).ln();
+            let ratio = log_rate.clone() - log.clone().plus(-1.0);
+            let rest = log.plus(core::f64::consts::TAU.ln()).times(0.5);
+            let zero = y.clone() - y.clone();
+            (
+                log_rate.replace(many.clone(), ratio),
+                Some(zero.replace(many, rest)),
+            )
+        } else {
+            (log_rate, None)
         };
         let value = rate.clone() - log_ratio.times_or_zero(y.clone());
         // A rate beyond the largest number less a product beyond it would be NaN.
@@ -190,9 +188,12 @@ impl<const LOG_INPUT: bool, const FULL: bool> Definition<2> for Poisson<LOG_INPU
             Some(rest) => value + rest,
             None => value,
         };
-        let slope = move || match LOG_INPUT {
-            true => rate - y,
-            false => (-(y / shifted)).plus(1.0),
+        let slope = move || {
+            if LOG_INPUT {
+                rate - y
+            } else {
+                (-(y / shifted)).plus(1.0)
+            }
         };
         (value, slope)
     }
@@ -202,9 +203,9 @@ impl PoissonNllLoss {
     pub(super) fn losses(
         &self,
         predictions: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let PoissonNllLossConfig {
             log_input, full, ..
         } = self.config;
@@ -219,9 +220,9 @@ impl PoissonNllLoss {
     fn of<const LOG_INPUT: bool, const FULL: bool>(
         &self,
         predictions: AnyRank,
-        targets: Target,
+        targets: AnyTarget,
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
         check.target_per_element("predictions", &predictions, &targets)?;
         check.holds(predictions.dtype(), "eps", self.config.eps)?;
@@ -235,8 +236,13 @@ impl PoissonNllLoss {
             least: least_normal(predictions.dtype()),
         };
         let required = [(!LOG_INPUT).then_some(rate), Some(count)];
-        Loss::new(&check, definition, Rest::flat(targets.values), required)
-            .evaluate([predictions], call)
+        ElementwiseCall::new(
+            &check,
+            definition,
+            OtherOperands::flat(targets.values),
+            required,
+        )
+        .evaluate([predictions], call)
     }
 }
 
@@ -255,7 +261,7 @@ impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllL
         &self,
         (predictions, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses(predictions.into(), targets.erased(), call)
     }
 
@@ -264,7 +270,7 @@ impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllL
     }
 }
 
-fn lints(targets: Target) -> Vec<Lint> {
+fn lints(targets: AnyTarget) -> Vec<Lint> {
     let targets = AnyRank::from(targets.values.cast(FloatDType::F32));
     let mut lints = values::inspect("PoissonNllLoss", &targets);
     let part = targets
@@ -283,15 +289,14 @@ fn lints(targets: Target) -> Vec<Lint> {
     lints
 }
 
-fn no_count(found: &Found) -> String {
+fn no_count(found: &Violation) -> String {
     if let Some(too_large) = found.too_large() {
         return format!("target {too_large}");
     }
-    let hint = match found.value.is_finite() {
-        true => {
-            "Counts are not standardised; for targets of any sign use MseLoss, L1Loss or HuberLoss."
-        }
-        false => values::LEAVE_OUT,
+    let hint = if found.value.is_finite() {
+        "Counts are not standardised; for targets of any sign use MseLoss, L1Loss or HuberLoss."
+    } else {
+        values::LEAVE_OUT
     };
     format!(
         "target {} at index {:?} is not a count: it must be finite and at least 0. {hint}",
@@ -300,7 +305,7 @@ fn no_count(found: &Found) -> String {
     )
 }
 
-fn no_rate(found: &Found) -> String {
+fn no_rate(found: &Violation) -> String {
     format!(
         "prediction {} at index {:?} is not a rate: with log_input = false it must be at least 0. Let \
          the model end in softplus or exp, or keep log_input = true and let it predict the logarithm \

@@ -1,11 +1,11 @@
 //! The absolute error, squared near zero.
 
 use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, Evaluation};
+use crate::loss::call::{Call, LossOutput};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Definition;
+use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
 use crate::validate::check::hyper_parameter;
@@ -139,7 +139,7 @@ pub(crate) struct SmoothAbsoluteError<const EXTREME: bool> {
 /// From which `beta` on its root is taken.
 const LARGE: f64 = 1e30;
 
-impl<const EXTREME: bool> Definition<2> for SmoothAbsoluteError<EXTREME> {
+impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
     const PART: f64 = 0.5;
 
     #[inline(always)]
@@ -168,7 +168,7 @@ impl SmoothL1Loss {
         &self,
         [predictions, targets]: [AnyRank; 2],
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         let beta = self.config.beta;
         let check = values::check_pair("SmoothL1Loss", [&predictions, &targets], &call)?;
         // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
@@ -176,14 +176,15 @@ impl SmoothL1Loss {
         let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
         check.holds(predictions.dtype(), "beta", held)?;
         let operands = [predictions, targets];
-        match (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
-            true => values::evaluate(
+        if (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
+            values::evaluate(
                 &check,
                 SmoothAbsoluteError::<false> { beta },
                 operands,
                 call,
-            ),
-            false => values::evaluate(&check, SmoothAbsoluteError::<true> { beta }, operands, call),
+            )
+        } else {
+            values::evaluate(&check, SmoothAbsoluteError::<true> { beta }, operands, call)
         }
     }
 }
@@ -203,7 +204,7 @@ impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for Smooth
         &self,
         (predictions, targets): (Tensor<D>, T),
         call: Call,
-    ) -> Result<Evaluation, LossError> {
+    ) -> Result<LossOutput, LossError> {
         self.losses([predictions.into(), targets.into_any_rank()], call)
     }
 

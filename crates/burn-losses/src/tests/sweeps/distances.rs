@@ -9,9 +9,10 @@ fn distances_are_as_the_portable_form() {
         let (how, reduction) = (how(case), case.reduction());
         let weights = &sample_weights(case, shape[0]);
         let anchor = case.input(shape);
-        let positive = match case.chance(0.1) {
-            true => anchor.clone(),
-            false => case.input(shape),
+        let positive = if case.chance(0.1) {
+            anchor.clone()
+        } else {
+            case.input(shape)
         };
         let negative = case.input(shape);
         let loss = TripletMarginLossConfig::new()
@@ -42,9 +43,10 @@ fn pairs_are_as_the_portable_form() {
         let (how, reduction) = (how(case), case.reduction());
         let weights = &sample_weights(case, shape[0]);
         let a = case.input(shape);
-        let b = match case.chance(0.1) {
-            true => a.clone(),
-            false => case.input(shape),
+        let b = if case.chance(0.1) {
+            a.clone()
+        } else {
+            case.input(shape)
         };
         let largest = |tensor: &Tensor<3>| {
             let sizes = numbers(tensor.clone().cast(DType::F64)).into_iter();

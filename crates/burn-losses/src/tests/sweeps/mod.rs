@@ -3,7 +3,7 @@
 
 mod classes;
 mod distances;
-mod pointwise;
+mod elementwise;
 
 use super::portably;
 use crate::engine::dtype::largest;
@@ -90,9 +90,10 @@ impl Case {
             0.0, -0.0, 1.0, -1.0, 20.0, -90.0, 1e4, -1e4, 3e38, -3e38, 1e-40, 6e4,
         ];
         let most = if self.dtype == DType::F16 { 6e4 } else { 3e38 };
-        let number: f64 = match odd && self.odd && self.chance(0.1) {
-            true => *ODD.choose(&mut self.random).expect("some number"),
-            false => self.random.random_range(-3.0..3.0),
+        let number: f64 = if odd && self.odd && self.chance(0.1) {
+            *ODD.choose(&mut self.random).expect("some number")
+        } else {
+            self.random.random_range(-3.0..3.0)
         };
         number.clamp(-most, most)
     }
@@ -101,9 +102,12 @@ impl Case {
     fn shape<const D: usize>(&mut self) -> [usize; D] {
         let long = self.chance(0.05);
         let axis = self.random.random_range(0..D);
-        core::array::from_fn(|at| match at == axis && long {
-            true => self.random.random_range(500..1700),
-            false => self.random.random_range(1..7),
+        core::array::from_fn(|at| {
+            if at == axis && long {
+                self.random.random_range(500..1700)
+            } else {
+                self.random.random_range(1..7)
+            }
         })
     }
 
@@ -142,9 +146,12 @@ impl Case {
 
     fn weights(&mut self, count: usize) -> Vec<f64> {
         (0..count)
-            .map(|_| match self.chance(0.2) {
-                true => 0.0,
-                false => self.random.random_range(0.1..MOST_WEIGHT),
+            .map(|_| {
+                if self.chance(0.2) {
+                    0.0
+                } else {
+                    self.random.random_range(0.1..MOST_WEIGHT)
+                }
             })
             .collect()
     }
@@ -185,9 +192,10 @@ fn call<const D: usize, const N: usize>(
 ) -> Result {
     let leaves = core::array::from_fn(|at| {
         let leaf = inputs[at].clone().autodiff();
-        match tracked[at] {
-            true => leaf.require_grad(),
-            false => leaf,
+        if tracked[at] {
+            leaf.require_grad()
+        } else {
+            leaf
         }
     });
     let values = forward(leaves.clone()).map_err(|error| error.to_string())?;
@@ -457,27 +465,27 @@ fn the_gradient_takes_the_place_of_an_input_that_nobody_shares() {
 #[cfg(feature = "flex")]
 fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
     use crate::engine::ops::{AnyTensor, LossOps};
-    use crate::spec::classes::{ClassTarget, Classes};
-    use crate::spec::request::{Wanted, Wish};
+    use crate::spec::classes::{ClassSpec, IdsOrProbs};
+    use crate::spec::request::{Request, Returns};
     use burn::backend::{Autodiff, Flex};
 
     let logits = logits.try_into_primitive::<Autodiff<Flex>>();
     let (logits, _guard) = logits.expect("logits on flex").into_parts();
     let ids = targets.try_into_primitive::<Flex>().expect("ids on flex");
-    let call = Classes {
+    let call = ClassSpec {
         axis: 1,
-        target: ClassTarget::Ids(AnyTensor::Int(ids), Vec::new()),
+        target: IdsOrProbs::Ids(AnyTensor::Int(ids), Vec::new()),
         log_probs: None,
         weights: None,
         label_smoothing: 0.0,
     };
-    let wish = Wish {
-        wanted: Wanted::Reduced(Reduction::Mean),
+    let request = Request {
+        returns: Returns::Reduced(Reduction::Mean),
         samples: None,
         batch: 3,
         terms: 1,
     };
-    let swept = Flex::classes(call, logits, wish, true);
+    let swept = Flex::classes(call, logits, request, true);
     let [gradient] = swept.gradients;
     Tensor::from_primitive::<Flex>(gradient.expect("a gradient"))
 }

@@ -26,30 +26,30 @@ mod engine {
     /// As the library has it, without tensors.
     pub(crate) mod elementwise {
         use super::host::kernel::{Defined, Kernel};
-        use crate::spec::elementwise::Definition;
+        use crate::spec::elementwise::Elementwise;
         use crate::spec::operand::PerClass;
         use crate::spec::rule::{Rule, UnitRows};
         use std::sync::Arc;
 
-        pub(crate) trait Elementwise: Kernel {
+        pub(crate) trait AnyElementwise: Kernel {
             fn kernel(&self) -> &dyn Kernel;
         }
 
-        impl<D: Definition<K>, const K: usize> Elementwise for Defined<D, K> {
+        impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
             fn kernel(&self) -> &dyn Kernel {
                 self
             }
         }
 
-        pub(crate) fn erase<D: Definition<K>, const K: usize>(
+        pub(crate) fn erase<D: Elementwise<K>, const K: usize>(
             definition: D,
-        ) -> Arc<dyn Elementwise> {
+        ) -> Arc<dyn AnyElementwise> {
             Arc::new(Defined(definition))
         }
 
         #[derive(Clone)]
-        pub(crate) struct Pointwise<P> {
-            pub(crate) definition: Arc<dyn Elementwise>,
+        pub(crate) struct ElementwiseSpec<P> {
+            pub(crate) definition: Arc<dyn AnyElementwise>,
             pub(crate) flat: Option<P>,
             pub(crate) along: Option<PerClass>,
             pub(crate) rules: Vec<Option<Rule>>,
@@ -66,12 +66,12 @@ mod losses {
     pub(crate) mod regression {
         pub(crate) mod definitions {
             use crate::real::Real;
-            use crate::spec::elementwise::Definition;
+            use crate::spec::elementwise::Elementwise;
 
             #[derive(Clone, Copy, Debug)]
             pub(crate) struct SquaredError;
 
-            impl Definition<2> for SquaredError {
+            impl Elementwise<2> for SquaredError {
                 #[inline(always)]
                 fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
                     let error = x - y;
@@ -83,7 +83,7 @@ mod losses {
             #[derive(Clone, Copy, Debug)]
             pub(crate) struct ScaledError;
 
-            impl Definition<3> for ScaledError {
+            impl Elementwise<3> for ScaledError {
                 const THIRD: bool = true;
 
                 #[inline(always)]

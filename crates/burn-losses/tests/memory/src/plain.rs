@@ -1,7 +1,7 @@
 //! A tensor: numbers in a `Vec`, which others may have too.
 
-use crate::engine::host::Source;
 use crate::engine::host::memory::Memory;
+use crate::engine::host::numbers::Source;
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape, bf16, f16};
 use std::sync::Arc;

@@ -4,18 +4,18 @@
 //! An output that is compared is read, so the interpreter sees what nobody wrote. Under the address
 //! sanitizer new memory is full of NaN, and what is left of it is not the number that is written in place.
 
-use crate::engine::elementwise::{Pointwise, erase};
+use crate::engine::elementwise::{ElementwiseSpec, erase};
 use crate::engine::host::memory::{self, Memory};
-use crate::engine::ops::Swept;
+use crate::engine::ops::KernelOutput;
 use crate::losses::regression::definitions::{ScaledError, SquaredError};
 use crate::plain::{Numbers, Plain};
-use crate::spec::classes::{ClassTarget, Classes};
-use crate::spec::margin::{MarginTarget, Margins, MultiMargin};
-use crate::spec::norm::Measure;
+use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::spec::margin::{MarginSpec, MarginTarget, MultiMargin};
+use crate::spec::norm::DistanceKind;
 use crate::spec::operand::PerClass;
-use crate::spec::pairs::{Pair, Pairs, Triplet};
+use crate::spec::pairs::{Pair, PairSpec, Triplet};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use crate::spec::rule::{Rule, UnitRows};
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, bf16, f16};
@@ -35,19 +35,19 @@ enum Place {
 struct Ways {
     /// How many threads there are; or 0 where the input is too small to be shared among threads.
     threads: &'static [usize],
-    wanted: &'static [Wanted],
+    returns: &'static [Returns],
     places: &'static [Place],
     weighted: &'static [bool],
-    /// Some of the gradients are wanted, too, and none.
+    /// Some of the gradients are returns, too, and none.
     some: bool,
 }
 
-const MEAN: Wanted = Wanted::Reduced(Reduction::Mean);
+const MEAN: Returns = Returns::Reduced(Reduction::Mean);
 
 /// An interpreter takes a millisecond for an element, so there are fewer ways.
 const EVERY: Ways = match cfg!(miri) {
     true => Ways {
-        wanted: &[Wanted::Each],
+        returns: &[Returns::Unreduced],
         weighted: &[true],
         ..ALL
     },
@@ -55,7 +55,7 @@ const EVERY: Ways = match cfg!(miri) {
 };
 const ALL: Ways = Ways {
     threads: &[0],
-    wanted: &[Wanted::Each, MEAN, Wanted::Parts],
+    returns: &[Returns::Unreduced, MEAN, Returns::SumAndWeight],
     places: &[Place::Shared, Place::Alone, Place::OutOfOrder],
     weighted: &[false, true],
     some: true,
@@ -63,7 +63,7 @@ const ALL: Ways = Ways {
 /// For inputs that are large enough to be shared among threads.
 const THREADS: Ways = Ways {
     threads: &[1, 3],
-    wanted: EVERY.wanted,
+    returns: EVERY.returns,
     places: &[Place::Shared, Place::Alone],
     weighted: &[true],
     some: false,
@@ -71,7 +71,7 @@ const THREADS: Ways = Ways {
 /// For those of the benchmarks.
 const LARGE: Ways = Ways {
     threads: &[1, 2],
-    wanted: &[Wanted::Each, MEAN],
+    returns: &[Returns::Unreduced, MEAN],
     ..THREADS
 };
 
@@ -80,24 +80,24 @@ fn compare<const N: usize>(
     ways: &Ways,
     count: usize,
     inputs: [Plain; N],
-    sweep: impl Fn([Plain; N], Wish<Plain>, [bool; N]) -> Swept<Plain, N> + Sync,
+    sweep: impl Fn([Plain; N], Request<Plain>, [bool; N]) -> KernelOutput<Plain, N> + Sync,
 ) {
     let all = (1u32 << N) - 1;
-    for &wanted in ways.wanted {
+    for &returns in ways.returns {
         for &weighted in ways.weighted {
-            let mut first: Option<Swept<Plain, N>> = None;
+            let mut first: Option<KernelOutput<Plain, N>> = None;
             for &threads in ways.threads {
                 for &place in ways.places {
                     // All gradients, then each alone, and none.
                     let alone = (0..N).map(|input| 1 << input).chain([0]);
                     let some = alone.filter(|&mask| ways.some && mask != all);
                     for mask in [all].into_iter().chain(some) {
-                        let way = format!("{wanted:?} {weighted} {threads} {place:?} {mask:b}");
+                        let way = format!("{returns:?} {weighted} {threads} {place:?} {mask:b}");
                         let gradients = core::array::from_fn(|input| mask >> input & 1 == 1);
                         let weight = |at: usize| (at % 3) as f64;
                         let samples = weighted.then(|| Plain::floats(DType::F32, &[count], weight));
-                        let wish = Wish {
-                            wanted,
+                        let request = Request {
+                            returns,
                             samples,
                             batch: inputs[0].shape()[0],
                             terms: 1,
@@ -109,12 +109,12 @@ fn compare<const N: usize>(
                         });
                         let before = inputs.each_ref().map(Plain::copy);
                         let starts = placed.each_ref().map(Plain::start);
-                        let swept = on(threads, || sweep(placed, wish, gradients));
+                        let swept = on(threads, || sweep(placed, request, gradients));
                         for (input, before) in inputs.iter().zip(&before) {
                             assert!(input.same(before), "{way}: an input is changed");
                         }
-                        for (gradient, wanted) in swept.gradients.iter().zip(gradients) {
-                            assert_eq!(gradient.is_some(), wanted, "{way}");
+                        for (gradient, returns) in swept.gradients.iter().zip(gradients) {
+                            assert_eq!(gradient.is_some(), returns, "{way}");
                         }
                         let native = matches!(inputs[0].dtype(), DType::F32 | DType::F64);
                         if let Some(gradient) = &swept.gradients[0] {
@@ -221,8 +221,8 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
         ways,
         count,
         [x.clone(), y.clone()],
-        |inputs, wish, gradients| {
-            let call = Pointwise {
+        |inputs, request, gradients| {
+            let call = ElementwiseSpec {
                 definition: erase(ScaledError),
                 flat: None,
                 along: Some(numbers()),
@@ -230,11 +230,11 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
                 rows: None,
                 weights: None,
             };
-            memory::pointwise(call, inputs, wish, gradients)
+            memory::pointwise(call, inputs, request, gradients)
         },
     );
-    compare(ways, count, [x, y], |inputs, wish, gradients| {
-        let call = Pointwise {
+    compare(ways, count, [x, y], |inputs, request, gradients| {
+        let call = ElementwiseSpec {
             definition: erase(SquaredError),
             flat: None,
             along: None,
@@ -242,10 +242,10 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
             rows: None,
             weights: None,
         };
-        memory::pointwise(call, inputs, wish, gradients)
+        memory::pointwise(call, inputs, request, gradients)
     });
-    compare(ways, count, inputs, |inputs, wish, gradients| {
-        let call = Pointwise {
+    compare(ways, count, inputs, |inputs, request, gradients| {
+        let call = ElementwiseSpec {
             definition: erase(ScaledError),
             flat: None,
             along: None,
@@ -253,7 +253,7 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
             rows: None,
             weights: Some(numbers()),
         };
-        memory::pointwise(call, inputs, wish, gradients)
+        memory::pointwise(call, inputs, request, gradients)
     });
 }
 
@@ -289,8 +289,8 @@ fn operands_of_every_type() {
             0 => operand,
             _ => operand.out_of_order(),
         };
-        compare(&EVERY, count, [x.clone()], |inputs, wish, gradients| {
-            let call = Pointwise {
+        compare(&EVERY, count, [x.clone()], |inputs, request, gradients| {
+            let call = ElementwiseSpec {
                 definition: erase(SquaredError),
                 flat: Some(rest.clone()),
                 along: None,
@@ -298,7 +298,7 @@ fn operands_of_every_type() {
                 rows: None,
                 weights: None,
             };
-            memory::pointwise(call, inputs, wish, gradients)
+            memory::pointwise(call, inputs, request, gradients)
         });
     }
 }
@@ -315,8 +315,8 @@ fn rows_that_must_sum_to_one() {
                 true => -1.0,
                 false => 1.0 / length as f64,
             });
-            compare(&EVERY, count, [x], |inputs, wish, gradients| {
-                let call = Pointwise {
+            compare(&EVERY, count, [x], |inputs, request, gradients| {
+                let call = ElementwiseSpec {
                     definition: erase(SquaredError),
                     flat: Some(probs.clone()),
                     along: None,
@@ -330,7 +330,7 @@ fn rows_that_must_sum_to_one() {
                     }),
                     weights: None,
                 };
-                memory::pointwise(call, inputs, wish, gradients)
+                memory::pointwise(call, inputs, request, gradients)
             });
         }
     }
@@ -346,15 +346,15 @@ fn classes(ways: &Ways, dtype: DType, shape: [usize; 3]) {
         true => -1,
         false => (at * 5 % count) as i32,
     });
-    let ids = |ignored: &[i64]| ClassTarget::Ids(ids.clone(), ignored.to_vec());
+    let ids = |ignored: &[i64]| IdsOrProbs::Ids(ids.clone(), ignored.to_vec());
     let probs = Plain::floats(dtype, &shape, |at| match at / inner % count {
         0 => 0.75,
         1 => 0.25,
         _ => 0.0,
     });
-    let probs = ClassTarget::Probs(probs, Rule::between(0.0, 1.0), 1e-2);
+    let probs = IdsOrProbs::Probs(probs, Rule::between(0.0, 1.0), 1e-2);
     let weights: Vec<f64> = (0..count).map(|class| class as f64 / 4.0).collect();
-    let plain = Classes {
+    let plain = ClassSpec {
         axis: 1,
         target: ids(&[]),
         log_probs: None,
@@ -363,30 +363,33 @@ fn classes(ways: &Ways, dtype: DType, shape: [usize; 3]) {
     };
     let calls = [
         plain.clone(),
-        Classes {
+        ClassSpec {
             target: ids(&[1, -100]),
             weights: Some(weights.clone()),
             ..plain.clone()
         },
-        Classes {
+        ClassSpec {
             target: ids(&[-1]),
             label_smoothing: 0.1,
             ..plain.clone()
         },
-        Classes {
+        ClassSpec {
             target: probs,
             weights: Some(weights),
             ..plain.clone()
         },
-        Classes {
+        ClassSpec {
             log_probs: Some(Rule::between(-0.99, 9.0)),
             ..plain
         },
     ];
     for call in calls {
-        compare(ways, samples, [x.clone()], |[input], wish, [gradient]| {
-            memory::classes(call.clone(), input, wish, gradient)
-        });
+        compare(
+            ways,
+            samples,
+            [x.clone()],
+            |[input], request, [gradient]| memory::classes(call.clone(), input, request, gradient),
+        );
     }
 }
 
@@ -417,20 +420,20 @@ fn classes_apart_on_threads() {
     }
 }
 
-const NORM: Measure = Measure::Norm { p: 2.0, eps: 1e-6 };
-const COSINE: Measure = Measure::Cosine { eps: 1e-8 };
+const NORM: DistanceKind = DistanceKind::Norm { p: 2.0, eps: 1e-6 };
+const COSINE: DistanceKind = DistanceKind::Cosine { eps: 1e-8 };
 
-fn triplets(ways: &Ways, dtype: DType, [rows, length]: [usize; 2], measures: &[Measure]) {
+fn triplets(ways: &Ways, dtype: DType, [rows, length]: [usize; 2], measures: &[DistanceKind]) {
     let inputs = [1, 2, 3].map(|seed| floats(dtype, &[rows, length], seed));
-    for &measure in measures {
+    for &kind in measures {
         for swap in [true, false] {
             let triplet = Triplet {
                 margin: 1.0,
                 swap,
-                measure,
+                kind,
             };
-            compare(ways, rows, inputs.clone(), |inputs, wish, gradients| {
-                memory::triplet(triplet, inputs, wish, gradients)
+            compare(ways, rows, inputs.clone(), |inputs, request, gradients| {
+                memory::triplet(triplet, inputs, request, gradients)
             });
         }
     }
@@ -438,7 +441,7 @@ fn triplets(ways: &Ways, dtype: DType, [rows, length]: [usize; 2], measures: &[M
 
 #[test]
 fn three_rows() {
-    let norm = |p| Measure::Norm { p, eps: 0.0 };
+    let norm = |p| DistanceKind::Norm { p, eps: 0.0 };
     for &dtype in FLOATS {
         triplets(&EVERY, dtype, [2, 17], &[NORM, COSINE]);
         triplets(&EVERY, dtype, [2, 1], &[norm(1.0), norm(3.0), COSINE]);
@@ -465,9 +468,9 @@ fn pairs(ways: &Ways, dtype: DType, [rows, length]: [usize; 2]) {
     let all = [norm(2.0), norm(1.0), Pair::Cosine { eps: 1e-8 }, embedding];
     for pair in all {
         let signs = matches!(pair, Pair::Embedding { .. }).then(|| signs.clone());
-        compare(ways, rows, inputs.clone(), |inputs, wish, gradients| {
+        compare(ways, rows, inputs.clone(), |inputs, request, gradients| {
             let signs = signs.clone();
-            memory::pairs(Pairs { pair, signs }, inputs, wish, gradients)
+            memory::pairs(PairSpec { pair, signs }, inputs, request, gradients)
         });
     }
 }
@@ -519,13 +522,18 @@ fn margins(ways: &Ways, dtype: DType, shape: [usize; 3]) {
     });
     let targets = of_class.into_iter().chain([(labels, None)]);
     for (ids, one) in targets {
-        compare(ways, samples, [x.clone()], |[input], wish, [gradient]| {
-            let target = match one.clone() {
-                Some(options) => MarginTarget::Class(ids.clone(), options),
-                None => MarginTarget::Labels(ids.clone()),
-            };
-            memory::margins(Margins { axis: 1, target }, input, wish, gradient)
-        });
+        compare(
+            ways,
+            samples,
+            [x.clone()],
+            |[input], request, [gradient]| {
+                let target = match one.clone() {
+                    Some(options) => MarginTarget::Class(ids.clone(), options),
+                    None => MarginTarget::Labels(ids.clone()),
+                };
+                memory::margins(MarginSpec { axis: 1, target }, input, request, gradient)
+            },
+        );
     }
 }
 

@@ -1,21 +1,21 @@
 //! Over elements.
 
-use super::rows::Rows;
+use super::rows::RowLaunch;
 use super::{
-    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
-    number, outline, samples, total, vector, weight,
+    Counting, Destinations, Factors, LaunchContext, Launched, TensorSpec, address, buffer, elem,
+    in_common_type, number, samples, tensor_spec, total, vector, weight,
 };
 use crate::engine::cube::distribution::Distribution;
 use crate::engine::cube::elements::{
-    AlongLaunch, ExtentLaunch, OfElement, OfRowsLaunch, Plan, elements_kernel,
+    AlongLaunch, DistributionRowsLaunch, ElementKernel, ElementPlan, ExtentLaunch, elements_kernel,
 };
-use crate::engine::cube::named::Named;
+use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
-use crate::engine::cube::traced::SpecialLaunch;
-use crate::engine::ops::Swept;
+use crate::engine::cube::traced::NonFiniteLaunch;
+use crate::engine::ops::KernelOutput;
 use crate::spec::operand::PerClass;
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use crate::spec::rule::UnitRows;
 use alloc::vec;
 use burn::backend::TensorMetadata;
@@ -29,7 +29,7 @@ const OF_UNIT: usize = 16;
 
 /// How many workgroups there are to be before a thread goes through more than one vector: some for
 /// each processor, as far as it is known how many there are.
-fn enough_groups(place: &Place) -> usize {
+fn enough_groups(place: &LaunchContext) -> usize {
     let hardware = &place.client.properties().hardware;
     hardware
         .num_streaming_multiprocessors
@@ -49,8 +49,8 @@ fn distributions(
         target.handle.clone(),
         target.dtype,
     );
-    let call = Rows {
-        of_row: Named::of_row(distribution),
+    let call = RowLaunch {
+        of_row: KernelKey::of_row(distribution),
         inputs: [input],
         axis: 1,
         ids: None,
@@ -59,18 +59,18 @@ fn distributions(
         all_weights: false,
         signs: None,
     };
-    let wish = Wish {
-        wanted: Wanted::Each,
+    let request = Request {
+        returns: Returns::Unreduced,
         samples: None,
         batch: 1,
         terms: 1,
     };
-    super::rows::rows(call, wish, [false]).value
+    super::rows::rows(call, request, [false]).value
 }
 
 /// What is computed of each element, and of what.
-pub(crate) struct Elements<const N: usize> {
-    pub(crate) of_element: Named<dyn OfElement>,
+pub(crate) struct ElementLaunch<const N: usize> {
+    pub(crate) of_element: KernelKey<dyn ElementKernel>,
     pub(crate) inputs: [CubeTensor; N],
     /// The operands after the inputs: a tensor, then numbers along an axis.
     pub(crate) flat: Option<CubeTensor>,
@@ -81,7 +81,7 @@ pub(crate) struct Elements<const N: usize> {
     pub(crate) distribution: Option<(UnitRows, Distribution)>,
 }
 
-fn along(place: &Place, along: Option<PerClass>) -> Option<AlongLaunch> {
+fn along(place: &LaunchContext, along: Option<PerClass>) -> Option<AlongLaunch> {
     let PerClass { numbers, inner } = along?;
     let tensor = place.upload(&numbers);
     Some(AlongLaunch::new(
@@ -94,25 +94,25 @@ fn along(place: &Place, along: Option<PerClass>) -> Option<AlongLaunch> {
 
 /// Launches the kernel over elements.
 pub(crate) fn elements<const N: usize>(
-    call: Elements<N>,
-    wish: Wish<CubeTensor>,
-    wanted: [bool; N],
-) -> Swept<CubeTensor, N> {
-    let place = Place::from(&call.inputs[0]);
+    call: ElementLaunch<N>,
+    request: Request<CubeTensor>,
+    returns: [bool; N],
+) -> KernelOutput<CubeTensor, N> {
+    let place = LaunchContext::from(&call.inputs[0]);
     let count = call.inputs[0].shape().num_elements();
-    let outlines = call.inputs.each_ref().map(Outline::of);
-    let outline = outline(outlines, count, &wish, wanted);
+    let outlines = call.inputs.each_ref().map(TensorSpec::of);
+    let tensor_spec = tensor_spec(outlines, count, &request, returns);
     let inputs = in_common_type(call.inputs).map(into_contiguous);
     let dtype = inputs[0].dtype;
     let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());
     let flat = call.flat.map(number);
-    let samples = samples(&wish);
+    let samples = samples(&request);
     let plan = Samples {
         ignored: vec![],
         range: (0, 0),
         held: false,
     };
-    let counted = Counted {
+    let counted = Counting {
         ids: None,
         weights: None,
         samples: samples.as_ref(),
@@ -120,8 +120,8 @@ pub(crate) fn elements<const N: usize>(
         count,
         classes: 1,
     };
-    let weight = weight(&place, &counted, &wish);
-    let factors = Factors::new(&wish, count, &weight);
+    let weight = weight(&place, &counted, &request);
+    let factors = Factors::new(&request, count, &weight);
     let part = call.of_element.part();
 
     // Numbers along an axis are looked up one by one.
@@ -130,9 +130,10 @@ pub(crate) fn elements<const N: usize>(
     // The components of a vector are of one row.
     let whole = call.distribution.as_ref().map(|(rows, _)| *rows);
     let whole = whole.map_or(count, |rows| if rows.inner == 1 { rows.length } else { 1 });
-    let width = match varies(&call.along) || varies(&call.weights) {
-        true => 1,
-        false => vector(&place, dtype, &[count, whole]),
+    let width = if varies(&call.along) || varies(&call.weights) {
+        1
+    } else {
+        vector(&place, dtype, &[count, whole])
     };
     let of_rows = call
         .distribution
@@ -140,15 +141,15 @@ pub(crate) fn elements<const N: usize>(
         .map(|(distribution, target)| {
             let (length, inner) = (distribution.0.length, distribution.0.inner);
             let numbers = distributions(target, distribution).into_buffer_arg();
-            OfRowsLaunch::new(numbers, inner, length)
+            DistributionRowsLaunch::new(numbers, inner, length)
         });
     let length = count / width;
     let of_unit = length / (enough_groups(&place) * UNITS as usize);
     let of_unit = of_unit.clamp(1, OF_UNIT);
     let (cubes, groups) = place.groups(length.div_ceil(of_unit * UNITS as usize));
     let partials = place.numbers(2 * groups);
-    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
-    let targets = Targets::new(&place, &inputs, outline.gradients);
+    let losses = matches!(request.returns, Returns::Unreduced).then(|| place.numbers(count));
+    let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
     let tensors = inputs.iter().chain(&flat).chain(targets.new_tensors());
     let address = address(tensors);
     let [of_first, of_second, of_third] = targets.arguments(count);
@@ -166,7 +167,7 @@ pub(crate) fn elements<const N: usize>(
         along(&place, call.weights).into(),
         samples.as_ref().map(buffer).into(),
         of_rows.into(),
-        weight.shares(&wish).map(buffer).into(),
+        weight.shares(&request).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
@@ -174,8 +175,8 @@ pub(crate) fn elements<const N: usize>(
         buffer(&partials),
         ExtentLaunch::new(length, of_unit),
         factors.launch(part, part),
-        SpecialLaunch::given(),
-        Plan {
+        NonFiniteLaunch::given(),
+        ElementPlan {
             of_element: call.of_element,
             operands,
         },
@@ -193,5 +194,5 @@ pub(crate) fn elements<const N: usize>(
         factors,
         weight,
     };
-    total(&place, launched, &wish)
+    total(&place, launched, &request)
 }

@@ -3,15 +3,15 @@
 pub(crate) mod elements;
 pub(crate) mod rows;
 
-use super::rows::ScaleLaunch;
+use super::rows::SumScaleLaunch;
 use super::samples::Samples;
 use super::sums::{
-    ReductionLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
+    ReductionPlanLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
 };
-use super::traced::SpecialLaunch;
-use crate::engine::ops::{Invalid, Swept};
+use super::traced::NonFiniteLaunch;
+use crate::engine::ops::{Invalid, KernelOutput};
 use crate::spec::reduction::Reduction;
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::{BoolStore, DType, Shape};
@@ -29,12 +29,12 @@ const MOST_GROUPS: usize = 256;
 
 /// The shape and the type of a tensor.
 #[derive(Clone, Debug)]
-pub(crate) struct Outline {
+pub(crate) struct TensorSpec {
     pub(crate) shape: Shape,
     pub(crate) dtype: DType,
 }
 
-impl Outline {
+impl TensorSpec {
     fn of(tensor: &CubeTensor) -> Self {
         Self {
             shape: tensor.shape(),
@@ -44,28 +44,28 @@ impl Outline {
 }
 
 /// What a sweep over inputs like these will give.
-pub(crate) fn outline<P, const N: usize>(
-    inputs: [Outline; N],
+pub(crate) fn tensor_spec<P, const N: usize>(
+    inputs: [TensorSpec; N],
     count: usize,
-    wish: &Wish<P>,
+    request: &Request<P>,
     gradients: [bool; N],
-) -> Swept<Outline, N> {
-    let numbers = |count: usize| Outline {
+) -> KernelOutput<TensorSpec, N> {
+    let numbers = |count: usize| TensorSpec {
         shape: Shape::new([count]),
         dtype: DType::F32,
     };
     // One type serves all gradients.
     let read = common_type(&inputs.each_ref().map(|input| input.dtype));
-    let mut wanted = gradients.into_iter();
-    Swept {
-        value: numbers(match wish.wanted {
-            Wanted::Each => count,
+    let mut returns = gradients.into_iter();
+    KernelOutput {
+        value: numbers(match request.returns {
+            Returns::Unreduced => count,
             _ => 1,
         }),
-        weight: matches!(wish.wanted, Wanted::Parts).then(|| numbers(1)),
+        weight: matches!(request.returns, Returns::SumAndWeight).then(|| numbers(1)),
         gradients: inputs.map(|input| {
             let dtype = stored(read);
-            wanted.next()?.then_some(Outline { dtype, ..input })
+            returns.next()?.then_some(TensorSpec { dtype, ..input })
         }),
         invalid: Invalid::OnDevice(numbers(1)),
     }
@@ -73,9 +73,10 @@ pub(crate) fn outline<P, const N: usize>(
 
 /// The type in which inputs are read: their own, or a wider one if they are not of one type.
 fn common_type(dtypes: &[DType]) -> DType {
-    match dtypes.iter().all(|dtype| *dtype == dtypes[0]) {
-        true => dtypes[0],
-        false => DType::F32,
+    if dtypes.iter().all(|dtype| *dtype == dtypes[0]) {
+        dtypes[0]
+    } else {
+        DType::F32
     }
 }
 
@@ -91,19 +92,22 @@ fn number(tensor: CubeTensor) -> CubeTensor {
 /// The inputs, cast to that type.
 fn in_common_type<const N: usize>(inputs: [CubeTensor; N]) -> [CubeTensor; N] {
     let dtype = common_type(&inputs.each_ref().map(|input| input.dtype));
-    inputs.map(|input| match input.dtype == dtype {
-        true => input,
-        false => cast(input, dtype),
+    inputs.map(|input| {
+        if input.dtype == dtype {
+            input
+        } else {
+            cast(input, dtype)
+        }
     })
 }
 
 /// The device and what tensors are made with.
-struct Place {
+struct LaunchContext {
     client: Client,
     device: CubeDevice,
 }
 
-impl From<&CubeTensor> for Place {
+impl From<&CubeTensor> for LaunchContext {
     fn from(tensor: &CubeTensor) -> Self {
         Self {
             client: tensor.client.clone(),
@@ -112,7 +116,7 @@ impl From<&CubeTensor> for Place {
     }
 }
 
-impl Place {
+impl LaunchContext {
     #[cfg(not(all(test, feature = "wgpu")))]
     fn memory(&self, size: usize) -> Handle {
         self.client.empty(size)
@@ -123,19 +127,19 @@ impl Place {
         crate::tests::gpu::memory(&self.client, size)
     }
 
-    fn empty(&self, outline: Outline) -> CubeTensor {
-        let size = outline.shape.num_elements() * outline.dtype.size();
+    fn empty(&self, tensor_spec: TensorSpec) -> CubeTensor {
+        let size = tensor_spec.shape.num_elements() * tensor_spec.dtype.size();
         CubeTensor::new_contiguous(
             self.client.clone(),
             self.device.clone(),
-            outline.shape,
+            tensor_spec.shape,
             self.memory(size),
-            outline.dtype,
+            tensor_spec.dtype,
         )
     }
 
     fn numbers(&self, count: usize) -> CubeTensor {
-        self.empty(Outline {
+        self.empty(TensorSpec {
             shape: Shape::new([count]),
             dtype: DType::F32,
         })
@@ -191,15 +195,15 @@ fn address<'a>(tensors: impl IntoIterator<Item = &'a CubeTensor>) -> AddressType
 }
 
 /// The widest vectors in which all these numbers of elements can be counted.
-fn vector(place: &Place, dtype: DType, counts: &[usize]) -> usize {
+fn vector(place: &LaunchContext, dtype: DType, counts: &[usize]) -> usize {
     let widths = place.client.io_optimized_vector_sizes(dtype.size());
     let fits = |width: &usize| counts.iter().all(|count| count % width == 0);
     widths.filter(fits).max().unwrap_or(1)
 }
 
 /// The weights of the samples as a kernel reads them.
-fn samples(wish: &Wish<CubeTensor>) -> Option<CubeTensor> {
-    let samples = wish.samples.clone()?;
+fn samples(request: &Request<CubeTensor>) -> Option<CubeTensor> {
+    let samples = request.samples.clone()?;
     Some(into_contiguous(match samples.dtype {
         DType::F32 => samples,
         _ => cast(samples, DType::F32),
@@ -218,8 +222,8 @@ struct Weight {
 
 impl Weight {
     /// What makes a share of each weight, if the losses are averaged by a sum of the device.
-    fn shares(&self, wish: &Wish<CubeTensor>) -> Option<&CubeTensor> {
-        let mean = matches!(wish.wanted, Wanted::Reduced(Reduction::Mean));
+    fn shares(&self, request: &Request<CubeTensor>) -> Option<&CubeTensor> {
+        let mean = matches!(request.returns, Returns::Reduced(Reduction::Mean));
         self.on_device
             .as_ref()
             .filter(|_| mean)
@@ -228,7 +232,7 @@ impl Weight {
 }
 
 /// What tells the samples' weights.
-struct Counted<'a> {
+struct Counting<'a> {
     ids: Option<&'a CubeTensor>,
     weights: Option<&'a CubeTensor>,
     samples: Option<&'a CubeTensor>,
@@ -237,19 +241,19 @@ struct Counted<'a> {
     classes: usize,
 }
 
-fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
-    let known = counted.count as f64 / wish.terms as f64;
-    let divisor = wish.divisor(known);
-    let wanted = wish.weighs();
+fn weight(place: &LaunchContext, counted: &Counting, request: &Request<CubeTensor>) -> Weight {
+    let known = counted.count as f64 / request.terms as f64;
+    let divisor = request.divisor(known);
+    let returns = request.weighs();
     // Without weights and ignored ids all count alike.
     let ids = counted
         .ids
         .filter(|_| counted.weights.is_some() || !counted.plan.ignored.is_empty());
     let alike = ids.is_none() && counted.samples.is_none();
-    if !wanted || alike {
+    if !returns || alike {
         return Weight {
             on_device: None,
-            known: if wanted { known } else { 0.0 },
+            known: if returns { known } else { 0.0 },
             divisor,
         };
     }
@@ -268,7 +272,7 @@ fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
         buffer(&partials),
         counted.count,
         counted.classes,
-        SpecialLaunch::given(),
+        NonFiniteLaunch::given(),
         counted.plan.clone(),
         ids.map_or(IntKind::I32.into(), |ids| elem(ids.dtype)),
     );
@@ -281,10 +285,10 @@ fn weight(place: &Place, counted: &Counted, wish: &Wish<CubeTensor>) -> Weight {
         buffer(&total),
         buffer(&sum),
         groups,
-        wish.terms as f32,
-        SpecialLaunch::given(),
+        request.terms as f32,
+        NonFiniteLaunch::given(),
     );
-    let mean = matches!(wish.wanted, Wanted::Reduced(Reduction::Mean));
+    let mean = matches!(request.returns, Returns::Reduced(Reduction::Mean));
     Weight {
         on_device: Some([total, sum]),
         known: 0.0,
@@ -300,12 +304,12 @@ struct Factors {
 }
 
 impl Factors {
-    fn new(wish: &Wish<CubeTensor>, count: usize, weight: &Weight) -> Self {
+    fn new(request: &Request<CubeTensor>, count: usize, weight: &Weight) -> Self {
         Self {
             // Dividing by a power of two is exact; done before adding up, it keeps the sum in range. Shares
             // of a mean do that themselves.
-            losses: match wish.wanted {
-                Wanted::Reduced(_) if weight.shares(wish).is_none() => {
+            losses: match request.returns {
+                Returns::Reduced(_) if weight.shares(request).is_none() => {
                     1.0 / count.next_power_of_two() as f64
                 }
                 _ => 1.0,
@@ -318,8 +322,8 @@ impl Factors {
     }
 
     /// For a kernel that computes a `part` of the losses, and a part of their gradients.
-    fn launch(&self, part: f64, of_gradients: f64) -> ScaleLaunch {
-        ScaleLaunch::new(
+    fn launch(&self, part: f64, of_gradients: f64) -> SumScaleLaunch {
+        SumScaleLaunch::new(
             (self.losses / part) as f32,
             (self.gradients / of_gradients) as f32,
         )
@@ -328,7 +332,7 @@ impl Factors {
 
 /// Where a gradient goes.
 #[allow(clippy::large_enum_variant)] // There are one to three of them in a launch.
-enum Target {
+enum Destination {
     Nowhere,
     /// In place of the input.
     InPlace,
@@ -336,17 +340,23 @@ enum Target {
 }
 
 /// Where the gradients of the inputs go.
-struct Targets<const N: usize>([Target; N]);
+struct Destinations<const N: usize>([Destination; N]);
 
-impl<const N: usize> Targets<N> {
-    fn new(place: &Place, inputs: &[CubeTensor; N], outlines: [Option<Outline>; N]) -> Self {
+impl<const N: usize> Destinations<N> {
+    fn new(
+        place: &LaunchContext,
+        inputs: &[CubeTensor; N],
+        outlines: [Option<TensorSpec>; N],
+    ) -> Self {
         let mut inputs = inputs.iter();
-        Self(outlines.map(|outline| {
-            let input = inputs.next().expect("an outline for each input");
-            match outline {
-                None => Target::Nowhere,
-                Some(outline) if outline.dtype == input.dtype && input.can_mut() => Target::InPlace,
-                Some(outline) => Target::New(place.empty(outline)),
+        Self(outlines.map(|tensor_spec| {
+            let input = inputs.next().expect("an tensor_spec for each input");
+            match tensor_spec {
+                None => Destination::Nowhere,
+                Some(tensor_spec) if tensor_spec.dtype == input.dtype && input.can_mut() => {
+                    Destination::InPlace
+                }
+                Some(tensor_spec) => Destination::New(place.empty(tensor_spec)),
             }
         }))
     }
@@ -354,19 +364,19 @@ impl<const N: usize> Targets<N> {
     /// The arguments of a kernel whose first arguments are the inputs, of so many elements each.
     fn arguments(&self, count: usize) -> [Option<BufferArg>; 3] {
         core::array::from_fn(|at| match self.0.get(at)? {
-            Target::Nowhere => None,
-            Target::InPlace => Some(BufferArg::alias(at, count)),
-            Target::New(tensor) => Some(buffer(tensor)),
+            Destination::Nowhere => None,
+            Destination::InPlace => Some(BufferArg::alias(at, count)),
+            Destination::New(tensor) => Some(buffer(tensor)),
         })
     }
 
     fn is_in_place(&self, at: usize) -> bool {
-        matches!(self.0[at], Target::InPlace)
+        matches!(self.0[at], Destination::InPlace)
     }
 
     fn new_tensors(&self) -> impl Iterator<Item = &CubeTensor> {
         self.0.iter().filter_map(|target| match target {
-            Target::New(tensor) => Some(tensor),
+            Destination::New(tensor) => Some(tensor),
             _ => None,
         })
     }
@@ -382,9 +392,9 @@ impl<const N: usize> Targets<N> {
         self.0.map(|target| {
             let input = inputs.next();
             match target {
-                Target::Nowhere => None,
-                Target::InPlace => input,
-                Target::New(tensor) => Some(tensor),
+                Destination::Nowhere => None,
+                Destination::InPlace => input,
+                Destination::New(tensor) => Some(tensor),
             }
         })
     }
@@ -403,18 +413,18 @@ struct Launched<const N: usize> {
 
 /// Launches the last kernel, which makes of the workgroups' sums what is wanted.
 fn total<const N: usize>(
-    place: &Place,
+    place: &LaunchContext,
     launched: Launched<N>,
-    wish: &Wish<CubeTensor>,
-) -> Swept<CubeTensor, N> {
+    request: &Request<CubeTensor>,
+) -> KernelOutput<CubeTensor, N> {
     let value = launched.losses.is_none().then(|| place.numbers(1));
     let invalid = place.numbers(1);
-    let wanted = matches!(wish.wanted, Wanted::Parts);
+    let returns = matches!(request.returns, Returns::SumAndWeight);
     let weight = match &launched.weight.on_device {
-        None if wanted => Some(place.numbers(1)),
+        None if returns => Some(place.numbers(1)),
         _ => None,
     };
-    let reduction = ReductionLaunch::new(
+    let reduction = ReductionPlanLaunch::new(
         launched.groups,
         (1.0 / launched.factors.losses) as f32,
         launched.weight.divisor as f32,
@@ -425,19 +435,19 @@ fn total<const N: usize>(
         CubeCount::Static(1, 1, 1),
         CubeDim::new_1d(UNITS),
         buffer(&launched.partials),
-        launched.weight.shares(wish).map(buffer).into(),
+        launched.weight.shares(request).map(buffer).into(),
         value.as_ref().map(buffer).into(),
         Some(buffer(&invalid)).into(),
         weight.as_ref().map(buffer).into(),
         reduction,
     );
-    Swept {
+    KernelOutput {
         value: value
             .or(launched.losses)
-            .expect("either the sum is wanted or each loss"),
+            .expect("either the sum is returns or each loss"),
         weight: weight
             .or(launched.weight.on_device.map(|[_, weight]| weight))
-            .filter(|_| wanted),
+            .filter(|_| returns),
         gradients: launched.gradients,
         invalid: Invalid::OnDevice(invalid),
     }
@@ -446,21 +456,20 @@ fn total<const N: usize>(
 /// The gradient times a number of the device. Nothing is done where that is 1, if nobody else has the
 /// gradient.
 pub(crate) fn scaled(gradient: CubeTensor, upstream: CubeTensor) -> CubeTensor {
-    let place = Place::from(&gradient);
+    let place = LaunchContext::from(&gradient);
     let in_place = gradient.can_mut() && gradient.is_contiguous();
     let gradient = into_contiguous(gradient);
     let count = gradient.shape().num_elements();
     let width = vector(&place, gradient.dtype, &[count]);
     let (groups, _) = place.groups((count / width).div_ceil(UNITS as usize));
-    let (target, scaled) = match in_place {
-        true => (BufferArg::alias(0, count), gradient.clone()),
-        false => {
-            let scaled = place.empty(Outline {
-                shape: gradient.shape(),
-                dtype: gradient.dtype,
-            });
-            (buffer(&scaled), scaled)
-        }
+    let (target, scaled) = if in_place {
+        (BufferArg::alias(0, count), gradient.clone())
+    } else {
+        let scaled = place.empty(TensorSpec {
+            shape: gradient.shape(),
+            dtype: gradient.dtype,
+        });
+        (buffer(&scaled), scaled)
     };
     scale_kernel::launch(
         &place.client,

@@ -1,18 +1,18 @@
 //! Over rows.
 
 use super::{
-    Counted, Factors, Launched, Outline, Place, Targets, address, buffer, elem, in_common_type,
-    number, outline, samples, total, vector, weight,
+    Counting, Destinations, Factors, LaunchContext, Launched, TensorSpec, address, buffer, elem,
+    in_common_type, number, samples, tensor_spec, total, vector, weight,
 };
-use crate::engine::cube::named::Named;
-use crate::engine::cube::of_row::OfRow;
-use crate::engine::cube::rows::{LayoutLaunch, Plan, rows_kernel};
+use crate::engine::cube::kernel_key::KernelKey;
+use crate::engine::cube::row_kernel::RowKernel;
+use crate::engine::cube::rows::{RowLayoutLaunch, RowPlan, rows_kernel};
 use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
-use crate::engine::cube::traced::SpecialLaunch;
-use crate::engine::ops::Swept;
+use crate::engine::cube::traced::NonFiniteLaunch;
+use crate::engine::ops::KernelOutput;
 use crate::real::id::{holds, range};
-use crate::spec::request::{Wanted, Wish};
+use crate::spec::request::{Request, Returns};
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -22,8 +22,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::CubeDim;
 
 /// What is computed over rows, and of what.
-pub(crate) struct Rows<const N: usize> {
-    pub(crate) of_row: Named<dyn OfRow>,
+pub(crate) struct RowLaunch<const N: usize> {
+    pub(crate) of_row: KernelKey<dyn RowKernel>,
     pub(crate) inputs: [CubeTensor; N],
     /// The axis along which the elements of a row lie.
     pub(crate) axis: usize,
@@ -58,7 +58,7 @@ const LONG: usize = 32 * 1024;
 /// A long row has as many threads as a workgroup may have, where there are many processors: then few
 /// rows are worked on at a time, and the nearest cache that all share still holds them when they are
 /// read again.
-fn division(place: &Place, vectors: usize, bytes: usize) -> (u32, u32) {
+fn division(place: &LaunchContext, vectors: usize, bytes: usize) -> (u32, u32) {
     let hardware = &place.client.properties().hardware;
     let units = match hardware.num_streaming_multiprocessors {
         Some(_) if bytes >= LONG => hardware.max_units_per_cube.clamp(UNITS, 1024),
@@ -71,31 +71,33 @@ fn division(place: &Place, vectors: usize, bytes: usize) -> (u32, u32) {
 
 /// Launches the kernel over rows.
 pub(crate) fn rows<const N: usize>(
-    call: Rows<N>,
-    wish: Wish<CubeTensor>,
-    wanted: [bool; N],
-) -> Swept<CubeTensor, N> {
-    let place = Place::from(&call.inputs[0]);
+    call: RowLaunch<N>,
+    request: Request<CubeTensor>,
+    returns: [bool; N],
+) -> KernelOutput<CubeTensor, N> {
+    let place = LaunchContext::from(&call.inputs[0]);
     let shape = call.inputs[0].shape();
     let inner: usize = shape.as_slice()[call.axis + 1..].iter().product();
     let length = shape[call.axis];
     let count = shape.num_elements() / length;
-    let outlines = call.inputs.each_ref().map(Outline::of);
-    let outline = outline(outlines, count, &wish, wanted);
+    let outlines = call.inputs.each_ref().map(TensorSpec::of);
+    let tensor_spec = tensor_spec(outlines, count, &request, returns);
 
     // Only the rows of the first may be apart.
     let along_last = call.axis + 1 == shape.num_dims();
     let mut pitched = along_last;
     let inputs = in_common_type(call.inputs).map(|input| {
-        match core::mem::take(&mut pitched) && pitch(&input).is_some() {
-            true => input,
-            false => into_contiguous(input),
+        if core::mem::take(&mut pitched) && pitch(&input).is_some() {
+            input
+        } else {
+            into_contiguous(input)
         }
     });
     let dtype = inputs[0].dtype;
-    let first_pitch = match along_last {
-        true => pitch(&inputs[0]).unwrap_or(length),
-        false => length,
+    let first_pitch = if along_last {
+        pitch(&inputs[0]).unwrap_or(length)
+    } else {
+        length
     };
     let probs = call.probs.map(number);
     let (ids, ignored) = match call.ids {
@@ -105,7 +107,7 @@ pub(crate) fn rows<const N: usize>(
     let signs = call
         .signs
         .map(|signs| into_contiguous(cast(signs, DType::F32)));
-    let samples = samples(&wish);
+    let samples = samples(&request);
     let weights = call.weights.map(|weights| place.upload(&weights));
     let range = ids.as_ref().map_or((0, 0), |ids| range(ids.dtype));
     let plan = Samples {
@@ -113,7 +115,7 @@ pub(crate) fn rows<const N: usize>(
         range,
         held: holds(range, length as i64 - 1),
     };
-    let counted = Counted {
+    let counted = Counting {
         ids: ids.as_ref(),
         weights: weights.as_ref(),
         samples: samples.as_ref(),
@@ -121,14 +123,15 @@ pub(crate) fn rows<const N: usize>(
         count,
         classes: length,
     };
-    let weight = weight(&place, &counted, &wish);
-    let factors = Factors::new(&wish, count, &weight);
+    let weight = weight(&place, &counted, &request);
+    let factors = Factors::new(&request, count, &weight);
     let part = call.of_row.part();
 
-    let targets = Targets::new(&place, &inputs, outline.gradients);
-    let gradient_pitch = match targets.is_in_place(0) {
-        true => first_pitch,
-        false => length,
+    let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
+    let gradient_pitch = if targets.is_in_place(0) {
+        first_pitch
+    } else {
+        length
     };
     let width = match inner {
         1 => vector(&place, dtype, &[length, first_pitch, gradient_pitch]),
@@ -137,7 +140,7 @@ pub(crate) fn rows<const N: usize>(
     let (threads, of_group) = division(&place, length / width, length * dtype.size());
     let (cubes, groups) = place.groups(count.div_ceil(of_group as usize));
     let partials = place.numbers(2 * groups);
-    let losses = matches!(wish.wanted, Wanted::Each).then(|| place.numbers(count));
+    let losses = matches!(request.returns, Returns::Unreduced).then(|| place.numbers(count));
     let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
     let address = address(tensors);
     let [of_first, of_second, of_third] = targets.arguments(count * length);
@@ -155,13 +158,13 @@ pub(crate) fn rows<const N: usize>(
         ids.as_ref().map(buffer).into(),
         signs.as_ref().map(buffer).into(),
         samples.as_ref().map(buffer).into(),
-        weight.shares(&wish).map(buffer).into(),
+        weight.shares(&request).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
         losses.as_ref().map(buffer).into(),
         buffer(&partials),
-        LayoutLaunch::new(
+        RowLayoutLaunch::new(
             count,
             length / width,
             inner,
@@ -169,8 +172,8 @@ pub(crate) fn rows<const N: usize>(
             gradient_pitch / width,
         ),
         factors.launch(part, 1.0),
-        SpecialLaunch::of_rows(length),
-        Plan {
+        NonFiniteLaunch::of_rows(length),
+        RowPlan {
             of_row: call.of_row,
             threads,
             rows: of_group,
@@ -193,5 +196,5 @@ pub(crate) fn rows<const N: usize>(
         factors,
         weight,
     };
-    total(&place, launched, &wish)
+    total(&place, launched, &request)
 }

@@ -6,13 +6,13 @@ use burn::tensor::Bool;
 #[test]
 fn pointwise_losses_are_as_the_portable_form() {
     in_random_cases(|case, seed| match case.random.random_range(0..3) {
-        0 => pointwise::<1>(case, seed),
-        1 => pointwise::<2>(case, seed),
-        _ => pointwise::<4>(case, seed),
+        0 => elementwise::<1>(case, seed),
+        1 => elementwise::<2>(case, seed),
+        _ => elementwise::<4>(case, seed),
     });
 }
 
-fn pointwise<const D: usize>(case: &mut Case, seed: u64)
+fn elementwise<const D: usize>(case: &mut Case, seed: u64)
 where
     Tensor<1>: crate::targets::SampleWeights<Tensor<D>>,
 {
@@ -24,7 +24,7 @@ where
     let reduction = case.reduction();
     let wrong = case.chance(0.05);
     let at = case.random.random_range(0..count);
-    let spoil = |mut numbers: Vec<f64>, by: f64| {
+    let poison = |mut numbers: Vec<f64>, by: f64| {
         if wrong {
             numbers[at] = by;
         }
@@ -41,7 +41,7 @@ where
     match case.random.random_range(0..7) {
         0 => {
             let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
-            let y = case.tensor(&spoil(y, f64::NAN), shape);
+            let y = case.tensor(&poison(y, f64::NAN), shape);
             let loss = L1LossConfig::new().with_reduction(reduction).init();
             both_ways(case, seed, "l1", 0.0, [x, y], |[x, y]| {
                 of_two(&loss, how, weights, x, y)
@@ -49,7 +49,7 @@ where
         }
         1 => {
             let y: Vec<f64> = (0..count).map(|_| case.number(false)).collect();
-            let y = case.tensor(&spoil(y, f64::INFINITY), shape);
+            let y = case.tensor(&poison(y, f64::INFINITY), shape);
             let loss = MseLossConfig::new().with_reduction(reduction).init();
             both_ways(case, seed, "mse", 0.0, [x, y], |[x, y]| {
                 of_two(&loss, how, weights, x, y)
@@ -57,12 +57,15 @@ where
         }
         kind @ (2 | 3) => {
             let soft = case.chance(0.5);
-            let label = |case: &mut Case| match soft {
-                true => case.random.random_range(0.0..1.0),
-                false => f64::from(u8::from(case.chance(0.5))),
+            let label = |case: &mut Case| {
+                if soft {
+                    case.random.random_range(0.0..1.0)
+                } else {
+                    f64::from(u8::from(case.chance(0.5)))
+                }
             };
             let y: Vec<f64> = (0..count).map(|_| label(case)).collect();
-            let y = spoil(y, -1.0);
+            let y = poison(y, -1.0);
             let label_smoothing = *[0.0, 0.1].choose(&mut case.random).expect("one of two");
             let (class_weights, pos_weights) = (factors(case), factors(case));
             let target = case.tensor(&y, shape);
@@ -93,9 +96,12 @@ where
                 }
             } else {
                 let probs: Vec<f64> = (0..count)
-                    .map(|_| match case.chance(0.2) {
-                        true => f64::from(u8::from(case.chance(0.5))),
-                        false => case.random.random_range(0.0..1.0),
+                    .map(|_| {
+                        if case.chance(0.2) {
+                            f64::from(u8::from(case.chance(0.5)))
+                        } else {
+                            case.random.random_range(0.0..1.0)
+                        }
                     })
                     .collect();
                 let mut probs = probs;
@@ -115,7 +121,7 @@ where
         }
         4 => {
             let y = case.signs(count);
-            let y = case.tensor(&spoil(y, 0.0), shape);
+            let y = case.tensor(&poison(y, 0.0), shape);
             let loss = HingeEmbeddingLossConfig::new()
                 .with_reduction(reduction)
                 .init();
@@ -128,7 +134,7 @@ where
         }
         5 => {
             let y = case.signs(count);
-            let y = case.tensor(&spoil(y, 2.0), shape);
+            let y = case.tensor(&poison(y, 2.0), shape);
             let second = case.input(shape);
             let loss = MarginRankingLossConfig::new()
                 .with_margin(0.25)
@@ -144,7 +150,7 @@ where
             let logits = case.input(shape).cast(DType::F64);
             let y = burn::tensor::activation::log_softmax(logits.clamp(-20.0, 20.0), class_axis);
             let y = if log_target { y } else { y.exp() };
-            let y = spoil(numbers(y), 1.25);
+            let y = poison(numbers(y), 1.25);
             let y = case.tensor(&y, shape);
             let x = numbers(x.cast(DType::F64).clamp(-50.0, 50.0));
             let mut x: Vec<f64> = x.iter().map(|x| -x.abs()).collect();
@@ -193,7 +199,7 @@ where
     let wrong = case
         .chance(0.05)
         .then(|| case.random.random_range(0..count));
-    let spoil = |mut numbers: Vec<f64>, by: f64| {
+    let poison = |mut numbers: Vec<f64>, by: f64| {
         if let Some(at) = wrong {
             numbers[at] = by;
         }
@@ -203,7 +209,7 @@ where
     match case.random.random_range(0..5) {
         0 => {
             let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
-            let y = case.tensor(&spoil(y, f64::INFINITY), shape);
+            let y = case.tensor(&poison(y, f64::INFINITY), shape);
             let loss = SmoothL1LossConfig::new()
                 .with_beta(option)
                 .with_reduction(reduction)
@@ -214,7 +220,7 @@ where
         }
         1 => {
             let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
-            let y = case.tensor(&spoil(y, f64::NAN), shape);
+            let y = case.tensor(&poison(y, f64::NAN), shape);
             let delta = option.max(0.25);
             let loss = HuberLossConfig::new()
                 .with_delta(delta)
@@ -229,18 +235,20 @@ where
             let counts: Vec<f64> = (0..count)
                 .map(|_| f64::from(case.random.random_range(0..9)))
                 .collect();
-            let y = case.tensor(&spoil(counts.clone(), -1.0), shape);
+            let y = case.tensor(&poison(counts.clone(), -1.0), shape);
             let rates = numbers(x.clone().cast(DType::F64));
-            let rates: Vec<f64> = match log_input {
-                true => rates,
-                false => rates.into_iter().map(f64::abs).collect(),
+            let rates: Vec<f64> = if log_input {
+                rates
+            } else {
+                rates.into_iter().map(f64::abs).collect()
             };
             // A rate and a part of it are subtracted.
             let terms = rates.iter().zip(&counts).map(|(x, y)| (x * y).abs());
             let size = terms.fold(10.0, f64::max);
-            let x = match log_input {
-                true => x,
-                false => case.tensor(&rates, shape),
+            let x = if log_input {
+                x
+            } else {
+                case.tensor(&rates, shape)
             };
             let loss = PoissonNllLossConfig::new()
                 .with_log_input(log_input)
@@ -254,9 +262,9 @@ where
         }
         3 => {
             let y: Vec<f64> = (0..count).map(|_| case.number(true)).collect();
-            let y = case.tensor(&spoil(y, f64::NAN), shape);
+            let y = case.tensor(&poison(y, f64::NAN), shape);
             let variance: Vec<f64> = (0..count).map(|_| case.number(true).abs()).collect();
-            let variance = case.tensor(&spoil(variance, -0.5), shape);
+            let variance = case.tensor(&poison(variance, -0.5), shape);
             let loss = GaussianNllLossConfig::new()
                 .with_full(case.chance(0.5))
                 .with_eps(*[1e-6, 1e-2].choose(&mut case.random).expect("one"))
@@ -273,7 +281,7 @@ where
         }
         _ => {
             let y = case.signs(count);
-            let y = case.tensor(&spoil(y, 0.0), shape);
+            let y = case.tensor(&poison(y, 0.0), shape);
             let loss = SoftMarginLossConfig::new().with_reduction(reduction).init();
             both_ways(case, seed, "soft_margin", 0.0, [x], |[x]| {
                 of_two(&loss, how, weights, x, y.clone())

@@ -1,56 +1,56 @@
 //! Several values of a kernel, as many as a loss needs.
 
-use super::traced::{SpecialExpand, Traced, Tracer};
+use super::traced::{NonFiniteExpand, Traced, Tracer};
 use alloc::vec::Vec;
 use cubecl::ir::{ExpandValue, Scope};
 use cubecl::prelude::*;
 
 /// Values in `f32`, or vectors of them; or variables that hold such.
-pub(crate) struct Bundle;
+pub(crate) struct Registers;
 
 #[derive(Clone)]
-pub(crate) struct BundleExpand {
+pub(crate) struct RegistersExpand {
     values: Vec<ExpandValue>,
 }
 
-impl CubeType for Bundle {
-    type ExpandType = BundleExpand;
+impl CubeType for Registers {
+    type ExpandType = RegistersExpand;
 }
 
-impl IntoExpand for BundleExpand {
+impl IntoExpand for RegistersExpand {
     type Expand = Self;
     fn into_expand(self, _: &Scope) -> Self {
         self
     }
 }
 
-impl ExpandTypeClone for BundleExpand {
+impl ExpandTypeClone for RegistersExpand {
     fn clone_unchecked(&self) -> Self {
         self.clone()
     }
 }
 
-impl IntoMut for BundleExpand {
+impl IntoMut for RegistersExpand {
     fn into_mut(self, _: &Scope) -> Self {
         self
     }
 }
 
-impl CubeDebug for BundleExpand {}
+impl CubeDebug for RegistersExpand {}
 
-impl AsRefExpand for BundleExpand {
+impl AsRefExpand for RegistersExpand {
     fn __expand_ref_method(&self, _: &Scope) -> &Self {
         self
     }
 }
 
-impl AsMutExpand for BundleExpand {
+impl AsMutExpand for RegistersExpand {
     fn __expand_ref_mut_method(&mut self, _: &Scope) -> &mut Self {
         self
     }
 }
 
-impl BundleExpand {
+impl RegistersExpand {
     /// A component of each of the values, which are vectors.
     pub(crate) fn component<'a, N: Size>(&self, tracer: Tracer<'a>, at: usize) -> Vec<Traced<'a>> {
         let component = |value: &ExpandValue| {
@@ -67,7 +67,7 @@ impl BundleExpand {
     }
 }
 
-impl<'a> FromIterator<Traced<'a>> for BundleExpand {
+impl<'a> FromIterator<Traced<'a>> for RegistersExpand {
     fn from_iter<T: IntoIterator<Item = Traced<'a>>>(values: T) -> Self {
         let values = values.into_iter();
         Self {
@@ -77,9 +77,9 @@ impl<'a> FromIterator<Traced<'a>> for BundleExpand {
 }
 
 #[cube]
-impl Bundle {
+impl Registers {
     pub(crate) fn new() -> Self {
-        intrinsic!(|_| BundleExpand { values: Vec::new() })
+        intrinsic!(|_| RegistersExpand { values: Vec::new() })
     }
 
     /// Adds a value.
@@ -100,14 +100,14 @@ impl Bundle {
                 let vector = Vector::<f32, N>::__expand_cast_from(scope, number);
                 init_expand(scope, vector.expand, true)
             };
-            BundleExpand {
+            RegistersExpand {
                 values: self.values.iter().map(variable).collect(),
             }
         })
     }
 
     /// Gives the variables new values.
-    pub(crate) fn assign(&self, values: Bundle) {
+    pub(crate) fn assign(&self, values: Registers) {
         intrinsic!(|scope| {
             for (variable, value) in self.values.iter().zip(&values.values) {
                 assign::expand_element(scope, *value, *variable);
@@ -117,7 +117,7 @@ impl Bundle {
 }
 
 /// The values to compute with, in the kernel of `scope`.
-pub(crate) fn tracer<'a>(scope: &'a Scope, special: &SpecialExpand) -> Tracer<'a> {
+pub(crate) fn tracer<'a>(scope: &'a Scope, special: &NonFiniteExpand) -> Tracer<'a> {
     Tracer {
         scope,
         special: *special,
