@@ -96,7 +96,7 @@ mod loss;
 mod losses;
 mod real;
 mod spec;
-pub mod targets;
+mod targets;
 mod validate;
 
 #[cfg(test)]
@@ -105,32 +105,54 @@ mod tests;
 pub mod guide;
 
 #[doc(inline)]
-pub use targets as target;
+pub use engine::memory::{keep_freed_memory, release_memory};
+#[doc(inline)]
+pub use loss::call::{Call, LossOutput};
+#[doc(inline)]
+pub use loss::{Evaluate, Loss, LossInfo, LossParts, TripleLoss};
+#[doc(inline)]
+pub use losses::config::partial_config;
+#[doc(inline)]
+pub use losses::distance::{cosine_similarity, pairwise_distance};
+#[doc(inline)]
+pub use losses::{classification, ranking, regression};
+#[doc(inline)]
+pub use spec::reduction::Reduction;
+#[doc(inline)]
+pub use targets::rank::{LowerRank, Unreduced};
+#[doc(inline)]
+pub use validate::checks::{Checks, checks, set_checks, with_checks};
+#[doc(inline)]
+pub use validate::error::{Lint, LossError, LossErrorKind};
 
-#[doc(inline)]
-pub use crate::engine::memory::{keep_freed_memory, release_memory};
-#[doc(inline)]
-pub use crate::loss::call::{Call, LossOutput};
-#[doc(inline)]
-pub use crate::loss::{Evaluate, Loss, LossParts, TripleLoss};
-#[doc(inline)]
-pub use crate::losses::classification::{self, *};
-#[doc(inline)]
-pub use crate::losses::config::partial_config;
-#[doc(inline)]
-pub use crate::losses::distance::{cosine_similarity, pairwise_distance};
-#[doc(inline)]
-pub use crate::losses::ranking::{self, *};
-#[doc(inline)]
-pub use crate::losses::regression::{self, *};
-#[doc(inline)]
-pub use crate::spec::reduction::Reduction;
-#[doc(inline)]
-pub use crate::targets::rank::{LowerRank, Unreduced};
-#[doc(inline)]
-pub use crate::validate::checks::{Checks, checks, set_checks};
-#[doc(inline)]
-pub use crate::validate::error::{Lint, LossError, LossErrorKind};
+pub mod target {
+    //! What a target may be.
+    //!
+    //! Each loss has its own target format, and the usual way to break a training run is to swap the
+    //! loss and keep the target. So the formats are types here: the traits of this module say what a
+    //! loss accepts, and the compiler says what is right where they are not met. What types cannot tell
+    //! (shapes, values) is checked when the loss is called.
+    //!
+    //! The functions convert one format to another, by name.
+    //!
+    //! | from | to | function |
+    //! |---|---|---|
+    //! | class ids | one-hot rows | [`one_hot`] |
+    //! | one-hot rows, or probabilities | class ids | [`class_ids`] |
+    //! | lists of labels, padded with -1 | multi-hot rows | [`multi_hot`] |
+    //! | multi-hot rows | lists of labels, padded with -1 | [`label_ids`] |
+    //! | labels 0 and 1 | signs -1 and +1 | [`signs`] |
+    //! | signs -1 and +1 | labels 0 and 1 | [`labels`] |
+    //! | logits | log-probabilities | [`log_probs`] |
+    //! | labels of single samples | pairs with a sign | [`pairs`] |
+    //! | labels of single samples | triplets | [`triplets`] |
+
+    #[doc(inline)]
+    pub use crate::targets::*;
+}
+
+#[cfg(doc)] // The pages above link to them.
+use prelude::*;
 
 /// Everything a model or a training loop needs: the losses, their configurations and their calls.
 pub mod prelude {

@@ -222,25 +222,35 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
 
 impl<L: Evaluate<(A, B, C)>, A, B, C> TripleLoss<A, B, C> for L {}
 
-/// What a loss itself has to say; everything else follows from it.
-///
-/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`]; only the losses of this
-/// crate implement it.
-pub trait Evaluate<I> {
-    /// What [`forward_no_reduction`](Loss::forward_no_reduction) gives.
-    type Unreduced: Unreduced;
-
+/// What a loss says of itself.
+pub trait LossInfo: sealed::Sealed {
     /// The name of the loss, for messages.
     fn name(&self) -> &'static str;
 
     /// How the losses are reduced.
     fn reduction(&self) -> Reduction;
+}
+
+/// What a loss makes of its inputs; every call follows from it.
+///
+/// `I` is the tuple of its inputs. Users call [`Loss`] and [`TripleLoss`]; only the losses of this
+/// crate implement it.
+pub trait Evaluate<I>: LossInfo {
+    /// What [`forward_no_reduction`](Loss::forward_no_reduction) gives.
+    type Unreduced: Unreduced;
 
     /// Checks the inputs and gives what the call wants of their losses.
+    #[doc(hidden)]
     fn evaluate(&self, inputs: I, call: Call) -> Result<LossOutput, LossError>;
 
     /// What is legal but suspicious about the inputs.
+    #[doc(hidden)]
     fn inspect(&self, inputs: I) -> Vec<Lint>;
+}
+
+pub(crate) mod sealed {
+    /// Only the losses of this crate have it.
+    pub trait Sealed {}
 }
 
 /// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
@@ -282,7 +292,7 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     let found = loss.evaluate(inputs, Call::new(waiting, Returns::SumAndWeight))?;
     Ok(LossParts {
         sum: found.value,
-        weight: found.weight.expect("the parts are returns"),
+        weight: found.weight.expect("the parts are wanted"),
     })
 }
 

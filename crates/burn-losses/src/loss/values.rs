@@ -13,16 +13,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::DType;
 
-/// The losses of predictions and targets that [fit](check_pair), by a definition that depends on their
-/// difference alone: the derivative with respect to the target is the negative one.
+/// Evaluates a loss of predictions and targets by a definition that depends on their difference alone: the
+/// derivative with respect to the target is the negative one.
 pub(crate) fn evaluate(
-    check: &Check,
+    loss: &'static str,
     definition: impl Elementwise<2>,
     operands: [AnyRank; 2],
     call: Call,
 ) -> Result<LossOutput, LossError> {
+    let check = check_pair(loss, operands.each_ref(), &call)?;
     let required = [None, Some(finite_target(operands[0].dtype()))];
-    ElementwiseCall::new(check, definition, OtherOperands::default(), required)
+    ElementwiseCall::new(&check, definition, OtherOperands::default(), required)
         .evaluate(operands, call)
 }
 
@@ -79,7 +80,7 @@ pub(crate) fn finite(
 }
 
 /// Suspicions about targets that are numbers.
-pub(crate) fn inspect(loss: &'static str, targets: &AnyRank) -> Vec<Lint> {
+pub(crate) fn lints(loss: &'static str, targets: &AnyRank) -> Vec<Lint> {
     let dtype = targets.dtype();
     let targets = targets.values();
     let mut lints = Vec::new();

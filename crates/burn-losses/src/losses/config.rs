@@ -138,6 +138,24 @@ macro_rules! loss_family {
     ($family:ident, $family_config:ident, default: $default:ident, {
         $($variant:ident: $name:literal, $loss:ident, $config:ident;)*
     }) => {
+        $crate::losses::module::calls!([] $family, Loss);
+
+        impl $crate::loss::sealed::Sealed for $family {}
+
+        impl $crate::loss::LossInfo for $family {
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(loss) => loss.name(),)*
+                }
+            }
+
+            fn reduction(&self) -> $crate::Reduction {
+                match self {
+                    $(Self::$variant(loss) => loss.reduction(),)*
+                }
+            }
+        }
+
         impl $family_config {
             /// The names of the losses, as a configuration file has them under `loss`.
             pub const NAMES: &'static [&'static str] = &[$($name),*];

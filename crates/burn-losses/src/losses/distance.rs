@@ -64,7 +64,7 @@ pub(crate) fn norm(difference: Tensor<3>, p: f64) -> NormTerms {
 /// each signed component.
 ///
 /// Its gradient is exact, and 0 where the distance is 0, so it is the one to feed
-/// [`HingeEmbeddingLoss`](crate::HingeEmbeddingLoss) with. Its usual composition from tensor
+/// [`HingeEmbeddingLoss`](crate::ranking::HingeEmbeddingLoss) with. Its usual composition from tensor
 /// operations gives NaN there.
 ///
 /// ```

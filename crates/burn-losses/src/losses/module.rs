@@ -10,9 +10,58 @@ pub(crate) fn describe(config: &impl Debug) -> String {
 }
 
 /// Stamps the plumbing of a loss onto its configuration and module: `init`, `try_init`, `new`,
-/// `Default`, `config`, the display. The configuration brings its rules, as `validate`.
+/// `Default`, `config`, the display, its name, and the calls. The configuration brings its rules, as `validate`.
+///
+/// Last comes the trait that has the calls; the loss itself brings [`Evaluate`](crate::loss::Evaluate). Or, for a loss
+/// of each element, what its target must be: then it brings `losses` and `lints` of an input and a target without
+/// their types. (What is suspicious about true values is the same for all losses.)
 macro_rules! loss_module {
-    ($loss:ident, $config:ident) => {
+    ($loss:ident, $config:ident, Loss) => {
+        loss_module!(@module $loss, $config);
+        $crate::losses::module::calls!([] $loss, Loss);
+    };
+    ($loss:ident, $config:ident, TripleLoss) => {
+        loss_module!(@module $loss, $config);
+        $crate::losses::module::calls!([] $loss, TripleLoss);
+    };
+    ($loss:ident, $config:ident, RegressionTarget) => {
+        loss_module!($loss, $config, Loss);
+        loss_module!(@elements $loss, RegressionTarget, into_any_rank);
+
+        impl $loss {
+            fn lints(
+                &self,
+                _: &$crate::engine::any_rank::AnyRank,
+                targets: $crate::engine::any_rank::AnyRank,
+            ) -> alloc::vec::Vec<$crate::Lint> {
+                $crate::loss::values::lints(Self::NAME, &targets)
+            }
+        }
+    };
+    ($loss:ident, $config:ident, $target:ident) => {
+        loss_module!($loss, $config, Loss);
+        loss_module!(@elements $loss, $target, erased);
+    };
+    (@elements $loss:ident, $target:ident, $erased:ident) => {
+        impl<const D: usize, T: $crate::targets::$target<D>>
+            $crate::loss::Evaluate<(burn::tensor::Tensor<D>, T)> for $loss
+        {
+            type Unreduced = burn::tensor::Tensor<D>;
+
+            fn evaluate(
+                &self,
+                (input, target): (burn::tensor::Tensor<D>, T),
+                call: $crate::loss::call::Call,
+            ) -> Result<$crate::loss::call::LossOutput, $crate::LossError> {
+                self.losses(input.into(), target.$erased(), call)
+            }
+
+            fn inspect(&self, (input, target): (burn::tensor::Tensor<D>, T)) -> alloc::vec::Vec<$crate::Lint> {
+                self.lints(&input.into(), target.$erased())
+            }
+        }
+    };
+    (@module $loss:ident, $config:ident) => {
         impl $config {
             /// The loss with this configuration.
             ///
@@ -48,6 +97,8 @@ macro_rules! loss_module {
                 $config::new().init()
             }
 
+            pub(crate) const NAME: &'static str = stringify!($loss);
+
             /// The configuration the loss was made with.
             pub fn config(&self) -> &$config {
                 &self.config
@@ -70,7 +121,171 @@ macro_rules! loss_module {
                     .optional()
             }
         }
+
+        impl $crate::loss::sealed::Sealed for $loss {}
+
+        impl $crate::loss::LossInfo for $loss {
+            fn name(&self) -> &'static str {
+                Self::NAME
+            }
+
+            fn reduction(&self) -> $crate::Reduction {
+                self.config.reduction
+            }
+        }
     };
 }
 
-pub(crate) use loss_module;
+/// Stamps the calls of a trait onto a loss as methods of its own, so that nothing must be imported for them.
+macro_rules! calls {
+    ([$($generics:tt)*] $loss:ty, Loss) => {
+        $crate::losses::module::calls!(@methods [$($generics)*] $loss, Loss, [X, T], [output: X, targets: T]);
+    };
+    ([$($generics:tt)*] $loss:ty, TripleLoss) => {
+        $crate::losses::module::calls!(
+            @methods [$($generics)*] $loss, TripleLoss, [A, B, C], [first: A, second: B, third: C]
+        );
+    };
+    (@methods [$($generics:tt)*] $loss:ty, $calls:ident, [$($kind:ident),*], [$($input:ident: $of:ident),*]) => {
+        impl<$($generics)*> $loss {
+            /// The reduced loss, of shape `[1]`, as
+            #[doc = concat!("[`", stringify!($calls), "::forward`](crate::", stringify!($calls), "::forward).")]
+            ///
+            /// # Panics
+            ///
+            /// With the error's text where `try_forward` returns one.
+            #[track_caller]
+            pub fn forward<$($kind),*>(&self, $($input: $of),*) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::forward(self, $($input),*)
+            }
+
+            /// The reduced loss, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// What the page of the loss says.
+            pub fn try_forward<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> Result<burn::tensor::Tensor<1>, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::try_forward(self, $($input),*)
+            }
+
+            /// The loss of each element or sample.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_no_reduction<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> <Self as $crate::Evaluate<($($kind),*)>>::Unreduced
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::forward_no_reduction(self, $($input),*)
+            }
+
+            /// The loss of each element or sample, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// As `try_forward`.
+            pub fn try_forward_no_reduction<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> Result<<Self as $crate::Evaluate<($($kind),*)>>::Unreduced, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::try_forward_no_reduction(self, $($input),*)
+            }
+
+            /// The reduced loss, in which each element counts as much as its weight says, as
+            #[doc = concat!(
+                "[`", stringify!($calls), "::forward_weighted`](crate::", stringify!($calls), "::forward_weighted)."
+            )]
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_weighted<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::$calls<$($kind),*>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind),*)>>::Unreduced>,
+            {
+                $crate::$calls::forward_weighted(self, $($input,)* weights)
+            }
+
+            /// As `forward_weighted`, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// As `try_forward`, and for weights that are negative, not finite, or of another shape.
+            pub fn try_forward_weighted<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> Result<burn::tensor::Tensor<1>, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind),*)>>::Unreduced>,
+            {
+                $crate::$calls::try_forward_weighted(self, $($input,)* weights)
+            }
+
+            /// The sum of the losses and of their weights, of which the mean over several batches is made, as
+            #[doc = concat!(
+                "[`", stringify!($calls), "::forward_parts`](crate::", stringify!($calls), "::forward_parts)."
+            )]
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_parts<$($kind),*>(&self, $($input: $of),*) -> $crate::LossParts
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::forward_parts(self, $($input),*)
+            }
+
+            /// As `forward_parts`, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// As `try_forward`.
+            pub fn try_forward_parts<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> Result<$crate::LossParts, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::try_forward_parts(self, $($input),*)
+            }
+
+            /// What is legal but suspicious about this batch. It reads the values and waits for the device.
+            pub fn lint<$($kind: Clone),*>(&self, $($input: &$of),*) -> alloc::vec::Vec<$crate::Lint>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::lint(self, $($input),*)
+            }
+        }
+    };
+}
+
+pub(crate) use {calls, loss_module};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Each of them gives 0, with a zero gradient, for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reduction {
     /// The sum of the losses over the sum of the weights; 0, with a zero gradient, where that is 0. How
     /// large the weights are does not matter, only what share of their sum each is.

@@ -94,7 +94,7 @@ where
 }
 
 /// Multi-hot rows as lists of labels along `class_axis`: the ids of the classes that are true, in order,
-/// and then -1 to the end. This is what [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) takes.
+/// and then -1 to the end. This is what [`MultiLabelMarginLoss`](crate::classification::MultiLabelMarginLoss) takes.
 ///
 /// ```
 /// # use burn::tensor::{Bool, Device, Int, Tensor};
@@ -133,7 +133,7 @@ pub fn label_ids<const D: usize, T: BinaryTarget<D>>(
 }
 
 /// Lists of labels along `class_axis` as multi-hot rows: a 1 at each class that is in the list, 0
-/// elsewhere. This is what [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss) takes. There are
+/// elsewhere. This is what [`MultiLabelSoftMarginLoss`](crate::classification::MultiLabelSoftMarginLoss) takes. There are
 /// as many classes as there is room in a list.
 ///
 /// ```
@@ -231,8 +231,8 @@ fn one_of(values: Tensor<1>, function: &'static str, what: &str, allowed: [f64; 
     or_nan(values, &valid)
 }
 
-/// The logarithms of the softmax of logits along `class_axis`: what [`NllLoss`](crate::NllLoss) and
-/// [`KlDivLoss`](crate::KlDivLoss) take. It is differentiable, and accurate where a logarithm of a
+/// The logarithms of the softmax of logits along `class_axis`: what [`NllLoss`](crate::classification::NllLoss) and
+/// [`KlDivLoss`](crate::classification::KlDivLoss) take. It is differentiable, and accurate where a logarithm of a
 /// softmax would be -inf.
 ///
 /// ```
@@ -288,7 +288,7 @@ pub struct Triplets {
     pub negative: Tensor<1, Int>,
 }
 
-/// All pairs of a batch of labelled samples, for [`HingeEmbeddingLoss`](crate::HingeEmbeddingLoss).
+/// All pairs of a batch of labelled samples, for [`HingeEmbeddingLoss`](crate::ranking::HingeEmbeddingLoss).
 /// It waits for the device to read the labels.
 ///
 /// ```
@@ -319,7 +319,7 @@ pub fn pairs(labels: Tensor<1, Int>) -> Pairs {
     }
 }
 
-/// All triplets of a batch of labelled samples, for [`TripletMarginLoss`](crate::TripletMarginLoss):
+/// All triplets of a batch of labelled samples, for [`TripletMarginLoss`](crate::ranking::TripletMarginLoss):
 /// every two of one label with every one of another. It waits for the device to read the labels.
 ///
 /// Their number grows with the cube of the batch: 64 samples of 10 classes give some 20 000.

@@ -1,23 +1,4 @@
-//! What a target may be.
-//!
-//! Each loss has its own target format, and the usual way to break a training run is to swap the
-//! loss and keep the target. So the formats are types here: the traits of this module say what a
-//! loss accepts, and the compiler says what is right where they are not met. What types cannot tell
-//! (shapes, values) is checked when the loss is called.
-//!
-//! The functions convert one format to another, by name.
-//!
-//! | from | to | function |
-//! |---|---|---|
-//! | class ids | one-hot rows | [`one_hot`] |
-//! | one-hot rows, or probabilities | class ids | [`class_ids`] |
-//! | lists of labels, padded with -1 | multi-hot rows | [`multi_hot`] |
-//! | multi-hot rows | lists of labels, padded with -1 | [`label_ids`] |
-//! | labels 0 and 1 | signs -1 and +1 | [`signs`] |
-//! | signs -1 and +1 | labels 0 and 1 | [`labels`] |
-//! | logits | log-probabilities | [`log_probs`] |
-//! | labels of single samples | pairs with a sign | [`pairs`] |
-//! | labels of single samples | triplets | [`triplets`] |
+//! What a target may be: the module [`target`](crate::target) of users.
 
 mod adapters;
 pub(crate) mod rank;
@@ -41,7 +22,7 @@ pub trait ClassAxisTarget<const D: usize>: Readable {
     type PerSample: Unreduced;
 }
 
-/// A target of [`CrossEntropyLoss`](crate::CrossEntropyLoss) for logits of rank `D`.
+/// A target of [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss) for logits of rank `D`.
 ///
 /// Class ids: an `Int` tensor of the logits' shape without the class axis. Or class probabilities: a
 /// float tensor of the logits' shape, each row summing to 1.
@@ -55,7 +36,7 @@ pub trait ClassAxisTarget<const D: usize>: Readable {
 )]
 pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
 
-/// A target of [`NllLoss`](crate::NllLoss) for log-probabilities of rank `D`: class ids, an `Int`
+/// A target of [`NllLoss`](crate::classification::NllLoss) for log-probabilities of rank `D`: class ids, an `Int`
 /// tensor of the input's shape without the class axis.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tensor of class ids for input of rank {D}",
@@ -81,7 +62,7 @@ pub trait RegressionTarget<const D: usize>: CountTarget<D> {
     fn into_any_rank(self) -> AnyRank;
 }
 
-/// A target of [`PoissonNllLoss`](crate::PoissonNllLoss) for predictions of rank `D`: what was counted,
+/// A target of [`PoissonNllLoss`](crate::regression::PoissonNllLoss) for predictions of rank `D`: what was counted,
 /// as a float or `Int` tensor of the predictions' shape.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a target of counts for predictions of rank {D}",
@@ -103,7 +84,7 @@ pub enum Predicted {
     },
 }
 
-/// The variance for [`GaussianNllLoss`](crate::GaussianNllLoss) beside predictions of rank `D`: a float
+/// The variance for [`GaussianNllLoss`](crate::regression::GaussianNllLoss) beside predictions of rank `D`: a float
 /// tensor with a variance for each prediction, or for each row of them, or one number for all.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a variance for predictions of rank {D}",
@@ -116,7 +97,7 @@ pub trait Variance<const D: usize>: sealed::SealedVariance {
     fn into_predicted(self) -> Predicted;
 }
 
-/// A target of [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) for logits of rank `D`: an `Int`
+/// A target of [`MultiLabelMarginLoss`](crate::classification::MultiLabelMarginLoss) for logits of rank `D`: an `Int`
 /// tensor of their shape which lists, along the class axis, the ids of a sample's labels, and then -1.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tensor of label ids for logits of rank {D}",
@@ -126,7 +107,7 @@ pub trait Variance<const D: usize>: sealed::SealedVariance {
 )]
 pub trait LabelIds<const D: usize>: Readable {}
 
-/// A target of [`CosineEmbeddingLoss`](crate::CosineEmbeddingLoss) for pairs of vectors in tensors of
+/// A target of [`CosineEmbeddingLoss`](crate::ranking::CosineEmbeddingLoss) for pairs of vectors in tensors of
 /// rank `D`: a sign for each pair, so a tensor of one rank less, as float or `Int` -1 or +1, or `Bool`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tensor of signs for pairs of vectors of rank {D}",
@@ -136,7 +117,7 @@ pub trait LabelIds<const D: usize>: Readable {}
 )]
 pub trait PairSigns<const D: usize>: Readable {}
 
-/// A target of [`KlDivLoss`](crate::KlDivLoss) for log-probabilities of rank `D`: a float tensor of
+/// A target of [`KlDivLoss`](crate::classification::KlDivLoss) for log-probabilities of rank `D`: a float tensor of
 /// their shape, of probabilities or log-probabilities.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a target distribution for log-probabilities of rank {D}",
@@ -145,7 +126,7 @@ pub trait PairSigns<const D: usize>: Readable {}
 )]
 pub trait DistributionTarget<const D: usize>: Readable {}
 
-/// A target of [`BceLoss`](crate::BceLoss) and [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) for
+/// A target of [`BceLoss`](crate::classification::BceLoss) and [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss) for
 /// input of rank `D`: a label for each element, as float in `[0, 1]`, `Int` 0 or 1, or `Bool`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a binary target for input of rank {D}",

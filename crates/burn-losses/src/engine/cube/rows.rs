@@ -319,9 +319,9 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     let mut shared = Shared::new_slice(comptime!(units * plan.of_row.states().max(2)));
     let group_row = (UNIT_POS / plan.threads) as usize;
     let lane = (UNIT_POS % plan.threads) as usize;
-    let returns = CUBE_POS * comptime!(plan.rows as usize) + group_row;
-    let active = returns < layout.rows;
-    let row = select(active, returns, layout.rows - 1);
+    let wanted = CUBE_POS * comptime!(plan.rows as usize) + group_row;
+    let active = wanted < layout.rows;
+    let row = select(active, wanted, layout.rows - 1);
     let length = select(active, layout.length, 0usize);
     let step = comptime!(plan.threads as usize);
     let inner = if comptime!(plan.adjacent) {

@@ -105,7 +105,7 @@ struct BlockBuffers<F> {
     thirds: Vec<F>,
     factors: Vec<F>,
     weights: Vec<f64>,
-    /// UnitRows that are read to be added up.
+    /// Rows that are read to be added up.
     row: Vec<F>,
 }
 
@@ -138,7 +138,7 @@ struct ElementwiseSweep<'a> {
     vectors: Vectors,
     /// The length of a block.
     block: usize,
-    /// UnitRows of which a block has whole ones.
+    /// Rows of which a block has whole ones.
     rows_of_block: Option<UnitRows>,
     /// What was found of rows that are longer.
     long_rows: Option<InvalidRows>,
@@ -514,7 +514,7 @@ impl<F: KernelFloat> Loop for FinishBlock<'_, '_, F> {
     }
 }
 
-/// UnitRows of which some are not valid.
+/// Rows of which some are not valid.
 struct InvalidRows {
     rows: UnitRows,
     /// Where the first of them starts.

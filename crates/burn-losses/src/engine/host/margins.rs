@@ -146,13 +146,13 @@ impl MarginSweep<'_> {
                 }
                 (None, None) => unreachable!("what is overwritten is written"),
             }
-            let returns = gradient.is_some();
+            let wanted = gradient.is_some();
             self.tile(
                 block * inner,
                 &mut tile,
                 inner,
                 buffers,
-                returns,
+                wanted,
                 &mut invalid,
             );
             if let Some(gradient) = &mut gradient {

@@ -73,20 +73,20 @@ enum Buffer<P, F> {
 }
 
 impl<P: Memory, F: Held> Buffer<P, F> {
-    fn new(input: P, returns: bool) -> Self {
+    fn new(input: P, wanted: bool) -> Self {
         let mut input = match input.source() {
             Some(_) => input,
             None => input.contiguous(),
         };
-        if returns && F::own(&mut input).is_some() {
+        if wanted && F::own(&mut input).is_some() {
             return Self::Overwritten(input);
         }
-        Self::beside(input, returns)
+        Self::beside(input, wanted)
     }
 
-    fn beside(input: P, returns: bool) -> Self {
+    fn beside(input: P, wanted: bool) -> Self {
         let count = input.shape().num_elements();
-        Self::Beside(contiguous(input), returns.then(|| Unwritten::new(count)))
+        Self::Beside(contiguous(input), wanted.then(|| Unwritten::new(count)))
     }
 
     /// Where the input is read, if it is not what is overwritten; and what is written.
@@ -275,11 +275,11 @@ fn elementwise_in<F: Held, P: Memory, const N: usize>(
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
         // Only the first is overwritten: the others' gradients are made of it, or written after it.
-        let returns = gradients[at];
+        let wanted = gradients[at];
         at += 1;
         match at {
-            1 => Buffer::<P, F>::new(input, returns),
-            _ => Buffer::beside(input, returns),
+            1 => Buffer::<P, F>::new(input, wanted),
+            _ => Buffer::beside(input, wanted),
         }
     });
     let mut losses = each::<F, P>(&request, count);
@@ -453,9 +453,9 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
     let request = request.map(contiguous);
     let samples = request.samples.as_ref().map(read);
     let plan = Plan::of_samples::<F, P>(&request, rows);
-    let mut returns = gradients.into_iter();
+    let mut wanted = gradients.into_iter();
     let mut buffers =
-        inputs.map(|input| Buffer::<P, F>::new(input, returns.next().unwrap_or(false)));
+        inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
     let mut losses = each::<F, P>(&request, rows);
     let found = {
         let mut inputs = [None; N];

@@ -4,7 +4,6 @@ use super::lints::{label, single_label};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::losses::module::loss_module;
@@ -13,7 +12,6 @@ use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::targets::BinaryTarget;
 use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
@@ -21,7 +19,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{DType, Shape};
 
 /// Configuration of [`BceLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -42,9 +40,9 @@ pub struct BceLossConfig {
 
 impl BceLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        check::weights("BceLoss", "weights", self.weights.as_ref())?;
-        check::label_smoothing("BceLoss", self.label_smoothing)?;
-        check::positive_class_axis("BceLoss", self.class_axis)
+        check::weights(BceLoss::NAME, "weights", self.weights.as_ref())?;
+        check::label_smoothing(BceLoss::NAME, self.label_smoothing)?;
+        check::positive_class_axis(BceLoss::NAME, self.class_axis)
     }
 }
 
@@ -68,7 +66,7 @@ impl BceLossConfig {
 /// # Character
 ///
 /// For yes-or-no outputs that already are probabilities: the last layer is a sigmoid. Where the
-/// logits are at hand prefer [`BceWithLogitsLoss`](crate::BceWithLogitsLoss): a probability cannot
+/// logits are at hand prefer [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss): a probability cannot
 /// say how close to 1 it is, since in `f32` what is missing is 0 or at least 6e-8. A wrong 0 or 1
 /// costs 100 and has a gradient of 1e12, and the saturated sigmoid, whose slope is 0, makes 0 of
 /// it: such an output stays wrong. All values and gradients are finite; a right 0 or 1 has loss and
@@ -121,7 +119,7 @@ impl BceLossConfig {
 /// * Shapes or devices that differ: nothing is broadcast.
 /// * A label that is not from 0 to 1; it says whether the target looks like signs or class ids.
 /// * A probability that is not from 0 to 1; logits are for
-///   [`BceWithLogitsLoss`](crate::BceWithLogitsLoss).
+///   [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss).
 /// * A target that is tracked by autodiff. `weights` that are neither one nor one per class.
 /// * In `init`: bad weights, a smoothing that is not from 0 to 1, a `class_axis` of 0.
 ///
@@ -145,7 +143,7 @@ pub struct BceLoss {
     config: BceLossConfig,
 }
 
-loss_module!(BceLoss, BceLossConfig);
+loss_module!(BceLoss, BceLossConfig, BinaryTarget);
 
 /// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100, and `y` is smoothed.
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +194,7 @@ impl BceLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let config = &self.config;
-        let check = Check::new("BceLoss", &probs.device(), call.waiting);
+        let check = Check::new(Self::NAME, &probs.device(), call.waiting);
         check.target_per_element("probs", &probs, &targets)?;
         let probable = Required {
             rule: Rule::LABEL.or_nan(),
@@ -230,29 +228,9 @@ impl BceLoss {
         }
         .evaluate([probs], call)
     }
-}
 
-impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "BceLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (probs, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(probs.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        Vec::from_iter(single_label("BceLoss", targets.erased()))
+    fn lints(&self, _: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
+        Vec::from_iter(single_label(Self::NAME, targets))
     }
 }
 

@@ -4,14 +4,12 @@ use super::bce::{class_factors, smooth};
 use super::lints::{label, single_label};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::BinaryTarget;
 use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
@@ -19,7 +17,6 @@ use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`BceWithLogitsLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -43,14 +40,14 @@ pub struct BceWithLogitsLossConfig {
 
 impl BceWithLogitsLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        check::weights("BceWithLogitsLoss", "weights", self.weights.as_ref())?;
+        check::weights(BceWithLogitsLoss::NAME, "weights", self.weights.as_ref())?;
         check::weights(
-            "BceWithLogitsLoss",
+            BceWithLogitsLoss::NAME,
             "pos_weights",
             self.pos_weights.as_ref(),
         )?;
-        check::label_smoothing("BceWithLogitsLoss", self.label_smoothing)?;
-        check::positive_class_axis("BceWithLogitsLoss", self.class_axis)
+        check::label_smoothing(BceWithLogitsLoss::NAME, self.label_smoothing)?;
+        check::positive_class_axis(BceWithLogitsLoss::NAME, self.class_axis)
     }
 }
 
@@ -87,7 +84,7 @@ impl BceWithLogitsLossConfig {
 /// or `Bool`. The usual mistakes: labels `[N]` for outputs `[N, 1]`, which do not compile
 /// (`labels.unsqueeze_dim::<2>(1)` adds the axis); class ids
 /// ([`target::one_hot`](crate::target::one_hot) converts them, though exclusive classes are for
-/// [`CrossEntropyLoss`](crate::CrossEntropyLoss)); and signs -1 and +1
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss)); and signs -1 and +1
 /// ([`target::labels`](crate::target::labels) converts them). [`lint`](crate::Loss::lint) reports
 /// labels that are all the same, and logits that look like the output of a sigmoid.
 ///
@@ -148,7 +145,7 @@ pub struct BceWithLogitsLoss {
     config: BceWithLogitsLossConfig,
 }
 
-loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig);
+loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig, BinaryTarget);
 
 /// `y softplus(-x) + (1 - y) softplus(x)`, where `y` is smoothed; with a third operand, the weight of
 /// the positive part.
@@ -211,7 +208,7 @@ impl BceWithLogitsLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let config = &self.config;
-        let check = Check::new("BceWithLogitsLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         let (shape, dtype, axis) = (logits.shape(), logits.dtype(), config.class_axis);
         let factors = |name, factors| class_factors(&check, (name, factors), &shape, dtype, axis);
@@ -232,34 +229,9 @@ impl BceWithLogitsLoss {
     }
 
     fn lints(&self, logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
-        const NAME: &str = "BceWithLogitsLoss";
-        let mut lints = Vec::from_iter(single_label(NAME, targets));
-        lints.extend(sigmoid_left(NAME, logits, ", or use BceLoss"));
+        let mut lints = Vec::from_iter(single_label(Self::NAME, targets));
+        lints.extend(sigmoid_left(Self::NAME, logits, ", or use BceLoss"));
         lints
-    }
-}
-
-impl<const D: usize, T: BinaryTarget<D>> Evaluate<(Tensor<D>, T)> for BceWithLogitsLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "BceWithLogitsLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (logits, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(logits.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        self.lints(&logits.into(), targets.erased())
     }
 }
 

@@ -45,9 +45,9 @@ impl CrossEntropyLossConfig {
     }
 
     fn validate(&self) -> Result<(), LossError> {
-        check::weights("CrossEntropyLoss", "weights", self.weights.as_ref())?;
-        check::label_smoothing("CrossEntropyLoss", self.label_smoothing)?;
-        check::positive_class_axis("CrossEntropyLoss", self.class_axis)
+        check::weights(CrossEntropyLoss::NAME, "weights", self.weights.as_ref())?;
+        check::label_smoothing(CrossEntropyLoss::NAME, self.label_smoothing)?;
+        check::positive_class_axis(CrossEntropyLoss::NAME, self.class_axis)
     }
 }
 
@@ -77,7 +77,7 @@ impl CrossEntropyLossConfig {
 /// gradient. A confident mistake costs without bound, though without weights no entry of the
 /// gradient is beyond 1. Label smoothing ends the race to ever larger logits and softens wrong
 /// labels. For several true classes at once, or a single output, use
-/// [`BceWithLogitsLoss`](crate::BceWithLogitsLoss).
+/// [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss).
 ///
 /// # Target
 ///
@@ -153,12 +153,12 @@ pub struct CrossEntropyLoss {
     config: CrossEntropyLossConfig,
 }
 
-loss_module!(CrossEntropyLoss, CrossEntropyLossConfig);
+loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss);
 
 impl CrossEntropyLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: "CrossEntropyLoss",
+            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
             ignored: &self.config.ignore_indices,
             label_smoothing: self.config.label_smoothing,
@@ -173,7 +173,7 @@ impl CrossEntropyLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let options = self.options();
-        let check = Check::new("CrossEntropyLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check_classes(&check, &options, "logits", &logits, &targets)?;
         evaluate(&check, &options, ClassInput::Logits, logits, targets, call)
     }
@@ -181,14 +181,6 @@ impl CrossEntropyLoss {
 
 impl<const D: usize, T: ClassTarget<D>> Evaluate<(Tensor<D>, T)> for CrossEntropyLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-
-    fn name(&self) -> &'static str {
-        "CrossEntropyLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,

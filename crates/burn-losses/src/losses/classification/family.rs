@@ -20,7 +20,6 @@ use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
 use crate::losses::config::loss_family;
 use crate::real::Real;
-use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::targets::rows::one_hot_rows;
 use crate::targets::{ClassAxisTarget, ClassIds};
@@ -300,34 +299,6 @@ impl ClassificationLoss {
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for ClassificationLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::CrossEntropy(_) => "CrossEntropyLoss",
-            Self::Nll(_) => "NllLoss",
-            Self::BceWithLogits(_) => "BceWithLogitsLoss",
-            Self::Bce(_) => "BceLoss",
-            Self::KlDiv(_) => "KlDivLoss",
-            Self::MultiMargin(_) => "MultiMarginLoss",
-            Self::SoftMargin(_) => "SoftMarginLoss",
-            Self::MultiLabelMargin(_) => "MultiLabelMarginLoss",
-            Self::MultiLabelSoftMargin(_) => "MultiLabelSoftMarginLoss",
-        }
-    }
-
-    fn reduction(&self) -> Reduction {
-        match self {
-            Self::CrossEntropy(loss) => loss.config().reduction,
-            Self::Nll(loss) => loss.config().reduction,
-            Self::BceWithLogits(loss) => loss.config().reduction,
-            Self::Bce(loss) => loss.config().reduction,
-            Self::KlDiv(loss) => loss.config().reduction,
-            Self::MultiMargin(loss) => loss.config().reduction,
-            Self::SoftMargin(loss) => loss.config().reduction,
-            Self::MultiLabelMargin(loss) => loss.config().reduction,
-            Self::MultiLabelSoftMargin(loss) => loss.config().reduction,
-        }
-    }
 
     fn evaluate(
         &self,

@@ -3,14 +3,12 @@
 use super::lints::not_normalised;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required, RequiredRows};
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::DistributionTarget;
 use crate::validate::check;
 use crate::validate::check::{Check, Violation};
 use crate::validate::error::{Lint, LossError};
@@ -19,7 +17,6 @@ use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`KlDivLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -39,7 +36,7 @@ pub struct KlDivLossConfig {
 impl KlDivLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         match self.class_axis {
-            Some(axis) => check::positive_class_axis("KlDivLoss", axis),
+            Some(axis) => check::positive_class_axis(KlDivLoss::NAME, axis),
             None => Ok(()),
         }
     }
@@ -68,7 +65,7 @@ impl KlDivLossConfig {
 /// The model ends in a log-softmax. It is 0 where the two agree. Single terms may be negative, only
 /// their sum over a row is not. It asks the model to put probability wherever the target has some:
 /// `-inf` where `y` is positive is an infinite loss. Its gradient is that of
-/// [`CrossEntropyLoss`](crate::CrossEntropyLoss) on the same probabilities, which takes logits and
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss) on the same probabilities, which takes logits and
 /// differs only by the entropy of the target. `BatchMean` makes `[N, C]` the mean per sample; for
 /// `[B, T, V]` it sums over `T`.
 ///
@@ -141,7 +138,7 @@ pub struct KlDivLoss {
     config: KlDivLossConfig,
 }
 
-loss_module!(KlDivLoss, KlDivLossConfig);
+loss_module!(KlDivLoss, KlDivLossConfig, DistributionTarget);
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +177,7 @@ impl KlDivLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let shape = log_probs.shape();
-        let check = Check::new("KlDivLoss", &log_probs.device(), call.waiting);
+        let check = Check::new(Self::NAME, &log_probs.device(), call.waiting);
         check.at_least_rank_2(
             shape.num_dims(),
             "a distribution needs a batch axis and a class axis",
@@ -237,33 +234,9 @@ impl KlDivLoss {
         ElementwiseCall { rows, ..loss }.evaluate([log_probs], call)
     }
 
-    fn lints(&self, log_probs: &AnyRank) -> Vec<Lint> {
+    fn lints(&self, log_probs: &AnyRank, _: AnyTarget) -> Vec<Lint> {
         let axis = self.config.class_axis;
-        let lint = axis.and_then(|axis| not_normalised("KlDivLoss", log_probs, axis));
+        let lint = axis.and_then(|axis| not_normalised(Self::NAME, log_probs, axis));
         Vec::from_iter(lint)
-    }
-}
-
-impl<const D: usize, T: DistributionTarget<D>> Evaluate<(Tensor<D>, T)> for KlDivLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "KlDivLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (log_probs, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(log_probs.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (log_probs, _): (Tensor<D>, T)) -> Vec<Lint> {
-        self.lints(&log_probs.into())
     }
 }

@@ -33,7 +33,7 @@ pub struct MultiLabelMarginLossConfig {
 
 impl MultiLabelMarginLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        check::positive_class_axis("MultiLabelMarginLoss", self.class_axis)
+        check::positive_class_axis(MultiLabelMarginLoss::NAME, self.class_axis)
     }
 }
 
@@ -58,9 +58,9 @@ impl MultiLabelMarginLossConfig {
 /// For samples that have any number of labels, where what matters is that the labels come before the
 /// other classes: tags that are proposed in order. It is a ranking within the sample, so there is no
 /// threshold: a model trained with it says which class is likelier, not how many are right. For yes or no
-/// of each class take [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss) or
-/// [`BceWithLogitsLoss`](crate::BceWithLogitsLoss). A sample with one label is
-/// [`MultiMarginLoss`](crate::MultiMarginLoss). A sample without labels, or with all, costs nothing.
+/// of each class take [`MultiLabelSoftMarginLoss`](crate::classification::MultiLabelSoftMarginLoss) or
+/// [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss). A sample with one label is
+/// [`MultiMarginLoss`](crate::classification::MultiMarginLoss). A sample without labels, or with all, costs nothing.
 ///
 /// Its time grows with the number of labels times that of classes.
 ///
@@ -69,7 +69,7 @@ impl MultiLabelMarginLossConfig {
 /// **The ids of each sample's labels, as `Int`, and then -1 to the end of the row**, in the shape of the
 /// logits: with four classes, labels 3 and 0 are `[3, 0, -1, -1]`. The order of the labels does not
 /// matter; each is there once. The usual mistake is a multi-hot row, `[1, 0, 0, 1]`, which is what
-/// [`MultiLabelSoftMarginLoss`](crate::MultiLabelSoftMarginLoss) takes. Read as ids that would be the
+/// [`MultiLabelSoftMarginLoss`](crate::classification::MultiLabelSoftMarginLoss) takes. Read as ids that would be the
 /// labels 0 and 1. As floats or `Bool` it does not compile here, and as `Int` it is an error, because the
 /// ids repeat (of two classes they need not: then [`lint`](crate::Loss::lint) finds it); [`target::label_ids`](crate::target::label_ids) converts it. The other mistake is to pad
 /// with 0 instead of -1.
@@ -127,7 +127,7 @@ pub struct MultiLabelMarginLoss {
     config: MultiLabelMarginLossConfig,
 }
 
-loss_module!(MultiLabelMarginLoss, MultiLabelMarginLossConfig);
+loss_module!(MultiLabelMarginLoss, MultiLabelMarginLossConfig, Loss);
 
 impl MultiLabelMarginLoss {
     /// The losses, also for a rank of which the compiler does not know that there is one below.
@@ -138,7 +138,7 @@ impl MultiLabelMarginLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let axis = self.config.class_axis;
-        let check = Check::new("MultiLabelMarginLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         let shape = logits.shape();
         check.class_axis(axis, &shape)?;
@@ -160,14 +160,6 @@ where
     Tensor<D>: LowerRank,
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
-
-    fn name(&self) -> &'static str {
-        "MultiLabelMarginLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,
@@ -196,7 +188,7 @@ fn lints(targets: AnyTarget) -> Vec<Lint> {
         _ => return Vec::new(),
     };
     let lint = Lint {
-        loss: "MultiLabelMarginLoss",
+        loss: MultiLabelMarginLoss::NAME,
         rule,
         message: format!("{message}: there is nothing to learn from it."),
     };

@@ -39,9 +39,12 @@ pub struct MultiLabelSoftMarginLossConfig {
 
 impl MultiLabelSoftMarginLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        const NAME: &str = "MultiLabelSoftMarginLoss";
-        check::weights(NAME, "weights", self.weights.as_ref())?;
-        check::positive_class_axis(NAME, self.class_axis)
+        check::weights(
+            MultiLabelSoftMarginLoss::NAME,
+            "weights",
+            self.weights.as_ref(),
+        )?;
+        check::positive_class_axis(MultiLabelSoftMarginLoss::NAME, self.class_axis)
     }
 }
 
@@ -64,7 +67,7 @@ impl MultiLabelSoftMarginLossConfig {
 /// # Character
 ///
 /// For samples that have any number of labels: each class is a question of its own, yes or no. It is
-/// [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) with one number for each sample instead of one for
+/// [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss) with one number for each sample instead of one for
 /// each class, so samples can be weighted and compared; the mean over a batch is the same. Rare labels
 /// drown in the many noes: weight the classes, or use `pos_weights` there.
 ///
@@ -75,7 +78,7 @@ impl MultiLabelSoftMarginLossConfig {
 /// **A label for each class of each sample, from 0 (no) to 1 (yes), in the shape of the logits**: a
 /// multi-hot row, as float, `Int` or `Bool`. With four classes, labels 0 and 3 are `[1, 0, 0, 1]`. The
 /// usual mistake is a list of ids, `[0, 3, -1, -1]`, which is what
-/// [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss) takes; here it is an error, and
+/// [`MultiLabelMarginLoss`](crate::classification::MultiLabelMarginLoss) takes; here it is an error, and
 /// [`target::multi_hot`](crate::target::multi_hot) converts it. Class ids become rows by
 /// [`target::one_hot`](crate::target::one_hot).
 ///
@@ -134,7 +137,11 @@ pub struct MultiLabelSoftMarginLoss {
     config: MultiLabelSoftMarginLossConfig,
 }
 
-loss_module!(MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig);
+loss_module!(
+    MultiLabelSoftMarginLoss,
+    MultiLabelSoftMarginLossConfig,
+    Loss
+);
 
 impl MultiLabelSoftMarginLoss {
     /// The losses, also for a rank of which the compiler does not know that there is one below.
@@ -145,7 +152,7 @@ impl MultiLabelSoftMarginLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let (shape, axis) = (logits.shape(), self.config.class_axis);
-        let check = Check::new("MultiLabelSoftMarginLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         check.class_axis(axis, &shape)?;
         let weights = class_factors(
@@ -181,14 +188,6 @@ where
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
 
-    fn name(&self) -> &'static str {
-        "MultiLabelSoftMarginLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
     fn evaluate(
         &self,
         (logits, targets): (Tensor<D>, T),
@@ -203,8 +202,7 @@ where
 }
 
 fn lints(logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
-    const NAME: &str = "MultiLabelSoftMarginLoss";
-    let mut lints = Vec::from_iter(single_label(NAME, targets));
-    lints.extend(sigmoid_left(NAME, logits, ""));
+    let mut lints = Vec::from_iter(single_label(MultiLabelSoftMarginLoss::NAME, targets));
+    lints.extend(sigmoid_left(MultiLabelSoftMarginLoss::NAME, logits, ""));
     lints
 }

@@ -42,14 +42,19 @@ pub struct MultiMarginLossConfig {
 
 impl MultiMarginLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        const NAME: &str = "MultiMarginLoss";
         if !matches!(self.p, 1 | 2) {
             let message = format!("p must be 1 or 2, but is {}.", self.p);
-            return Err(config_error(NAME, message));
+            return Err(config_error(MultiMarginLoss::NAME, message));
         }
-        hyper_parameter(NAME, "margin", self.margin, |_| true, "finite")?;
-        check::weights(NAME, "weights", self.weights.as_ref())?;
-        check::positive_class_axis(NAME, self.class_axis)
+        hyper_parameter(
+            MultiMarginLoss::NAME,
+            "margin",
+            self.margin,
+            |_| true,
+            "finite",
+        )?;
+        check::weights(MultiMarginLoss::NAME, "weights", self.weights.as_ref())?;
+        check::positive_class_axis(MultiMarginLoss::NAME, self.class_axis)
     }
 }
 
@@ -75,7 +80,7 @@ impl MultiMarginLossConfig {
 /// A support vector machine for several classes. Once the class leads all others by the margin a sample
 /// costs nothing and has no gradient, so training looks at the samples near the border; the logits stay
 /// small, and say which class but not how probably. Where probabilities are wanted, or labels are
-/// partly wrong and their mistakes should not rule, [`CrossEntropyLoss`](crate::CrossEntropyLoss) is the
+/// partly wrong and their mistakes should not rule, [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss) is the
 /// usual choice. `p = 2` is smooth and punishes a large gap more.
 ///
 /// The last layer is linear, without a softmax: the margin has the unit of the logits.
@@ -83,10 +88,10 @@ impl MultiMarginLossConfig {
 /// # Target
 ///
 /// **The id of each sample's class, as `Int`, in the shape of the logits without the class axis**:
-/// `[N]` for `[N, C]`, just as for [`CrossEntropyLoss`](crate::CrossEntropyLoss). The usual mistakes are
+/// `[N]` for `[N, C]`, just as for [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss). The usual mistakes are
 /// one-hot rows, which do not compile here ([`target::class_ids`](crate::target::class_ids) converts
 /// them), and to take this loss for several labels at once: that is
-/// [`MultiLabelMarginLoss`](crate::MultiLabelMarginLoss). No id is ignored; leave a sample out by
+/// [`MultiLabelMarginLoss`](crate::classification::MultiLabelMarginLoss). No id is ignored; leave a sample out by
 /// weight 0 in [`forward_weighted`](crate::Loss::forward_weighted).
 ///
 /// # Example
@@ -147,12 +152,12 @@ pub struct MultiMarginLoss {
     config: MultiMarginLossConfig,
 }
 
-loss_module!(MultiMarginLoss, MultiMarginLossConfig);
+loss_module!(MultiMarginLoss, MultiMarginLossConfig, Loss);
 
 impl MultiMarginLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: "MultiMarginLoss",
+            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
             ignored: &[],
             label_smoothing: 0.0,
@@ -166,7 +171,7 @@ impl MultiMarginLoss {
         targets: AnyTarget,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = Check::new("MultiMarginLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check_classes(&check, &self.options(), "logits", &logits, &targets)?;
         let dtype = logits.dtype();
         check.holds(dtype, "margin", self.config.margin)?;
@@ -187,14 +192,6 @@ impl MultiMarginLoss {
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for MultiMarginLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-
-    fn name(&self) -> &'static str {
-        "MultiMarginLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,

@@ -42,8 +42,8 @@ impl NllLossConfig {
     }
 
     fn validate(&self) -> Result<(), LossError> {
-        check::weights("NllLoss", "weights", self.weights.as_ref())?;
-        check::positive_class_axis("NllLoss", self.class_axis)
+        check::weights(NllLoss::NAME, "weights", self.weights.as_ref())?;
+        check::positive_class_axis(NllLoss::NAME, self.class_axis)
     }
 }
 
@@ -67,7 +67,7 @@ impl NllLossConfig {
 ///
 /// For a model that gives log-probabilities: by a log-softmax, or in another way (a mixture, a
 /// beam, a product of models). With a log-softmax in front it is
-/// [`CrossEntropyLoss`](crate::CrossEntropyLoss), which takes the logits and is more accurate where
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss), which takes the logits and is more accurate where
 /// a probability is all but 1: prefer that unless the log-probabilities are needed anyway. A
 /// confident mistake costs without bound; `-inf` at the target class is an infinite loss.
 ///
@@ -141,12 +141,12 @@ pub struct NllLoss {
     config: NllLossConfig,
 }
 
-loss_module!(NllLoss, NllLossConfig);
+loss_module!(NllLoss, NllLossConfig, Loss);
 
 impl NllLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: "NllLoss",
+            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
             ignored: &self.config.ignore_indices,
             label_smoothing: 0.0,
@@ -161,7 +161,7 @@ impl NllLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let options = self.options();
-        let check = Check::new("NllLoss", &log_probs.device(), call.waiting);
+        let check = Check::new(Self::NAME, &log_probs.device(), call.waiting);
         check_classes(&check, &options, "log_probs", &log_probs, &targets)?;
         evaluate(
             &check,
@@ -175,9 +175,13 @@ impl NllLoss {
 
     fn lints(&self, log_probs: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         let mut lints = Vec::new();
-        lints.extend(not_normalised("NllLoss", log_probs, self.config.class_axis));
+        lints.extend(not_normalised(
+            Self::NAME,
+            log_probs,
+            self.config.class_axis,
+        ));
         lints.extend(single_class(
-            "NllLoss",
+            Self::NAME,
             targets,
             &self.config.ignore_indices,
         ));
@@ -187,14 +191,6 @@ impl NllLoss {
 
 impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for NllLoss {
     type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
-
-    fn name(&self) -> &'static str {
-        "NllLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,

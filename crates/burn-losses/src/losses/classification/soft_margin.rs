@@ -3,20 +3,17 @@
 use super::bce_with_logits::{sigmoid_left, sigmoids};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::SignTarget;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`SoftMarginLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -49,7 +46,7 @@ impl SoftMarginLossConfig {
 ///
 /// # Character
 ///
-/// It is [`BceWithLogitsLoss`](crate::BceWithLogitsLoss) with the answers no and yes written as -1 and
+/// It is [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss) with the answers no and yes written as -1 and
 /// +1: the same numbers and the same gradients. A hinge without a corner: what is right by a lot hardly
 /// counts, but never quite stops to. Use it where the data, or a paper, has signs; with labels 0 and 1,
 /// soft labels or weights of classes, use the other.
@@ -111,7 +108,7 @@ pub struct SoftMarginLoss {
     config: SoftMarginLossConfig,
 }
 
-loss_module!(SoftMarginLoss, SoftMarginLossConfig);
+loss_module!(SoftMarginLoss, SoftMarginLossConfig, SignTarget);
 
 /// `softplus(-y x)`. What is large and what is tiny is added up apart, so both keep their digits.
 #[derive(Clone, Copy, Debug)]
@@ -138,38 +135,14 @@ impl SoftMarginLoss {
         targets: AnyTarget,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = Check::new("SoftMarginLoss", &logits.device(), call.waiting);
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check.target_per_element("logits", &logits, &targets)?;
         sweep_signs(&check, Logistic, [logits], targets, call)
     }
-}
 
-impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for SoftMarginLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "SoftMarginLoss"
+    fn lints(&self, logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
+        let mut lints = Vec::from_iter(single_sign(Self::NAME, targets));
+        lints.extend(sigmoid_left(Self::NAME, logits, ""));
+        lints
     }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (logits, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(logits.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        lints(&logits.into(), targets.erased())
-    }
-}
-
-fn lints(logits: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
-    let mut lints = Vec::from_iter(single_sign("SoftMarginLoss", targets));
-    lints.extend(sigmoid_left("SoftMarginLoss", logits, ""));
-    lints
 }

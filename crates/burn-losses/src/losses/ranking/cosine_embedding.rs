@@ -42,7 +42,7 @@ pub struct CosineEmbeddingLossConfig {
 impl CosineEmbeddingLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         hyper_parameter(
-            "CosineEmbeddingLoss",
+            CosineEmbeddingLoss::NAME,
             "margin",
             self.margin,
             |margin| (-1.0..=1.0).contains(&margin),
@@ -74,7 +74,7 @@ impl CosineEmbeddingLossConfig {
 /// and a vector of zeros has no direction (its cosine is 0, and its gradient is finite but huge).
 /// Pairs are told apart by angle, so the margin means the same in any number of dimensions. In many
 /// dimensions random vectors have a cosine of about 0: with `margin = 0` unlike pairs are left alone once
-/// they are at a right angle. [`HingeEmbeddingLoss`](crate::HingeEmbeddingLoss) is the same for
+/// they are at a right angle. [`HingeEmbeddingLoss`](crate::ranking::HingeEmbeddingLoss) is the same for
 /// distances.
 ///
 /// # Target
@@ -136,7 +136,7 @@ pub struct CosineEmbeddingLoss {
     config: CosineEmbeddingLossConfig,
 }
 
-loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig);
+loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig, TripleLoss);
 
 impl CosineEmbeddingLoss {
     fn losses(
@@ -147,7 +147,7 @@ impl CosineEmbeddingLoss {
     ) -> Result<LossOutput, LossError> {
         let margin = self.config.margin;
         let (device, dtype) = (first.device(), first.dtype());
-        let check = Check::new("CosineEmbeddingLoss", &device, call.waiting);
+        let check = Check::new(Self::NAME, &device, call.waiting);
         check.dtype(&device, dtype)?;
         check.device("first", &device, "second", &second.device())?;
         check.device("first", &device, "targets", &targets.device)?;
@@ -212,14 +212,6 @@ where
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
 
-    fn name(&self) -> &'static str {
-        "CosineEmbeddingLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
     fn evaluate(
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
@@ -234,14 +226,13 @@ where
 }
 
 fn lints([first, second]: [&AnyRank; 2], targets: AnyTarget) -> Vec<Lint> {
-    const NAME: &str = "CosineEmbeddingLoss";
-    let mut lints = Vec::from_iter(single_sign(NAME, targets));
+    let mut lints = Vec::from_iter(single_sign(CosineEmbeddingLoss::NAME, targets));
     for (name, vectors) in [("first", first), ("second", second)] {
         let length = vectors.shape()[vectors.shape().num_dims() - 1];
         let zero = |vector: &[f64]| vector.iter().all(|&x| x == 0.0);
         if vectors.values().chunks(length.max(1)).any(zero) {
             lints.push(Lint {
-                loss: NAME,
+                loss: CosineEmbeddingLoss::NAME,
                 rule: "zero-vector",
                 message: format!(
                     "{name} has a vector of zeros, which points nowhere: its cosine is 0, and its \

@@ -2,21 +2,18 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::SignTarget;
 use crate::validate::check::{Check, hyper_parameter};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`HingeEmbeddingLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -33,7 +30,7 @@ pub struct HingeEmbeddingLossConfig {
 impl HingeEmbeddingLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         hyper_parameter(
-            "HingeEmbeddingLoss",
+            HingeEmbeddingLoss::NAME,
             "margin",
             self.margin,
             |_| true,
@@ -135,7 +132,7 @@ pub struct HingeEmbeddingLoss {
     config: HingeEmbeddingLossConfig,
 }
 
-loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig);
+loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig, SignTarget);
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +164,7 @@ impl HingeEmbeddingLoss {
         targets: AnyTarget,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = Check::new("HingeEmbeddingLoss", &distances.device(), call.waiting);
+        let check = Check::new(Self::NAME, &distances.device(), call.waiting);
         check.target_per_element("distances", &distances, &targets)?;
         check.holds(distances.dtype(), "margin", self.config.margin)?;
         let definition = Hinge {
@@ -175,43 +172,19 @@ impl HingeEmbeddingLoss {
         };
         sweep_signs(&check, definition, [distances], targets, call)
     }
-}
 
-impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, T)> for HingeEmbeddingLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "HingeEmbeddingLoss"
+    fn lints(&self, distances: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
+        let mut lints = Vec::from_iter(single_sign(Self::NAME, targets));
+        if let Some(negative) = distances.values().into_iter().find(|&value| value < 0.0) {
+            lints.push(Lint {
+                loss: Self::NAME,
+                rule: "negative-distance",
+                message: format!(
+                    "the input holds {negative}, and a distance is never negative: this loss takes \
+                     distances of pairs (`pairwise_distance`), not embeddings or scores."
+                ),
+            });
+        }
+        lints
     }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (distances, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(distances.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (distances, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        lints(&distances.into(), targets.erased())
-    }
-}
-
-fn lints(distances: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
-    let mut lints = Vec::from_iter(single_sign("HingeEmbeddingLoss", targets));
-    if let Some(negative) = distances.values().into_iter().find(|&value| value < 0.0) {
-        lints.push(Lint {
-            loss: "HingeEmbeddingLoss",
-            rule: "negative-distance",
-            message: format!(
-                "the input holds {negative}, and a distance is never negative: this loss takes \
-                 distances of pairs (`pairwise_distance`), not embeddings or scores."
-            ),
-        });
-    }
-    lints
 }

@@ -32,7 +32,7 @@ pub struct MarginRankingLossConfig {
 impl MarginRankingLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         hyper_parameter(
-            "MarginRankingLoss",
+            MarginRankingLoss::NAME,
             "margin",
             self.margin,
             |_| true,
@@ -135,7 +135,7 @@ pub struct MarginRankingLoss {
     config: MarginRankingLossConfig,
 }
 
-loss_module!(MarginRankingLoss, MarginRankingLossConfig);
+loss_module!(MarginRankingLoss, MarginRankingLossConfig, TripleLoss);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.
@@ -168,7 +168,7 @@ impl MarginRankingLoss {
         call: Call,
     ) -> Result<LossOutput, LossError> {
         let device = first.device();
-        let check = Check::new("MarginRankingLoss", &device, call.waiting);
+        let check = Check::new(Self::NAME, &device, call.waiting);
         check.device("first", &device, "second", &second.device())?;
         check.same_shape("first", &first.shape(), "second", &second.shape())?;
         check.one_tracking(&[("first", &first), ("second", &second)])?;
@@ -184,14 +184,6 @@ impl MarginRankingLoss {
 impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for MarginRankingLoss {
     type Unreduced = Tensor<D>;
 
-    fn name(&self) -> &'static str {
-        "MarginRankingLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
     fn evaluate(
         &self,
         (first, second, targets): (Tensor<D>, Tensor<D>, T),
@@ -201,6 +193,6 @@ impl<const D: usize, T: SignTarget<D>> Evaluate<(Tensor<D>, Tensor<D>, T)> for M
     }
 
     fn inspect(&self, (_, _, targets): (Tensor<D>, Tensor<D>, T)) -> Vec<Lint> {
-        Vec::from_iter(single_sign("MarginRankingLoss", targets.erased()))
+        Vec::from_iter(single_sign(Self::NAME, targets.erased()))
     }
 }

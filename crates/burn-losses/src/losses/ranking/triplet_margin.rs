@@ -48,13 +48,13 @@ impl TripletMarginLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         let positive = |margin| margin > 0.0;
         hyper_parameter(
-            "TripletMarginLoss",
+            TripletMarginLoss::NAME,
             "margin",
             self.margin,
             positive,
             "finite and positive",
         )?;
-        norm_options("TripletMarginLoss", self.p, self.eps)
+        norm_options(TripletMarginLoss::NAME, self.p, self.eps)
     }
 }
 
@@ -154,21 +154,13 @@ pub struct TripletMarginLoss {
     config: TripletMarginLossConfig,
 }
 
-loss_module!(TripletMarginLoss, TripletMarginLossConfig);
+loss_module!(TripletMarginLoss, TripletMarginLossConfig, TripleLoss);
 
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)> for TripletMarginLoss
 where
     Tensor<D>: LowerRank,
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
-
-    fn name(&self) -> &'static str {
-        "TripletMarginLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,
@@ -188,7 +180,7 @@ where
             kind: DistanceKind::Norm { p, eps },
         };
         let inputs = [anchor.into(), positive.into(), negative.into()];
-        evaluate("TripletMarginLoss", triplet, inputs, call)
+        evaluate(Self::NAME, triplet, inputs, call)
     }
 
     fn inspect(
@@ -196,7 +188,7 @@ where
         (anchor, positive, negative): (Tensor<D>, Tensor<D>, Tensor<D>),
     ) -> Vec<Lint> {
         role_lints(
-            "TripletMarginLoss",
+            Self::NAME,
             [anchor.into(), positive.into(), negative.into()],
         )
     }

@@ -2,11 +2,11 @@
 
 use super::triplet_margin::{evaluate, role_lints};
 use crate::engine::any_rank::{AnyRank, in_context_of};
-use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
+use crate::loss::{Evaluate, LossInfo, sealed::Sealed};
 use crate::losses::distance::{cosine_similarity, norm_options, pairwise_distance};
-use crate::losses::module::describe;
+use crate::losses::module::{calls, describe};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::norm::{DistanceKind, triplet_margin};
@@ -214,14 +214,14 @@ impl Default for TripletMarginWithDistanceLossConfig {
 ///
 /// # Character
 ///
-/// [`TripletMarginLoss`](crate::TripletMarginLoss) for embeddings that are not compared by a norm: by
+/// [`TripletMarginLoss`](crate::ranking::TripletMarginLoss) for embeddings that are not compared by a norm: by
 /// their angle (`Distance::Cosine`, from 0 to 2, so a margin above 2 can never be kept), or by a distance
 /// of your own. The margin has the unit of that distance. With `Distance::Euclidean` and `Distance::Lp`
 /// it is that loss, and as fast. What is said there of choosing triplets holds here.
 ///
 /// # Target
 ///
-/// There is none: **the roles are the target**, as in [`TripletMarginLoss`](crate::TripletMarginLoss).
+/// There is none: **the roles are the target**, as in [`TripletMarginLoss`](crate::ranking::TripletMarginLoss).
 /// [`target::triplets`](crate::target::triplets) makes all triplets of a batch from the class of each
 /// sample. The usual mistake, besides mixing up the roles, is a *similarity* in place of a distance: with
 /// a cosine that is not taken from 1 the loss pushes alike samples apart, and falls while it does so. No
@@ -325,6 +325,20 @@ impl<F: Send + Sync> TripletMarginWithDistanceLoss<F> {
         }
         let unused = format!("distance: {:?}", self.config.distance);
         shown.replacen(&unused, &format!("distance: {given}"), 1)
+    }
+}
+
+calls!([F: Send + Sync] TripletMarginWithDistanceLoss<F>, TripleLoss);
+
+impl<F: Send + Sync> Sealed for TripletMarginWithDistanceLoss<F> {}
+
+impl<F: Send + Sync> LossInfo for TripletMarginWithDistanceLoss<F> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.config.reduction
     }
 }
 
@@ -443,14 +457,6 @@ where
     F: DistanceFunction<D> + Send + Sync,
 {
     type Unreduced = <Tensor<D> as LowerRank>::Lower;
-
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,

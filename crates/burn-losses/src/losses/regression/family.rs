@@ -7,7 +7,6 @@ use super::{
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::losses::config::loss_family;
-use crate::spec::reduction::Reduction;
 use crate::targets::RegressionTarget;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
@@ -129,14 +128,6 @@ impl RegressionLoss {
 
 impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for RegressionLoss {
     type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        self.chosen::<D, T>().name()
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.chosen::<D, T>().reduction()
-    }
 
     fn evaluate(&self, inputs: (Tensor<D>, T), call: Call) -> Result<LossOutput, LossError> {
         self.chosen().evaluate(inputs, call)

@@ -44,7 +44,7 @@ impl GaussianNllLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         let positive = |eps| eps > 0.0;
         hyper_parameter(
-            "GaussianNllLoss",
+            GaussianNllLoss::NAME,
             "eps",
             self.eps,
             positive,
@@ -74,7 +74,7 @@ impl GaussianNllLossConfig {
 ///
 /// For a model that says how sure it is. Where it predicts a small variance an error costs much, where a
 /// large one little, and the logarithm keeps it from always predicting a large one. So noisy samples
-/// count less without being told apart. With one variance for all it is [`MseLoss`](crate::MseLoss),
+/// count less without being told apart. With one variance for all it is [`MseLoss`](crate::regression::MseLoss),
 /// halved and shifted. The loss may be negative.
 ///
 /// Give the model two outputs. The mean's last layer is linear; **the variance must not be negative**,
@@ -86,7 +86,7 @@ impl GaussianNllLossConfig {
 /// # Target
 ///
 /// The true values, as floats, **one for each predicted mean and in the same shape**, just as for
-/// [`MseLoss`](crate::MseLoss): no target for the variance is needed. **The variance is the third
+/// [`MseLoss`](crate::regression::MseLoss): no target for the variance is needed. **The variance is the third
 /// argument**, and comes from the model: a tensor of the shape of the predictions, or one number for
 /// each row (a tensor without the last axis, or with length 1 on it), or one number (`f64`) that is
 /// known. The usual mistake is to give the standard deviation, or the logarithm of the variance, as many
@@ -151,7 +151,7 @@ pub struct GaussianNllLoss {
     config: GaussianNllLossConfig,
 }
 
-loss_module!(GaussianNllLoss, GaussianNllLossConfig);
+loss_module!(GaussianNllLoss, GaussianNllLossConfig, TripleLoss);
 
 /// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant. The last operand is `v`, or
 /// its root.
@@ -211,7 +211,7 @@ impl GaussianNllLoss {
         variance: Predicted,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = values::check_pair("GaussianNllLoss", [&predictions, &targets], &call)?;
+        let check = values::check_pair(Self::NAME, [&predictions, &targets], &call)?;
         let GaussianNllLossConfig { eps, full, .. } = self.config;
         let dtype = predictions.dtype();
         check.holds(dtype, "eps", eps)?;
@@ -275,7 +275,7 @@ impl GaussianNllLoss {
     }
 
     fn lints(&self, targets: &AnyRank, variance: Predicted) -> Vec<Lint> {
-        let mut lints = values::inspect("GaussianNllLoss", targets);
+        let mut lints = values::lints(Self::NAME, targets);
         let variances = match variance {
             Predicted::Number(number) => vec![number],
             Predicted::Tensor { variance, .. } => variance.values(),
@@ -283,7 +283,7 @@ impl GaussianNllLoss {
         let eps = self.config.eps;
         if !variances.is_empty() && variances.iter().all(|&variance| variance <= eps) {
             lints.push(Lint {
-                loss: "GaussianNllLoss",
+                loss: Self::NAME,
                 rule: "variance-below-eps",
                 message: format!(
                     "no variance of the batch is above eps, {eps}: the loss takes variances, not \
@@ -301,14 +301,6 @@ where
     V: Variance<D>,
 {
     type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "GaussianNllLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
 
     fn evaluate(
         &self,

@@ -2,18 +2,15 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::{Evaluate, values};
+use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::RegressionTarget;
 use crate::validate::check::hyper_parameter;
-use crate::validate::error::{Lint, LossError};
-use alloc::vec::Vec;
+use crate::validate::error::LossError;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`HuberLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -31,7 +28,7 @@ impl HuberLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         let positive = |delta| delta > 0.0;
         hyper_parameter(
-            "HuberLoss",
+            HuberLoss::NAME,
             "delta",
             self.delta,
             positive,
@@ -58,12 +55,12 @@ impl HuberLossConfig {
 ///
 /// # Character
 ///
-/// Near the target it is [`MseLoss`](crate::MseLoss) (halved), which learns a mean and settles there;
+/// Near the target it is [`MseLoss`](crate::regression::MseLoss) (halved), which learns a mean and settles there;
 /// an error beyond `delta` pulls with `delta` and no harder, so a few wrong targets cannot rule a
 /// batch. That is a clipped gradient, per element. Use it where most errors are normal and some are
 /// not: in regression with outliers, and for the temporal differences of reinforcement learning. With a
 /// large `delta` it is half the squared error, with a small one `delta` times the absolute error; where
-/// the pull should not depend on the option, take [`SmoothL1Loss`](crate::SmoothL1Loss), which is this
+/// the pull should not depend on the option, take [`SmoothL1Loss`](crate::regression::SmoothL1Loss), which is this
 /// loss divided by `delta`.
 ///
 /// The last layer is linear. `delta` has the unit of the targets: about the error of a good model.
@@ -71,7 +68,7 @@ impl HuberLossConfig {
 /// # Target
 ///
 /// The true values, as floats, **one for each prediction and in the same shape**, just as for
-/// [`MseLoss`](crate::MseLoss) and [`L1Loss`](crate::L1Loss). The usual mistake is a model that gives
+/// [`MseLoss`](crate::regression::MseLoss) and [`L1Loss`](crate::regression::L1Loss). The usual mistake is a model that gives
 /// `[N, 1]` and targets that were read as `[N]`. That does not compile here;
 /// `targets.unsqueeze_dim::<2>(1)` adds the axis. Targets of `[1, N]` are an error: broadcasting would
 /// compare every prediction with every target.
@@ -129,7 +126,7 @@ pub struct HuberLoss {
     config: HuberLossConfig,
 }
 
-loss_module!(HuberLoss, HuberLossConfig);
+loss_module!(HuberLoss, HuberLossConfig, RegressionTarget);
 
 /// `c (|x - y| - c / 2)`, where `c` is `|x - y|`, at most `delta`.
 #[derive(Clone, Copy, Debug)]
@@ -154,39 +151,13 @@ impl Elementwise<2> for Huber {
 }
 
 impl HuberLoss {
-    pub(super) fn losses(
+    fn losses(
         &self,
-        [predictions, targets]: [AnyRank; 2],
+        predictions: AnyRank,
+        targets: AnyRank,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let definition = Huber {
-            delta: self.config.delta,
-        };
-        let check = values::check_pair("HuberLoss", [&predictions, &targets], &call)?;
-        values::evaluate(&check, definition, [predictions, targets], call)
-    }
-}
-
-impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for HuberLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "HuberLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (predictions, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses([predictions.into(), targets.into_any_rank()], call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        values::inspect("HuberLoss", &targets.into_any_rank())
+        let delta = self.config.delta;
+        values::evaluate(Self::NAME, Huber { delta }, [predictions, targets], call)
     }
 }

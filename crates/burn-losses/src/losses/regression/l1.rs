@@ -2,17 +2,14 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::{Evaluate, values};
+use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::RegressionTarget;
-use crate::validate::error::{Lint, LossError};
-use alloc::vec::Vec;
+use crate::validate::error::LossError;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`L1Loss`].
 #[derive(Config, Debug, PartialEq)]
@@ -49,7 +46,7 @@ impl L1LossConfig {
 /// pulls no harder than any other sample, and what the model learns is the median of the targets.
 /// Use it where targets have heavy tails or some are wrong. The price is that the gradient does not
 /// shrink near the optimum: with a fixed learning rate the predictions keep jumping around the
-/// target. [`MseLoss`](crate::MseLoss) has the opposite strengths.
+/// target. [`MseLoss`](crate::regression::MseLoss) has the opposite strengths.
 ///
 /// The last layer is linear. Bring targets of different units to one scale, or the largest numbers
 /// rule.
@@ -113,7 +110,7 @@ pub struct L1Loss {
     config: L1LossConfig,
 }
 
-loss_module!(L1Loss, L1LossConfig);
+loss_module!(L1Loss, L1LossConfig, RegressionTarget);
 
 /// `|x - y|`; the derivative at `x = y` is 0.
 #[derive(Clone, Copy, Debug)]
@@ -130,36 +127,12 @@ impl Elementwise<2> for AbsoluteError {
 }
 
 impl L1Loss {
-    pub(super) fn losses(
+    fn losses(
         &self,
-        [predictions, targets]: [AnyRank; 2],
+        predictions: AnyRank,
+        targets: AnyRank,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = values::check_pair("L1Loss", [&predictions, &targets], &call)?;
-        values::evaluate(&check, AbsoluteError, [predictions, targets], call)
-    }
-}
-
-impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for L1Loss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "L1Loss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (predictions, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses([predictions.into(), targets.into_any_rank()], call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        values::inspect("L1Loss", &targets.into_any_rank())
+        values::evaluate(Self::NAME, AbsoluteError, [predictions, targets], call)
     }
 }

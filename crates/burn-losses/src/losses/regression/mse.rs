@@ -2,17 +2,14 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::{Evaluate, values};
+use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::RegressionTarget;
-use crate::validate::error::{Lint, LossError};
-use alloc::vec::Vec;
+use crate::validate::error::LossError;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`MseLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -48,7 +45,7 @@ impl MseLossConfig {
 /// The gradient grows with the error: large errors are corrected first, and near the optimum the
 /// steps shrink by themselves. What the model learns is the mean of the targets. Use it where
 /// errors are roughly normal. An outlier of ten times the usual error has a hundred times the loss
-/// and ten times the gradient, so a few wrong targets can rule a batch; [`L1Loss`](crate::L1Loss)
+/// and ten times the gradient, so a few wrong targets can rule a batch; [`L1Loss`](crate::regression::L1Loss)
 /// stands them better.
 ///
 /// The last layer is linear. Standardise targets far from 1: the loss has their unit squared. In
@@ -118,7 +115,7 @@ pub struct MseLoss {
     config: MseLossConfig,
 }
 
-loss_module!(MseLoss, MseLossConfig);
+loss_module!(MseLoss, MseLossConfig, RegressionTarget);
 
 /// `(x - y)^2`.
 #[derive(Clone, Copy, Debug)]
@@ -135,36 +132,12 @@ impl Elementwise<2> for SquaredError {
 }
 
 impl MseLoss {
-    pub(super) fn losses(
+    fn losses(
         &self,
-        [predictions, targets]: [AnyRank; 2],
+        predictions: AnyRank,
+        targets: AnyRank,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = values::check_pair("MseLoss", [&predictions, &targets], &call)?;
-        values::evaluate(&check, SquaredError, [predictions, targets], call)
-    }
-}
-
-impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for MseLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "MseLoss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (predictions, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses([predictions.into(), targets.into_any_rank()], call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        values::inspect("MseLoss", &targets.into_any_rank())
+        values::evaluate(Self::NAME, SquaredError, [predictions, targets], call)
     }
 }

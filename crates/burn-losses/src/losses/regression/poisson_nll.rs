@@ -5,13 +5,12 @@ use crate::engine::dtype::least_normal;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
-use crate::loss::{Evaluate, values};
+use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::targets::CountTarget;
 use crate::validate::check::{Check, Violation, hyper_parameter, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
@@ -19,7 +18,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType};
 
 /// Configuration of [`PoissonNllLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -44,7 +43,7 @@ impl PoissonNllLossConfig {
     fn validate(&self) -> Result<(), LossError> {
         let valid = |eps| eps >= 0.0;
         hyper_parameter(
-            "PoissonNllLoss",
+            PoissonNllLoss::NAME,
             "eps",
             self.eps,
             valid,
@@ -72,7 +71,7 @@ impl PoissonNllLossConfig {
 ///
 /// For things that are counted: calls in an hour, cells in an image, goals in a match. What the model
 /// learns is the mean count, and the larger that is the more the counts may stray from it: an error of 5
-/// matters at a rate of 3 and hardly at one of 300. [`MseLoss`](crate::MseLoss) would take the two
+/// matters at a rate of 3 and hardly at one of 300. [`MseLoss`](crate::regression::MseLoss) would take the two
 /// alike, and predict negative counts.
 ///
 /// The loss is not 0 at its best, and may be negative: what is left out without `full` does not depend
@@ -147,7 +146,7 @@ pub struct PoissonNllLoss {
     config: PoissonNllLossConfig,
 }
 
-loss_module!(PoissonNllLoss, PoissonNllLossConfig);
+loss_module!(PoissonNllLoss, PoissonNllLossConfig, CountTarget);
 
 /// `rate - y ln(rate)`, and what `full` adds. Both options are part of the type: then a loop over the
 /// loss has no logarithm where it needs none.
@@ -223,7 +222,7 @@ impl PoissonNllLoss {
         targets: AnyTarget,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let check = Check::new("PoissonNllLoss", &predictions.device(), call.waiting);
+        let check = Check::new(Self::NAME, &predictions.device(), call.waiting);
         check.target_per_element("predictions", &predictions, &targets)?;
         check.holds(predictions.dtype(), "eps", self.config.eps)?;
         let rate = Required {
@@ -244,49 +243,25 @@ impl PoissonNllLoss {
         )
         .evaluate([predictions], call)
     }
-}
 
-impl<const D: usize, T: CountTarget<D>> Evaluate<(Tensor<D>, T)> for PoissonNllLoss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "PoissonNllLoss"
+    fn lints(&self, _: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
+        let targets = AnyRank::from(targets.values.cast(FloatDType::F32));
+        let mut lints = values::lints(Self::NAME, &targets);
+        let part = targets
+            .values()
+            .into_iter()
+            .find(|count| count % 1.0 != 0.0);
+        lints.extend(part.map(|part| Lint {
+            loss: Self::NAME,
+            rule: "not-whole",
+            message: format!(
+                "a target is {}, which nobody counted: are the targets scaled? Counts stay as they are; a \
+                 rate over another time or area is weighted by it in forward_weighted.",
+                shown(part, DType::F32)
+            ),
+        }));
+        lints
     }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (predictions, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses(predictions.into(), targets.erased(), call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        lints(targets.erased())
-    }
-}
-
-fn lints(targets: AnyTarget) -> Vec<Lint> {
-    let targets = AnyRank::from(targets.values.cast(FloatDType::F32));
-    let mut lints = values::inspect("PoissonNllLoss", &targets);
-    let part = targets
-        .values()
-        .into_iter()
-        .find(|count| count % 1.0 != 0.0);
-    lints.extend(part.map(|part| Lint {
-        loss: "PoissonNllLoss",
-        rule: "not-whole",
-        message: format!(
-            "a target is {}, which nobody counted: are the targets scaled? Counts stay as they are; a \
-             rate over another time or area is weighted by it in forward_weighted.",
-            shown(part, DType::F32)
-        ),
-    }));
-    lints
 }
 
 fn no_count(found: &Violation) -> String {

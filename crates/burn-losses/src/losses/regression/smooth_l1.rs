@@ -2,24 +2,21 @@
 
 use crate::engine::any_rank::AnyRank;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::{Evaluate, values};
+use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::targets::RegressionTarget;
-use crate::validate::check::hyper_parameter;
-use crate::validate::error::{Lint, LossError};
-use alloc::vec::Vec;
+use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::error::LossError;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 /// Configuration of [`SmoothL1Loss`].
 #[derive(Config, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SmoothL1LossConfig {
-    /// The error from which on the loss is linear. At 0 it is [`L1Loss`](crate::L1Loss).
+    /// The error from which on the loss is linear. At 0 it is [`L1Loss`](crate::regression::L1Loss).
     #[config(default = 1.0)]
     pub beta: f64,
     /// How the losses are reduced.
@@ -31,7 +28,7 @@ impl SmoothL1LossConfig {
     fn validate(&self) -> Result<(), LossError> {
         let valid = |beta| beta >= 0.0;
         hyper_parameter(
-            "SmoothL1Loss",
+            SmoothL1Loss::NAME,
             "beta",
             self.beta,
             valid,
@@ -58,10 +55,10 @@ impl SmoothL1LossConfig {
 ///
 /// # Character
 ///
-/// Far from the target it pulls like [`L1Loss`](crate::L1Loss), with a gradient of -1 or +1, so an
+/// Far from the target it pulls like [`L1Loss`](crate::regression::L1Loss), with a gradient of -1 or +1, so an
 /// outlier counts no more than any other sample. Within `beta` of the target the gradient shrinks with
 /// the error, so the predictions settle instead of jumping around it. Box regression in object
-/// detection uses it. It is [`HuberLoss`](crate::HuberLoss) divided by its `delta`: here `beta`
+/// detection uses it. It is [`HuberLoss`](crate::regression::HuberLoss) divided by its `delta`: here `beta`
 /// changes how wide the soft part is, and never how hard an outlier pulls.
 ///
 /// The last layer is linear. `beta` has the unit of the targets: the error that still counts as small.
@@ -69,7 +66,7 @@ impl SmoothL1LossConfig {
 /// # Target
 ///
 /// The true values, as floats, **one for each prediction and in the same shape**, just as for
-/// [`MseLoss`](crate::MseLoss) and [`L1Loss`](crate::L1Loss). The usual mistake is a model that gives
+/// [`MseLoss`](crate::regression::MseLoss) and [`L1Loss`](crate::regression::L1Loss). The usual mistake is a model that gives
 /// `[N, 1]` and targets that were read as `[N]`. That does not compile here;
 /// `targets.unsqueeze_dim::<2>(1)` adds the axis. Targets of `[1, N]` are an error: broadcasting would
 /// compare every prediction with every target.
@@ -127,7 +124,7 @@ pub struct SmoothL1Loss {
     config: SmoothL1LossConfig,
 }
 
-loss_module!(SmoothL1Loss, SmoothL1LossConfig);
+loss_module!(SmoothL1Loss, SmoothL1LossConfig, RegressionTarget);
 
 /// `|r| (|x - y| - |r| beta / 2)`, where `r` is `(x - y) / beta`, from -1 to 1. With an `EXTREME` beta more is
 /// done to keep within the range of the type.
@@ -164,51 +161,36 @@ impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
 }
 
 impl SmoothL1Loss {
-    pub(super) fn losses(
+    fn losses(
         &self,
-        [predictions, targets]: [AnyRank; 2],
+        predictions: AnyRank,
+        targets: AnyRank,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let beta = self.config.beta;
-        let check = values::check_pair("SmoothL1Loss", [&predictions, &targets], &call)?;
         // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
         const LARGEST_IN_F32: f64 = 1e70;
-        let held = if beta > LARGEST_IN_F32 { beta } else { 0.0 };
-        check.holds(predictions.dtype(), "beta", held)?;
-        let operands = [predictions, targets];
+        let beta = self.config.beta;
+        let check = Check::new(Self::NAME, &predictions.device(), call.waiting);
+        check.holds(
+            predictions.dtype(),
+            "beta",
+            if beta > LARGEST_IN_F32 { beta } else { 0.0 },
+        )?;
+        let inputs = [predictions, targets];
         if (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
             values::evaluate(
-                &check,
+                Self::NAME,
                 SmoothAbsoluteError::<false> { beta },
-                operands,
+                inputs,
                 call,
             )
         } else {
-            values::evaluate(&check, SmoothAbsoluteError::<true> { beta }, operands, call)
+            values::evaluate(
+                Self::NAME,
+                SmoothAbsoluteError::<true> { beta },
+                inputs,
+                call,
+            )
         }
-    }
-}
-
-impl<const D: usize, T: RegressionTarget<D>> Evaluate<(Tensor<D>, T)> for SmoothL1Loss {
-    type Unreduced = Tensor<D>;
-
-    fn name(&self) -> &'static str {
-        "SmoothL1Loss"
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.config.reduction
-    }
-
-    fn evaluate(
-        &self,
-        (predictions, targets): (Tensor<D>, T),
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        self.losses([predictions.into(), targets.into_any_rank()], call)
-    }
-
-    fn inspect(&self, (_, targets): (Tensor<D>, T)) -> Vec<Lint> {
-        values::inspect("SmoothL1Loss", &targets.into_any_rank())
     }
 }

@@ -96,12 +96,12 @@ fn along(place: &LaunchContext, along: Option<PerClass>) -> Option<AlongLaunch> 
 pub(crate) fn elements<const N: usize>(
     call: ElementLaunch<N>,
     request: Request<CubeTensor>,
-    returns: [bool; N],
+    wanted: [bool; N],
 ) -> KernelOutput<CubeTensor, N> {
     let place = LaunchContext::from(&call.inputs[0]);
     let count = call.inputs[0].shape().num_elements();
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
-    let tensor_spec = tensor_spec(outlines, count, &request, returns);
+    let tensor_spec = tensor_spec(outlines, count, &request, wanted);
     let inputs = in_common_type(call.inputs).map(into_contiguous);
     let dtype = inputs[0].dtype;
     let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());

@@ -56,7 +56,7 @@ pub(crate) fn tensor_spec<P, const N: usize>(
     };
     // One type serves all gradients.
     let read = common_type(&inputs.each_ref().map(|input| input.dtype));
-    let mut returns = gradients.into_iter();
+    let mut wanted = gradients.into_iter();
     KernelOutput {
         value: numbers(match request.returns {
             Returns::Unreduced => count,
@@ -65,7 +65,7 @@ pub(crate) fn tensor_spec<P, const N: usize>(
         weight: matches!(request.returns, Returns::SumAndWeight).then(|| numbers(1)),
         gradients: inputs.map(|input| {
             let dtype = stored(read);
-            returns.next()?.then_some(TensorSpec { dtype, ..input })
+            wanted.next()?.then_some(TensorSpec { dtype, ..input })
         }),
         invalid: Invalid::OnDevice(numbers(1)),
     }
@@ -244,16 +244,16 @@ struct Counting<'a> {
 fn weight(place: &LaunchContext, counted: &Counting, request: &Request<CubeTensor>) -> Weight {
     let known = counted.count as f64 / request.terms as f64;
     let divisor = request.divisor(known);
-    let returns = request.weighs();
+    let wanted = request.weighs();
     // Without weights and ignored ids all count alike.
     let ids = counted
         .ids
         .filter(|_| counted.weights.is_some() || !counted.plan.ignored.is_empty());
     let alike = ids.is_none() && counted.samples.is_none();
-    if !returns || alike {
+    if !wanted || alike {
         return Weight {
             on_device: None,
-            known: if returns { known } else { 0.0 },
+            known: if wanted { known } else { 0.0 },
             divisor,
         };
     }
@@ -419,9 +419,9 @@ fn total<const N: usize>(
 ) -> KernelOutput<CubeTensor, N> {
     let value = launched.losses.is_none().then(|| place.numbers(1));
     let invalid = place.numbers(1);
-    let returns = matches!(request.returns, Returns::SumAndWeight);
+    let wanted = matches!(request.returns, Returns::SumAndWeight);
     let weight = match &launched.weight.on_device {
-        None if returns => Some(place.numbers(1)),
+        None if wanted => Some(place.numbers(1)),
         _ => None,
     };
     let reduction = ReductionPlanLaunch::new(
@@ -444,10 +444,10 @@ fn total<const N: usize>(
     KernelOutput {
         value: value
             .or(launched.losses)
-            .expect("either the sum is returns or each loss"),
+            .expect("either the sum is wanted or each loss"),
         weight: weight
             .or(launched.weight.on_device.map(|[_, weight]| weight))
-            .filter(|_| returns),
+            .filter(|_| wanted),
         gradients: launched.gradients,
         invalid: Invalid::OnDevice(invalid),
     }

@@ -73,7 +73,7 @@ fn division(place: &LaunchContext, vectors: usize, bytes: usize) -> (u32, u32) {
 pub(crate) fn rows<const N: usize>(
     call: RowLaunch<N>,
     request: Request<CubeTensor>,
-    returns: [bool; N],
+    wanted: [bool; N],
 ) -> KernelOutput<CubeTensor, N> {
     let place = LaunchContext::from(&call.inputs[0]);
     let shape = call.inputs[0].shape();
@@ -81,7 +81,7 @@ pub(crate) fn rows<const N: usize>(
     let length = shape[call.axis];
     let count = shape.num_elements() / length;
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
-    let tensor_spec = tensor_spec(outlines, count, &request, returns);
+    let tensor_spec = tensor_spec(outlines, count, &request, wanted);
 
     // Only the rows of the first may be apart.
     let along_last = call.axis + 1 == shape.num_dims();
