@@ -4,10 +4,10 @@
 use super::any_rank::{AnyRank, in_context_of};
 use super::elementwise::ElementwiseSpec;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
+use super::softmax::ClassSpec;
 use super::values::FlatValues;
 use crate::engine::tape::known::GradientOf;
 use crate::engine::tape::record::scale_gradient;
-use crate::spec::classes::ClassSpec;
 use crate::spec::margin::MarginSpec;
 use crate::spec::pairs::{Pair, PairSpec, Triplet};
 use crate::spec::request::Request;

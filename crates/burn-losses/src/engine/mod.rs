@@ -28,5 +28,6 @@ pub(crate) mod memory;
 pub(crate) mod ops;
 pub(crate) mod portable;
 pub(crate) mod shape;
+pub(crate) mod softmax;
 pub(crate) mod tape;
 pub(crate) mod values;

@@ -1,7 +1,7 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
 use super::elementwise::ElementwiseSpec;
-use crate::spec::classes::ClassSpec;
+use super::softmax::ClassSpec;
 use crate::spec::margin::MarginSpec;
 use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;

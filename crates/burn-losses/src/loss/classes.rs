@@ -5,35 +5,67 @@
 
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
+use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
 use crate::engine::dispatch::{ExtraOperands, Family, RunClasses};
 use crate::engine::host::scale::Power;
+use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::softmax::Softmax;
 use crate::engine::portable::tensors::{AXIS, along_axis, both, flat, or_nan, untracked};
 use crate::engine::shape::{layers, without};
+use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
 use crate::engine::values::{AnyTarget, FlatValues};
-use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::real::Real;
+use crate::spec::classes::IdsOrProbs;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
-use crate::spec::softmax::{cross_entropy_slope, nll_term};
+use crate::spec::softmax::{cross_entropy_slope, nll_term, slope_of_class, slope_of_others};
 use crate::validate::check::{Check, LOG_PROB, dims, integers, no_log_prob, tolerance};
 use crate::validate::error::{LossError, LossErrorKind};
 use crate::validate::probabilities::{probabilities, probability};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, Int, Shape, Tensor};
+use burn::tensor::{Bool, DType, Int, Shape, Tensor};
 
 /// The options that NLL and cross-entropy share.
 pub(crate) struct Options<'a> {
     pub(crate) loss: &'static str,
     pub(crate) weights: Option<&'a Vec<f64>>,
+    /// The option that the weights are.
+    pub(crate) weights_are: &'static str,
     pub(crate) ignored: &'a [i64],
+    /// The weights are part of what a mean is divided by.
+    pub(crate) weights_count: bool,
     pub(crate) label_smoothing: f64,
     pub(crate) class_axis: usize,
+    /// What is computed of the class's probability, if it is not its logarithm.
+    pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+}
+
+impl Options<'_> {
+    /// Whether how much a sample counts in a mean depends on its class.
+    fn by_class(&self) -> bool {
+        self.weights.is_some() && self.weights_count
+    }
+
+    /// Those of a loss that has no other.
+    pub(crate) fn new(loss: &'static str, class_axis: usize) -> Self {
+        Self {
+            loss,
+            weights: None,
+            weights_are: "weights",
+            ignored: &[],
+            weights_count: true,
+            label_smoothing: 0.0,
+            class_axis,
+            head: None,
+        }
+    }
 }
 
 /// A class target as coefficients of the log-probabilities.
@@ -85,7 +117,7 @@ pub(crate) fn check_classes(
     if !fits {
         return Err(misfit(check, name, &shape, axis, found));
     }
-    check.class_weights("weights", options.weights, shape[axis], false)?;
+    check.class_weights(options.weights_are, options.weights, shape[axis], false)?;
     if let (FlatValues::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
         return Err(check.error(
             LossErrorKind::Config,
@@ -167,24 +199,25 @@ pub(crate) fn evaluate(
     let about_one;
     let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
-        (Some(weights), FlatValues::Int(_)) if call.returns == MEAN => {
+        (Some(weights), FlatValues::Int(_)) if call.returns == MEAN && options.weights_count => {
             about_one = scaled(weights);
             Some(&about_one)
         }
         (Some(weights), _) => {
-            check.holds_all(dtype, "weights", weights)?;
+            check.holds_all(dtype, options.weights_are, weights)?;
             Some(weights)
         }
         (None, _) => None,
     };
     let options = &Options {
         weights: class_weights,
+        head: options.head.clone(),
         ..*options
     };
     let besides = ExtraOperands {
         operands: 1 + usize::from(options.weights.is_some()),
         weighted: call.is_weighted(),
-        counted: options.weights.is_some() || !options.ignored.is_empty(),
+        counted: options.by_class() || !options.ignored.is_empty(),
     };
     let input = [input];
     let tensors = dispatch::tensors(&input, besides);
@@ -212,7 +245,9 @@ pub(crate) fn evaluate(
             target,
             log_probs: (kind == ClassInput::LogProbs).then_some(LOG_PROB),
             weights: options.weights.cloned(),
+            weights_count: options.weights_count,
             label_smoothing: options.label_smoothing,
+            head: options.head.clone(),
         },
         request: call.request(&weights, of_input[0]),
     };
@@ -298,6 +333,25 @@ fn with_tensors(
         return Ok(coefficients.losses(input, 1.0, terms));
     }
     let q = coefficients.q.clone();
+    if let Some(head) = &options.head {
+        let of_f32 = x.dtype() == DType::F32 && is_cpu(&x.device());
+        let terms = head_terms(&**head, x.clone(), q.clone(), &coefficients);
+        // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for nothing,
+        // they are.
+        let terms = if of_f32 && terms.leave_the_range() {
+            head_terms(
+                &**head,
+                x.cast(DType::F64),
+                q.cast(DType::F64),
+                &coefficients,
+            )
+        } else {
+            terms
+        };
+        let TensorTerms { value, mut slopes } = terms;
+        let slopes = || slopes.pop().expect("there is one");
+        return Ok(coefficients.losses(input, 0.5, (value, slopes)));
+    }
     let softmax = Softmax::new(x);
     let (values, _) = nll_term(softmax.half_log_prob(), q.clone());
     let slopes = || {
@@ -306,6 +360,36 @@ fn with_tensors(
         cross_entropy_slope(prob, rest, q, q_of_rest)
     };
     Ok(coefficients.losses(input, 0.5, (values, slopes)))
+}
+
+/// Half of the losses of samples by the head of their softmax, at their classes, and the slopes.
+fn head_terms(
+    head: &dyn AnySoftmaxHead,
+    x: Tensor<3>,
+    q: Tensor<3>,
+    coefficients: &Coefficients,
+) -> TensorTerms {
+    let is_class = coefficients.used.clone().expect("ids choose classes");
+    let elsewhere = is_class.clone().bool_not();
+    // Not multiplied by the one-hot row: zero times infinity would be NaN.
+    let of_class = |tensor: Tensor<3>| tensor.mask_fill(elsewhere.clone(), 0.0).sum_dim(AXIS);
+    let softmax = Softmax::new(x);
+    let (ln_p, lse) = (softmax.half_log_prob() * 2.0, softmax.log_sum_exp());
+    let (p, rest) = softmax.prob_and_rest();
+    let at_class = [ln_p, p.clone(), rest].map(of_class);
+    let [ln_p, p_of_class, rest] = at_class;
+    let at_class = [ln_p, p_of_class.clone(), rest.clone(), lse];
+    let [loss, of_ln_p, of_lse] = head.on_tensors(at_class);
+    let counted = q.sum_dim(AXIS);
+    let value = (loss * 0.5).times_or_zero(counted.clone());
+    let own = slope_of_class(p_of_class, rest, of_ln_p.clone(), of_lse.clone());
+    let shape = p.dims();
+    let slope = p.times_or_zero(slope_of_others(of_ln_p, of_lse).expand(shape));
+    let slope = slope.mask_where(is_class, own.expand(shape));
+    TensorTerms {
+        value: value.mask_fill(elsewhere, 0.0),
+        slopes: vec![slope.times_or_zero(counted.expand(shape))],
+    }
 }
 
 impl Coefficients {
@@ -345,8 +429,9 @@ impl Coefficients {
             Some(weights) => hot.clone() * weights.clone(),
             None => hot.clone(),
         };
-        let weight = (weights.is_some() || !options.ignored.is_empty())
-            .then(|| weighted.clone().sum_dim(AXIS));
+        let counted = if options.by_class() { &weighted } else { &hot };
+        let weight = (options.by_class() || !options.ignored.is_empty())
+            .then(|| counted.clone().sum_dim(AXIS));
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {
@@ -407,7 +492,7 @@ impl Coefficients {
         part: f64,
         (terms, slopes): (Tensor<3>, impl FnOnce() -> Tensor<3>),
     ) -> Losses {
-        let layers = terms.dims();
+        let (layers, dtype) = (terms.dims(), terms.dtype());
         let keepdim_shape = [layers[0], 1, layers[2]];
         let valid = self.valid;
         let gradient = input.is_tracked().then(|| {
@@ -417,7 +502,7 @@ impl Coefficients {
         Losses {
             values: flat(or_nan(terms.sum_dim(AXIS), &valid)),
             part,
-            weights: self.weight.map(flat),
+            weights: self.weight.map(|weight| flat(weight.cast(dtype))),
             batch: input.shape()[0],
             graph: Graph::new(input, keepdim_shape, Vec::from_iter(gradient)),
         }

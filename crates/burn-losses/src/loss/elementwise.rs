@@ -79,9 +79,19 @@ impl<'a> ElementwiseCall<'a> {
         rest: OtherOperands,
         required: [Option<Required<'a>>; K],
     ) -> Self {
+        Self::erased(check, erase(definition), rest, required)
+    }
+
+    /// As [`new`](Self::new), by a definition without its type.
+    pub(crate) fn erased<const K: usize>(
+        check: &'a Check,
+        definition: Arc<dyn AnyElementwise>,
+        rest: OtherOperands,
+        required: [Option<Required<'a>>; K],
+    ) -> Self {
         Self {
             check,
-            definition: erase(definition),
+            definition,
             rest,
             required: required.into(),
             rows: None,

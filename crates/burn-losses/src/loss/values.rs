@@ -4,12 +4,13 @@ use super::call::{Call, LossOutput};
 use super::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::{compute_dtype, largest};
-use crate::spec::elementwise::Elementwise;
+use crate::engine::elementwise::AnyElementwise;
 use crate::spec::rule::Rule;
 use crate::validate::check::{Check, Violation, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::tensor::DType;
 
@@ -17,13 +18,13 @@ use burn::tensor::DType;
 /// derivative with respect to the target is the negative one.
 pub(crate) fn evaluate(
     loss: &'static str,
-    definition: impl Elementwise<2>,
+    kernel: Arc<dyn AnyElementwise>,
     operands: [AnyRank; 2],
     call: Call,
 ) -> Result<LossOutput, LossError> {
     let check = check_pair(loss, operands.each_ref(), &call)?;
     let required = [None, Some(finite_target(operands[0].dtype()))];
-    ElementwiseCall::new(&check, definition, OtherOperands::default(), required)
+    ElementwiseCall::erased(&check, kernel, OtherOperands::default(), required)
         .evaluate(operands, call)
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn describe(config: &impl Debug) -> String {
 ///
 /// Last comes the trait that has the calls; the loss itself brings [`Evaluate`](crate::loss::Evaluate). Or, for a loss
 /// of each element, what its target must be: then it brings `losses` and `lints` of an input and a target without
-/// their types. (What is suspicious about true values is the same for all losses.)
+/// their types. (Of true values all is known but the `kernel`: a definition without its type.)
 macro_rules! loss_module {
     ($loss:ident, $config:ident, Loss) => {
         loss_module!(@module $loss, $config);
@@ -25,6 +25,21 @@ macro_rules! loss_module {
         $crate::losses::module::calls!([] $loss, TripleLoss);
     };
     ($loss:ident, $config:ident, RegressionTarget) => {
+        loss_module!($loss, $config, RegressionTarget with losses);
+
+        impl $loss {
+            fn losses(
+                &self,
+                predictions: $crate::engine::any_rank::AnyRank,
+                targets: $crate::engine::any_rank::AnyRank,
+                call: $crate::loss::call::Call,
+            ) -> Result<$crate::loss::call::LossOutput, $crate::LossError> {
+                let inputs = [predictions, targets];
+                $crate::loss::values::evaluate(Self::NAME, self.kernel(), inputs, call)
+            }
+        }
+    };
+    ($loss:ident, $config:ident, RegressionTarget with losses) => {
         loss_module!($loss, $config, Loss);
         loss_module!(@elements $loss, RegressionTarget, into_any_rank);
 

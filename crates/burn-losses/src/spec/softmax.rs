@@ -1,6 +1,7 @@
 //! The maths of losses over the classes of a sample.
 
 use crate::real::Real;
+use core::fmt::Debug;
 
 /// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
 /// A class that does not count contributes 0, even at a log-probability of -inf.
@@ -26,4 +27,24 @@ pub(crate) fn ln_1p<R: Real>(x: R) -> R {
     let small = x.clone().at_most(1.0).ln_1p_small();
     let large = x.plus(1.0).ln();
     small.replace(many, large)
+}
+
+/// Any loss of a softmax row and one class of it.
+pub(crate) trait SoftmaxHead: Copy + Debug + Send + Sync + 'static {
+    /// The loss, and its derivatives with respect to `ln_p` and to `lse`: from the logarithm of the class's
+    /// probability, that probability, `1 - p` (exact where `p` rounds to 1), and the logarithm of the sum of all
+    /// exponentials.
+    fn of<R: Real>(&self, ln_p: R, p: R, rest: R, lse: R) -> (R, R, R);
+}
+
+/// The derivative with respect to the logit of the class, from those of its [`SoftmaxHead`].
+#[inline(always)]
+pub(crate) fn slope_of_class<R: Real>(p: R, rest: R, of_ln_p: R, of_lse: R) -> R {
+    rest.times_or_zero(of_ln_p) + p.times_or_zero(of_lse)
+}
+
+/// The derivative with respect to the logit of any other class, over its probability.
+#[inline(always)]
+pub(crate) fn slope_of_others<R: Real>(of_ln_p: R, of_lse: R) -> R {
+    of_lse - of_ln_p
 }

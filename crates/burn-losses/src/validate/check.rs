@@ -633,6 +633,21 @@ pub(crate) fn hyper_parameter(
     ))
 }
 
+/// A hyper-parameter that may be any number.
+pub(crate) fn finite(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
+    hyper_parameter(loss, name, value, |_| true, "finite")
+}
+
+pub(crate) fn positive(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
+    let valid = |value| value > 0.0;
+    hyper_parameter(loss, name, value, valid, "finite and positive")
+}
+
+pub(crate) fn not_negative(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
+    let valid = |value| value >= 0.0;
+    hyper_parameter(loss, name, value, valid, "finite and at least 0")
+}
+
 pub(crate) fn label_smoothing(loss: &'static str, value: f64) -> Result<(), LossError> {
     hyper_parameter(
         loss,

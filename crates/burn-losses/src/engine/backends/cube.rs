@@ -5,7 +5,7 @@ use crate::engine::cube::launch;
 use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
-use crate::spec::classes::ClassSpec;
+use crate::engine::softmax::ClassSpec;
 use crate::spec::margin::MarginSpec;
 use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;

@@ -10,7 +10,8 @@ use crate::engine::cube::launch::elements::ElementLaunch;
 use crate::engine::cube::launch::rows::RowLaunch;
 use crate::engine::dtype::largest;
 use crate::engine::elementwise::ElementwiseSpec;
-use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::engine::softmax::ClassSpec;
+use crate::spec::classes::IdsOrProbs;
 use crate::spec::pairs::{PairSpec, Triplet};
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
@@ -39,9 +40,10 @@ pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowL
     };
     let one = matches!(share, TargetShare::One);
     RowLaunch {
-        of_row: match call.log_probs {
-            Some(rule) => KernelKey::of_row(LikelihoodRow { rule, limit }),
-            None => KernelKey::of_row(CrossEntropyRow {
+        of_row: match (call.log_probs, call.head) {
+            (Some(rule), _) => KernelKey::of_row(LikelihoodRow { rule, limit }),
+            (None, Some(head)) => head.on_gpu(limit),
+            (None, None) => KernelKey::of_row(CrossEntropyRow {
                 share,
                 weighted: weighted && !one,
                 limit,
@@ -52,6 +54,7 @@ pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowL
         ids,
         probs,
         weights: call.weights,
+        weights_count: call.weights_count,
         all_weights: !one,
         signs: None,
     }
@@ -108,6 +111,7 @@ fn of_vectors<const N: usize>(
         ids: None,
         probs: None,
         weights: None,
+        weights_count: false,
         all_weights: false,
         signs: None,
     }

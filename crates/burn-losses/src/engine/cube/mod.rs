@@ -9,10 +9,10 @@ mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;
 mod registers;
-mod row_kernel;
+pub(crate) mod row_kernel;
 pub(crate) mod rows;
 mod samples;
-mod softmax;
+pub(crate) mod softmax;
 mod sums;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@ use super::row_kernel::{Finished, RowContext, RowKernel, scale_and_clamp};
 use super::traced::{Traced, Tracer};
 use crate::real::Real;
 use crate::spec::rule::Rule;
-use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
+use crate::spec::softmax::{
+    SoftmaxHead, cross_entropy_slope, ln_1p, nll_term, slope_of_class, slope_of_others,
+};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -258,6 +260,81 @@ impl RowKernel for CrossEntropyRow {
         let of_row = OfSoftmax::of(numbers);
         let q = self.counts(of_row.largest.tracer(), operands);
         vec![self.slope(operands[0], q.times_or_zero(of_row.kept), &of_row)]
+    }
+}
+
+/// Any loss of a softmax and one class of it. The state is that of a [`CrossEntropyRow`] of one class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadRow<H> {
+    pub(crate) head: H,
+    /// The largest size of a gradient.
+    pub(crate) limit: f64,
+}
+
+impl<H> HeadRow<H> {
+    fn softmax(&self) -> CrossEntropyRow {
+        CrossEntropyRow {
+            share: TargetShare::One,
+            weighted: false,
+            limit: self.limit,
+        }
+    }
+}
+
+impl<H: SoftmaxHead> RowKernel for HeadRow<H> {
+    fn part(&self) -> f64 {
+        0.5
+    }
+
+    fn states(&self) -> usize {
+        self.softmax().states()
+    }
+
+    fn start<'a>(&self, tracer: Tracer<'a>) -> Vec<Traced<'a>> {
+        self.softmax().start(tracer)
+    }
+
+    fn of<'a>(&self, tracer: Tracer<'a>, operands: &[Traced<'a>]) -> Vec<Traced<'a>> {
+        self.softmax().of(tracer, operands)
+    }
+
+    fn join<'a>(&self, a: &[Traced<'a>], b: &[Traced<'a>]) -> Vec<Traced<'a>> {
+        self.softmax().join(a, b)
+    }
+
+    fn finish<'a>(
+        &self,
+        tracer: Tracer<'a>,
+        state: &[Traced<'a>],
+        row: RowContext<'a>,
+    ) -> Finished<'a> {
+        let (largest, others) = (state[LARGEST], state[OTHERS]);
+        let (x, counted) = (row.own[0], row.own[1]);
+        let (share, ln_sum) = (tracer.number(1.0) / others.plus(1.0), ln_1p(others));
+        let shifted = x - largest;
+        let exp = shifted.exp();
+        let rest = (others.plus(1.0) - exp).replace(x.same(&largest), others) * share;
+        let p = exp * share;
+        let of_class = self.head.of(shifted - ln_sum, p, rest, largest + ln_sum);
+        let (loss, of_ln_p, of_lse) = of_class;
+        let scaled = |slope: Traced<'a>| {
+            scale_and_clamp(slope.times_or_zero(counted), self.limit, row.scale)
+        };
+        Finished {
+            loss: loss.times(0.5).times_or_zero(counted),
+            poisoned: tracer
+                .number(0.0)
+                .replace(counted.is_nan(), tracer.number(f64::NAN)),
+            at_class: Some(scaled(slope_of_class(p, rest, of_ln_p, of_lse))),
+            numbers: vec![
+                largest,
+                share.times_or_zero(scaled(slope_of_others(of_ln_p, of_lse))),
+            ],
+        }
+    }
+
+    fn gradients<'a>(&self, numbers: &[Traced<'a>], operands: &[Traced<'a>]) -> Vec<Traced<'a>> {
+        self.softmax().gradients(numbers, operands)
     }
 }
 

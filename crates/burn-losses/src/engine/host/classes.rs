@@ -5,9 +5,10 @@
 //! side by side, one class after the other. All read the input where it lies. Where every class has a share in the
 //! target, and where few samples are side by side, they are brought into a *tile* first, `tile[class][sample]`.
 
+use super::head::{HeadFloat, HeadTerms, HostHead};
 use super::numbers::{Float, Source};
 use super::output::{Columns, Output};
-use super::scale::{Scale, clamp, multiply};
+use super::scale::{Scale, clamp, multiply, narrow};
 use super::sums::{LANES, Lanes, PART, sum, total, tree};
 use super::tasks::{CHUNK, Chunk, ChunkSum, Work, at_a_time, in_chunks, share, take};
 use super::vectors::{Loop, Vectors};
@@ -74,9 +75,12 @@ pub(crate) struct ClassInputs<'a> {
     pub(crate) target: SweptTarget<'a>,
     /// The input holds log-probabilities, and this must hold for those that are used.
     pub(crate) log_probs: Option<Rule>,
-    /// A weight for each class.
+    /// A weight for each class; whether it is part of what a mean is divided by.
     pub(crate) weights: Option<&'a [f64]>,
+    pub(crate) weights_count: bool,
     pub(crate) label_smoothing: f64,
+    /// What is computed of the class's probability, if it is not its logarithm.
+    pub(crate) head: Option<&'a dyn HostHead>,
     /// A weight for each sample.
     pub(crate) samples: Option<Source<'a>>,
 }
@@ -175,12 +179,17 @@ impl ClassInputs<'_> {
     fn classes_count_alike(&self) -> bool {
         match self.target {
             SweptTarget::Probs { .. } => true,
-            SweptTarget::Ids { ignored, .. } => ignored.is_empty() && self.weights.is_none(),
+            SweptTarget::Ids { ignored, .. } => ignored.is_empty() && !self.by_class(),
         }
     }
 
+    /// Whether how much a sample counts in a mean depends on its class.
+    fn by_class(&self) -> bool {
+        self.weights.is_some() && self.weights_count
+    }
+
     /// The sum of the weights with which the samples of a loss in `F` count, each times `scale`.
-    pub(crate) fn weight_sum<F: Float>(&self, scale: f64) -> f64 {
+    pub(crate) fn weight_sum<F: HeadFloat>(&self, scale: f64) -> f64 {
         let samples = self.layout.samples();
         let work = SampleWeightSum::<F> {
             reads: self,
@@ -200,7 +209,7 @@ struct SampleWeightSum<'a, F> {
 }
 
 /// The sum of the weights of some samples.
-impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for SampleWeightSum<'_, F> {
+impl<F: HeadFloat> Work<Chunk<'_, u8, 0>, ()> for SampleWeightSum<'_, F> {
     type Result = f64;
 
     #[inline(always)]
@@ -211,7 +220,13 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for SampleWeightSum<'_, F> {
             let own = match reads.target {
                 SweptTarget::Ids { ids, ignored } if !reads.classes_count_alike() => {
                     let class = reads.id(ids, ignored, sample).class();
-                    class.map_or(0.0, |class| reads.weight(class))
+                    class.map_or(0.0, |class| {
+                        if reads.by_class() {
+                            reads.weight(class)
+                        } else {
+                            1.0
+                        }
+                    })
                 }
                 _ => 1.0,
             };
@@ -229,7 +244,7 @@ impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for SampleWeightSum<'_, F> {
 }
 
 /// Computes the losses of the samples, and the gradient, which is in the layout of the input.
-pub(crate) fn sweep<F: Float>(
+pub(crate) fn sweep<F: HeadFloat>(
     reads: &ClassInputs,
     losses: Option<Output<F>>,
     gradient: Option<Output<F>>,
@@ -374,7 +389,7 @@ struct Tile<F> {
     sums: Vec<f64>,
 }
 
-impl<F: Float> Tile<F> {
+impl<F: HeadFloat> Tile<F> {
     fn new() -> Self {
         Self {
             x: Vec::new(),
@@ -472,13 +487,13 @@ pub(super) fn elements<'a, F: Float>(
 
 impl ClassSweep<'_> {
     /// Reads the weights and the ids of samples; says whether all weights are allowed.
-    fn read_samples<F: Float>(&self, tile: &mut Tile<F>, place: Place) -> bool {
+    fn read_samples<F: HeadFloat>(&self, tile: &mut Tile<F>, place: Place) -> bool {
         tile.resize(place.width);
         self.vectors.run(ReadSamples(self, tile, place.first))
     }
 
     /// What was found of the samples of a tile.
-    fn found<F: Float>(&self, tile: &Tile<F>, invalid: bool) -> ChunkSum {
+    fn found<F: HeadFloat>(&self, tile: &Tile<F>, invalid: bool) -> ChunkSum {
         ChunkSum {
             sum: self.vectors.run(Add(&tile.losses, self.scale.losses)) * 2.0,
             invalid,
@@ -486,7 +501,7 @@ impl ClassSweep<'_> {
     }
 
     /// Cross-entropy of rows, each of which has one class.
-    fn rows<F: Float>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
+    fn rows<F: HeadFloat>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
         let classes = self.reads.layout.classes;
         let TaskRows {
             samples,
@@ -540,7 +555,7 @@ impl ClassSweep<'_> {
     }
 
     /// Negative log-likelihood of rows.
-    fn likelihood_of_rows<F: Float>(
+    fn likelihood_of_rows<F: HeadFloat>(
         &self,
         tile: &mut Tile<F>,
         task: TaskRows<F>,
@@ -595,7 +610,7 @@ impl ClassSweep<'_> {
     }
 
     /// Blocks `[classes, inner]` of which each is a tile, or several are.
-    fn blocks<F: Float>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
+    fn blocks<F: HeadFloat>(&self, tile: &mut Tile<F>, task: TaskRows<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
         let TaskRows {
             samples,
@@ -645,7 +660,7 @@ impl ClassSweep<'_> {
 
     /// Some blocks as a tile: their losses, and in place of the input the gradient. The input is given where the
     /// gradient will overwrite it.
-    fn tile_of_blocks<F: Float>(
+    fn tile_of_blocks<F: HeadFloat>(
         &self,
         tile: &mut Tile<F>,
         blocks: Range<usize>,
@@ -714,7 +729,7 @@ impl ClassSweep<'_> {
     }
 
     /// Columns of a large block.
-    fn columns<F: Float>(&self, tile: &mut Tile<F>, task: Side<F>) -> ChunkSum {
+    fn columns<F: HeadFloat>(&self, tile: &mut Tile<F>, task: Side<F>) -> ChunkSum {
         let Layout { classes, inner, .. } = self.reads.layout;
         let Side {
             outer,
@@ -803,7 +818,7 @@ impl ClassSweep<'_> {
 
     /// The losses of samples of one class each, whose classes are lines; with a gradient, their exponentials are
     /// left in the tile.
-    fn one_class<F: Float>(
+    fn one_class<F: HeadFloat>(
         &self,
         tile: &mut Tile<F>,
         lines: Lines<F>,
@@ -820,7 +835,7 @@ impl ClassSweep<'_> {
     }
 
     /// The losses of a tile, and in place of its input the gradient; `probs` reads the probabilities.
-    fn all_classes<F: Float>(
+    fn all_classes<F: HeadFloat>(
         &self,
         tile: &mut Tile<F>,
         width: usize,
@@ -839,7 +854,7 @@ impl ClassSweep<'_> {
     }
 
     /// The input at the class of each sample of a tile.
-    fn pick<F: Float>(&self, tile: &mut Tile<F>, width: usize) {
+    fn pick<F: HeadFloat>(&self, tile: &mut Tile<F>, width: usize) {
         for sample in 0..width {
             if let Some(class) = tile.ids[sample].class() {
                 tile.own[sample] = tile.x[class * width + sample];
@@ -849,13 +864,13 @@ impl ClassSweep<'_> {
 
     /// Negative log-likelihood of samples, the input at whose classes is known. `own_slope` becomes the
     /// gradient there, and `numbers` that at the other classes.
-    fn likelihood<F: Float>(&self, tile: &mut Tile<F>, rule: Rule) -> bool {
+    fn likelihood<F: HeadFloat>(&self, tile: &mut Tile<F>, rule: Rule) -> bool {
         self.vectors
             .run(Likelihood(tile, rule, self.scale.gradient))
     }
 
     /// The gradient of a likelihood over a tile.
-    fn spread_likelihood<F: Float>(&self, tile: &mut Tile<F>, width: usize) {
+    fn spread_likelihood<F: HeadFloat>(&self, tile: &mut Tile<F>, width: usize) {
         for x in tile.x.chunks_exact_mut(width) {
             x.copy_from_slice(&tile.numbers);
         }
@@ -868,7 +883,10 @@ impl ClassSweep<'_> {
     ///
     /// Each is a plain loop over all samples; those that have no class are seen to afterwards.
     #[inline(always)]
-    fn finish<F: Float>(&self, tile: &mut Tile<F>, gradient: bool) -> bool {
+    fn finish<F: HeadFloat>(&self, tile: &mut Tile<F>, gradient: bool) -> bool {
+        if let Some(head) = self.reads.head {
+            return self.finish_head(head, tile, gradient);
+        }
         let (zero, one) = (F::default(), F::of(1.0));
         for (ln_sum, &others) in tile.ln_sums.iter_mut().zip(&tile.others) {
             *ln_sum = ln_1p(F::of(others));
@@ -903,28 +921,59 @@ impl ClassSweep<'_> {
                 *own_slope = clamp(slope.times_or_zero(weight) * scale);
             }
         }
-        if all_have_classes(&tile.ids) {
-            return false;
-        }
-        let mut invalid = false;
-        for (sample, &id) in tile.ids.iter().enumerate() {
-            let weight = tile.weights[sample];
-            if id == ClassCode::IGNORED {
-                tile.losses[sample] = zero.times_or_zero(weight);
-                tile.numbers[sample] = zero;
-            } else if id == ClassCode::INVALID {
-                invalid = true;
-                tile.losses[sample] = F::NAN.times_or_zero(weight);
-                tile.numbers[sample] = F::NAN.times_or_zero(weight);
+        without_class(tile)
+    }
+
+    /// As [`finish`](Self::finish), of another loss than cross-entropy.
+    #[inline(never)]
+    fn finish_head<F: HeadFloat>(
+        &self,
+        head: &dyn HostHead,
+        tile: &mut Tile<F>,
+        gradient: bool,
+    ) -> bool {
+        let scale = gradient.then_some(self.scale.gradient);
+        let terms = HeadTerms {
+            own: &tile.own,
+            largest: &tile.largest,
+            others: &tile.others,
+            weights: &tile.weights,
+            scale: scale.map(F::of),
+            losses: &mut tile.losses,
+            own_slopes: &mut tile.own_slope,
+            factors: &mut tile.numbers,
+        };
+        F::terms(head, self.vectors, terms);
+        for sample in 0..tile.losses.len() {
+            // What is made of a difference beyond `f32` may be in its range.
+            let finite = tile.losses[sample].between(-F::MAX, F::MAX);
+            if !finite && tile.ids[sample].is_class() && !F::IS_DOUBLE {
+                let mut made = [[0.0]; 3];
+                let [losses, own_slopes, factors] = made.each_mut();
+                let terms = HeadTerms {
+                    own: &[tile.own[sample].double()],
+                    largest: &[tile.largest[sample].double()],
+                    others: &[tile.others[sample]],
+                    weights: &[tile.weights[sample].double()],
+                    scale,
+                    losses,
+                    own_slopes,
+                    factors,
+                };
+                f64::terms(head, self.vectors, terms);
+                let [[loss], [own_slope], [factor]] = made;
+                tile.losses[sample] = F::of(loss);
+                tile.own_slope[sample] = narrow(own_slope);
+                tile.numbers[sample] = narrow(factor);
             }
         }
-        invalid
+        without_class(tile)
     }
 
     /// The coefficients of all classes; NaN for a sample whose target is not valid. Probabilities have been
     /// read.
     #[inline(always)]
-    fn coefficients<F: Float>(&self, tile: &mut Tile<F>, width: usize) -> bool {
+    fn coefficients<F: HeadFloat>(&self, tile: &mut Tile<F>, width: usize) -> bool {
         let classes = self.reads.layout.classes;
         let smoothing = self.reads.label_smoothing;
         let spread = smoothing / classes as f64;
@@ -1020,7 +1069,7 @@ impl ClassSweep<'_> {
 /// Reads the weights and the ids of the samples of a tile, from a place on.
 struct ReadSamples<'a, F>(&'a ClassSweep<'a>, &'a mut Tile<F>, usize);
 
-impl<F: Float> Loop for ReadSamples<'_, F> {
+impl<F: HeadFloat> Loop for ReadSamples<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1060,7 +1109,7 @@ impl<F: Float> Loop for ReadSamples<'_, F> {
 /// The sum of numbers, each times a scale.
 struct Add<'a, F>(&'a [F], f64);
 
-impl<F: Float> Loop for Add<'_, F> {
+impl<F: HeadFloat> Loop for Add<'_, F> {
     type Output = f64;
 
     #[inline(always)]
@@ -1078,7 +1127,7 @@ struct SoftmaxRows<'a, F> {
     gradient: bool,
 }
 
-impl<F: Float> Loop for SoftmaxRows<'_, F> {
+impl<F: HeadFloat> Loop for SoftmaxRows<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1116,6 +1165,28 @@ impl<F: Float> Loop for SoftmaxRows<'_, F> {
     }
 }
 
+/// Sees to the samples of a tile that have no class, once the others are finished; says whether one of them is not
+/// valid.
+#[inline(always)]
+fn without_class<F: HeadFloat>(tile: &mut Tile<F>) -> bool {
+    if all_have_classes(&tile.ids) {
+        return false;
+    }
+    let mut invalid = false;
+    for (sample, &id) in tile.ids.iter().enumerate() {
+        let weight = tile.weights[sample];
+        if id == ClassCode::IGNORED {
+            tile.losses[sample] = F::default().times_or_zero(weight);
+            tile.numbers[sample] = F::default();
+        } else if id == ClassCode::INVALID {
+            invalid = true;
+            tile.losses[sample] = F::NAN.times_or_zero(weight);
+            tile.numbers[sample] = F::NAN.times_or_zero(weight);
+        }
+    }
+    invalid
+}
+
 /// Whether each of some samples has a class.
 #[inline(always)]
 fn all_have_classes(ids: &[ClassCode]) -> bool {
@@ -1126,7 +1197,7 @@ fn all_have_classes(ids: &[ClassCode]) -> bool {
 /// what makes a gradient of a slope.
 struct Likelihood<'a, F>(&'a mut Tile<F>, Rule, f64);
 
-impl<F: Float> Loop for Likelihood<'_, F> {
+impl<F: HeadFloat> Loop for Likelihood<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1172,7 +1243,7 @@ impl<F: Float> Loop for Likelihood<'_, F> {
 /// The largest logits, the exponentials and their sums of rows of few classes: what is done for each class is done
 /// for those of all rows in one loop, beside which each row's number is spread.
 #[inline(always)]
-fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
+fn few_classes<F: HeadFloat>(x: &[F], classes: usize, tile: &mut Tile<F>) {
     for (largest, x) in tile.largest.iter_mut().zip(x.chunks_exact(classes)) {
         *largest = x[1..]
             .iter()
@@ -1203,7 +1274,7 @@ fn few_classes<F: Float>(x: &[F], classes: usize, tile: &mut Tile<F>) {
 
 /// Each number, once for each class of its row. What is behind the last of them is anything.
 #[inline(always)]
-fn spread<F: Float>(numbers: &[F], classes: usize, spread: &mut Vec<F>) {
+fn spread<F: HeadFloat>(numbers: &[F], classes: usize, spread: &mut Vec<F>) {
     spread.resize(numbers.len() * classes + SOME + LANES, F::default());
     for (row, &number) in numbers.iter().enumerate() {
         // More than there are are written at once: the next row's are written over them.
@@ -1215,7 +1286,7 @@ fn spread<F: Float>(numbers: &[F], classes: usize, spread: &mut Vec<F>) {
 
 /// As [`others`], of few.
 #[inline(always)]
-fn others_of_few<F: Float>(exps: &[F]) -> f64 {
+fn others_of_few<F: HeadFloat>(exps: &[F]) -> f64 {
     let (mut ones, mut others) = (F::of(-1.0), F::default());
     for exp in exps {
         let one = exp.equals(1.0);
@@ -1232,7 +1303,7 @@ struct WriteRows<'a, 'b, F> {
     gradient: &'a mut Output<'b, F>,
 }
 
-impl<F: Float> Loop for WriteRows<'_, '_, F> {
+impl<F: HeadFloat> Loop for WriteRows<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -1271,7 +1342,7 @@ enum Lines<'a, F> {
     InPlace(&'a Columns<'a, F>),
 }
 
-impl<F: Float> Lines<'_, F> {
+impl<F: HeadFloat> Lines<'_, F> {
     #[inline(always)]
     fn line(&self, class: usize, width: usize) -> &[F] {
         match self {
@@ -1290,7 +1361,7 @@ struct OneClass<'a, F> {
     gradient: bool,
 }
 
-impl<F: Float> Loop for OneClass<'_, F> {
+impl<F: HeadFloat> Loop for OneClass<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1363,7 +1434,7 @@ impl<F: Float> Loop for OneClass<'_, F> {
 /// The exponentials of a tile of so many samples become their gradients.
 struct OwnGradients<'a, F>(&'a mut Tile<F>, usize);
 
-impl<F: Float> Loop for OwnGradients<'_, F> {
+impl<F: HeadFloat> Loop for OwnGradients<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -1382,7 +1453,7 @@ struct WriteColumns<'a, 'b, F> {
     gradient: &'a mut Columns<'b, F>,
 }
 
-impl<F: Float> Loop for WriteColumns<'_, '_, F> {
+impl<F: HeadFloat> Loop for WriteColumns<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -1407,7 +1478,7 @@ struct AllClasses<'a, F> {
     gradient: bool,
 }
 
-impl<F: Float> Loop for AllClasses<'_, F> {
+impl<F: HeadFloat> Loop for AllClasses<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -1494,13 +1565,13 @@ impl<F: Float> Loop for AllClasses<'_, F> {
 
 /// Half of a logit less half of the largest one.
 #[inline(always)]
-fn half_shifted<F: Float>(logit: F, half_of_largest: F) -> F {
+fn half_shifted<F: HeadFloat>(logit: F, half_of_largest: F) -> F {
     logit.times(0.5) - half_of_largest
 }
 
 /// The largest of a sample's logits.
 #[inline(always)]
-fn largest_of<F: Float>(x: &[F]) -> F {
+fn largest_of<F: HeadFloat>(x: &[F]) -> F {
     let mut lanes = [x[0]; 2 * LANES];
     let whole = x.chunks_exact(2 * LANES);
     let rest = whole.remainder();
@@ -1516,7 +1587,7 @@ fn largest_of<F: Float>(x: &[F]) -> F {
 
 /// The exponentials of logits less the largest, and the sum of those of the others.
 #[inline(always)]
-fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
+fn exponentials<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
     let mut sum = Lanes::NONE;
     for (x, exps) in x.chunks(PART).zip(exps.chunks_mut(PART)) {
         exponentials_of(x, largest, exps);
@@ -1536,7 +1607,7 @@ const SATURATED: f64 = 1.5;
 /// Two at a time, from both halves of a part: while the steps of one wait for each other, those of the other are
 /// taken.
 #[inline(always)]
-fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
+fn exponentials_of<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F]) {
     const HALF: usize = PART / 2;
     if let (Some(x), Some(exps)) = (x.first_chunk::<PART>(), exps.first_chunk_mut::<PART>()) {
         for at in 0..HALF {
@@ -1553,7 +1624,7 @@ fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
 
 /// The exponentials of logits less the largest of their samples.
 #[inline(always)]
-fn exponentials_beside<F: Float>(x: &[F], largest: &[F], exps: &mut [F]) {
+fn exponentials_beside<F: HeadFloat>(x: &[F], largest: &[F], exps: &mut [F]) {
     const HALF: usize = PART / 2;
     if let (Some(x), Some(largest), Some(exps)) = (
         x.first_chunk::<PART>(),
@@ -1575,7 +1646,7 @@ fn exponentials_beside<F: Float>(x: &[F], largest: &[F], exps: &mut [F]) {
 /// The sum of exponentials without the largest: it is exactly 1. Those that are 1 are added up apart, so that
 /// however little the others contribute is kept.
 #[inline(always)]
-fn others<F: Float>(exps: &[F]) -> f64 {
+fn others<F: HeadFloat>(exps: &[F]) -> f64 {
     let (mut ones, mut others) = (Lanes::NONE, Lanes::NONE);
     let mut part = [F::default(); PART];
     for exps in exps.chunks(PART) {
@@ -1594,7 +1665,7 @@ fn others<F: Float>(exps: &[F]) -> f64 {
 
 /// Finds the largest logit of each sample.
 #[inline(always)]
-fn maximum<F: Float>(tile: &mut Tile<F>, width: usize) {
+fn maximum<F: HeadFloat>(tile: &mut Tile<F>, width: usize) {
     if width == 1 {
         let largest = largest_of(&tile.x);
         let at = tile.x.iter().position(|x| *x == largest);
@@ -1616,7 +1687,7 @@ fn maximum<F: Float>(tile: &mut Tile<F>, width: usize) {
 
 /// Replaces the logits by their exponentials, and adds them up without the largest.
 #[inline(always)]
-fn exponentials_of_tile<F: Float>(tile: &mut Tile<F>, width: usize) {
+fn exponentials_of_tile<F: HeadFloat>(tile: &mut Tile<F>, width: usize) {
     // The largest logit contributes exactly 1 to the sum. Adding up the others without it keeps what
     // they contribute, however little it is.
     for sample in 0..width {
@@ -1653,7 +1724,7 @@ fn exponentials_of_tile<F: Float>(tile: &mut Tile<F>, width: usize) {
 
 /// Half of the sum of a sample's terms `-q (logit - largest)`, and the sum of `q`.
 #[inline(always)]
-fn terms_of<F: Float>(x: &[F], q: &[F], largest: F) -> (F, f64) {
+fn terms_of<F: HeadFloat>(x: &[F], q: &[F], largest: F) -> (F, f64) {
     let half_of_largest = largest.times(0.5);
     let mut losses = [0.0; LANES];
     let mut sums = [0.0; LANES];
@@ -1693,7 +1764,7 @@ pub(super) fn load<F: Float>(
 }
 
 /// Blocks `[classes, inner]` become a tile.
-fn turn<F: Float>(blocks: &[F], [count, classes, inner]: [usize; 3], tile: &mut [F]) {
+fn turn<F: HeadFloat>(blocks: &[F], [count, classes, inner]: [usize; 3], tile: &mut [F]) {
     let width = count * inner;
     for (at, block) in blocks.chunks_exact(classes * inner).enumerate() {
         for (class, row) in block.chunks_exact(inner).enumerate() {
@@ -1704,7 +1775,7 @@ fn turn<F: Float>(blocks: &[F], [count, classes, inner]: [usize; 3], tile: &mut 
 }
 
 /// A tile becomes blocks `[classes, inner]`.
-fn turn_back<F: Float>(tile: &[F], [count, classes, inner]: [usize; 3], blocks: &mut [F]) {
+fn turn_back<F: HeadFloat>(tile: &[F], [count, classes, inner]: [usize; 3], blocks: &mut [F]) {
     let width = count * inner;
     for (at, block) in blocks.chunks_exact_mut(classes * inner).enumerate() {
         for (class, row) in block.chunks_exact_mut(inner).enumerate() {

@@ -1,6 +1,7 @@
 //! The sweeps on the tensors of a backend.
 
 use super::classes::{Layout, SweptTarget};
+use super::head::HeadFloat;
 use super::kernel::KernelFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
@@ -10,7 +11,8 @@ use super::weights::weight_sum;
 use super::{classes, distance, elementwise, margins};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{Invalid, KernelOutput};
-use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
+use crate::spec::classes::IdsOrProbs;
 use crate::spec::margin::{MarginSpec, MarginTarget};
 use crate::spec::operand::PerClass;
 use crate::spec::pairs::{PairSpec, Triplet};
@@ -38,7 +40,7 @@ pub(crate) trait Memory: TensorMetadata + Sized {
 }
 
 /// A float type that tensors hold.
-pub(crate) trait Held: KernelFloat {
+pub(crate) trait Held: KernelFloat + HeadFloat {
     const DTYPE: DType;
     fn own<P: Memory>(tensor: &mut P) -> Option<&mut [Self]>;
     fn tensor<P: Memory>(numbers: Vec<Self>, shape: Shape) -> P;
@@ -368,7 +370,9 @@ fn classes_in<F: Held, P: Memory>(
             },
             log_probs: call.log_probs,
             weights: call.weights.as_deref(),
+            weights_count: call.weights_count,
             label_smoothing: call.label_smoothing,
+            head: call.head.as_deref().map(AnySoftmaxHead::on_host),
             samples: request.samples.as_ref().map(read),
         };
         let counted = if reads.count_alike() {

@@ -9,6 +9,7 @@
 pub(crate) mod classes;
 pub(crate) mod distance;
 pub(crate) mod elementwise;
+pub(crate) mod head;
 pub(crate) mod kernel;
 pub(crate) mod margins;
 pub(crate) mod memory;

@@ -111,7 +111,9 @@ fn classes_in_new_memory_and_in_place() {
                     target,
                     log_probs,
                     weights: None,
+                    weights_count: true,
                     label_smoothing,
+                    head: None,
                     samples: None,
                 };
                 classes::sweep(&reads, None, Some(output), PLAIN)

@@ -8,6 +8,7 @@ use burn::tensor::{Bool, Int, Tensor};
 pub(crate) struct Softmax {
     /// Half of the logits less half of the largest of their row, and the exponentials of the whole.
     half_shifted: Tensor<3>,
+    largest: Tensor<3>,
     exp: Tensor<3>,
     /// Which class has the largest logit; one class where several are equal.
     is_largest: Tensor<3, Bool>,
@@ -25,11 +26,12 @@ impl Softmax {
         let ids = Tensor::<1, Int>::arange(0..shape[AXIS] as i64, (&at.device(), at.dtype()));
         let is_largest = at.expand(shape).equal(ids.reshape(along).expand(shape));
 
-        let half_shifted = logits * 0.5 - largest * 0.5;
+        let half_shifted = logits * 0.5 - largest.clone() * 0.5;
         let exp = (half_shifted.clone() * 2.0).exp();
         let others = exp.clone().mask_fill(is_largest.clone(), 0.0).sum_dim(AXIS);
         Self {
             half_shifted,
+            largest,
             exp,
             is_largest,
             others,
@@ -40,6 +42,11 @@ impl Softmax {
     /// its share of a mean is not.)
     pub(crate) fn half_log_prob(&self) -> Tensor<3> {
         self.half_shifted.clone() - ln_1p(self.others.clone()) * 0.5
+    }
+
+    /// The logarithm of the sum of all exponentials.
+    pub(crate) fn log_sum_exp(&self) -> Tensor<3> {
+        self.largest.clone() + ln_1p(self.others.clone())
     }
 
     /// The probability of each class, and of all others together: `1 - p`, but exact where `p`

@@ -158,11 +158,10 @@ loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss);
 impl CrossEntropyLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
             ignored: &self.config.ignore_indices,
             label_smoothing: self.config.label_smoothing,
-            class_axis: self.config.class_axis,
+            ..Options::new(Self::NAME, self.config.class_axis)
         }
     }
 

@@ -4,10 +4,10 @@ use super::bce_with_logits::{sigmoid_left, sigmoids};
 use super::lints::{MARGIN_OF_LOGITS, SOFTMAX_INSIDE, class_lints, single_class};
 use super::{
     BceLoss, BceLossConfig, BceWithLogitsLoss, BceWithLogitsLossConfig, CrossEntropyLoss,
-    CrossEntropyLossConfig, KlDivLoss, KlDivLossConfig, MultiLabelMarginLoss,
-    MultiLabelMarginLossConfig, MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig,
-    MultiMarginLoss, MultiMarginLossConfig, NllLoss, NllLossConfig, SoftMarginLoss,
-    SoftMarginLossConfig,
+    CrossEntropyLossConfig, FocalLoss, FocalLossConfig, KlDivLoss, KlDivLossConfig,
+    MultiLabelMarginLoss, MultiLabelMarginLossConfig, MultiLabelSoftMarginLoss,
+    MultiLabelSoftMarginLossConfig, MultiMarginLoss, MultiMarginLossConfig, NllLoss, NllLossConfig,
+    SoftMarginLoss, SoftMarginLossConfig,
 };
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::compute_dtype;
@@ -58,6 +58,8 @@ use serde::Serialize;
 pub enum ClassificationLossConfig {
     /// `cross_entropy`: [`CrossEntropyLoss`]; the default.
     CrossEntropy(CrossEntropyLossConfig),
+    /// [`FocalLoss`]
+    Focal(FocalLossConfig),
     /// `nll`: [`NllLoss`].
     Nll(NllLossConfig),
     /// `bce_with_logits`: [`BceWithLogitsLoss`].
@@ -135,6 +137,8 @@ pub enum ClassificationLossConfig {
 pub enum ClassificationLoss {
     /// The cross-entropy of the logits and the ids.
     CrossEntropy(CrossEntropyLoss),
+    /// [`FocalLoss`]
+    Focal(FocalLoss),
     /// The negative log-likelihood of the ids, after a log-softmax.
     Nll(NllLoss),
     /// The binary cross-entropy of each logit, with one-hot rows.
@@ -155,6 +159,7 @@ pub enum ClassificationLoss {
 
 loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy, {
     CrossEntropy: "cross_entropy", CrossEntropyLoss, CrossEntropyLossConfig;
+    Focal: "focal", FocalLoss, FocalLossConfig;
     Nll: "nll", NllLoss, NllLossConfig;
     BceWithLogits: "bce_with_logits", BceWithLogitsLoss, BceWithLogitsLossConfig;
     Bce: "bce", BceLoss, BceLossConfig;
@@ -190,26 +195,22 @@ fn axis_of_rows(config: &KlDivLossConfig) -> Result<usize, LossError> {
 impl ClassificationLoss {
     /// What the losses have in common: the name, the axis of the classes, and which ids are ignored.
     fn options(&self) -> Result<Options<'_>, LossError> {
-        let of_rows = |loss, class_axis| Options {
-            loss,
-            weights: None,
-            ignored: &[],
-            label_smoothing: 0.0,
-            class_axis,
-        };
         Ok(match self {
             Self::CrossEntropy(loss) => loss.options(),
+            Self::Focal(loss) => loss.options(),
             Self::Nll(loss) => loss.options(),
-            Self::BceWithLogits(loss) => of_rows("BceWithLogitsLoss", loss.config().class_axis),
-            Self::Bce(loss) => of_rows("BceLoss", loss.config().class_axis),
-            Self::KlDiv(loss) => of_rows("KlDivLoss", axis_of_rows(loss.config())?),
+            Self::BceWithLogits(loss) => {
+                Options::new("BceWithLogitsLoss", loss.config().class_axis)
+            }
+            Self::Bce(loss) => Options::new("BceLoss", loss.config().class_axis),
+            Self::KlDiv(loss) => Options::new("KlDivLoss", axis_of_rows(loss.config())?),
             Self::MultiMargin(loss) => loss.options(),
-            Self::SoftMargin(_) => of_rows("SoftMarginLoss", 1),
+            Self::SoftMargin(_) => Options::new("SoftMarginLoss", 1),
             Self::MultiLabelMargin(loss) => {
-                of_rows("MultiLabelMarginLoss", loss.config().class_axis)
+                Options::new("MultiLabelMarginLoss", loss.config().class_axis)
             }
             Self::MultiLabelSoftMargin(loss) => {
-                of_rows("MultiLabelSoftMarginLoss", loss.config().class_axis)
+                Options::new("MultiLabelSoftMarginLoss", loss.config().class_axis)
             }
         })
     }
@@ -222,6 +223,7 @@ impl ClassificationLoss {
     ) -> Result<LossOutput, LossError> {
         match self {
             Self::CrossEntropy(loss) => return loss.losses(logits, targets, call),
+            Self::Focal(loss) => return loss.losses(logits, targets, call),
             Self::MultiMargin(loss) => return loss.losses(logits, targets, call),
             _ => {}
         }
@@ -233,7 +235,7 @@ impl ClassificationLoss {
             call,
         };
         match self {
-            Self::CrossEntropy(_) | Self::MultiMargin(_) => {
+            Self::CrossEntropy(_) | Self::Focal(_) | Self::MultiMargin(_) => {
                 unreachable!("nothing is put before them")
             }
             Self::Nll(loss) => inserted

@@ -3,6 +3,7 @@
 //! | what is true of a sample | the model gives | loss |
 //! |---|---|---|
 //! | one class of several | logits | [`CrossEntropyLoss`] |
+//! | one class of several, where most samples are easy | logits | [`FocalLoss`] |
 //! | one class of several | log-probabilities | [`NllLoss`] |
 //! | one class of several, of which the best should lead by a margin | logits | [`MultiMarginLoss`] |
 //! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
@@ -40,6 +41,7 @@ mod bce;
 mod bce_with_logits;
 mod cross_entropy;
 mod family;
+mod focal;
 mod kl_div;
 mod lints;
 mod multi_label_margin;
@@ -52,6 +54,7 @@ pub use bce::{BceLoss, BceLossConfig};
 pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};
 pub use cross_entropy::{CrossEntropyLoss, CrossEntropyLossConfig};
 pub use family::{ClassificationLoss, ClassificationLossConfig};
+pub use focal::{FocalLoss, FocalLossConfig};
 pub use kl_div::{KlDivLoss, KlDivLossConfig};
 pub use multi_label_margin::{MultiLabelMarginLoss, MultiLabelMarginLossConfig};
 pub use multi_label_soft_margin::{MultiLabelSoftMarginLoss, MultiLabelSoftMarginLossConfig};

@@ -12,7 +12,7 @@ use crate::spec::margin::{MarginTarget, MultiMargin};
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check;
-use crate::validate::check::{Check, config_error, hyper_parameter};
+use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
@@ -46,13 +46,7 @@ impl MultiMarginLossConfig {
             let message = format!("p must be 1 or 2, but is {}.", self.p);
             return Err(config_error(MultiMarginLoss::NAME, message));
         }
-        hyper_parameter(
-            MultiMarginLoss::NAME,
-            "margin",
-            self.margin,
-            |_| true,
-            "finite",
-        )?;
+        check::finite(MultiMarginLoss::NAME, "margin", self.margin)?;
         check::weights(MultiMarginLoss::NAME, "weights", self.weights.as_ref())?;
         check::positive_class_axis(MultiMarginLoss::NAME, self.class_axis)
     }
@@ -157,11 +151,8 @@ loss_module!(MultiMarginLoss, MultiMarginLossConfig, Loss);
 impl MultiMarginLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
-            ignored: &[],
-            label_smoothing: 0.0,
-            class_axis: self.config.class_axis,
+            ..Options::new(Self::NAME, self.config.class_axis)
         }
     }
 

@@ -146,11 +146,9 @@ loss_module!(NllLoss, NllLossConfig, Loss);
 impl NllLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
-            loss: Self::NAME,
             weights: self.config.weights.as_ref(),
             ignored: &self.config.ignore_indices,
-            label_smoothing: 0.0,
-            class_axis: self.config.class_axis,
+            ..Options::new(Self::NAME, self.config.class_axis)
         }
     }
 

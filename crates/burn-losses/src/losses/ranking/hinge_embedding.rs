@@ -8,7 +8,8 @@ use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
@@ -29,13 +30,7 @@ pub struct HingeEmbeddingLossConfig {
 
 impl HingeEmbeddingLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        hyper_parameter(
-            HingeEmbeddingLoss::NAME,
-            "margin",
-            self.margin,
-            |_| true,
-            "finite",
-        )
+        check::finite(HingeEmbeddingLoss::NAME, "margin", self.margin)
     }
 }
 

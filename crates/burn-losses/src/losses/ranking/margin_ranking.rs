@@ -10,7 +10,8 @@ use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::SignTarget;
-use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
 use burn::config::Config;
@@ -31,13 +32,7 @@ pub struct MarginRankingLossConfig {
 
 impl MarginRankingLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        hyper_parameter(
-            MarginRankingLoss::NAME,
-            "margin",
-            self.margin,
-            |_| true,
-            "finite",
-        )
+        check::finite(MarginRankingLoss::NAME, "margin", self.margin)
     }
 }
 

@@ -15,7 +15,8 @@ use crate::spec::norm::{DistanceKind, NormFloor, share_of_smaller, triplet_margi
 use crate::spec::pairs::Triplet;
 use crate::spec::reduction::Reduction;
 use crate::targets::rank::LowerRank;
-use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -46,14 +47,7 @@ pub struct TripletMarginLossConfig {
 
 impl TripletMarginLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        let positive = |margin| margin > 0.0;
-        hyper_parameter(
-            TripletMarginLoss::NAME,
-            "margin",
-            self.margin,
-            positive,
-            "finite and positive",
-        )?;
+        check::positive(TripletMarginLoss::NAME, "margin", self.margin)?;
         norm_options(TripletMarginLoss::NAME, self.p, self.eps)
     }
 }

@@ -13,7 +13,8 @@ use crate::spec::norm::{DistanceKind, triplet_margin};
 use crate::spec::pairs::Triplet;
 use crate::spec::reduction::Reduction;
 use crate::targets::rank::{LowerRank, Unreduced};
-use crate::validate::check::{Check, dims, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::{Check, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind, or_panic};
 use alloc::format;
 use alloc::string::String;
@@ -179,8 +180,7 @@ impl TripletMarginWithDistanceLossConfig {
         &self,
         distance: F,
     ) -> Result<TripletMarginWithDistanceLoss<F>, LossError> {
-        let positive = |margin| margin > 0.0;
-        hyper_parameter(NAME, "margin", self.margin, positive, "finite and positive")?;
+        check::positive(NAME, "margin", self.margin)?;
         Ok(TripletMarginWithDistanceLoss {
             config: self.clone(),
             distance: Shared(Arc::new(distance)),

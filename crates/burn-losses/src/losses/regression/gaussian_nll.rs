@@ -16,7 +16,8 @@ use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
 use crate::targets::{Predicted, RegressionTarget, Variance};
-use crate::validate::check::{Check, Violation, dims, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::{Check, Violation, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,14 +43,7 @@ pub struct GaussianNllLossConfig {
 
 impl GaussianNllLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        let positive = |eps| eps > 0.0;
-        hyper_parameter(
-            GaussianNllLoss::NAME,
-            "eps",
-            self.eps,
-            positive,
-            "finite and positive",
-        )
+        check::positive(GaussianNllLoss::NAME, "eps", self.eps)
     }
 }
 

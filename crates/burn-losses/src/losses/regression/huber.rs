@@ -1,14 +1,13 @@
 //! The squared error, linear far from zero.
 
-use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, LossOutput};
-use crate::loss::values;
+use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check::hyper_parameter;
+use crate::validate::check;
 use crate::validate::error::LossError;
+use alloc::sync::Arc;
 use burn::config::Config;
 use burn::module::Module;
 
@@ -26,14 +25,7 @@ pub struct HuberLossConfig {
 
 impl HuberLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        let positive = |delta| delta > 0.0;
-        hyper_parameter(
-            HuberLoss::NAME,
-            "delta",
-            self.delta,
-            positive,
-            "finite and positive",
-        )
+        check::positive(HuberLoss::NAME, "delta", self.delta)
     }
 }
 
@@ -151,13 +143,9 @@ impl Elementwise<2> for Huber {
 }
 
 impl HuberLoss {
-    fn losses(
-        &self,
-        predictions: AnyRank,
-        targets: AnyRank,
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        let delta = self.config.delta;
-        values::evaluate(Self::NAME, Huber { delta }, [predictions, targets], call)
+    fn kernel(&self) -> Arc<dyn AnyElementwise> {
+        erase(Huber {
+            delta: self.config.delta,
+        })
     }
 }

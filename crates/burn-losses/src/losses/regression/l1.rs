@@ -1,13 +1,12 @@
 //! The absolute error.
 
-use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, LossOutput};
-use crate::loss::values;
+use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
+use alloc::sync::Arc;
 use burn::config::Config;
 use burn::module::Module;
 
@@ -127,12 +126,7 @@ impl Elementwise<2> for AbsoluteError {
 }
 
 impl L1Loss {
-    fn losses(
-        &self,
-        predictions: AnyRank,
-        targets: AnyRank,
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        values::evaluate(Self::NAME, AbsoluteError, [predictions, targets], call)
+    fn kernel(&self) -> Arc<dyn AnyElementwise> {
+        erase(AbsoluteError)
     }
 }

@@ -1,13 +1,12 @@
 //! The squared error.
 
-use crate::engine::any_rank::AnyRank;
-use crate::loss::call::{Call, LossOutput};
-use crate::loss::values;
+use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
+use alloc::sync::Arc;
 use burn::config::Config;
 use burn::module::Module;
 
@@ -132,12 +131,7 @@ impl Elementwise<2> for SquaredError {
 }
 
 impl MseLoss {
-    fn losses(
-        &self,
-        predictions: AnyRank,
-        targets: AnyRank,
-        call: Call,
-    ) -> Result<LossOutput, LossError> {
-        values::evaluate(Self::NAME, SquaredError, [predictions, targets], call)
+    fn kernel(&self) -> Arc<dyn AnyElementwise> {
+        erase(SquaredError)
     }
 }

@@ -11,7 +11,8 @@ use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check::{Check, Violation, hyper_parameter, shown};
+use crate::validate::check;
+use crate::validate::check::{Check, Violation, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
@@ -41,14 +42,7 @@ pub struct PoissonNllLossConfig {
 
 impl PoissonNllLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        let valid = |eps| eps >= 0.0;
-        hyper_parameter(
-            PoissonNllLoss::NAME,
-            "eps",
-            self.eps,
-            valid,
-            "finite and at least 0",
-        )
+        check::not_negative(PoissonNllLoss::NAME, "eps", self.eps)
     }
 }
 

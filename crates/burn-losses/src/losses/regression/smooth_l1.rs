@@ -1,14 +1,17 @@
 //! The absolute error, squared near zero.
 
 use crate::engine::any_rank::AnyRank;
+use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::values;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check::{Check, hyper_parameter};
+use crate::validate::check;
+use crate::validate::check::Check;
 use crate::validate::error::LossError;
+use alloc::sync::Arc;
 use burn::config::Config;
 use burn::module::Module;
 
@@ -26,14 +29,7 @@ pub struct SmoothL1LossConfig {
 
 impl SmoothL1LossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        let valid = |beta| beta >= 0.0;
-        hyper_parameter(
-            SmoothL1Loss::NAME,
-            "beta",
-            self.beta,
-            valid,
-            "finite and at least 0",
-        )
+        check::not_negative(SmoothL1Loss::NAME, "beta", self.beta)
     }
 }
 
@@ -124,7 +120,7 @@ pub struct SmoothL1Loss {
     config: SmoothL1LossConfig,
 }
 
-loss_module!(SmoothL1Loss, SmoothL1LossConfig, RegressionTarget);
+loss_module!(SmoothL1Loss, SmoothL1LossConfig, RegressionTarget with losses);
 
 /// `|r| (|x - y| - |r| beta / 2)`, where `r` is `(x - y) / beta`, from -1 to 1. With an `EXTREME` beta more is
 /// done to keep within the range of the type.
@@ -170,27 +166,19 @@ impl SmoothL1Loss {
         // Beyond it the inverse of the root has few digits in `f32`; in `f64` it always has all.
         const LARGEST_IN_F32: f64 = 1e70;
         let beta = self.config.beta;
-        let check = Check::new(Self::NAME, &predictions.device(), call.waiting);
-        check.holds(
-            predictions.dtype(),
-            "beta",
-            if beta > LARGEST_IN_F32 { beta } else { 0.0 },
-        )?;
-        let inputs = [predictions, targets];
+        if beta > LARGEST_IN_F32 {
+            let check = Check::new(Self::NAME, &predictions.device(), call.waiting);
+            check.holds(predictions.dtype(), "beta", beta)?;
+        }
+        values::evaluate(Self::NAME, self.kernel(), [predictions, targets], call)
+    }
+
+    fn kernel(&self) -> Arc<dyn AnyElementwise> {
+        let beta = self.config.beta;
         if (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
-            values::evaluate(
-                Self::NAME,
-                SmoothAbsoluteError::<false> { beta },
-                inputs,
-                call,
-            )
+            erase(SmoothAbsoluteError::<false> { beta })
         } else {
-            values::evaluate(
-                Self::NAME,
-                SmoothAbsoluteError::<true> { beta },
-                inputs,
-                call,
-            )
+            erase(SmoothAbsoluteError::<true> { beta })
         }
     }
 }

@@ -70,7 +70,22 @@ where
     let ids = Tensor::<BELOW, Int>::from_data(ids, (&case.device, int));
 
     let x = case.input(shape);
-    match case.random.random_range(0..3) {
+    match case.random.random_range(0..4) {
+        3 => {
+            let gamma = *[0.0, 0.5, 1.0, 2.0, 5.0]
+                .choose(&mut case.random)
+                .expect("one of some");
+            let mut config = FocalLossConfig::new()
+                .with_gamma(gamma)
+                .with_alpha(class_weights)
+                .with_class_axis(axis)
+                .with_reduction(reduction);
+            config.ignore_indices.extend(ignored);
+            let loss = config.init();
+            both_ways(case, seed, &format!("focal {gamma}"), 0.0, [x], |[x]| {
+                of_two(&loss, how, weights, x, ids.clone())
+            });
+        }
         0 => {
             let mut config = NllLossConfig::new()
                 .with_weights(class_weights)

@@ -7,6 +7,7 @@ mod elementwise;
 
 use super::portably;
 use crate::engine::dtype::largest;
+use crate::spec::classes::IdsOrProbs;
 use crate::{Evaluate, LossError, prelude::*};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
 use rand::rngs::StdRng;
@@ -465,7 +466,7 @@ fn the_gradient_takes_the_place_of_an_input_that_nobody_shares() {
 #[cfg(feature = "flex")]
 fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
     use crate::engine::ops::{AnyTensor, LossOps};
-    use crate::spec::classes::{ClassSpec, IdsOrProbs};
+    use crate::engine::softmax::ClassSpec;
     use crate::spec::request::{Request, Returns};
     use burn::backend::{Autodiff, Flex};
 
@@ -477,7 +478,9 @@ fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
         target: IdsOrProbs::Ids(AnyTensor::Int(ids), Vec::new()),
         log_probs: None,
         weights: None,
+        weights_count: true,
         label_smoothing: 0.0,
+        head: None,
     };
     let request = Request {
         returns: Returns::Reduced(Reduction::Mean),

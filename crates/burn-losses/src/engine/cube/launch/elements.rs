@@ -56,6 +56,7 @@ fn distributions(
         ids: None,
         probs: None,
         weights: None,
+        weights_count: false,
         all_weights: false,
         signs: None,
     };

@@ -34,6 +34,8 @@ pub(crate) struct RowLaunch<const N: usize> {
     /// The weights of the classes; whether each element's is used, not only that of the row's own class.
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) all_weights: bool,
+    /// They are part of what a mean is divided by.
+    pub(crate) weights_count: bool,
     /// The sign of each row.
     pub(crate) signs: Option<CubeTensor>,
 }
@@ -117,7 +119,7 @@ pub(crate) fn rows<const N: usize>(
     };
     let counted = Counting {
         ids: ids.as_ref(),
-        weights: weights.as_ref(),
+        weights: weights.as_ref().filter(|_| call.weights_count),
         samples: samples.as_ref(),
         plan: &plan,
         count,

@@ -1,0 +1,215 @@
+//! Cross-entropy in which samples that are right already count less.
+
+use super::lints::{SOFTMAX_INSIDE, class_lints};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::softmax::erase_head;
+use crate::engine::values::AnyTarget;
+use crate::loss::Evaluate;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::losses::module::loss_module;
+use crate::real::Real;
+use crate::spec::reduction::Reduction;
+use crate::spec::softmax::SoftmaxHead;
+use crate::targets::{ClassAxisTarget, ClassIds};
+use crate::validate::check::{self, Check};
+use crate::validate::error::{Lint, LossError};
+use alloc::vec::Vec;
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// Configuration of [`FocalLoss`].
+#[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FocalLossConfig {
+    /// How much less a sample counts whose class is probable already: finite, at least 0. With 0 it is
+    /// cross-entropy.
+    #[config(default = 2.0)]
+    pub gamma: f64,
+    /// What the loss of each class is multiplied by: finite, at least 0. A mean is not divided by it.
+    pub alpha: Option<Vec<f64>>,
+    /// The ids that mark a sample as not to be counted. There is none by default.
+    #[config(default = "Vec::new()")]
+    pub ignore_indices: Vec<i64>,
+    /// The axis of the input that holds the classes.
+    #[config(default = 1)]
+    pub class_axis: usize,
+    /// How the losses are reduced.
+    #[config(default = "Reduction::Mean")]
+    pub reduction: Reduction,
+}
+
+impl FocalLossConfig {
+    /// Adds an id that marks a sample as not to be counted.
+    pub fn with_ignore_index(mut self, id: i64) -> Self {
+        self.ignore_indices.push(id);
+        self
+    }
+
+    fn validate(&self) -> Result<(), LossError> {
+        check::not_negative(FocalLoss::NAME, "gamma", self.gamma)?;
+        check::weights(FocalLoss::NAME, "alpha", self.alpha.as_ref())?;
+        check::positive_class_axis(FocalLoss::NAME, self.class_axis)
+    }
+}
+
+/// The focal loss of logits and class ids, by the softmax: cross-entropy in which a sample counts the less the
+/// more probable its class is already.
+///
+/// # Formula
+///
+#[cfg_attr(doc, doc = include_str!("../../../docs/shapes/focal.html"))]
+/// <details><summary>As plain text</summary>
+///
+/// ```text
+/// p        = softmax(x) along the class axis, at the class y
+/// loss     = -alpha[y] (1 - p)^gamma ln p                           0 where y is ignored
+///            Mean = sum of the losses / number of samples that are not ignored
+/// gradient = alpha[y] (1 - p)^gamma (gamma p ln p / (1 - p) - 1) (1 - p)     at the class,
+///            the same without the last factor, times -p[c]                   at another class c
+/// ```
+///
+/// </details>
+///
+/// # Character
+///
+/// For one class out of several where most samples are easy and few are hard: a rare class, the background of an
+/// image. With `gamma` 2 a sample of probability 0.9 counts a hundredth of what it does in
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss), one of 0.1 four fifths. **The last layer is linear,
+/// with C outputs and no softmax.** The probabilities that it learns are less sure than the data: calibrate them, or
+/// take cross-entropy, where their values matter. `alpha` weighs classes besides; the mean is not divided by it, so
+/// halving all of it halves the loss.
+///
+/// # Target
+///
+/// **Class ids from 0 to C - 1: an `Int` tensor without the class axis**, as for cross-entropy. Labels of yes or no
+/// for each class are another loss, of a sigmoid. Ids that are stored as floats do not compile; one-hot rows become
+/// ids by [`target::class_ids`](crate::target::class_ids). [`lint`](crate::Loss::lint) tells a softmax that the model
+/// applied already.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// let logits = [[0., 2., 0., 0., 0.], [2., 0., 0., 0., 0.], [0., 0., 0., 2., 0.]];
+/// let logits = Tensor::<2>::from_data(logits, &device);
+/// let targets = Tensor::<1, Int>::from_data([1, 0, 4], &device);
+///
+/// let value = FocalLoss::new().forward(logits.clone(), targets.clone()); // gamma 2
+/// assert!((value.into_scalar::<f32>() - 0.69998).abs() < 1e-4);
+/// // The class that is wrong counts a quarter.
+/// let alpha = vec![1.0, 1.0, 1.0, 1.0, 0.25];
+/// let loss = FocalLossConfig::new().with_alpha(Some(alpha)).init();
+/// let value = loss.forward(logits, targets);
+/// assert!((value.into_scalar::<f32>() - 0.21037).abs() < 1e-4);
+/// ```
+///
+/// # Shapes
+///
+/// * logits: `[N, C]`, `[N, C, d1, ..]`, rank 2 to 6; the classes on axis 1 or `class_axis`
+/// * targets: ids in that shape without the class axis
+/// * unreduced: the logits' shape without the class axis
+///
+/// # Errors
+///
+/// * A target of another shape; the text says which class axis would fit.
+/// * An id that is neither a class nor ignored, with its index, and whether ids seem to start at 1.
+/// * A single class, for which the loss is always 0; an `alpha` that is not one per class.
+/// * In `init`: a `gamma` or an `alpha` that is negative or not finite, a `class_axis` of 0.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid target makes loss and
+/// gradient NaN.
+///
+/// # Other libraries
+///
+/// PyTorch has none; `torchvision.ops.sigmoid_focal_loss` is that of a sigmoid per class. Equal to this one are, of
+/// kornia, `FocalLoss(alpha, gamma, reduction="none")` summed over the classes (its mean divides by the number of
+/// classes too), and of MONAI `FocalLoss(use_softmax=True, to_onehot_y=True, reduction="none")` summed likewise, with
+/// its `alpha` for all classes but the first as 1 less. For a class that is all but certain
+/// formulas by the probability alone round the loss to 0 and give NaN gradients where `gamma` is below 1; here both
+/// are exact.
+///
+/// # Reference
+///
+/// Lin et al., *Focal Loss for Dense Object Detection*, 2017, [arXiv:1708.02002](https://arxiv.org/abs/1708.02002)
+/// (there with a sigmoid).
+#[doc(alias = "SoftmaxFocalLoss")]
+#[doc(alias = "class imbalance")]
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct FocalLoss {
+    #[module(skip)]
+    config: FocalLossConfig,
+}
+
+loss_module!(FocalLoss, FocalLossConfig, Loss);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Focal {
+    pub(crate) gamma: f64,
+}
+
+impl SoftmaxHead for Focal {
+    #[inline(always)]
+    fn of<R: Real>(&self, ln_p: R, p: R, rest: R, lse: R) -> (R, R, R) {
+        let zero = lse.clone() - lse;
+        if self.gamma == 0.0 {
+            return (-ln_p, zero.clone().plus(-1.0), zero);
+        }
+        let factor = rest.clone().power(self.gamma);
+        // `ln p` over what it tends to where `p` tends to 1.
+        let certain = rest.equals(0.0);
+        let ratio = (ln_p.clone() / rest).set(certain, -1.0);
+        let pull = ratio.times_or_zero(p).times(self.gamma).plus(-1.0);
+        (-ln_p.times_or_zero(factor.clone()), factor * pull, zero)
+    }
+}
+
+impl FocalLoss {
+    pub(super) fn options(&self) -> Options<'_> {
+        Options {
+            weights: self.config.alpha.as_ref(),
+            weights_are: "alpha",
+            weights_count: false,
+            ignored: &self.config.ignore_indices,
+            head: Some(erase_head(Focal {
+                gamma: self.config.gamma,
+            })),
+            ..Options::new(Self::NAME, self.config.class_axis)
+        }
+    }
+
+    pub(super) fn losses(
+        &self,
+        logits: AnyRank,
+        targets: AnyTarget,
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        let options = self.options();
+        let check = Check::new(Self::NAME, &logits.device(), call.waiting);
+        check_classes(&check, &options, "logits", &logits, &targets)?;
+        check.holds(logits.dtype(), "gamma", self.config.gamma)?;
+        evaluate(&check, &options, ClassInput::Logits, logits, targets, call)
+    }
+}
+
+impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for FocalLoss {
+    type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
+
+    fn evaluate(
+        &self,
+        (logits, targets): (Tensor<D>, T),
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        self.losses(logits.into(), targets.erased(), call)
+    }
+
+    fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
+        let targets = targets.erased();
+        class_lints(&self.options(), &logits.into(), targets, SOFTMAX_INSIDE)
+    }
+}
