@@ -46,6 +46,12 @@ def cross_entropy(x, ids):
     return optax.losses.softmax_cross_entropy_with_integer_labels(x, ids, axis=1).mean()
 
 
+def focal(x, ids):
+    # Optax has that of a sigmoid.
+    loss = optax.losses.softmax_cross_entropy_with_integer_labels(x, ids, axis=1)
+    return ((1 - jnp.exp(-loss)) ** 2 * loss).mean()
+
+
 def multi_margin(x, ids):
     others = jnp.arange(x.shape[1]) != ids[:, None]
     return jnp.where(others, hinge(1 - picked(x, ids) + x), 0).mean()
@@ -113,6 +119,7 @@ FUNCTIONS = {
     "poisson_nll": lambda x, y: (jnp.exp(x) - y * x).mean(),
     "gaussian_nll": gaussian_nll,
     "cross_entropy": cross_entropy,
+    "focal": focal,
     "nll": lambda x, ids: -picked(x, ids).mean(),
     "multi_margin": multi_margin,
     "bce": lambda x, y: bce(x, y).mean(),
@@ -156,7 +163,7 @@ def make(loss, shape, dtype):
         return [normal()], [jnp.floor(jnp.abs(normal()) * 3)]
     if loss == "gaussian_nll":
         return [normal(), jnp.exp(normal())], [normal()]
-    if loss in ("cross_entropy", "multi_margin"):
+    if loss in ("cross_entropy", "focal", "multi_margin"):
         return [normal()], [ids([shape[0], *shape[2:]])]
     if loss == "nll":
         return [log_probs()], [ids(shape[:1])]

@@ -15,6 +15,12 @@ import torch.nn.functional as F
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
+def focal(x, ids):
+    """By the softmax, which PyTorch has not: from the cross-entropy of each sample."""
+    loss = F.cross_entropy(x, ids, reduction="none")
+    return ((1 - torch.exp(-loss)) ** 2 * loss).mean()
+
+
 def tracked(tensor):
     return tensor.detach().clone().requires_grad_()
 
@@ -54,11 +60,13 @@ def make(loss, shape, device, dtype):
         x, y = tracked(normal()), normal()
         variance = tracked(normal().exp())
         return [x, variance], lambda x, variance: F.gaussian_nll_loss(x, y, variance)
-    if loss in ("cross_entropy", "nll", "multi_margin"):
+    if loss in ("cross_entropy", "focal", "nll", "multi_margin"):
         samples = [shape[0], *shape[2:]]
         ids = torch.randint(0, shape[1], samples, device=device)
         if loss == "cross_entropy":
             return [tracked(normal())], lambda x: F.cross_entropy(x, ids)
+        if loss == "focal":
+            return [tracked(normal())], lambda x: focal(x, ids)
         if loss == "multi_margin":
             return [tracked(normal())], lambda x: F.multi_margin_loss(x, ids)
         x = tracked(torch.log_softmax(wide(), 1).to(dtype))

@@ -96,6 +96,9 @@ pub(crate) fn cases(backend: Backend, language_models: bool) -> Vec<Case> {
     for shape in logits.concat() {
         add("cross_entropy", shape);
     }
+    for shape in [&[4096, 1000][..], &[65536, 10]] {
+        add("focal", shape);
+    }
     if !on_gpu {
         for shape in [&[100, 1000][..], &[10, 100]] {
             for loss in POINTWISE {
@@ -125,7 +128,7 @@ impl Case {
             "margin_ranking" | "gaussian_nll" => (3 * elements, 0, 2),
             "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 0, 3),
             "cosine_embedding" => (2 * elements, samples, 2),
-            "cross_entropy" | "nll" | "multi_margin" => (elements, samples, 1),
+            "cross_entropy" | "focal" | "nll" | "multi_margin" => (elements, samples, 1),
             "multi_label_margin" => (elements, elements, 1),
             _ => (2 * elements, 0, 1),
         };
@@ -150,6 +153,7 @@ impl Case {
                 | "bce_with_logits"
                 | "kl_div"
                 | "cross_entropy"
+                | "focal"
                 | "soft_margin"
                 | "multi_label_soft_margin"
         )
@@ -244,6 +248,18 @@ impl Case {
                     move |x, ids| loss.forward(x, ids),
                 )
             }
+            // Burn has none: its users pick the class's logarithm.
+            "focal" => with_target(
+                normal(shape, device),
+                ids(shape, device),
+                |x, ids| FocalLoss::new().forward(x, ids),
+                |x, ids| {
+                    let ids = ids.unsqueeze_dim::<2>(1);
+                    let ln_p = activation::log_softmax(x, 1).gather(1, ids);
+                    let rest = ln_p.clone().exp().neg() + 1.0;
+                    (rest.powi_scalar(2) * ln_p).mean().neg()
+                },
+            ),
             "bce" => with_labels(
                 activation::sigmoid(normal(shape, device)),
                 labels(shape, device),

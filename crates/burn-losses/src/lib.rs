@@ -22,8 +22,9 @@
 //!
 //! Every loss is a pair: a configuration ([`Config`](burn::config::Config), so it is built with
 //! `with_..` methods and saved as JSON) and a [`Module`](burn::module::Module) without parameters
-//! that sits as a field in a model. The call is the same for all of them; it comes from the traits
-//! [`Loss`] (an output and a target) and [`TripleLoss`] (three inputs).
+//! that sits as a field in a model. The calls are the same for all of them, and methods of each, so
+//! nothing is imported for them. Code that is generic over its loss has them from the traits [`Loss`]
+//! (an output and a target) and [`TripleLoss`] (three inputs).
 //!
 //! # The losses and their targets
 //!
@@ -36,6 +37,7 @@
 //! | [`PoissonNllLoss`] | regression of counts | logarithms of rates, or rates | counts, same shape |
 //! | [`GaussianNllLoss`] | regression with a spread | predictions and their variance | the true values, same shape |
 //! | [`CrossEntropyLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int), or class probabilities `[N, C]` |
+//! | [`FocalLoss`] | one class of several, where most samples are easy | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`NllLoss`] | one class of several | log-probabilities `[N, C]` | class ids `[N]` (Int) |
 //! | [`MultiMarginLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`BceWithLogitsLoss`] | yes or no, once or many times | logits | labels 0 or 1 (or between), same shape |

@@ -124,6 +124,7 @@ mistakes! {
     cross_entropy_float_ids
     cross_entropy_int_one_hot
     cross_entropy_single_sample
+    focal_class_probabilities
     nll_float_ids
     nll_class_probabilities
     bce_class_ids
@@ -147,7 +148,5 @@ mistakes! {
     int_weights
     three_inputs_called_with_two
     two_inputs_called_with_three
-    trait_not_imported
-    trait_not_imported_for_three_inputs
     generic_over_the_target
 }

@@ -393,6 +393,7 @@ macro_rules! class_ids {
 }
 
 class_ids!(nll, "nll", NllLossConfig);
+class_ids!(focal, "focal", FocalLossConfig);
 class_ids!(multi_margin, "multi_margin", MultiMarginLossConfig);
 
 #[test]

@@ -238,6 +238,7 @@ where
 #[derive(Clone)]
 enum OfIds {
     CrossEntropy(CrossEntropyLossConfig),
+    Focal(FocalLossConfig),
     Nll(NllLossConfig),
 }
 
@@ -245,6 +246,7 @@ impl OfIds {
     fn axis(&self) -> usize {
         match self {
             Self::CrossEntropy(config) => config.class_axis,
+            Self::Focal(config) => config.class_axis,
             Self::Nll(config) => config.class_axis,
         }
     }
@@ -252,6 +254,7 @@ impl OfIds {
     fn ignored(&self) -> &[i64] {
         match self {
             Self::CrossEntropy(config) => &config.ignore_indices,
+            Self::Focal(config) => &config.ignore_indices,
             Self::Nll(config) => &config.ignore_indices,
         }
     }
@@ -260,7 +263,7 @@ impl OfIds {
     fn input(&self, count: usize) -> Vec<f64> {
         let numbers = normal(1, count);
         match self {
-            Self::CrossEntropy(_) => numbers,
+            Self::CrossEntropy(_) | Self::Focal(_) => numbers,
             Self::Nll(_) => numbers.iter().map(|number| -number.abs()).collect(),
         }
     }
@@ -278,6 +281,10 @@ impl OfIds {
         let samples = ids.dims();
         match self {
             Self::CrossEntropy(config) => {
+                let loss = config.clone().with_reduction(way.reduction()).init();
+                of_two(&loss, on, (input, ids), samples, way)
+            }
+            Self::Focal(config) => {
                 let loss = config.clone().with_reduction(way.reduction()).init();
                 of_two(&loss, on, (input, ids), samples, way)
             }
@@ -311,11 +318,19 @@ fn losses_of_ids(axis: usize, classes: usize) -> Vec<(&'static str, OfIds)> {
     let nll = NllLossConfig::new().with_class_axis(axis);
     let nll_weighted = nll.clone().with_weights(Some(class_weights(classes)));
     let nll_ignoring = nll.with_ignore_indices(IGNORED.to_vec());
+    let focal = FocalLossConfig::new().with_class_axis(axis);
+    let focal_all = focal
+        .clone()
+        .with_gamma(0.5)
+        .with_alpha(Some(class_weights(classes)))
+        .with_ignore_indices(IGNORED.to_vec());
     vec![
         ("cross-entropy", OfIds::CrossEntropy(plain)),
         ("weighted cross-entropy", OfIds::CrossEntropy(weighted)),
         ("ignoring cross-entropy", OfIds::CrossEntropy(ignoring)),
         ("smoothed cross-entropy", OfIds::CrossEntropy(smoothed)),
+        ("focal", OfIds::Focal(focal)),
+        ("focal with all options", OfIds::Focal(focal_all)),
         ("weighted NLL", OfIds::Nll(nll_weighted)),
         ("ignoring NLL", OfIds::Nll(nll_ignoring)),
         ("cross-entropy with all options", OfIds::CrossEntropy(all)),

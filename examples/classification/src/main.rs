@@ -20,6 +20,7 @@ use rand::rngs::StdRng;
 /// The model gives logits, the target is class ids; what a loss wants instead is put in between:
 ///
 ///   cross_entropy            logits; ids
+///   focal                    logits; ids
 ///   nll                      log-softmax of the logits; ids
 ///   bce_with_logits          logits; one-hot rows, each digit a question of its own, yes or no
 ///   bce                      sigmoid of the logits; one-hot rows

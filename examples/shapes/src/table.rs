@@ -148,6 +148,23 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "focal",
+            title: "FocalLoss",
+            formula: &[
+                r"p_c &= \frac{e^{x_c}}{\sum_k e^{x_k}}",
+                r"\ell &= -\alpha_y (1 - p_y)^{\gamma} \ln p_y",
+                r"\frac{\partial \ell}{\partial x_c} &= \alpha_y (1 - p_y)^{\gamma} \left( \frac{\gamma\, p_y \ln p_y}{1 - p_y} - 1 \right) \begin{cases} 1 - p_y & c = y \\ -p_c & c \ne y \end{cases}",
+            ],
+            x: "logit of class 1, where that of class 0 is 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("class 1, gamma 0: CrossEntropyLoss", |x| focal(x, 0.0)),
+                ("class 1, gamma 2", |x| focal(x, 2.0)),
+                ("class 1, gamma 5", |x| focal(x, 5.0)),
+            ],
+        },
+        Row {
             name: "nll",
             title: "NllLoss",
             formula: &[
@@ -422,6 +439,10 @@ fn smooth_l1(x: Tensor<1>, beta: f64) -> Tensor<1> {
 
 fn huber(x: Tensor<1>, delta: f64) -> Tensor<1> {
     with_target(x, 0.0, HuberLossConfig::new().with_delta(delta).init())
+}
+
+fn focal(x: Tensor<1>, gamma: f64) -> Tensor<1> {
+    of_class_1(x, FocalLossConfig::new().with_gamma(gamma).init())
 }
 
 fn gaussian(x: Tensor<1>, variance: f64) -> Tensor<1> {

@@ -1,7 +1,8 @@
-//! Class targets as coefficients: how much each class's log-probability counts.
+//! Losses over the classes of each sample: the checks of their targets, and how they are computed.
 //!
-//! Whatever the target (ids or probabilities), with weights, smoothing and ignored ids, the loss of
-//! a sample is `-sum over c of q_c * log_prob_c`. This module finds `q`.
+//! Whatever the target (ids or probabilities), with weights, smoothing and ignored ids, NLL and cross-entropy of a
+//! sample are `-sum over c of q_c * log_prob_c`: as tensors, the target is the coefficients `q`. Any other loss is
+//! the head of a softmax, and its target is ids.
 
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
@@ -32,7 +33,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, Int, Shape, Tensor};
 
-/// The options that NLL and cross-entropy share.
+/// The options that the losses over classes share.
 pub(crate) struct Options<'a> {
     pub(crate) loss: &'static str,
     pub(crate) weights: Option<&'a Vec<f64>>,

@@ -4,7 +4,7 @@ use crate::engine::portable::tensors::{flat, shaped};
 use burn::tensor::{Int, Shape, Tensor};
 
 /// A tensor with one loss per element or sample.
-pub trait Unreduced: Sized + sealed::Sealed {
+pub trait Unreduced: Sized + sealed::SealedRank {
     #[doc(hidden)]
     fn from_flat(flat: Tensor<1>, shape: Shape) -> Self;
 
@@ -39,7 +39,7 @@ impl<const D: usize> Unreduced for Tensor<D> {
     label = "expected a tensor of rank 2 to 6",
     note = "give a single sample a batch axis with `unsqueeze_dim::<2>(0)`"
 )]
-pub trait LowerRank: sealed::Sealed {
+pub trait LowerRank: sealed::SealedRank {
     /// The float tensor of one rank less.
     type Lower: Unreduced;
     /// The tensor of class ids of one rank less.
@@ -50,6 +50,6 @@ pub trait LowerRank: sealed::Sealed {
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl<const D: usize> Sealed for burn::tensor::Tensor<D> {}
+    pub trait SealedRank {}
+    impl<const D: usize> SealedRank for burn::tensor::Tensor<D> {}
 }

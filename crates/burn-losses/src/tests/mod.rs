@@ -2,20 +2,18 @@
 //!
 //! The scalars are what a loop over memory will run, and in `f64` the reference for it.
 
-use crate::losses::classification::{
-    definitions::Bce, definitions::BceWithLogits, definitions::Divergence,
-    definitions::DivergenceOfLogs, definitions::Logistic,
+use crate::losses::classification::definitions::{
+    Bce, BceWithLogits, Divergence, DivergenceOfLogs, Focal, Logistic,
 };
-use crate::losses::ranking::{definitions::Hinge, definitions::Ranking, definitions::TripletHinge};
-use crate::losses::regression::{
-    definitions::AbsoluteError, definitions::Gaussian, definitions::Huber, definitions::Poisson,
-    definitions::SmoothAbsoluteError, definitions::SquaredError,
+use crate::losses::ranking::definitions::{Hinge, Ranking, TripletHinge};
+use crate::losses::regression::definitions::{
+    AbsoluteError, Gaussian, Huber, Poisson, SmoothAbsoluteError, SquaredError,
 };
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::margin::{half_gap, margin_term};
 use crate::spec::norm::{COSINE_EMBEDDING, Length, NormFloor, cosine_embedding, length};
-use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
+use crate::spec::softmax::{SoftmaxHead, cross_entropy_slope, ln_1p, nll_term, slope_of_class};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 #[cfg(feature = "wgpu")]
@@ -122,6 +120,23 @@ impl Elementwise<3> for CrossEntropySlope {
     }
 }
 
+/// The head of a softmax over two classes, of which the other has logit 0.
+#[derive(Clone, Copy, Debug)]
+struct OfTwo<H>(H);
+
+impl<H: SoftmaxHead> Elementwise<2> for OfTwo<H> {
+    fn at<R: Real>(&self, [x, zero]: [R; 2]) -> (R, impl FnOnce() -> R) {
+        let other = (-x.clone()).exp();
+        let (ln_sum, sum) = (ln_1p(other.clone()), other.clone().plus(1.0));
+        let (p, rest) = (zero.plus(1.0) / sum.clone(), other / sum);
+        let of_class = self
+            .0
+            .of(-ln_sum.clone(), p.clone(), rest.clone(), x + ln_sum);
+        let (loss, of_ln_p, of_lse) = of_class;
+        (loss, move || slope_of_class(p, rest, of_ln_p, of_lse))
+    }
+}
+
 /// The derivative of a definition with respect to its third operand.
 #[derive(Clone, Copy, Debug)]
 struct Third<F>(F);
@@ -185,6 +200,10 @@ fn scalars_and_tensors_agree() {
     compare(DivergenceOfLogs, grid(LOG_PROBS, LOG_PROBS), pair);
     compare(NllTerm, grid(LOG_PROBS, PROBS), pair);
     compare(CrossEntropySlope, grid(PROBS, PROBS), |p, q| [p, q, 0.5]);
+    for gamma in [0.0, 0.5, 2.0] {
+        let logits = grid(&[-40.0, -1.5, 0.0, 0.25, 3.0, 20.0, 40.0], &[0.0]);
+        compare(OfTwo(Focal { gamma }), logits, pair);
+    }
     compare(Hinge { margin: 1.0 }, grid(ANY, SIGNS), pair);
     compare(Ranking { margin: 0.25 }, grid(ANY, SIGNS), |x, y| {
         [x, 0.5, y]

@@ -138,6 +138,16 @@ pub fn table() -> Vec<Row> {
             ],
         ),
         row(
+            "FocalLoss",
+            [
+                focal("ids", 2.0, plain()),
+                focal("alpha, ignored ids", 0.5, weighted()),
+                focal("cross-entropy", 0.0, plain()),
+                focal_spatial("[N, C, 2]", Axes::ClassSecond, weighted()),
+                focal_spatial("[N, 2, C]", Axes::ClassLast, plain()),
+            ],
+        ),
+        row(
             "BceLoss",
             [
                 bce("soft labels", Kind::Float, BinaryOptions::default()),
@@ -658,12 +668,42 @@ pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> V
     })
 }
 
+fn focal_config(gamma: f64, options: &ClassOptions, classes: usize) -> FocalLossConfig {
+    FocalLossConfig::new()
+        .with_gamma(gamma)
+        .with_alpha(options.weights.then(|| class_weights(classes)))
+        .with_ignore_indices(options.ignored.clone())
+}
+
+pub fn focal(name: &str, gamma: f64, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    of_logits(name, ignored, move |reduction, classes| {
+        let config = focal_config(gamma, &options, classes);
+        config.with_reduction(reduction).init()
+    })
+}
+
+fn focal_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
+    let ignored = options.ignored.clone();
+    of_logits_spatial(name, axes, ignored, move |reduction, classes| {
+        focal_config(2.0, &options, classes)
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
 /// The members of the family, each with the options that matter to what it puts in between.
 fn classification_family() -> Vec<Variant> {
     let family = |loss: ClassificationLoss| loss;
     vec![
         of_logits("cross_entropy", vec![-100], move |reduction, _| {
             let config = CrossEntropyLossConfig::new().with_ignore_index(-100);
+            family(config.with_reduction(reduction).init().into())
+        }),
+        of_logits("focal", vec![1], move |reduction, classes| {
+            let config = FocalLossConfig::new().with_ignore_index(1);
+            let config = config.with_alpha(Some(class_weights(classes)));
             family(config.with_reduction(reduction).init().into())
         }),
         of_logits("nll", vec![1], move |reduction, classes| {

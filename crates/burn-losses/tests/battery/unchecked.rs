@@ -51,6 +51,8 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             cross_entropy_spatial("[N, C, 2]", Axes::ClassSecond, plain()),
             &[4.0],
         ),
+        (focal("ids", 2.0, plain()), &[4.0, -1.0, -100.0, 1e6]),
+        (focal("ids, ignored", 0.5, ignoring()), &[4.0, -99.0]),
         (nll("ids", plain()), &[4.0, -1.0, -100.0]),
         (
             cross_entropy_probs("probabilities", plain()),

@@ -65,3 +65,27 @@ pub fn listed(logits: Tensor<2>, rows: Tensor<2>, column: Tensor<2, Int>) -> [Te
 pub fn generic<T: target::ClassTarget<2>>(logits: Tensor<2>, targets: T) -> Tensor<1> {
     CrossEntropyLoss::new().forward(logits, targets)
 }
+
+/// The calls are the losses' own: nothing is imported for them. The traits have them too.
+pub mod alone {
+    use burn_losses::burn::tensor::Tensor;
+    use burn_losses::ranking::{Distance, TripletMarginWithDistanceLoss};
+    use burn_losses::regression::{MseLoss, RegressionLoss};
+
+    pub fn train(family: RegressionLoss, x: Tensor<2>, y: Tensor<2>) -> [Tensor<1>; 4] {
+        let loss = MseLoss::new();
+        let parts = loss.forward_parts(x.clone(), y.clone());
+        [
+            loss.forward(x.clone(), y.clone()),
+            family.forward_weighted(x.clone(), y.clone(), y.clone()),
+            burn_losses::Loss::forward(&loss, x, y),
+            parts.sum / parts.weight,
+        ]
+    }
+
+    pub fn rank(loss: &TripletMarginWithDistanceLoss<Distance>, x: [Tensor<2>; 3]) -> Tensor<1> {
+        let [a, p, n] = x;
+        assert!(loss.lint(&a, &p, &n).is_empty());
+        loss.forward_no_reduction(a, p, n)
+    }
+}

@@ -15,7 +15,7 @@ beside this script, one case per line.
 * With sample weights `s`, a loss `l` and a weight `w` (1, the weight of the class id, or 0 where
   the id is ignored): Mean is sum(s l) / sum(s w), Sum is sum(s l), BatchMean is
   sum(s l) / (size of axis 0). Where torch has the reduction, it is torch's and is checked
-  against this rule.
+  against this rule. The alpha of focal is part of `l`, not of `w`.
 * `tiny` lists results that are tiny yet exact, to be compared by relative error.
 * Infinite numbers are the strings "inf" and "-inf". There is no NaN.
 """
@@ -589,6 +589,109 @@ def cross_entropy():
     add("large", (61, 9), "ids", weights=True, smoothing=0.1, ignore=(-100, 7), x=randn((61, 9), 2.0, 1 / 8))
     add("large_rank4", (3, 7, 5, 5), "ids", x=randn((3, 7, 5, 5), 2.0, 1 / 8))
     add("large", (52, 5), "probs", smoothing=0.1, x=randn((52, 5), 2.0, 1 / 8))
+    return suite
+
+
+def focal_of(x, ids, weight, reduction, gamma, alpha, saturated):
+    """-alpha[y] (1 - p)^gamma ln p of class ids, p being the softmax; the id -100 is ignored. torch has no such loss.
+
+    The plain formula, or, where `saturated`, one that is exact also where a class has nearly all of the
+    probability: there both 1 - p and ln p come from `rest`, the sum of the other probabilities.
+    """
+    assert weight is None and reduction == "none"
+    ignored = ids == -100
+    at = ids.masked_fill(ignored, 0).unsqueeze(1)
+    log_p = F.log_softmax(x, 1).gather(1, at).squeeze(1)
+
+    def plain(log_p):
+        # Where p is 0 so is p ln p, by which gamma adds to the gradient; torch's 0 times infinity is NaN.
+        factor = torch.where(log_p == -INF, 1.0, (1 - log_p.exp()) ** gamma)
+        return -factor * log_p
+
+    if saturated:
+        rest = F.softmax(x, 1).scatter(1, at, 0.0).sum(1)
+        likely = rest < 0.5
+        r = torch.where(likely & (rest > 0), rest, 0.25)  # no row has a part in the formula that is not its own
+        loss = torch.where(likely, -(r**gamma) * torch.log1p(-r), plain(torch.where(likely, -1.0, log_p)))
+        loss = loss.masked_fill(rest == 0, 0.0)
+        finite = log_p > -INF
+        error = (loss - plain(log_p))[finite].abs()
+        digits = 4e-16 * (1 + gamma) * (rest + 4e-16) ** gamma + 1e-13 * loss  # what the plain formula has
+        assert (error <= digits[finite]).all()
+    else:
+        loss = plain(log_p)
+    if alpha is not None:
+        alpha = torch.tensor(alpha)
+        loss = loss * alpha[at.squeeze(1)]
+    loss = loss.masked_fill(ignored, 0.0)
+    if gamma == 0:
+        torch.testing.assert_close(loss, F.cross_entropy(x, ids, alpha, reduction="none"), rtol=1e-12, atol=1e-15)
+    return loss
+
+
+def focal():
+    suite = Suite("focal", ())
+
+    def add(name, shape, axis=1, gamma=2.0, alpha=None, ignore=(), x=None, ids=None, saturated=False, **options):
+        x = randn(shape, 1.5) if x is None else x
+        alpha = class_weights(shape[axis]) if alpha is True else alpha
+        ids = some_ignored(class_ids(shape, axis), ignore) if ids is None else ids
+        config = {"gamma": gamma, "alpha": alpha, "ignore_indices": list(ignore), "class_axis": axis}
+        # Mean divides by the number of the samples that count: alpha is a part of the loss alone.
+        function, weight = by_class(focal_of, ids, None, list(ignore), axis, gamma=gamma, alpha=alpha, saturated=saturated)
+        suite.add(name, config, [x], ids, function, weight=weight, **options)
+
+    for reduction in REDUCTIONS:
+        add("plain", (5, 3), reduction=reduction)
+        add("alpha_ignore_two", (7, 4), alpha=True, ignore=(-100, 2), reduction=reduction)
+    for gamma in (0.0, 0.5, 1.0, 2.0, 5.0):
+        add(f"gamma_{gamma}", (5, 3), gamma=gamma)
+    for gamma in (0.5, 5.0):
+        add(f"gamma_{gamma}_alpha", (5, 4), gamma=gamma, alpha=True)
+    add("gamma_0_alpha_ignore", (7, 3), gamma=0.0, alpha=True, ignore=(255,), reduction="Mean")
+    add("ignore_three", (11, 5), gamma=1.5, ignore=(-1, 0, 255))
+    add("all_but_one_ignored_alpha", (4, 3), alpha=True, ignore=(-100,), ids=torch.tensor([-100, 1, -100, -100]), reduction="Mean")
+    add("alpha_zero", (5, 3), alpha=[0.0, 1.5, 0.5], ids=torch.tensor([0, 1, 2, 0, 1]), reduction="Mean")
+    add("one_row", (1, 7))
+    add("full_float32_digits", (4, 3), x=randn((4, 3), step=None))
+
+    # Ranks and axes.
+    add("rank3", (2, 3, 3))
+    add("rank3_last_axis_alpha", (2, 3, 4), 2, alpha=True)
+    add("rank4_alpha_ignore", (2, 3, 2, 2), alpha=True, ignore=(-100, 0))
+    add("rank4_last_axis", (2, 3, 1, 3), 3)
+    add("rank5_ignore", (2, 3, 1, 2, 2), gamma=1.0, ignore=(2,))
+    add("rank5_last_axis_alpha", (1, 2, 2, 2, 3), 4, alpha=True)
+
+    # Special logits.
+    ids = torch.tensor([0, 1, 2, 0])
+    rows = torch.tensor([[20.0, 0, -1], [0, 25, 1], [1, 0, 30], [40, 0, 1]])
+    for gamma in (0.5, 2.0):
+        add(f"saturated_right_gamma_{gamma}", (4, 3), gamma=gamma, x=rows, ids=ids, saturated=True, tiny=EXACT, reduction="Sum")
+        add(f"saturated_wrong_gamma_{gamma}", (4, 3), gamma=gamma, x=rows, ids=torch.tensor([1, 2, 0, 2]))
+    add("saturated_right_alpha_sample_weights", (4, 3), gamma=0.5, alpha=True, x=rows, ids=ids, saturated=True, tiny=EXACT, sample_weights=True)
+    add("nearly_saturated_right", (4, 3), x=rows / 4, ids=ids, saturated=True, tiny=EXACT, reduction="Mean")
+    huge = randn((5, 4), 1e4, 1.0)
+    for gamma in (0.5, 2.0):
+        add(f"magnitude_1e4_gamma_{gamma}", (5, 4), gamma=gamma, x=huge, ids=torch.cat([huge[:2].argmax(1), huge[2:].argmin(1)]), saturated=True)
+    add("magnitude_1e4_alpha", (5, 4), alpha=True, x=huge, saturated=True)
+    add("offset_1e4", (4, 3), x=randn((4, 3)) + 1e4)
+    add("scale_1e-3", (4, 3), x=f32(randn((4, 3), 1e-3, None)), alpha=True)
+    add("equal_logits", (2, 4), x=torch.full((2, 4), 2.5), ids=torch.tensor([3, 0]))
+    x = randn((4, 3))
+    x[0, 1] = x[1, 0] = x[2, 0] = x[2, 1] = -INF
+    for gamma in (0.5, 2.0):
+        add(f"minus_inf_elsewhere_gamma_{gamma}", (4, 3), gamma=gamma, x=x, ids=ids, saturated=True)
+    add("minus_inf_at_target", (4, 3), x=x, ids=torch.tensor([1, 1, 2, 0]), saturated=True)
+    add("minus_inf_elsewhere_alpha_ignore", (4, 3), alpha=True, ignore=(-100,), x=x, ids=torch.tensor([2, 2, -100, 1]))
+    add("minus_inf_at_ignored", (4, 3), ignore=(1,), x=x, ids=torch.tensor([1, 2, 2, 0]), saturated=True)
+
+    add("sample_weights", (7, 3), sample_weights=True)
+    for reduction in REDUCTIONS:
+        add("alpha_ignore_sample_weights", (7, 3), alpha=True, ignore=(-100, 0), sample_weights=True, reduction=reduction)
+    add("rank3_last_axis_alpha_sample_weights", (2, 3, 3), 2, alpha=True, sample_weights=True)
+    add("large", (61, 9), alpha=True, ignore=(-100, 7), x=randn((61, 9), 2.0, 1 / 8))
+    add("large_rank4", (3, 7, 5, 5), x=randn((3, 7, 5, 5), 2.0, 1 / 8))
     return suite
 
 
@@ -1343,6 +1446,6 @@ if __name__ == "__main__":
         regression("smooth_l1", F.smooth_l1_loss, "beta", (1.0, 0.5, 2.0, 0.0, 0.125)),
         regression("huber", F.huber_loss, "delta", (1.0, 0.5, 2.0, 0.125, 1.5)),
         poisson_nll(), gaussian_nll(), soft_margin(), multi_margin(), multi_label_margin(),
-        multi_label_soft_margin(), cosine_embedding(), triplet_margin_with_distance(),
+        multi_label_soft_margin(), cosine_embedding(), triplet_margin_with_distance(), focal(),
     ]
     print(f"{sum(suite.write() for suite in suites)} bytes in all")

@@ -58,7 +58,7 @@ use serde::Serialize;
 pub enum ClassificationLossConfig {
     /// `cross_entropy`: [`CrossEntropyLoss`]; the default.
     CrossEntropy(CrossEntropyLossConfig),
-    /// [`FocalLoss`]
+    /// `focal`: [`FocalLoss`].
     Focal(FocalLossConfig),
     /// `nll`: [`NllLoss`].
     Nll(NllLossConfig),
@@ -88,6 +88,7 @@ pub enum ClassificationLossConfig {
 /// | loss | its input | its target |
 /// |---|---|---|
 /// | `cross_entropy` | the logits | the ids |
+/// | `focal` | the logits | the ids |
 /// | `nll` | a log-softmax of the logits ([`target::log_probs`](crate::target::log_probs)) | the ids |
 /// | `bce_with_logits` | the logits | one-hot rows ([`target::one_hot`](crate::target::one_hot)): each class is a question of its own, yes or no |
 /// | `bce` | a sigmoid of the logits | one-hot rows |
@@ -137,7 +138,7 @@ pub enum ClassificationLossConfig {
 pub enum ClassificationLoss {
     /// The cross-entropy of the logits and the ids.
     CrossEntropy(CrossEntropyLoss),
-    /// [`FocalLoss`]
+    /// The focal loss of the logits and the ids.
     Focal(FocalLoss),
     /// The negative log-likelihood of the ids, after a log-softmax.
     Nll(NllLoss),

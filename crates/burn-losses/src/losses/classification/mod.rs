@@ -67,6 +67,7 @@ pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
 pub(crate) mod definitions {
     pub(crate) use super::bce::Bce;
     pub(crate) use super::bce_with_logits::BceWithLogits;
+    pub(crate) use super::focal::Focal;
     pub(crate) use super::kl_div::{Divergence, DivergenceOfLogs};
     pub(crate) use super::soft_margin::Logistic;
 }

@@ -57,12 +57,61 @@ mod engine {
             pub(crate) weights: Option<PerClass>,
         }
     }
+    /// As the library has it, without tensors.
+    pub(crate) mod softmax {
+        use super::host::head::{DefinedHead, HostHead};
+        use crate::spec::classes::IdsOrProbs;
+        use crate::spec::rule::Rule;
+        use crate::spec::softmax::SoftmaxHead;
+        use std::sync::Arc;
+
+        pub(crate) trait AnySoftmaxHead: HostHead {
+            fn on_host(&self) -> &dyn HostHead;
+        }
+
+        impl<H: SoftmaxHead> AnySoftmaxHead for DefinedHead<H> {
+            fn on_host(&self) -> &dyn HostHead {
+                self
+            }
+        }
+
+        pub(crate) fn erase_head<H: SoftmaxHead>(head: H) -> Arc<dyn AnySoftmaxHead> {
+            Arc::new(DefinedHead(head))
+        }
+
+        #[derive(Clone)]
+        pub(crate) struct ClassSpec<P> {
+            pub(crate) axis: usize,
+            pub(crate) target: IdsOrProbs<P>,
+            pub(crate) log_probs: Option<Rule>,
+            pub(crate) weights: Option<Vec<f64>>,
+            pub(crate) weights_count: bool,
+            pub(crate) label_smoothing: f64,
+            pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+        }
+    }
     pub(crate) mod host;
     pub(crate) mod ops;
 }
 
 /// Definitions as the losses have them. What they compute makes no difference to memory.
 mod losses {
+    pub(crate) mod classification {
+        use crate::real::Real;
+        use crate::spec::softmax::SoftmaxHead;
+
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct HalfLikelihood;
+
+        impl SoftmaxHead for HalfLikelihood {
+            #[inline(always)]
+            fn of<R: Real>(&self, ln_p: R, _: R, _: R, lse: R) -> (R, R, R) {
+                let zero = lse.clone() - lse;
+                (ln_p.times(-0.5), zero.clone().plus(-0.5), zero)
+            }
+        }
+    }
+
     pub(crate) mod regression {
         pub(crate) mod definitions {
             use crate::real::Real;

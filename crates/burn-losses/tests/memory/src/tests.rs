@@ -7,9 +7,11 @@
 use crate::engine::elementwise::{ElementwiseSpec, erase};
 use crate::engine::host::memory::{self, Memory};
 use crate::engine::ops::KernelOutput;
+use crate::engine::softmax::{ClassSpec, erase_head};
+use crate::losses::classification::HalfLikelihood;
 use crate::losses::regression::definitions::{ScaledError, SquaredError};
 use crate::plain::{Numbers, Plain};
-use crate::spec::classes::{ClassSpec, IdsOrProbs};
+use crate::spec::classes::IdsOrProbs;
 use crate::spec::margin::{MarginSpec, MarginTarget, MultiMargin};
 use crate::spec::norm::DistanceKind;
 use crate::spec::operand::PerClass;
@@ -230,7 +232,7 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
                 rows: None,
                 weights: None,
             };
-            memory::pointwise(call, inputs, request, gradients)
+            memory::elementwise(call, inputs, request, gradients)
         },
     );
     compare(ways, count, [x, y], |inputs, request, gradients| {
@@ -242,7 +244,7 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
             rows: None,
             weights: None,
         };
-        memory::pointwise(call, inputs, request, gradients)
+        memory::elementwise(call, inputs, request, gradients)
     });
     compare(ways, count, inputs, |inputs, request, gradients| {
         let call = ElementwiseSpec {
@@ -253,7 +255,7 @@ fn pointwise(ways: &Ways, dtype: DType, shape: &[usize]) {
             rows: None,
             weights: Some(numbers()),
         };
-        memory::pointwise(call, inputs, request, gradients)
+        memory::elementwise(call, inputs, request, gradients)
     });
 }
 
@@ -298,7 +300,7 @@ fn operands_of_every_type() {
                 rows: None,
                 weights: None,
             };
-            memory::pointwise(call, inputs, request, gradients)
+            memory::elementwise(call, inputs, request, gradients)
         });
     }
 }
@@ -330,7 +332,7 @@ fn rows_that_must_sum_to_one() {
                     }),
                     weights: None,
                 };
-                memory::pointwise(call, inputs, request, gradients)
+                memory::elementwise(call, inputs, request, gradients)
             });
         }
     }
@@ -359,8 +361,11 @@ fn classes(ways: &Ways, dtype: DType, shape: [usize; 3]) {
         target: ids(&[]),
         log_probs: None,
         weights: None,
+        weights_count: true,
         label_smoothing: 0.0,
+        head: None,
     };
+    let plain_weights = Some(weights.clone());
     let calls = [
         plain.clone(),
         ClassSpec {
@@ -376,6 +381,12 @@ fn classes(ways: &Ways, dtype: DType, shape: [usize; 3]) {
         ClassSpec {
             target: probs,
             weights: Some(weights),
+            ..plain.clone()
+        },
+        ClassSpec {
+            weights: plain_weights,
+            weights_count: false,
+            head: Some(erase_head(HalfLikelihood)),
             ..plain.clone()
         },
         ClassSpec {
