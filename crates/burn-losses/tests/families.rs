@@ -57,6 +57,7 @@ fn with_reduction(config: &ClassificationLossConfig, reduction: Reduction) -> Cl
     use ClassificationLossConfig as C;
     let config: C = match config.clone() {
         C::CrossEntropy(config) => config.with_reduction(reduction).into(),
+        C::Focal(config) => config.with_reduction(reduction).into(),
         C::Nll(config) => config.with_reduction(reduction).into(),
         C::BceWithLogits(config) => config.with_reduction(reduction).into(),
         C::Bce(config) => config.with_reduction(reduction).into(),
@@ -82,6 +83,13 @@ fn members() -> Vec<Member> {
                 let config = CrossEntropyLossConfig::new()
                     .with_weights(Some(vec![0.5, 2.0, 1.5]))
                     .with_label_smoothing(0.25);
+                call(config.with_reduction(reduction).init(), x, ids, weights)
+            },
+        },
+        Member {
+            config: FocalLossConfig::new().with_alpha(class_weights()).into(),
+            alone: |x, ids, weights, reduction| {
+                let config = FocalLossConfig::new().with_alpha(Some(vec![0.5, 2.0, 1.5]));
                 call(config.with_reduction(reduction).init(), x, ids, weights)
             },
         },
@@ -587,7 +595,7 @@ fn a_file_is_laid_over_the_defaults() {
 
 #[test]
 fn a_wrong_file_says_what_there_is() {
-    let losses = "`cross_entropy`, `nll`, `bce_with_logits`, `bce`, `kl_div`, `multi_margin`, \
+    let losses = "`cross_entropy`, `focal`, `nll`, `bce_with_logits`, `bce`, `kl_div`, `multi_margin`, \
                   `soft_margin`, `multi_label_margin`, `multi_label_soft_margin`";
     let smoothing = "`class_axis`, `ignore_indices`, `label_smoothing`, `reduction`, `weights`";
     for (file, text) in [

@@ -62,8 +62,8 @@ pub(crate) enum Family {
     Elements,
     /// Rows: of classes, or of vectors.
     Rows,
-    /// The margins between the classes of a row.
-    Margins,
+    /// Rows of classes with lists of labels.
+    Labels,
 }
 
 /// A sweep that is to be run, on whichever backend.
@@ -101,7 +101,7 @@ pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: u
             // CubeCL's runtime on a CPU has none of a GPU's many threads.
             let is_gpu = !super::device::is_cpu(device);
             is_gpu
-                && family != Family::Margins
+                && family != Family::Labels
                 && dtype != DType::F64
                 && (tensors <= ALWAYS_BOUND || tensors <= most_bound(cube))
         }

@@ -142,16 +142,17 @@ impl Call {
         }
     }
 
-    /// The shape in which what comes from above meets the gradient of losses along an axis of the input.
-    pub(crate) fn keepdim_shape(&self, shape: &Shape, axis: usize) -> Shape {
-        match self.returns {
-            Returns::Unreduced => {
-                let mut keepdim_shape = shape.clone();
-                keepdim_shape[axis] = 1;
-                keepdim_shape
-            }
-            _ => ones(shape.num_dims()),
+    /// The shape in which what comes from above meets the gradient of losses along an axis of the input, or of each
+    /// element.
+    pub(crate) fn keepdim_shape(&self, shape: &Shape, axis: Option<usize>) -> Shape {
+        if self.returns != Returns::Unreduced {
+            return ones(shape.num_dims());
         }
+        let mut keepdim_shape = shape.clone();
+        if let Some(axis) = axis {
+            keepdim_shape[axis] = 1;
+        }
+        keepdim_shape
     }
 
     /// The shape of the unreduced loss, where the losses themselves have the given one.

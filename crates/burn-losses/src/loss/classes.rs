@@ -5,10 +5,10 @@
 //! the head of a softmax, and its target is ids.
 
 use super::call::{Call, LossOutput};
+use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
-use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, RunClasses};
+use crate::engine::dispatch::{Family, RunClasses};
 use crate::engine::host::scale::Power;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
@@ -188,15 +188,10 @@ pub(crate) fn evaluate(
     kind: ClassInput,
     input: AnyRank,
     targets: AnyTarget,
-    mut call: Call,
+    call: Call,
 ) -> Result<LossOutput, LossError> {
-    let axis = options.class_axis;
-    let (device, dtype) = (input.device(), input.dtype());
+    let (axis, dtype) = (options.class_axis, input.dtype());
     let of_input = input.shape();
-    let shape = without(&of_input, axis);
-    if input.is_empty() {
-        return LossOutput::empty(check, call, shape, &[input]);
-    }
     let about_one;
     let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
@@ -205,7 +200,9 @@ pub(crate) fn evaluate(
             Some(&about_one)
         }
         (Some(weights), _) => {
-            check.holds_all(dtype, options.weights_are, weights)?;
+            if !input.is_empty() {
+                check.holds_all(dtype, options.weights_are, weights)?;
+            }
             Some(weights)
         }
         (None, _) => None,
@@ -215,24 +212,31 @@ pub(crate) fn evaluate(
         head: options.head.clone(),
         ..*options
     };
-    let besides = ExtraOperands {
+    let front = Front {
+        check,
+        family: Family::Rows,
+        axis: Some(axis),
         operands: 1 + usize::from(options.weights.is_some()),
-        weighted: call.is_weighted(),
         counted: options.by_class() || !options.ignored.is_empty(),
     };
-    let input = [input];
-    let tensors = dispatch::tensors(&input, besides);
-    let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
-    let weights = call.weights(check, &shape, &device, dtype, swept)?;
-    if !swept {
-        let losses = with_tensors(check, options, kind, &input[0], targets)?;
-        return Ok(call.answer(losses, weights, &shape, dtype));
-    }
-
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.
-    let again = (kind == ClassInput::LogProbs && check.reads()).then(|| input[0].clone().inner());
-    let target = match targets.values.clone() {
+    let again = (kind == ClassInput::LogProbs && check.reads()).then(|| input.clone().inner());
+    front.evaluate(
+        [input],
+        call,
+        |[input]| with_tensors(check, options, kind, input, targets.clone()),
+        |request| RunClasses {
+            call: sweep(options, kind, targets.values.clone()),
+            request,
+        },
+        || explain(check, options, &of_input, targets.values.clone(), again),
+    )
+}
+
+/// The call of a sweep.
+fn sweep(options: &Options, kind: ClassInput, targets: FlatValues) -> ClassSpec<FlatValues> {
+    let target = match targets {
         FlatValues::Float(probs) => {
             let dtype = probs.dtype();
             let (rule, tolerance) = (probability(dtype), tolerance(dtype));
@@ -240,39 +244,40 @@ pub(crate) fn evaluate(
         }
         ids => IdsOrProbs::Ids(ids, options.ignored.to_vec()),
     };
-    let sweep = RunClasses {
-        call: ClassSpec {
-            axis,
-            target,
-            log_probs: (kind == ClassInput::LogProbs).then_some(LOG_PROB),
-            weights: options.weights.cloned(),
-            weights_count: options.weights_count,
-            label_smoothing: options.label_smoothing,
-            head: options.head.clone(),
-        },
-        request: call.request(&weights, of_input[0]),
-    };
-    let keepdim_shape = call.keepdim_shape(&of_input, axis);
-    let output = dispatch::run(input, sweep, keepdim_shape);
-    if check.reads() && output.is_invalid() {
-        if let Some(weights) = weights {
-            weights.explain(check)?;
-        }
-        match targets.values {
-            FlatValues::Float(probs) => {
-                probabilities(check, probs, &of_input, axis)?;
-            }
-            ids => {
-                let ids = ids.integers();
-                check.class_ids(&ids, &shape, of_input[axis], Some(options.ignored))?;
-                if let Some(input) = again {
-                    check_log_probs(check, options, &input, ids)?;
-                }
-            }
-        }
-        return Err(check.unexplained());
+    ClassSpec {
+        axis: options.class_axis,
+        target,
+        log_probs: (kind == ClassInput::LogProbs).then_some(LOG_PROB),
+        weights: options.weights.cloned(),
+        weights_count: options.weights_count,
+        label_smoothing: options.label_smoothing,
+        head: options.head.clone(),
     }
-    Ok(call.evaluation(output.value, output.weight, &shape, dtype))
+}
+
+/// What is wrong with a target, or with log-probabilities that are looked at again.
+#[cold]
+#[inline(never)]
+fn explain(
+    check: &Check,
+    options: &Options,
+    shape: &Shape,
+    targets: FlatValues,
+    again: Option<AnyRank>,
+) -> Result<(), LossError> {
+    let axis = options.class_axis;
+    match targets {
+        FlatValues::Float(probs) => probabilities(check, probs, shape, axis).map(|_| ()),
+        ids => {
+            let ids = ids.integers();
+            let below = without(shape, axis);
+            check.class_ids(&ids, &below, shape[axis], Some(options.ignored))?;
+            match again {
+                Some(input) => check_log_probs(check, options, &input, ids),
+                None => Ok(()),
+            }
+        }
+    }
 }
 
 /// Checks that the inputs at the classes of the samples, whose ids were found valid, are log-probabilities.

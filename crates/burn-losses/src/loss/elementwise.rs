@@ -1,21 +1,20 @@
 //! A loss that acts on each element alone, from its inputs to what a call wants of it: by the sweep
 //! of the backend, or else with tensor operations.
 
-use super::call::{Call, LossOutput, Weights};
+use super::call::{Call, LossOutput};
+use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
-use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, RunElementwise};
+use crate::engine::dispatch::{Family, RunElementwise};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::elementwise::{AnyElementwise, ElementwiseSpec, erase};
 use crate::engine::portable::elementwise::{TensorTerms, elementwise};
 use crate::engine::portable::reduce::Losses;
 use crate::engine::portable::tensors::{along_axis, both, untracked};
-use crate::engine::shape::{layers, ones};
+use crate::engine::shape::layers;
 use crate::engine::values::FlatValues;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
-use crate::spec::request::Returns;
 use crate::spec::rule::{Rule, UnitRows};
 use crate::validate::check::{Check, Violation, whole_rows};
 use crate::validate::error::LossError;
@@ -103,53 +102,39 @@ impl<'a> ElementwiseCall<'a> {
     pub(crate) fn evaluate<const N: usize>(
         self,
         inputs: [AnyRank; N],
-        mut call: Call,
+        call: Call,
     ) -> Result<LossOutput, LossError> {
-        let shape = inputs[0].shape();
-        let dtype = inputs[0].dtype();
+        let (shape, dtype) = (inputs[0].shape(), inputs[0].dtype());
         let device = inputs[0].device();
-        if shape.num_elements() == 0 {
-            return LossOutput::empty(self.check, call, shape, &inputs);
-        }
         let there = |is_there: bool| usize::from(is_there);
-        // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
-        let besides = there(self.rest.flat.is_some())
-            + there(self.rest.along.is_some())
-            + there(self.weights.is_some())
-            + there(self.rows.is_some());
-        let besides = ExtraOperands {
-            operands: besides,
-            weighted: call.is_weighted(),
+        let front = Front {
+            check: self.check,
+            family: Family::Elements,
+            axis: None,
+            // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
+            operands: there(self.rest.flat.is_some())
+                + there(self.rest.along.is_some())
+                + there(self.weights.is_some())
+                + there(self.rows.is_some()),
             counted: false,
         };
-        let tensors = dispatch::tensors(&inputs, besides);
-        let swept = dispatch::is_there(&device, dtype, Family::Elements, tensors);
-        let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
-        if !swept {
-            let losses = self.with_tensors(&inputs)?;
-            return Ok(call.answer(losses, weights, &shape, dtype));
-        }
-
         // What would have to be read again to say what is wrong. Any other input is moved, so that its
         // gradient can take its place.
-        let reads = self.check.reads();
         let mut again: [Option<AnyRank>; N] = [const { None }; N];
         for ((again, input), required) in again.iter_mut().zip(&inputs).zip(&self.required) {
-            *again = (reads && required.is_some()).then(|| input.clone().inner());
+            let kept = self.check.reads() && required.is_some();
+            *again = kept.then(|| input.clone().inner());
         }
-        let sweep = RunElementwise {
-            call: self.sweep(&shape),
-            request: call.request(&weights, shape[0]),
-        };
-        let keepdim_shape = match call.returns {
-            Returns::Unreduced => shape.clone(),
-            _ => ones(shape.num_dims()),
-        };
-        let output = dispatch::run(inputs, sweep, keepdim_shape);
-        if reads && output.is_invalid() {
-            return Err(self.explain(again, weights, &shape, &device, dtype));
-        }
-        Ok(call.evaluation(output.value, output.weight, &shape, dtype))
+        front.evaluate(
+            inputs,
+            call,
+            |inputs| self.with_tensors(inputs),
+            |request| RunElementwise {
+                call: self.sweep(&shape),
+                request,
+            },
+            || self.explain(again, &shape, &device, dtype),
+        )
     }
 
     /// The call of a sweep over inputs of a shape.
@@ -181,21 +166,16 @@ impl<'a> ElementwiseCall<'a> {
     fn explain<const N: usize>(
         &self,
         again: [Option<AnyRank>; N],
-        weights: Option<Weights>,
         shape: &Shape,
         device: &Device,
         dtype: DType,
-    ) -> LossError {
+    ) -> Result<(), LossError> {
         let layers = self.layers(shape);
         let rest = self.given(layers, &device.clone().without_autodiff(), dtype);
         let again = again.into_iter();
         let inputs = again.map(|input| Some(untracked(&input?).layers(layers)));
         let operands = inputs.chain(rest.into_iter().map(Some)).collect::<Vec<_>>();
-        let found = match weights.map_or(Ok(()), |weights| weights.explain(self.check)) {
-            Ok(()) => self.valid(&operands, shape, dtype).map(|_| ()),
-            error => error,
-        };
-        found.err().unwrap_or_else(|| self.check.unexplained())
+        self.valid(&operands, shape, dtype).map(|_| ())
     }
 
     /// The elements of a shape as layers around the axis of the classes, if there is one.
@@ -231,7 +211,7 @@ impl<'a> ElementwiseCall<'a> {
     }
 
     /// The losses, computed with tensor operations.
-    fn with_tensors(self, inputs: &[AnyRank]) -> Result<Losses, LossError> {
+    fn with_tensors(&self, inputs: &[AnyRank]) -> Result<Losses, LossError> {
         let shape = inputs[0].shape();
         let layers = self.layers(&shape);
         let device = inputs[0].device().without_autodiff();

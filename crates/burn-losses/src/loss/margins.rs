@@ -2,8 +2,8 @@
 //! are computed with tensor operations.
 
 use super::call::{Call, LossOutput};
+use super::front::Front;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dispatch;
 use crate::engine::dispatch::{Family, RunMargins};
 use crate::engine::portable::ids::{ClassesLast, SafeIds, counts, hot_slots, slots, valid_rows};
 use crate::engine::portable::reduce::{Graph, Losses};
@@ -24,38 +24,35 @@ pub(crate) fn evaluate(
     axis: usize,
     logits: AnyRank,
     target: MarginTarget<Tensor<1, Int>>,
-    mut call: Call,
+    call: Call,
 ) -> Result<LossOutput, LossError> {
-    let (device, dtype) = (logits.device(), logits.dtype());
     let of_logits = logits.shape();
-    let shape = without(&of_logits, axis);
-    if logits.is_empty() {
-        return LossOutput::empty(check, call, shape, &[logits]);
-    }
-    let swept = dispatch::is_there(&device, dtype, Family::Margins, 0);
-    let weights = call.weights(check, &shape, &device, dtype, swept)?;
-    if !swept {
-        let losses = with_tensors(check, axis, &logits, target)?;
-        return Ok(call.answer(losses, weights, &shape, dtype));
-    }
-
-    let sweep = RunMargins {
-        call: MarginSpec {
-            axis,
-            target: target.clone().map(FlatValues::Int),
-        },
-        request: call.request(&weights, of_logits[0]),
-    };
-    let keepdim_shape = call.keepdim_shape(&of_logits, axis);
-    let output = dispatch::run([logits], sweep, keepdim_shape);
-    if check.reads() && output.is_invalid() {
-        if let Some(weights) = weights {
-            weights.explain(check)?;
+    let (family, operands) = match &target {
+        MarginTarget::Class(_, options) => {
+            (Family::Rows, 1 + usize::from(options.weights.is_some()))
         }
-        valid(&target, check, axis, &of_logits)?;
-        return Err(check.unexplained());
-    }
-    Ok(call.evaluation(output.value, output.weight, &shape, dtype))
+        MarginTarget::Labels(_) => (Family::Labels, 1),
+    };
+    let front = Front {
+        check,
+        family,
+        axis: Some(axis),
+        operands,
+        counted: false,
+    };
+    front.evaluate(
+        [logits],
+        call,
+        |[logits]| with_tensors(check, axis, logits, target.clone()),
+        |request| RunMargins {
+            call: MarginSpec {
+                axis,
+                target: target.clone().map(FlatValues::Int),
+            },
+            request,
+        },
+        || valid(&target, check, axis, &of_logits).map(|_| ()),
+    )
 }
 
 /// Whether the values were read, and found valid, beside logits of the given shape.

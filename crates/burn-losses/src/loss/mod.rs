@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod classes;
 pub(crate) mod elementwise;
+pub(crate) mod front;
 pub(crate) mod margins;
 pub(crate) mod values;
 

@@ -266,7 +266,7 @@ fn check_pair(kind: DistanceKind, a: &AnyRank, b: &AnyRank) -> Result<(), LossEr
     check_distance_kind(&check, a.dtype(), kind)
 }
 
-/// The options of a kind must be numbers of the type that is computed in.
+/// The options of a distance must be numbers of the type that is computed in.
 pub(crate) fn check_distance_kind(
     check: &Check,
     dtype: DType,

@@ -2,12 +2,14 @@
 //!
 //! The scalars are what a loop over memory will run, and in `f64` the reference for it.
 
-use crate::losses::classification::definitions::{
-    Bce, BceWithLogits, Divergence, DivergenceOfLogs, Focal, Logistic,
+use crate::losses::classification::{
+    definitions::Bce, definitions::BceWithLogits, definitions::Divergence,
+    definitions::DivergenceOfLogs, definitions::Focal, definitions::Logistic,
 };
-use crate::losses::ranking::definitions::{Hinge, Ranking, TripletHinge};
-use crate::losses::regression::definitions::{
-    AbsoluteError, Gaussian, Huber, Poisson, SmoothAbsoluteError, SquaredError,
+use crate::losses::ranking::{definitions::Hinge, definitions::Ranking, definitions::TripletHinge};
+use crate::losses::regression::{
+    definitions::AbsoluteError, definitions::Gaussian, definitions::Huber, definitions::Poisson,
+    definitions::SmoothAbsoluteError, definitions::SquaredError,
 };
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;

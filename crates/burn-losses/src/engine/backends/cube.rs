@@ -1,12 +1,12 @@
 //! The GPUs: their operations are queued, and run when Burn's fusion gets to them.
 
-use crate::engine::cube::families::{of_classes, of_elements, of_pairs, of_triplets};
+use crate::engine::cube::families::{of_classes, of_elements, of_margins, of_pairs, of_triplets};
 use crate::engine::cube::launch;
 use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
 use crate::engine::softmax::ClassSpec;
-use crate::spec::margin::MarginSpec;
+use crate::spec::margin::{MarginSpec, MarginTarget};
 use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;
 use alloc::vec;
@@ -244,12 +244,29 @@ impl LossOps for Cube {
     }
 
     fn margins(
-        _: MarginSpec<AnyTensor<Self>>,
-        _: FloatTensor<Self>,
-        _: Request<FloatTensor<Self>>,
-        _: bool,
+        call: MarginSpec<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        request: Request<FloatTensor<Self>>,
+        gradient: bool,
     ) -> KernelOutput<FloatTensor<Self>, 1> {
-        unreachable!("this takes the portable form on a GPU")
+        let axis = call.axis;
+        let MarginTarget::Class(ids, options) = call.target else {
+            unreachable!("lists of labels take the portable form on a GPU")
+        };
+        let count = input.shape.num_elements() / input.shape[axis];
+        sweep(
+            "burn_losses_margins",
+            |places| (places.any(ids), options),
+            move |(ids, options), read, request| {
+                let target = (read.at(ids), options);
+                let [input] = read.inputs;
+                launch::rows::rows(of_margins(axis, target, input), request, read.gradients)
+            },
+            [input],
+            count,
+            request,
+            [gradient],
+        )
     }
 
     fn scaled(gradient: FloatTensor<Self>, upstream: &FloatTensor<Self>) -> FloatTensor<Self> {

@@ -4,6 +4,7 @@ use super::distance;
 use super::distribution::Distribution;
 use super::kernel_key::KernelKey;
 use super::launch::stored;
+use super::margin::MarginRow;
 use super::row_kernel::RowKernel;
 use super::softmax::{CrossEntropyRow, LikelihoodRow, TargetShare};
 use crate::engine::cube::launch::elements::ElementLaunch;
@@ -12,7 +13,9 @@ use crate::engine::dtype::largest;
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::softmax::ClassSpec;
 use crate::spec::classes::IdsOrProbs;
+use crate::spec::margin::MultiMargin;
 use crate::spec::pairs::{PairSpec, Triplet};
+use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -56,6 +59,30 @@ pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowL
         weights: call.weights,
         weights_count: call.weights_count,
         all_weights: !one,
+        signs: None,
+    }
+}
+
+/// What is computed of the margins between the class of each sample and the others.
+pub(crate) fn of_margins(
+    axis: usize,
+    (ids, options): (CubeTensor, MultiMargin),
+    input: CubeTensor,
+) -> RowLaunch<1> {
+    let limit = limit(core::slice::from_ref(&input));
+    RowLaunch {
+        of_row: KernelKey::of_row(MarginRow {
+            margin: options.margin,
+            p: options.p,
+            limit,
+        }),
+        inputs: [input],
+        axis,
+        ids: Some((ids, Vec::new())),
+        probs: None,
+        weights: options.weights,
+        weights_count: false,
+        all_weights: false,
         signs: None,
     }
 }

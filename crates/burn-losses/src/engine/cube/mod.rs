@@ -8,6 +8,7 @@ pub(crate) mod families;
 mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;
+mod margin;
 mod registers;
 pub(crate) mod row_kernel;
 pub(crate) mod rows;

@@ -23,6 +23,11 @@ pub(crate) trait RowKernel: Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether there are two more operands: the input at the row's class, and 1 at that class, 0 elsewhere.
+    fn reads_class(&self) -> bool {
+        false
+    }
+
     /// How many numbers a state has.
     fn states(&self) -> usize;
 

@@ -75,6 +75,8 @@ fn operands<F: Float, P: Float, N: Size>(
     third: &ComptimeOption<Box<[Vector<F, N>]>>,
     probs: &ComptimeOption<Box<[Vector<P, N>]>>,
     weights: &ComptimeOption<Box<[Vector<f32, N>]>>,
+    own: &Registers,
+    class: &ClassPlace,
     at_first: usize,
     at: usize,
     element: usize,
@@ -110,7 +112,39 @@ fn operands<F: Float, P: Float, N: Size>(
             ComptimeOption::None => {}
         }
     }
+    if comptime!(plan.of_row.reads_class()) {
+        operands.push::<f32>(own.at::<f32>(0usize));
+        let mut is_class = RuntimeCell::<Vector<f32, N>>::new(Vector::new(0f32));
+        put_at_class::<N>(&mut is_class, class, element, 1f32);
+        operands.push::<Vector<f32, N>>(is_class.read());
+    }
     operands
+}
+
+/// Where the class of a row is, if it has one.
+#[derive(CubeType)]
+struct ClassPlace {
+    is_class: bool,
+    vector: usize,
+    component: usize,
+}
+
+/// Puts a number at the class of a row, if it is in that vector.
+#[cube]
+fn put_at_class<N: Size>(
+    vector: &mut RuntimeCell<Vector<f32, N>>,
+    class: &ClassPlace,
+    element: usize,
+    number: f32,
+) {
+    if class.is_class && element == class.vector {
+        #[unroll]
+        for at in 0..N::value() {
+            if at == class.component {
+                vector.insert(at, number);
+            }
+        }
+    }
 }
 
 /// The state of no elements.
@@ -334,28 +368,30 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
     let start_rest = start(row, layout.length, &layout, plan.adjacent);
 
     let mut own = Registers::new();
-    let mut class_vector = 0usize;
-    let mut class_component = 0usize;
-    let mut is_class = false;
+    let mut class = ClassPlace {
+        is_class: false,
+        vector: 0usize,
+        component: 0usize,
+    };
     #[comptime]
     match ids {
         ComptimeOption::Some(ids) => {
             let classes = layout.length * N::value();
             let found = own_class::<I>(ids[row], classes, &special, &plan.samples);
-            class_vector = found.class / N::value();
-            class_component = found.class % N::value();
-            is_class = found.is_class;
-            let x = Vector::<f32, N>::cast_from(first[start_first + class_vector * inner]);
+            class.vector = found.class / N::value();
+            class.component = found.class % N::value();
+            class.is_class = found.is_class;
+            let x = Vector::<f32, N>::cast_from(first[start_first + class.vector * inner]);
             let mut weight = 1f32;
             #[comptime]
             match weights {
                 ComptimeOption::Some(weights) => {
-                    weight = component::<N>(weights[class_vector], class_component);
+                    weight = component::<N>(weights[class.vector], class.component);
                 }
                 ComptimeOption::None => {}
             }
-            own.push::<f32>(component::<N>(x, class_component));
-            own.push::<f32>(select(is_class, weight, found.kept));
+            own.push::<f32>(component::<N>(x, class.component));
+            own.push::<f32>(select(class.is_class, weight, found.kept));
             own.push::<f32>(found.kept);
             own.push::<f32>(weight);
         }
@@ -392,6 +428,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
             third,
             probs,
             weights,
+            &own,
+            &class,
             start_first + at,
             start_rest + at,
             element,
@@ -423,6 +461,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
                 third,
                 probs,
                 weights,
+                &own,
+                &class,
                 start_first + at,
                 start_rest + at,
                 element,
@@ -435,14 +475,7 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
                     let mut gradient = RuntimeCell::<Vector<f32, N>>::new(Vector::cast_from(
                         gradients.at::<Vector<f32, N>>(0usize),
                     ));
-                    if is_class && element == class_vector {
-                        #[unroll]
-                        for at in 0..N::value() {
-                            if at == class_component {
-                                gradient.insert(at, finished.at::<f32>(2usize));
-                            }
-                        }
-                    }
+                    put_at_class::<N>(&mut gradient, &class, element, finished.at::<f32>(2usize));
                     let gradient = gradient.read() * Vector::new(share.something);
                     of_first[start_gradient + at] = Vector::cast_from(gradient);
                 }

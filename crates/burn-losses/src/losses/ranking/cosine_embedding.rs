@@ -1,14 +1,14 @@
 //! The loss of the cosine of pairs of embeddings.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, RunPairs};
+use crate::engine::dispatch::{Family, RunPairs};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::front::Front;
 use crate::losses::distance;
 use crate::losses::distance::Cosine;
 use crate::losses::module::loss_module;
@@ -143,7 +143,7 @@ impl CosineEmbeddingLoss {
         &self,
         [first, second]: [AnyRank; 2],
         targets: AnyTarget,
-        mut call: Call,
+        call: Call,
     ) -> Result<LossOutput, LossError> {
         let margin = self.config.margin;
         let (device, dtype) = (first.device(), first.dtype());
@@ -165,44 +165,31 @@ impl CosineEmbeddingLoss {
             );
             return Err(check.error(LossErrorKind::Shape, message));
         }
-        if first.is_empty() {
-            return LossOutput::empty(&check, call, rows, &[first, second]);
-        }
-        let besides = ExtraOperands {
+        let signs = targets.values.signs(compute_dtype(dtype));
+        let front = Front {
+            check: &check,
+            family: Family::Rows,
+            axis: Some(shape.num_dims() - 1),
             operands: 1,
-            weighted: call.is_weighted(),
             counted: false,
         };
-        let inputs = [first, second];
-        let tensors = dispatch::tensors(&inputs, besides);
-        let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
-        let weights = call.weights(&check, &rows, &device, dtype, swept)?;
-        let signs = targets.values.signs(compute_dtype(dtype));
-        if !swept {
-            let losses = with_tensors(&check, margin, inputs, signs, &rows)?;
-            return Ok(call.answer(losses, weights, &rows, dtype));
-        }
-        let sweep = RunPairs {
-            call: PairSpec {
-                pair: Pair::Embedding { margin },
-                signs: Some(signs.clone()),
+        front.evaluate(
+            [first, second],
+            call,
+            |inputs| with_tensors(&check, margin, inputs, signs.clone(), &rows),
+            |request| RunPairs {
+                call: PairSpec {
+                    pair: Pair::Embedding { margin },
+                    signs: Some(signs.clone()),
+                },
+                request,
             },
-            request: call.request(&weights, shape[0]),
-        };
-        let output = dispatch::run(
-            inputs,
-            sweep,
-            call.keepdim_shape(&shape, shape.num_dims() - 1),
-        );
-        if check.reads() && output.is_invalid() {
-            if let Some(weights) = weights {
-                weights.explain(&check)?;
-            }
-            let signs = signs.cast(compute_dtype(dtype));
-            check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
-            return Err(check.unexplained());
-        }
-        Ok(call.evaluation(output.value, output.weight, &rows, dtype))
+            || {
+                let signs = signs.clone().cast(compute_dtype(dtype));
+                let valid = check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign);
+                valid.map(|_| ())
+            },
+        )
     }
 }
 
@@ -248,7 +235,7 @@ fn lints([first, second]: [&AnyRank; 2], targets: AnyTarget) -> Vec<Lint> {
 fn with_tensors(
     check: &Check,
     margin: f64,
-    inputs: [AnyRank; 2],
+    inputs: &[AnyRank; 2],
     signs: FlatValues,
     rows: &Shape,
 ) -> Result<Losses, LossError> {

@@ -1,12 +1,12 @@
 //! The triplet margin loss.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, RunTriplet};
+use crate::engine::dispatch::{Family, RunTriplet};
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::flat;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::front::Front;
 use crate::losses::distance;
 use crate::losses::distance::{Cosine, NormTerms, check_distance_kind, norm, norm_options};
 use crate::losses::module::loss_module;
@@ -193,41 +193,28 @@ pub(super) fn evaluate(
     loss: &'static str,
     triplet: Triplet,
     inputs: [AnyRank; 3],
-    mut call: Call,
+    call: Call,
 ) -> Result<LossOutput, LossError> {
     let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
     let check = Check::new(loss, &device, call.waiting);
     let shape = super::vectors::check_triplet(&check, inputs.each_ref())?;
     check.holds(dtype, "margin", triplet.margin)?;
     check_distance_kind(&check, dtype, triplet.kind)?;
-    let rows = super::vectors::rows(&check, "embeddings", &shape)?;
-    if inputs[0].is_empty() {
-        return LossOutput::empty(&check, call, rows, &inputs);
-    }
-    let besides = ExtraOperands {
-        weighted: call.is_weighted(),
-        ..ExtraOperands::default()
+    super::vectors::rows(&check, "embeddings", &shape)?;
+    let front = Front {
+        check: &check,
+        family: Family::Rows,
+        axis: Some(shape.num_dims() - 1),
+        operands: 0,
+        counted: false,
     };
-    let tensors = dispatch::tensors(&inputs, besides);
-    let swept = dispatch::is_there(&device, dtype, Family::Rows, tensors);
-    let weights = call.weights(&check, &rows, &device, dtype, swept)?;
-    if !swept {
-        let losses = with_tensors(triplet, inputs);
-        return Ok(call.answer(losses, weights, &rows, dtype));
-    }
-    let sweep = RunTriplet {
-        triplet,
-        request: call.request(&weights, shape[0]),
-    };
-    let output = dispatch::run(
+    front.evaluate(
         inputs,
-        sweep,
-        call.keepdim_shape(&shape, shape.num_dims() - 1),
-    );
-    if let Some(weights) = weights.filter(|_| check.reads() && output.is_invalid()) {
-        weights.explain(&check)?;
-    }
-    Ok(call.evaluation(output.value, output.weight, &rows, dtype))
+        call,
+        |inputs| Ok(with_tensors(triplet, inputs)),
+        |request| RunTriplet { triplet, request },
+        || Ok(()),
+    )
 }
 
 /// Suspicions about two roles that are the same.
@@ -263,7 +250,7 @@ pub(super) fn role_lints(
 }
 
 /// The losses, computed with tensor operations.
-fn with_tensors(triplet: Triplet, inputs: [AnyRank; 3]) -> Losses {
+fn with_tensors(triplet: Triplet, inputs: &[AnyRank; 3]) -> Losses {
     let Triplet { margin, swap, kind } = triplet;
     let [anchor, positive, negative] = distance::rows(inputs.each_ref());
     let to_positive = Apart::new(&anchor, &positive, kind);

@@ -71,7 +71,7 @@ impl L1LossConfig {
 ///     [[2., 1., 4., 2., 2.], [2., 2., 2., 2., 24.], [2., 5., 2., 2., f32::NAN]],
 ///     &device,
 /// );
-/// let kindd: Tensor<2, Bool> = targets.clone().is_nan().bool_not();
+/// let measured: Tensor<2, Bool> = targets.clone().is_nan().bool_not();
 /// let targets = targets.mask_fill(measured.clone().bool_not(), 0.0);
 ///
 /// let loss = L1Loss::new();

@@ -1,0 +1,71 @@
+//! From checked inputs to what a call wants: by the sweep of the backend, or else with tensor operations. All families
+//! come here.
+
+use super::call::{Call, LossOutput};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dispatch;
+use crate::engine::dispatch::{ExtraOperands, Family, Run};
+use crate::engine::portable::reduce::Losses;
+use crate::engine::shape::without;
+use crate::engine::values::FlatValues;
+use crate::spec::request::Request;
+use crate::validate::check::Check;
+use crate::validate::error::LossError;
+
+/// What is to be known of a loss before it is computed.
+pub(crate) struct Front<'a> {
+    pub(crate) check: &'a Check,
+    pub(crate) family: Family,
+    /// The axis along which a loss is computed; without one, each element has its own.
+    pub(crate) axis: Option<usize>,
+    /// How many tensors are read besides the inputs and the weights of the call.
+    pub(crate) operands: usize,
+    /// How much each loss counts must be found out for another reason than these weights.
+    pub(crate) counted: bool,
+}
+
+impl Front<'_> {
+    /// Evaluates a loss of inputs whose shapes and types have been checked: by `tensors`, or by what is to `run`.
+    /// Where that finds a rule broken, `explain` looks at the values again and says which.
+    pub(crate) fn evaluate<R: Run<N>, const N: usize>(
+        self,
+        inputs: [AnyRank; N],
+        mut call: Call,
+        tensors: impl FnOnce(&[AnyRank; N]) -> Result<Losses, LossError>,
+        run: impl FnOnce(Request<FlatValues>) -> R,
+        explain: impl FnOnce() -> Result<(), LossError>,
+    ) -> Result<LossOutput, LossError> {
+        let (device, dtype) = (inputs[0].device(), inputs[0].dtype());
+        let of_input = inputs[0].shape();
+        let shape = match self.axis {
+            Some(axis) => without(&of_input, axis),
+            None => of_input.clone(),
+        };
+        if inputs[0].is_empty() {
+            return LossOutput::empty(self.check, call, shape, &inputs);
+        }
+        let besides = ExtraOperands {
+            operands: self.operands,
+            weighted: call.is_weighted(),
+            counted: self.counted,
+        };
+        let bound = dispatch::tensors(&inputs, besides);
+        let swept = dispatch::is_there(&device, dtype, self.family, bound);
+        let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
+        if !swept {
+            let losses = tensors(&inputs)?;
+            return Ok(call.answer(losses, weights, &shape, dtype));
+        }
+        let run = run(call.request(&weights, of_input[0]));
+        let keepdim_shape = call.keepdim_shape(&of_input, self.axis);
+        let output = dispatch::run(inputs, run, keepdim_shape);
+        if self.check.reads() && output.is_invalid() {
+            if let Some(weights) = weights {
+                weights.explain(self.check)?;
+            }
+            explain()?;
+            return Err(self.check.unexplained());
+        }
+        Ok(call.evaluation(output.value, output.weight, &shape, dtype))
+    }
+}
