@@ -239,6 +239,7 @@ where
 enum OfIds {
     CrossEntropy(CrossEntropyLossConfig),
     Focal(FocalLossConfig),
+    MultiMargin(MultiMarginLossConfig),
     Nll(NllLossConfig),
 }
 
@@ -247,6 +248,7 @@ impl OfIds {
         match self {
             Self::CrossEntropy(config) => config.class_axis,
             Self::Focal(config) => config.class_axis,
+            Self::MultiMargin(config) => config.class_axis,
             Self::Nll(config) => config.class_axis,
         }
     }
@@ -255,6 +257,7 @@ impl OfIds {
         match self {
             Self::CrossEntropy(config) => &config.ignore_indices,
             Self::Focal(config) => &config.ignore_indices,
+            Self::MultiMargin(_) => &[],
             Self::Nll(config) => &config.ignore_indices,
         }
     }
@@ -263,7 +266,7 @@ impl OfIds {
     fn input(&self, count: usize) -> Vec<f64> {
         let numbers = normal(1, count);
         match self {
-            Self::CrossEntropy(_) | Self::Focal(_) => numbers,
+            Self::CrossEntropy(_) | Self::Focal(_) | Self::MultiMargin(_) => numbers,
             Self::Nll(_) => numbers.iter().map(|number| -number.abs()).collect(),
         }
     }
@@ -285,6 +288,10 @@ impl OfIds {
                 of_two(&loss, on, (input, ids), samples, way)
             }
             Self::Focal(config) => {
+                let loss = config.clone().with_reduction(way.reduction()).init();
+                of_two(&loss, on, (input, ids), samples, way)
+            }
+            Self::MultiMargin(config) => {
                 let loss = config.clone().with_reduction(way.reduction()).init();
                 of_two(&loss, on, (input, ids), samples, way)
             }
@@ -324,7 +331,14 @@ fn losses_of_ids(axis: usize, classes: usize) -> Vec<(&'static str, OfIds)> {
         .with_gamma(0.5)
         .with_alpha(Some(class_weights(classes)))
         .with_ignore_indices(IGNORED.to_vec());
+    let margins = MultiMarginLossConfig::new().with_class_axis(axis);
+    let squares = margins
+        .clone()
+        .with_p(2)
+        .with_weights(Some(class_weights(classes)));
     vec![
+        ("margins", OfIds::MultiMargin(margins)),
+        ("squares of margins", OfIds::MultiMargin(squares)),
         ("cross-entropy", OfIds::CrossEntropy(plain)),
         ("weighted cross-entropy", OfIds::CrossEntropy(weighted)),
         ("ignoring cross-entropy", OfIds::CrossEntropy(ignoring)),
