@@ -161,7 +161,11 @@ impl SoftmaxHead for Focal {
         if self.gamma == 0.0 {
             return (-ln_p, zero.clone().plus(-1.0), zero);
         }
-        let factor = rest.clone().power(self.gamma);
+        let factor = match self.gamma {
+            1.0 => rest.clone(),
+            2.0 => rest.clone() * rest.clone(),
+            gamma => rest.clone().power(gamma),
+        };
         // `ln p` over what it tends to where `p` tends to 1.
         let certain = rest.equals(0.0);
         let ratio = (ln_p.clone() / rest).set(certain, -1.0);
