@@ -156,6 +156,26 @@ fn each_layer_imports_only_from_those_before_it() {
 }
 
 #[test]
+fn what_is_internal_to_burn_is_touched_in_one_folder() {
+    let sources = Sources::read();
+    let internal = [
+        "burn::backend",
+        "burn_std::",
+        "burn_flex::",
+        "burn_ndarray::",
+        "cubecl",
+    ];
+    let mut found = 0;
+    for (module, code) in &sources.0 {
+        for name in internal.iter().filter(|name| code.contains(**name)) {
+            assert!(module.starts_with("engine"), "{module} names {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
+#[test]
 fn no_module_imports_from_itself_through_others() {
     let sources = Sources::read();
     let graph: BTreeMap<_, _> = sources.0.keys().map(|it| (it, sources.uses(it))).collect();

@@ -51,6 +51,11 @@ impl AnyRank {
         self.0.gradient_checkpointing_strategy()
     }
 
+    /// Whether it is tracked with gradient checkpointing.
+    pub(crate) fn is_checkpointed(&self) -> bool {
+        self.gradient_checkpointing_strategy() == Some(GradientCheckpointingStrategy::Balanced)
+    }
+
     /// The tensor outside of the autodiff graph.
     pub(crate) fn inner(self) -> Self {
         Self(self.0.inner())

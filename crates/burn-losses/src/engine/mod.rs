@@ -6,7 +6,8 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`]: a definition without its type; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`]: definitions without their types; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
 //! alone.

@@ -1,4 +1,4 @@
-//! The calls every loss has, and the one place where losses are weighted and reduced.
+//! The calls every loss has, and the fronts of the families: from checked inputs to what a call wants.
 
 pub(crate) mod call;
 pub(crate) mod classes;

@@ -2,7 +2,8 @@
 //!
 //! * [`elementwise`], [`softmax`], [`margin`], [`norm`]: the families of losses, and the maths that a family shares.
 //! * [`rule`]: what a value must be.
-//! * [`pairs`], [`operand`], [`request`]: what is computed, of what, and what is wanted of it.
+//! * [`classes`], [`pairs`], [`operand`]: what is computed, and of what; [`request`], [`reduction`]: what is wanted
+//!   of it.
 
 pub(crate) mod classes;
 pub(crate) mod elementwise;

@@ -1,13 +1,13 @@
 //! What the checks ask of any target, and what may be one.
 
-/// Seals what may be a number instead of a tensor.
-pub trait SealedVariance {}
-impl SealedVariance for f64 {}
-impl<const D: usize> SealedVariance for burn::tensor::Tensor<D> {}
-
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::{AnyTarget, FlatValues};
 use burn::tensor::{Bool, Device, Int, Shape, Tensor};
+
+/// Seals what may be a number instead of a tensor.
+pub trait SealedVariance {}
+impl SealedVariance for f64 {}
+impl<const D: usize> SealedVariance for Tensor<D> {}
 
 /// What the checks ask of any target or weight. Nobody else can implement it, which seals the
 /// traits of this module.

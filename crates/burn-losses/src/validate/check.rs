@@ -12,7 +12,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use burn::backend::GradientCheckpointingStrategy;
 use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 
 /// How far class probabilities may stray from their range, and a row's sum from 1.
@@ -135,15 +134,12 @@ impl Check {
         let Some((first, input)) = tracked.next() else {
             return Ok(());
         };
-        let checkpointed = |input: &AnyRank| {
-            input.gradient_checkpointing_strategy() == Some(GradientCheckpointingStrategy::Balanced)
-        };
         let Some((other, _)) =
-            tracked.find(|(_, other)| checkpointed(other) != checkpointed(input))
+            tracked.find(|(_, other)| other.is_checkpointed() != input.is_checkpointed())
         else {
             return Ok(());
         };
-        let (with, without) = if checkpointed(input) {
+        let (with, without) = if input.is_checkpointed() {
             (first, other)
         } else {
             (other, first)

@@ -1,10 +1,14 @@
 //! Sweeps over memory of this process: a loss and its gradient in one pass.
 //!
 //! Everything here works on plain slices, so it serves every backend whose tensors are in the memory
-//! of the process, and all it has of `unsafe` is memory that is not zeroed before it is written (see [`output`]). A sweep is cut into chunks of a fixed size, each
-//! of which gives its own sum, and the sums are added up in order: the result does not depend on the
-//! number of threads. Nothing here knows a rank, and what a loss computes is compiled in this crate
-//! (see [`kernel`]).
+//! of the process, and all it has of `unsafe` is memory that is not zeroed before it is written (see [`output`]). A
+//! sweep is cut into chunks of a fixed size, each of which gives its own sum, and the sums are added up in order: the
+//! result does not depend on the number of threads. Nothing here knows a rank, and what a loss computes is compiled
+//! in this crate (see [`kernel`] and [`head`]).
+//!
+//! [`memory`] is where backends come in; [`elementwise`], [`classes`], [`margins`] and [`distance`] are the sweeps of
+//! the families; the rest they share: [`numbers`] that are read, how they are cut into [`tasks`], scaled ([`scale`])
+//! and added up (`sums`), and the [`vectors`] they are computed in.
 
 pub(crate) mod classes;
 pub(crate) mod distance;
