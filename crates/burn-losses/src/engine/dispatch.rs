@@ -4,12 +4,11 @@
 use super::any_rank::{AnyRank, in_context_of};
 use super::elementwise::ElementwiseSpec;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
+use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use super::values::FlatValues;
 use crate::engine::tape::known::GradientOf;
 use crate::engine::tape::record::scale_gradient;
-use crate::spec::margin::MarginSpec;
-use crate::spec::pairs::{Pair, PairSpec, Triplet};
 use crate::spec::request::Request;
 use alloc::vec::Vec;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -316,70 +315,27 @@ impl Run<1> for RunClasses {
     }
 }
 
-/// The sweep of the triplet margin.
-pub(crate) struct RunTriplet {
-    pub(crate) triplet: Triplet,
+/// The sweep of a loss of rows.
+pub(crate) struct RunRows<const N: usize> {
+    pub(crate) call: RowSpec<FlatValues, N>,
     pub(crate) request: Request<FlatValues>,
 }
 
-impl Run<3> for RunTriplet {
-    fn on<B: LossOps>(
-        self,
-        inputs: [FloatTensor<B>; 3],
-        gradients: [bool; 3],
-    ) -> KernelOutput<FloatTensor<B>, 3>
-    where
-        DispatchTensor: DispatchKindConversion<B>,
-    {
-        let request = self.request.map(floats::<B>);
-        B::triplet(self.triplet, inputs, request, gradients)
-    }
-}
-
-/// The sweep of pairs of rows.
-pub(crate) struct RunPairs {
-    pub(crate) call: PairSpec<FlatValues>,
-    pub(crate) request: Request<FlatValues>,
-}
-
-impl Run<2> for RunPairs {
+impl<const N: usize> Run<N> for RunRows<N> {
     fn of(&self) -> GradientOf {
-        match self.call.pair {
-            Pair::Norm { .. } | Pair::Cosine { .. } => GradientOf::Function,
-            Pair::Embedding { .. } => GradientOf::Loss,
-        }
+        self.call.of
     }
 
     fn on<B: LossOps>(
         self,
-        inputs: [FloatTensor<B>; 2],
-        gradients: [bool; 2],
-    ) -> KernelOutput<FloatTensor<B>, 2>
+        inputs: [FloatTensor<B>; N],
+        gradients: [bool; N],
+    ) -> KernelOutput<FloatTensor<B>, N>
     where
         DispatchTensor: DispatchKindConversion<B>,
     {
         let request = self.request.map(floats::<B>);
-        B::pairs(self.call.map(any::<B>), inputs, request, gradients)
-    }
-}
-
-/// The sweep of a loss over margins between classes.
-pub(crate) struct RunMargins {
-    pub(crate) call: MarginSpec<FlatValues>,
-    pub(crate) request: Request<FlatValues>,
-}
-
-impl Run<1> for RunMargins {
-    fn on<B: LossOps>(
-        self,
-        [input]: [FloatTensor<B>; 1],
-        [gradient]: [bool; 1],
-    ) -> KernelOutput<FloatTensor<B>, 1>
-    where
-        DispatchTensor: DispatchKindConversion<B>,
-    {
-        let request = self.request.map(floats::<B>);
-        B::margins(self.call.map(any::<B>), input, request, gradient)
+        B::rows(self.call.map(any::<B>), inputs, request, gradients)
     }
 }
 

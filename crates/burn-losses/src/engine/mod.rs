@@ -6,7 +6,7 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`], [`softmax`]: definitions without their types; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; [`any_rank`], [`values`]: tensors without theirs.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
@@ -28,6 +28,7 @@ pub(crate) mod host;
 pub(crate) mod memory;
 pub(crate) mod ops;
 pub(crate) mod portable;
+pub(crate) mod rows;
 pub(crate) mod shape;
 pub(crate) mod softmax;
 pub(crate) mod tape;

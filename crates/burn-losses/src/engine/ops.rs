@@ -1,9 +1,8 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
 use super::elementwise::ElementwiseSpec;
+use super::rows::RowSpec;
 use super::softmax::ClassSpec;
-use crate::spec::margin::MarginSpec;
-use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;
 use burn::backend::Backend;
 use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
@@ -67,26 +66,12 @@ pub(crate) trait LossOps: Backend {
         gradient: bool,
     ) -> KernelOutput<FloatTensor<Self>, 1>;
 
-    fn triplet(
-        triplet: Triplet,
-        inputs: [FloatTensor<Self>; 3],
+    fn rows<const N: usize>(
+        call: RowSpec<AnyTensor<Self>, N>,
+        inputs: [FloatTensor<Self>; N],
         request: Request<FloatTensor<Self>>,
-        gradients: [bool; 3],
-    ) -> KernelOutput<FloatTensor<Self>, 3>;
-
-    fn pairs(
-        call: PairSpec<AnyTensor<Self>>,
-        inputs: [FloatTensor<Self>; 2],
-        request: Request<FloatTensor<Self>>,
-        gradients: [bool; 2],
-    ) -> KernelOutput<FloatTensor<Self>, 2>;
-
-    fn margins(
-        call: MarginSpec<AnyTensor<Self>>,
-        input: FloatTensor<Self>,
-        request: Request<FloatTensor<Self>>,
-        gradient: bool,
-    ) -> KernelOutput<FloatTensor<Self>, 1>;
+        gradients: [bool; N],
+    ) -> KernelOutput<FloatTensor<Self>, N>;
 
     /// A gradient times the number in a tensor of shape `[1]`.
     fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;

@@ -4,7 +4,7 @@ pub(crate) mod call;
 pub(crate) mod classes;
 pub(crate) mod elementwise;
 pub(crate) mod front;
-pub(crate) mod margins;
+pub(crate) mod rows;
 pub(crate) mod values;
 
 use crate::spec::reduction::Reduction;

@@ -7,10 +7,10 @@ use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::spec::elementwise::Elementwise;
 use crate::spec::rule::Rule;
-use crate::validate::check::{Check, Violation};
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
+use crate::validate::signs::no_sign;
 use alloc::format;
-use alloc::string::String;
 use burn::tensor::FloatDType;
 
 /// Evaluates a loss of inputs and signs, whose shapes have been checked.
@@ -29,21 +29,6 @@ pub(crate) fn sweep_signs<const N: usize, const K: usize>(
     let signs = targets.values.signs(compute_dtype(inputs[0].dtype()));
     ElementwiseCall::new(check, definition, OtherOperands::flat(signs), required)
         .evaluate(inputs, call)
-}
-
-/// What to say of a value that is no sign.
-pub(crate) fn no_sign(found: &Violation) -> String {
-    let hint = if found.all(|sign| sign == 0.0 || sign == 1.0) {
-        "These are labels 0 and 1: convert them with `target::signs`."
-    } else {
-        "Labels 0 and 1 become signs by `target::signs`, labels of single samples become pairs by \
-         `target::pairs`."
-    };
-    format!(
-        "target {} at index {:?} is not a sign: it must be -1 or +1. {hint}",
-        found.shown(),
-        found.index
-    )
 }
 
 /// A suspicion about signs that are all the same.

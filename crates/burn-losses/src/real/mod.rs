@@ -52,6 +52,11 @@ pub(crate) trait Real:
     fn times_plus(self, factor: Self, constant: f64) -> Self {
         (self * factor).plus(constant)
     }
+    /// The number plus a product.
+    #[inline(always)]
+    fn plus_product(self, a: Self, b: Self) -> Self {
+        self + a * b
+    }
     /// The larger of the number and the constant; NaN stays NaN.
     fn at_least(self, constant: f64) -> Self;
     /// The smaller of the number and the constant; NaN stays NaN.
@@ -153,6 +158,10 @@ macro_rules! real_for_primitive {
             #[inline(always)]
             fn times_plus(self, factor: Self, constant: f64) -> Self {
                 elementary::$float::multiply_add(self, factor, constant as $float)
+            }
+            #[inline(always)]
+            fn plus_product(self, a: Self, b: Self) -> Self {
+                elementary::$float::multiply_add(a, b, self)
             }
             #[inline(always)]
             fn at_least(self, constant: f64) -> Self {

@@ -5,3 +5,4 @@ pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod label_ids;
 pub(crate) mod probabilities;
+pub(crate) mod signs;

@@ -1,13 +1,12 @@
 //! The GPUs: their operations are queued, and run when Burn's fusion gets to them.
 
-use crate::engine::cube::families::{of_classes, of_elements, of_margins, of_pairs, of_triplets};
+use crate::engine::cube::families::{of_classes, of_elements, of_rows};
 use crate::engine::cube::launch;
 use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
+use crate::engine::rows::RowSpec;
 use crate::engine::softmax::ClassSpec;
-use crate::spec::margin::{MarginSpec, MarginTarget};
-use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -202,70 +201,25 @@ impl LossOps for Cube {
         )
     }
 
-    fn triplet(
-        triplet: Triplet,
-        inputs: [FloatTensor<Self>; 3],
+    fn rows<const N: usize>(
+        call: RowSpec<AnyTensor<Self>, N>,
+        inputs: [FloatTensor<Self>; N],
         request: Request<FloatTensor<Self>>,
-        gradients: [bool; 3],
-    ) -> KernelOutput<FloatTensor<Self>, 3> {
-        let count = count_of_rows(&inputs[0]);
+        gradients: [bool; N],
+    ) -> KernelOutput<FloatTensor<Self>, N> {
+        let shape = &inputs[0].shape;
+        let count = shape.num_elements() / shape[call.axis];
         sweep(
-            "burn_losses_triplets",
-            |_| triplet,
-            |triplet, read, request| {
-                launch::rows::rows(of_triplets(triplet, read.inputs), request, read.gradients)
-            },
-            inputs,
-            count,
-            request,
-            gradients,
-        )
-    }
-
-    fn pairs(
-        call: PairSpec<AnyTensor<Self>>,
-        inputs: [FloatTensor<Self>; 2],
-        request: Request<FloatTensor<Self>>,
-        gradients: [bool; 2],
-    ) -> KernelOutput<FloatTensor<Self>, 2> {
-        let count = count_of_rows(&inputs[0]);
-        sweep(
-            "burn_losses_pairs",
+            "burn_losses_rows",
             |places| call.map(|tensor| places.any(tensor)),
             |call, read, request| {
                 let call = call.map(|at| read.at(at));
-                launch::rows::rows(of_pairs(call, read.inputs), request, read.gradients)
+                launch::rows::rows(of_rows(call, read.inputs), request, read.gradients)
             },
             inputs,
             count,
             request,
             gradients,
-        )
-    }
-
-    fn margins(
-        call: MarginSpec<AnyTensor<Self>>,
-        input: FloatTensor<Self>,
-        request: Request<FloatTensor<Self>>,
-        gradient: bool,
-    ) -> KernelOutput<FloatTensor<Self>, 1> {
-        let axis = call.axis;
-        let MarginTarget::Class(ids, options) = call.target else {
-            unreachable!("lists of labels take the portable form on a GPU")
-        };
-        let count = input.shape.num_elements() / input.shape[axis];
-        sweep(
-            "burn_losses_margins",
-            |places| (places.any(ids), options),
-            move |(ids, options), read, request| {
-                let target = (read.at(ids), options);
-                let [input] = read.inputs;
-                launch::rows::rows(of_margins(axis, target, input), request, read.gradients)
-            },
-            [input],
-            count,
-            request,
-            [gradient],
         )
     }
 
@@ -292,9 +246,4 @@ impl LossOps for Cube {
         );
         outputs.next().expect("one tensor was described")
     }
-}
-
-fn count_of_rows(input: &Lazy) -> usize {
-    let shape = &input.shape;
-    shape.num_elements() / shape[shape.num_dims() - 1]
 }

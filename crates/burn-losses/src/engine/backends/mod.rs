@@ -10,11 +10,10 @@ mod ndarray;
 use super::elementwise::ElementwiseSpec;
 use super::host::memory;
 use super::ops::{AnyTensor, KernelOutput, LossOps};
+use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use crate::engine::host::memory::Memory;
 use crate::engine::tape::record::times_infinity;
-use crate::spec::margin::MarginSpec;
-use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::request::Request;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, BackendTypes};
@@ -56,31 +55,13 @@ impl<B: InMemory> LossOps for B {
         memory::classes(call.map(of_any_kind::<B>), input, request, gradient)
     }
 
-    fn triplet(
-        triplet: Triplet,
-        inputs: [FloatTensor<B>; 3],
+    fn rows<const N: usize>(
+        call: RowSpec<AnyTensor<B>, N>,
+        inputs: [FloatTensor<B>; N],
         request: Request<FloatTensor<B>>,
-        gradients: [bool; 3],
-    ) -> KernelOutput<FloatTensor<B>, 3> {
-        memory::triplet(triplet, inputs, request, gradients)
-    }
-
-    fn pairs(
-        call: PairSpec<AnyTensor<B>>,
-        inputs: [FloatTensor<B>; 2],
-        request: Request<FloatTensor<B>>,
-        gradients: [bool; 2],
-    ) -> KernelOutput<FloatTensor<B>, 2> {
-        memory::pairs(call.map(of_any_kind::<B>), inputs, request, gradients)
-    }
-
-    fn margins(
-        call: MarginSpec<AnyTensor<B>>,
-        input: FloatTensor<B>,
-        request: Request<FloatTensor<B>>,
-        gradient: bool,
-    ) -> KernelOutput<FloatTensor<B>, 1> {
-        memory::margins(call.map(of_any_kind::<B>), input, request, gradient)
+        gradients: [bool; N],
+    ) -> KernelOutput<FloatTensor<B>, N> {
+        memory::rows(call.map(of_any_kind::<B>), inputs, request, gradients)
     }
 
     fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {

@@ -1,22 +1,18 @@
 //! Which kernel each family of losses has.
 
-use super::distance;
 use super::distribution::Distribution;
 use super::kernel_key::KernelKey;
 use super::launch::stored;
-use super::margin::MarginRow;
-use super::row_kernel::RowKernel;
 use super::softmax::{CrossEntropyRow, LikelihoodRow, TargetShare};
 use crate::engine::cube::launch::elements::ElementLaunch;
 use crate::engine::cube::launch::rows::RowLaunch;
 use crate::engine::dtype::largest;
 use crate::engine::elementwise::ElementwiseSpec;
+use crate::engine::rows::RowSpec;
 use crate::engine::softmax::ClassSpec;
 use crate::spec::classes::IdsOrProbs;
-use crate::spec::margin::MultiMargin;
-use crate::spec::pairs::{PairSpec, Triplet};
+use crate::spec::row::RowTarget;
 use alloc::vec::Vec;
-use burn::backend::TensorMetadata;
 use burn_cubecl::tensor::CubeTensor;
 
 /// What is computed of the classes of each sample.
@@ -63,30 +59,6 @@ pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowL
     }
 }
 
-/// What is computed of the margins between the class of each sample and the others.
-pub(crate) fn of_margins(
-    axis: usize,
-    (ids, options): (CubeTensor, MultiMargin),
-    input: CubeTensor,
-) -> RowLaunch<1> {
-    let limit = limit(core::slice::from_ref(&input));
-    RowLaunch {
-        of_row: KernelKey::of_row(MarginRow {
-            margin: options.margin,
-            p: options.p,
-            limit,
-        }),
-        inputs: [input],
-        axis,
-        ids: Some((ids, Vec::new())),
-        probs: None,
-        weights: options.weights,
-        weights_count: false,
-        all_weights: false,
-        signs: None,
-    }
-}
-
 /// What is computed of each element.
 pub(crate) fn of_elements<const N: usize>(
     call: ElementwiseSpec<CubeTensor>,
@@ -112,35 +84,27 @@ pub(crate) fn of_elements<const N: usize>(
     }
 }
 
-/// What is computed of each pair of rows.
-pub(crate) fn of_pairs(call: PairSpec<CubeTensor>, inputs: [CubeTensor; 2]) -> RowLaunch<2> {
-    let of_row = distance::of_pair(call.pair, limit(&inputs));
-    RowLaunch {
-        signs: call.signs,
-        ..of_vectors(of_row, inputs)
-    }
-}
-
-/// What is computed of each three rows.
-pub(crate) fn of_triplets(triplet: Triplet, inputs: [CubeTensor; 3]) -> RowLaunch<3> {
-    let of_row = distance::of_triplet(triplet, limit(&inputs));
-    of_vectors(of_row, inputs)
-}
-
-fn of_vectors<const N: usize>(
-    of_row: KernelKey<dyn RowKernel>,
+/// What is computed of rows.
+pub(crate) fn of_rows<const N: usize>(
+    call: RowSpec<CubeTensor, N>,
     inputs: [CubeTensor; N],
 ) -> RowLaunch<N> {
+    let (signs, ids, weights) = match call.target {
+        RowTarget::Nothing => (None, None, None),
+        RowTarget::Signs(signs) => (Some(signs), None, None),
+        RowTarget::Class(ids, weights) => (None, Some((ids, Vec::new())), weights),
+        RowTarget::Labels(_) => unreachable!("lists of labels take the portable form on a GPU"),
+    };
     RowLaunch {
-        of_row,
-        axis: inputs[0].shape().num_dims() - 1,
+        of_row: call.loss.on_gpu(limit(&inputs)),
         inputs,
-        ids: None,
+        axis: call.axis,
+        ids,
         probs: None,
-        weights: None,
+        weights,
         weights_count: false,
         all_weights: false,
-        signs: None,
+        signs,
     }
 }
 

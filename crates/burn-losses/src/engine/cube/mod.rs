@@ -1,17 +1,16 @@
 //! Kernels for GPUs, one over rows and one over elements, and what each loss computes in them.
 #![allow(clippy::extra_unused_type_parameters)] // What CubeCL makes of a function uses them.
 
-mod distance;
 mod distribution;
 pub(crate) mod elements;
 pub(crate) mod families;
 mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;
-mod margin;
 mod registers;
 pub(crate) mod row_kernel;
 pub(crate) mod rows;
+pub(crate) mod rows_defined;
 mod samples;
 pub(crate) mod softmax;
 mod sums;

@@ -5,17 +5,17 @@ use super::head::HeadFloat;
 use super::kernel::KernelFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
+use super::row_kernel::RowFloat;
 use super::scale::{Power, Scale, power_of_two};
 use super::tasks::ChunkSum;
 use super::weights::weight_sum;
-use super::{classes, distance, elementwise, margins};
+use super::{classes, elementwise, rows};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{Invalid, KernelOutput};
+use crate::engine::rows::RowSpec;
 use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
 use crate::spec::classes::IdsOrProbs;
-use crate::spec::margin::{MarginSpec, MarginTarget};
 use crate::spec::operand::PerClass;
-use crate::spec::pairs::{PairSpec, Triplet};
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
 use alloc::vec;
@@ -40,7 +40,7 @@ pub(crate) trait Memory: TensorMetadata + Sized {
 }
 
 /// A float type that tensors hold.
-pub(crate) trait Held: KernelFloat + HeadFloat {
+pub(crate) trait Held: KernelFloat + HeadFloat + RowFloat {
     const DTYPE: DType;
     fn own<P: Memory>(tensor: &mut P) -> Option<&mut [Self]>;
     fn tensor<P: Memory>(numbers: Vec<Self>, shape: Shape) -> P;
@@ -387,139 +387,50 @@ fn classes_in<F: Held, P: Memory>(
     plan.finish(found, losses, [buffer])
 }
 
-pub(crate) fn triplet<P: Memory>(
-    triplet: Triplet,
-    inputs: [P; 3],
-    request: Request<P>,
-    gradients: [bool; 3],
-) -> KernelOutput<P, 3> {
-    match inputs[0].dtype() {
-        DType::F64 => rows_in::<f64, _, 3>(
-            inputs,
-            request,
-            gradients,
-            |reads, losses, outputs, scale| distance::sweep(triplet, reads, losses, outputs, scale),
-        ),
-        _ => rows_in::<f32, _, 3>(
-            inputs,
-            request,
-            gradients,
-            |reads, losses, outputs, scale| distance::sweep(triplet, reads, losses, outputs, scale),
-        ),
-    }
-}
-
-pub(crate) fn pairs<P: Memory>(
-    call: PairSpec<P>,
-    inputs: [P; 2],
-    request: Request<P>,
-    gradients: [bool; 2],
-) -> KernelOutput<P, 2> {
-    let pair = call.pair;
-    let signs = call.signs.map(contiguous);
-    let signs = signs.as_ref().map(read);
-    match inputs[0].dtype() {
-        DType::F64 => rows_in::<f64, _, 2>(
-            inputs,
-            request,
-            gradients,
-            |reads, losses, outputs, scale| {
-                distance::pairs(pair, reads, signs, losses, outputs, scale)
-            },
-        ),
-        _ => rows_in::<f32, _, 2>(
-            inputs,
-            request,
-            gradients,
-            |reads, losses, outputs, scale| {
-                distance::pairs(pair, reads, signs, losses, outputs, scale)
-            },
-        ),
-    }
-}
-
-/// A sweep over rows, one of each input. It writes the loss of each row, if it has room for them, and
-/// the gradients of each row.
-fn rows_in<F: Held, P: Memory, const N: usize>(
+pub(crate) fn rows<P: Memory, const N: usize>(
+    call: RowSpec<P, N>,
     inputs: [P; N],
     request: Request<P>,
     gradients: [bool; N],
-    sweep: impl FnOnce(
-        &distance::VectorInputs<N>,
-        Option<Output<F>>,
-        [Option<Output<F>>; N],
-        Scale,
-    ) -> ChunkSum,
 ) -> KernelOutput<P, N> {
-    let shape = inputs[0].shape();
-    let length = shape[shape.num_dims() - 1];
-    let rows = shape.num_elements() / length;
+    match inputs[0].dtype() {
+        DType::F64 => rows_in::<f64, _, N>(call, inputs, request, gradients),
+        _ => rows_in::<f32, _, N>(call, inputs, request, gradients),
+    }
+}
+
+fn rows_in<F: Held, P: Memory, const N: usize>(
+    call: RowSpec<P, N>,
+    inputs: [P; N],
+    request: Request<P>,
+    gradients: [bool; N],
+) -> KernelOutput<P, N> {
+    let layout = layout(&inputs[0].shape(), call.axis);
+    let count = layout.samples();
     let request = request.map(contiguous);
-    let samples = request.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&request, rows);
+    let call = call.map(contiguous);
+    let plan = Plan::of_samples::<F, P>(&request, count);
     let mut wanted = gradients.into_iter();
     let mut buffers =
         inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));
-    let mut losses = each::<F, P>(&request, rows);
+    let mut losses = each::<F, P>(&request, count);
     let found = {
         let mut inputs = [None; N];
         let mut outputs = [const { None }; N];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (inputs[at], outputs[at]) = buffer.split();
         }
-        let reads = distance::VectorInputs {
+        let target = &call.target;
+        let reads = rows::RowInputs {
             inputs,
-            rows,
-            length,
-            samples,
+            layout,
+            target: target.as_ref().map(read),
+            samples: request.samples.as_ref().map(read),
         };
-        sweep(&reads, output(&mut losses), outputs, plan.scale)
+        let loss = call.loss.on_host();
+        rows::sweep(loss, &reads, output(&mut losses), outputs, plan.scale)
     };
     plan.finish(found, losses, buffers)
-}
-
-pub(crate) fn margins<P: Memory>(
-    call: MarginSpec<P>,
-    input: P,
-    request: Request<P>,
-    gradient: bool,
-) -> KernelOutput<P, 1> {
-    match input.dtype() {
-        DType::F64 => margins_in::<f64, _>(call, input, request, gradient),
-        _ => margins_in::<f32, _>(call, input, request, gradient),
-    }
-}
-
-fn margins_in<F: Held, P: Memory>(
-    call: MarginSpec<P>,
-    input: P,
-    request: Request<P>,
-    gradient: bool,
-) -> KernelOutput<P, 1> {
-    let layout = layout(&input.shape(), call.axis);
-    let count = layout.samples();
-    let request = request.map(contiguous);
-    let samples = request.samples.as_ref().map(read);
-    let call = call.map(contiguous);
-    let plan = Plan::of_samples::<F, P>(&request, count);
-    let mut buffer = Buffer::<P, F>::new(input, gradient);
-    let mut losses = each::<F, P>(&request, count);
-    let found = {
-        let (input, gradient) = buffer.split();
-        let (ids, one) = match &call.target {
-            MarginTarget::Class(ids, options) => (ids, Some(options)),
-            MarginTarget::Labels(ids) => (ids, None),
-        };
-        let reads = margins::MarginInputs {
-            input,
-            layout,
-            ids: read(ids),
-            one,
-            samples,
-        };
-        margins::sweep(&reads, output(&mut losses), gradient, plan.scale)
-    };
-    plan.finish(found, losses, [buffer])
 }
 
 /// How the samples of a tensor with classes along an axis lie in memory.

@@ -4,23 +4,22 @@
 //! of the process, and all it has of `unsafe` is memory that is not zeroed before it is written (see [`output`]). A
 //! sweep is cut into chunks of a fixed size, each of which gives its own sum, and the sums are added up in order: the
 //! result does not depend on the number of threads. Nothing here knows a rank, and what a loss computes is compiled
-//! in this crate (see [`kernel`] and [`head`]).
+//! in this crate (see [`kernel`], [`head`] and [`row_kernel`]).
 //!
-//! [`memory`] is where backends come in; [`elementwise`], [`classes`], [`margins`] and [`distance`] are the sweeps of
-//! the families; the rest they share: [`numbers`] that are read, how they are cut into [`tasks`], scaled ([`scale`])
+//! [`memory`] is where backends come in; [`elementwise`], [`classes`] and [`rows`] are the sweeps of the families; the rest they share: [`numbers`] that are read, how they are cut into [`tasks`], scaled ([`scale`])
 //! and added up (`sums`), and the [`vectors`] they are computed in.
 
 pub(crate) mod classes;
-pub(crate) mod distance;
 pub(crate) mod elementwise;
 pub(crate) mod head;
 pub(crate) mod kernel;
-pub(crate) mod margins;
 pub(crate) mod memory;
 pub(crate) mod numbers;
 pub(crate) mod output;
 #[cfg_attr(not(feature = "flex"), allow(dead_code))] // Other tensors do not come back.
 pub(crate) mod pool;
+pub(crate) mod row_kernel;
+pub(crate) mod rows;
 pub(crate) mod scale;
 mod sums;
 pub(crate) mod tasks;

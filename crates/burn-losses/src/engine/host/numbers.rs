@@ -17,6 +17,7 @@ pub(crate) trait Float:
     const LEAST: Self;
     fn of(number: f64) -> Self;
     fn double(self) -> f64;
+    fn widened<const N: usize>(numbers: [Self; N]) -> [f64; N];
     /// The numbers of a source of this type, which are read where they are.
     fn direct<'a>(source: &Source<'a>) -> Option<&'a [Self]>;
 }
@@ -49,10 +50,24 @@ macro_rules! float {
 
 impl Float for f32 {
     float!(f32, F32);
+
+    #[inline(always)]
+    fn widened<const N: usize>(numbers: [f32; N]) -> [f64; N] {
+        let mut widened = [0.0; N];
+        for (wide, number) in widened.iter_mut().zip(numbers) {
+            *wide = f64::from(number);
+        }
+        widened
+    }
 }
 
 impl Float for f64 {
     float!(f64, F64);
+
+    #[inline(always)]
+    fn widened<const N: usize>(numbers: [f64; N]) -> [f64; N] {
+        numbers
+    }
 }
 
 /// Numbers in memory, of whatever type, in row-major order.

@@ -5,15 +5,19 @@ use super::classes::{Layout, SweptTarget};
 use super::kernel::Defined;
 use super::numbers::{Float, Source};
 use super::output::{Output, Unwritten};
+use super::row_kernel::HostRows;
+use super::rows::RowInputs;
 use super::scale::{Power, Scale};
 use super::tasks::{CHUNK, ChunkSum};
 use super::weights::BLOCK;
-use super::{classes, distance, elementwise, margins};
+use super::{classes, elementwise, rows};
+use crate::engine::rows::{AnyRowLoss, erase_pairs, erase_rows};
 use crate::losses::regression::definitions::SquaredError;
-use crate::spec::margin::MultiMargin;
-use crate::spec::norm::DistanceKind;
-use crate::spec::pairs::{Pair, Triplet};
+use crate::spec::distance::{Cosine, Norm, TripletOfAngles, TripletOfNorms};
+use crate::spec::margin::{ClassMargins, LabelMargins};
+use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -152,65 +156,64 @@ fn layouts() -> Vec<(usize, usize, usize)> {
     layouts
 }
 
-#[test]
-fn distances_in_new_memory_and_in_place() {
-    let (rows, length) = (5, 19);
-    let count = rows * length;
-    let inputs = [numbers(count, 4), numbers(count, 5), numbers(count, 6)];
-    let norm = DistanceKind::Norm { p: 2.0, eps: 1e-6 };
-    let cosine = DistanceKind::Cosine { eps: 1e-8 };
-    for (swap, kind) in [(false, norm), (true, norm), (false, cosine), (true, cosine)] {
-        let triplet = Triplet {
-            margin: 1.0,
-            swap,
-            kind,
+/// Computes rows of some inputs, of which the first may be overwritten.
+fn rows<const N: usize>(
+    loss: &dyn HostRows<N>,
+    layout: Layout,
+    inputs: [&[f32]; N],
+    target: RowTarget<Source>,
+) -> (Vec<f32>, ChunkSum) {
+    let sweep = |first: Option<Source>, output: Output<f32>| {
+        let mut sources = inputs.map(|input| Some(Source::F32(input)));
+        sources[0] = first;
+        let mut gradients = [const { None }; N];
+        gradients[0] = Some(output);
+        let reads = RowInputs {
+            inputs: sources,
+            layout,
+            target: target.clone(),
+            samples: None,
         };
-        let sweep = |anchor: Option<Source>, output: Output<f32>| {
-            let reads = distance::VectorInputs {
-                inputs: [
-                    anchor,
-                    Some(Source::F32(&inputs[1])),
-                    Some(Source::F32(&inputs[2])),
-                ],
-                rows,
-                length,
-                samples: None,
-            };
-            distance::sweep(triplet, &reads, None, [Some(output), None, None], PLAIN)
-        };
-        let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&inputs[0])), output));
-        let (same, _) = in_place(&inputs[0], |output| sweep(None, output));
-        assert_eq!(gradient, same);
-        assert!(found.sum > 0.0 && gradient.iter().any(|number| *number != 0.0));
-    }
+        rows::sweep(loss, &reads, None, gradients, PLAIN)
+    };
+    let count = inputs[0].len();
+    let (gradient, found) = new(count, |output| sweep(Some(Source::F32(inputs[0])), output));
+    let (same, _) = in_place(inputs[0], |output| sweep(None, output));
+    assert_eq!(gradient, same);
+    assert!(gradient.iter().any(|number| *number != 0.0));
+    (gradient, found)
 }
 
 #[test]
-fn pairs_in_new_memory_and_in_place() {
-    let (rows, length) = (7, 19);
-    let count = rows * length;
-    let inputs = [numbers(count, 4), numbers(count, 5)];
-    let signs: Vec<i32> = (0..rows)
-        .map(|at| if at % 2 == 0 { 1 } else { -1 })
-        .collect();
-    let norm = Pair::Norm { p: 2.0, eps: 0.0 };
-    let embedding = Pair::Embedding { margin: -0.5 };
-    for pair in [norm, Pair::Cosine { eps: 1e-8 }, embedding] {
-        let sweep = |first: Option<Source>, output: Output<f32>| {
-            let reads = distance::VectorInputs {
-                inputs: [first, Some(Source::F32(&inputs[1]))],
-                rows,
-                length,
-                samples: None,
-            };
-            let signs = Some(Source::I32(&signs));
-            distance::pairs(pair, &reads, signs, None, [Some(output), None], PLAIN)
-        };
-        let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&inputs[0])), output));
-        let (same, _) = in_place(&inputs[0], |output| sweep(None, output));
-        assert_eq!(gradient, same);
-        assert!(found.sum.is_finite() && gradient.iter().any(|number| *number != 0.0));
+fn vectors_in_new_memory_and_in_place() {
+    let layout = Layout {
+        outer: 7,
+        classes: 19,
+        inner: 1,
+    };
+    let count = layout.samples() * layout.classes;
+    let [a, b, c] = [4, 5, 6].map(|seed| numbers(count, seed));
+    let norms = TripletOfNorms::<true, 2>::new(1.0, 2.0, 1e-6);
+    let of_three = [
+        erase_rows(norms),
+        erase_rows(TripletOfNorms::<true, 3>::new(1.0, 2.0, 1e-6)),
+        erase_rows(TripletOfAngles::new(1.0, false, 1e-8)),
+        erase_rows(TripletOfAngles::new(1.0, true, 1e-8)),
+    ];
+    for loss in of_three {
+        let (_, found) = rows(loss.on_host(), layout, [&a, &b, &c], RowTarget::Nothing);
+        assert!(found.sum > 0.0);
     }
+    let norm = Norm::<true> { p: 2.0, eps: 0.0 };
+    for loss in [erase_rows(norm), erase_rows(Cosine::itself(1e-8))] {
+        let (_, found) = rows(loss.on_host(), layout, [&a, &b], RowTarget::Nothing);
+        assert!(found.sum.is_finite());
+    }
+    let signs: Vec<i32> = (0..7).map(|at| 1 - 2 * (at % 2)).collect();
+    let signs = RowTarget::Signs(Source::I32(&signs));
+    let embedding = erase_rows(Cosine::embedding(-0.5));
+    let (_, found) = rows(embedding.on_host(), layout, [&a, &b], signs);
+    assert!(found.sum.is_finite() && !found.invalid);
 }
 
 #[test]
@@ -228,37 +231,24 @@ fn margins_in_new_memory_and_in_place() {
             .map(|at| if at / inner % classes == 0 { 1 } else { -1 })
             .collect();
         let ids = vec![1; outer * inner];
-        let square = MultiMargin {
-            margin: 1.0,
-            p: 2,
-            weights: Some(vec![0.5; classes]),
-        };
-        let plain = MultiMargin {
-            p: 1,
-            weights: None,
-            ..square.clone()
-        };
-        let of = |one: Option<&MultiMargin>| {
-            let sweep = |input: Option<Source>, output: Output<f32>| {
-                let reads = margins::MarginInputs {
-                    input,
-                    layout,
-                    ids: Source::I32(if one.is_some() { &ids } else { &labels }),
-                    one,
-                    samples: None,
-                };
-                margins::sweep(&reads, None, Some(output), PLAIN)
-            };
-            let (gradient, found) = new(count, |output| sweep(Some(Source::F32(&x)), output));
-            let (same, _) = in_place(&x, |output| sweep(None, output));
-            assert_eq!(gradient, same);
+        let of = |loss: Arc<dyn AnyRowLoss<1>>, target: RowTarget<Source>| {
+            let (gradient, found) = rows(loss.on_host(), layout, [&x], target);
             assert!(found.sum > 0.0 && !found.invalid, "{found:?} {layout:?}");
             sums_to_0(&gradient, layout);
             (gradient, found.sum)
         };
-        of(Some(&square));
+        let class = |weights| RowTarget::Class(Source::I32(&ids), weights);
+        let squares = ClassMargins::<true> { margin: 1.0 };
+        of(erase_rows(squares), class(Some(vec![0.5; classes])));
         // A class is a single label.
-        let (one, several) = (of(Some(&plain)), of(None));
+        let one = of(
+            erase_rows(ClassMargins::<false> { margin: 1.0 }),
+            class(None),
+        );
+        let several = of(
+            erase_pairs(LabelMargins),
+            RowTarget::Labels(Source::I32(&labels)),
+        );
         assert_eq!(one.0, several.0);
         assert!((one.1 - several.1).abs() < 1e-9);
     }

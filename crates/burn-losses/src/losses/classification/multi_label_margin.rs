@@ -1,13 +1,15 @@
 //! The hinge loss of each label against each class that is none.
 
 use crate::engine::any_rank::AnyRank;
+use crate::engine::rows::{RowSpec, erase_pairs};
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::margins::evaluate;
+use crate::loss::rows::evaluate;
 use crate::losses::module::loss_module;
-use crate::spec::margin::MarginTarget;
+use crate::spec::margin::LabelMargins;
 use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
 use crate::targets::LabelIds;
 use crate::targets::rank::LowerRank;
 use crate::validate::check;
@@ -150,8 +152,9 @@ impl MultiLabelMarginLoss {
             );
             return Err(check.error(LossErrorKind::Shape, message));
         }
-        let target = MarginTarget::Labels(targets.values.integers());
-        evaluate(&check, axis, logits, target, call)
+        let target = RowTarget::Labels(targets.values);
+        let spec = RowSpec::new(erase_pairs(LabelMargins), axis, target);
+        evaluate(&check, spec, [logits], call)
     }
 }
 

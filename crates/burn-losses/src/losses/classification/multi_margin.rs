@@ -2,14 +2,16 @@
 
 use super::lints::{MARGIN_OF_LOGITS, class_lints};
 use crate::engine::any_rank::AnyRank;
+use crate::engine::rows::{RowSpec, erase_rows};
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
-use crate::loss::margins::evaluate;
+use crate::loss::rows::evaluate;
 use crate::losses::module::loss_module;
-use crate::spec::margin::{MarginTarget, MultiMargin};
+use crate::spec::margin::ClassMargins;
 use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check;
 use crate::validate::check::{Check, config_error};
@@ -171,13 +173,23 @@ impl MultiMarginLoss {
             "weights",
             self.config.weights.as_deref().unwrap_or_default(),
         )?;
-        let one = MultiMargin {
-            margin: self.config.margin,
-            p: self.config.p,
-            weights: self.config.weights.clone(),
+        let MultiMarginLossConfig {
+            p,
+            margin,
+            class_axis,
+            ..
+        } = self.config;
+        let loss = match p {
+            1 => erase_rows(ClassMargins::<false> { margin }),
+            _ => erase_rows(ClassMargins::<true> { margin }),
         };
-        let target = MarginTarget::Class(targets.values.integers(), one);
-        evaluate(&check, self.config.class_axis, logits, target, call)
+        let target = RowTarget::Class(targets.values, self.config.weights.clone());
+        evaluate(
+            &check,
+            RowSpec::new(loss, class_axis, target),
+            [logits],
+            call,
+        )
     }
 }
 

@@ -1,22 +1,17 @@
 //! The loss of the cosine of pairs of embeddings.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dispatch::{Family, RunPairs};
 use crate::engine::dtype::compute_dtype;
-use crate::engine::portable::reduce::{Graph, Losses};
-use crate::engine::portable::tensors::{flat, or_nan, shaped};
-use crate::engine::values::{AnyTarget, FlatValues};
+use crate::engine::rows::{RowSpec, erase_rows};
+use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::front::Front;
-use crate::losses::distance;
-use crate::losses::distance::Cosine;
+use crate::loss::rows::evaluate;
 use crate::losses::module::loss_module;
-use crate::losses::signs::{no_sign, single_sign};
-use crate::spec::norm::{COSINE_EMBEDDING, cosine_embedding};
-use crate::spec::pairs::{Pair, PairSpec};
+use crate::losses::signs::single_sign;
+use crate::spec::distance::Cosine;
 use crate::spec::reduction::Reduction;
-use crate::spec::rule::Rule;
+use crate::spec::row::RowTarget;
 use crate::targets::PairSigns;
 use crate::targets::rank::LowerRank;
 use crate::validate::check::{Check, dims, hyper_parameter};
@@ -25,7 +20,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 
 /// Configuration of [`CosineEmbeddingLoss`].
 #[derive(Config, Debug, PartialEq)]
@@ -166,30 +161,9 @@ impl CosineEmbeddingLoss {
             return Err(check.error(LossErrorKind::Shape, message));
         }
         let signs = targets.values.signs(compute_dtype(dtype));
-        let front = Front {
-            check: &check,
-            family: Family::Rows,
-            axis: Some(shape.num_dims() - 1),
-            operands: 1,
-            counted: false,
-        };
-        front.evaluate(
-            [first, second],
-            call,
-            |inputs| with_tensors(&check, margin, inputs, signs.clone(), &rows),
-            |request| RunPairs {
-                call: PairSpec {
-                    pair: Pair::Embedding { margin },
-                    signs: Some(signs.clone()),
-                },
-                request,
-            },
-            || {
-                let signs = signs.clone().cast(compute_dtype(dtype));
-                let valid = check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign);
-                valid.map(|_| ())
-            },
-        )
+        let loss = erase_rows(Cosine::embedding(margin));
+        let spec = RowSpec::new(loss, shape.num_dims() - 1, RowTarget::Signs(signs));
+        evaluate(&check, spec, [first, second], call)
     }
 }
 
@@ -229,36 +203,4 @@ fn lints([first, second]: [&AnyRank; 2], targets: AnyTarget) -> Vec<Lint> {
         }
     }
     lints
-}
-
-/// The losses, computed with tensor operations.
-fn with_tensors(
-    check: &Check,
-    margin: f64,
-    inputs: &[AnyRank; 2],
-    signs: FlatValues,
-    rows: &Shape,
-) -> Result<Losses, LossError> {
-    let dtype = inputs[0].dtype();
-    let signs = signs.cast(compute_dtype(dtype));
-    let valid = check.each_in(rows, signs.dtype(), &signs, Rule::SIGN, no_sign)?;
-    let vectors = distance::rows([&inputs[0], &inputs[1]]);
-    let cosine = Cosine::new(vectors, COSINE_EMBEDDING);
-    let keepdim_shape = cosine.value.dims();
-    let signs = shaped(signs, keepdim_shape);
-    let valid = valid.map(|valid| valid.reshape(keepdim_shape));
-    let (value, slope) = cosine_embedding(cosine.value.clone(), signs, margin);
-    let mut gradients = Vec::new();
-    if inputs.iter().any(AnyRank::is_tracked) {
-        let slope = or_nan(slope(), &valid);
-        let of_cosine = cosine.slopes().map(|of_cosine| of_cosine * slope.clone());
-        gradients.extend(inputs.iter().cloned().zip(of_cosine));
-    }
-    Ok(Losses {
-        values: flat(or_nan(value, &valid)),
-        part: 1.0,
-        weights: None,
-        batch: inputs[0].shape()[0],
-        graph: Graph::new(&inputs[0], keepdim_shape, gradients),
-    })
 }

@@ -1,24 +1,22 @@
 //! The triplet margin loss.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dispatch::{Family, RunTriplet};
-use crate::engine::portable::reduce::{Graph, Losses};
-use crate::engine::portable::tensors::flat;
+use crate::engine::rows::{AnyRowLoss, RowSpec, erase_rows};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::front::Front;
-use crate::losses::distance;
-use crate::losses::distance::{Cosine, NormTerms, check_distance_kind, norm, norm_options};
+use crate::loss::rows;
+use crate::losses::distance::{check_distance_kind, norm_options};
 use crate::losses::module::loss_module;
-use crate::real::Real;
-use crate::spec::norm::{DistanceKind, NormFloor, share_of_smaller, triplet_margin};
-use crate::spec::pairs::Triplet;
+use crate::spec::distance::{Triplet, TripletOfAngles, TripletOfNorms};
+use crate::spec::norm::DistanceKind;
 use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
 use crate::targets::rank::LowerRank;
 use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::config::Config;
 use burn::module::Module;
@@ -201,20 +199,22 @@ pub(super) fn evaluate(
     check.holds(dtype, "margin", triplet.margin)?;
     check_distance_kind(&check, dtype, triplet.kind)?;
     super::vectors::rows(&check, "embeddings", &shape)?;
-    let front = Front {
-        check: &check,
-        family: Family::Rows,
-        axis: Some(shape.num_dims() - 1),
-        operands: 0,
-        counted: false,
+    let Triplet { margin, swap, kind } = triplet;
+    let loss = match kind {
+        DistanceKind::Norm { p: 2.0, eps } => norms::<true>(margin, swap, 2.0, eps),
+        DistanceKind::Norm { p, eps } => norms::<false>(margin, swap, p, eps),
+        DistanceKind::Cosine { eps } => erase_rows(TripletOfAngles::new(margin, swap, eps)),
     };
-    front.evaluate(
-        inputs,
-        call,
-        |inputs| Ok(with_tensors(triplet, inputs)),
-        |request| RunTriplet { triplet, request },
-        || Ok(()),
-    )
+    let spec = RowSpec::new(loss, shape.num_dims() - 1, RowTarget::Nothing);
+    rows::evaluate(&check, spec, inputs, call)
+}
+
+fn norms<const SQUARES: bool>(margin: f64, swap: bool, p: f64, eps: f64) -> Arc<dyn AnyRowLoss<3>> {
+    if swap {
+        erase_rows(TripletOfNorms::<SQUARES, 3>::new(margin, p, eps))
+    } else {
+        erase_rows(TripletOfNorms::<SQUARES, 2>::new(margin, p, eps))
+    }
 }
 
 /// Suspicions about two roles that are the same.
@@ -247,93 +247,4 @@ pub(super) fn role_lints(
         );
     }
     lints
-}
-
-/// The losses, computed with tensor operations.
-fn with_tensors(triplet: Triplet, inputs: &[AnyRank; 3]) -> Losses {
-    let Triplet { margin, swap, kind } = triplet;
-    let [anchor, positive, negative] = distance::rows(inputs.each_ref());
-    let to_positive = Apart::new(&anchor, &positive, kind);
-    let to_negative = Apart::new(&anchor, &negative, kind);
-    let between = swap.then(|| Apart::new(&positive, &negative, kind));
-    let nearest = match &between {
-        Some(between) => to_negative.value.clone().min_pair(between.value.clone()),
-        None => to_negative.value.clone(),
-    };
-    let (value, slope) = triplet_margin(to_positive.value.clone(), nearest, margin);
-    let keepdim_shape = value.dims();
-    let mut gradients = Vec::new();
-    if inputs.iter().any(AnyRank::is_tracked) {
-        let slope = slope();
-        let share = between
-            .as_ref()
-            .map(|between| share_of_smaller(to_negative.value.clone(), between.value.clone()));
-        let of_negative = match &share {
-            Some(share) => slope.clone() * share.clone(),
-            None => slope.clone(),
-        };
-        let [anchor_pulled, pulled] = to_positive.slopes(slope.clone());
-        let [anchor_pushed, pushed] = to_negative.slopes(of_negative);
-        let of_anchor = anchor_pulled - anchor_pushed;
-        let (of_positive, of_negative) = match (between, share) {
-            (Some(between), Some(share)) => {
-                let [positive, negative] = between.slopes(slope * (-share).plus(1.0));
-                (pulled - positive, -pushed - negative)
-            }
-            _ => (pulled, -pushed),
-        };
-        let of_inputs = [of_anchor, of_positive, of_negative];
-        gradients.extend(inputs.iter().cloned().zip(of_inputs));
-    }
-    Losses {
-        values: flat(value),
-        part: 1.0,
-        weights: None,
-        batch: inputs[0].shape()[0],
-        graph: Graph::new(&inputs[0], keepdim_shape, gradients),
-    }
-}
-
-/// How far vectors are apart, and how that changes with them.
-struct Apart {
-    value: Tensor<3>,
-    between: Between,
-}
-
-#[allow(clippy::large_enum_variant)] // There are two or three of them in a call.
-enum Between {
-    NormTerms(NormTerms),
-    Cosine(Cosine),
-}
-
-impl Apart {
-    fn new(from: &Tensor<3>, to: &Tensor<3>, kind: DistanceKind) -> Self {
-        match kind {
-            DistanceKind::Norm { p, eps } => {
-                let norm = norm((from.clone() - to.clone()).plus(eps), p);
-                Self {
-                    value: norm.value.clone(),
-                    between: Between::NormTerms(norm),
-                }
-            }
-            DistanceKind::Cosine { eps } => {
-                let cosine = Cosine::new([from.clone(), to.clone()], NormFloor::AtLeast(eps));
-                Self {
-                    value: (-cosine.value.clone()).plus(1.0),
-                    between: Between::Cosine(cosine),
-                }
-            }
-        }
-    }
-
-    /// The derivatives with respect to both vectors, times a slope.
-    fn slopes(self, slope: Tensor<3>) -> [Tensor<3>; 2] {
-        match self.between {
-            Between::NormTerms(norm) => {
-                let direction = norm.direction() * slope;
-                [direction.clone(), -direction]
-            }
-            Between::Cosine(cosine) => cosine.slopes().map(|of| -(of * slope.clone())),
-        }
-    }
 }

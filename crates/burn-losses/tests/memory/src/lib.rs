@@ -58,6 +58,74 @@ mod engine {
         }
     }
     /// As the library has it, without tensors.
+    pub(crate) mod rows {
+        use super::host::row_kernel::{DefinedPairs, DefinedRows, HostRows};
+        use crate::spec::row::{PairLoss, RowLoss, RowTarget};
+        use std::sync::Arc;
+
+        pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> {
+            fn on_host(&self) -> &dyn HostRows<K>;
+        }
+
+        impl<
+            L: RowLoss<K, M, S, H, W>,
+            const K: usize,
+            const M: usize,
+            const S: usize,
+            const H: usize,
+            const W: usize,
+        > AnyRowLoss<K> for DefinedRows<L, K, M, S, H, W>
+        {
+            fn on_host(&self) -> &dyn HostRows<K> {
+                self
+            }
+        }
+
+        impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
+            fn on_host(&self) -> &dyn HostRows<1> {
+                self
+            }
+        }
+
+        pub(crate) fn erase_rows<
+            L: RowLoss<K, M, S, H, W>,
+            const K: usize,
+            const M: usize,
+            const S: usize,
+            const H: usize,
+            const W: usize,
+        >(
+            loss: L,
+        ) -> Arc<dyn AnyRowLoss<K>> {
+            Arc::new(DefinedRows(loss))
+        }
+
+        pub(crate) fn erase_pairs<L: PairLoss>(loss: L) -> Arc<dyn AnyRowLoss<1>> {
+            Arc::new(DefinedPairs(loss))
+        }
+
+        #[derive(Clone)]
+        pub(crate) struct RowSpec<P, const K: usize> {
+            pub(crate) loss: Arc<dyn AnyRowLoss<K>>,
+            pub(crate) axis: usize,
+            pub(crate) target: RowTarget<P>,
+        }
+
+        impl<P, const K: usize> RowSpec<P, K> {
+            pub(crate) fn new(
+                loss: Arc<dyn AnyRowLoss<K>>,
+                axis: usize,
+                target: RowTarget<P>,
+            ) -> Self {
+                Self { loss, axis, target }
+            }
+
+            pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> RowSpec<Q, K> {
+                RowSpec::new(self.loss, self.axis, self.target.map(map))
+            }
+        }
+    }
+    /// As the library has it, without tensors.
     pub(crate) mod softmax {
         use super::host::head::{DefinedHead, HostHead};
         use crate::spec::classes::IdsOrProbs;

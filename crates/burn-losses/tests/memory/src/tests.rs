@@ -7,19 +7,22 @@
 use crate::engine::elementwise::{ElementwiseSpec, erase};
 use crate::engine::host::memory::{self, Memory};
 use crate::engine::ops::KernelOutput;
+use crate::engine::rows::{AnyRowLoss, RowSpec, erase_pairs, erase_rows};
 use crate::engine::softmax::{ClassSpec, erase_head};
 use crate::losses::classification::HalfLikelihood;
 use crate::losses::regression::definitions::{ScaledError, SquaredError};
 use crate::plain::{Numbers, Plain};
 use crate::spec::classes::IdsOrProbs;
-use crate::spec::margin::{MarginSpec, MarginTarget, MultiMargin};
+use crate::spec::distance::{Cosine, Norm, TripletOfAngles, TripletOfNorms};
+use crate::spec::margin::{ClassMargins, LabelMargins};
 use crate::spec::norm::DistanceKind;
 use crate::spec::operand::PerClass;
-use crate::spec::pairs::{Pair, PairSpec, Triplet};
+use crate::spec::row::RowTarget;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
 use crate::spec::rule::{Rule, UnitRows};
 use burn::backend::TensorMetadata;
+use std::sync::Arc;
 use burn::tensor::{DType, bf16, f16};
 
 /// Where an input lies.
@@ -438,15 +441,30 @@ fn triplets(ways: &Ways, dtype: DType, [rows, length]: [usize; 2], measures: &[D
     let inputs = [1, 2, 3].map(|seed| floats(dtype, &[rows, length], seed));
     for &kind in measures {
         for swap in [true, false] {
-            let triplet = Triplet {
-                margin: 1.0,
-                swap,
-                kind,
-            };
+            let loss = triplet(kind, swap);
             compare(ways, rows, inputs.clone(), |inputs, request, gradients| {
-                memory::triplet(triplet, inputs, request, gradients)
+                let spec = RowSpec::new(loss.clone(), 1, RowTarget::Nothing);
+                memory::rows(spec, inputs, request, gradients)
             });
         }
+    }
+}
+
+fn triplet(kind: DistanceKind, swap: bool) -> Arc<dyn AnyRowLoss<3>> {
+    match (kind, swap) {
+        (DistanceKind::Norm { p: 2.0, eps }, false) => {
+            erase_rows(TripletOfNorms::<true, 2>::new(1.0, 2.0, eps))
+        }
+        (DistanceKind::Norm { p: 2.0, eps }, true) => {
+            erase_rows(TripletOfNorms::<true, 3>::new(1.0, 2.0, eps))
+        }
+        (DistanceKind::Norm { p, eps }, false) => {
+            erase_rows(TripletOfNorms::<false, 2>::new(1.0, p, eps))
+        }
+        (DistanceKind::Norm { p, eps }, true) => {
+            erase_rows(TripletOfNorms::<false, 3>::new(1.0, p, eps))
+        }
+        (DistanceKind::Cosine { eps }, swap) => erase_rows(TripletOfAngles::new(1.0, swap, eps)),
     }
 }
 
@@ -474,14 +492,25 @@ fn pairs(ways: &Ways, dtype: DType, [rows, length]: [usize; 2]) {
         true => 0,
         false => 1 - 2 * (at as i32 % 2),
     });
-    let norm = |p| Pair::Norm { p, eps: 0.0 };
-    let embedding = Pair::Embedding { margin: -0.5 };
-    let all = [norm(2.0), norm(1.0), Pair::Cosine { eps: 1e-8 }, embedding];
-    for pair in all {
-        let signs = matches!(pair, Pair::Embedding { .. }).then(|| signs.clone());
+    let all = [
+        (
+            erase_rows(Norm::<true> { p: 2.0, eps: 0.0 }),
+            RowTarget::Nothing,
+        ),
+        (
+            erase_rows(Norm::<false> { p: 1.0, eps: 0.0 }),
+            RowTarget::Nothing,
+        ),
+        (erase_rows(Cosine::itself(1e-8)), RowTarget::Nothing),
+        (
+            erase_rows(Cosine::embedding(-0.5)),
+            RowTarget::Signs(signs),
+        ),
+    ];
+    for (loss, target) in all {
         compare(ways, rows, inputs.clone(), |inputs, request, gradients| {
-            let signs = signs.clone();
-            memory::pairs(PairSpec { pair, signs }, inputs, request, gradients)
+            let spec = RowSpec::new(loss.clone(), 1, target.clone());
+            memory::rows(spec, inputs, request, gradients)
         });
     }
 }
@@ -523,28 +552,22 @@ fn margins(ways: &Ways, dtype: DType, shape: [usize; 3]) {
         }
     });
     let weights: Vec<f64> = (0..count).map(|class| class as f64 / 4.0).collect();
-    let of_class = [(1, None), (2, Some(weights))].map(|(p, weights)| {
-        let options = MultiMargin {
-            margin: 1.0,
-            p,
-            weights,
-        };
-        (ids.clone(), Some(options))
-    });
-    let targets = of_class.into_iter().chain([(labels, None)]);
-    for (ids, one) in targets {
-        compare(
-            ways,
-            samples,
-            [x.clone()],
-            |[input], request, [gradient]| {
-                let target = match one.clone() {
-                    Some(options) => MarginTarget::Class(ids.clone(), options),
-                    None => MarginTarget::Labels(ids.clone()),
-                };
-                memory::margins(MarginSpec { axis: 1, target }, input, request, gradient)
-            },
-        );
+    let all = [
+        (
+            erase_rows(ClassMargins::<false> { margin: 1.0 }),
+            RowTarget::Class(ids.clone(), None),
+        ),
+        (
+            erase_rows(ClassMargins::<true> { margin: 1.0 }),
+            RowTarget::Class(ids, Some(weights)),
+        ),
+        (erase_pairs(LabelMargins), RowTarget::Labels(labels)),
+    ];
+    for (loss, target) in all {
+        compare(ways, samples, [x.clone()], |inputs, request, gradients| {
+            let spec = RowSpec::new(loss.clone(), 1, target.clone());
+            memory::rows(spec, inputs, request, gradients)
+        });
     }
 }
 

@@ -1,0 +1,217 @@
+//! Losses of rows: the checks of what rows have besides their elements, and how they are computed.
+
+use super::call::{Call, LossOutput};
+use super::front::Front;
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dispatch;
+use crate::engine::dispatch::{ExtraOperands, Family, RunRows};
+use crate::engine::dtype::compute_dtype;
+use crate::engine::portable::elementwise::TensorTerms;
+use crate::engine::portable::ids::SafeIds;
+use crate::engine::portable::reduce::{Graph, Losses};
+use crate::engine::portable::tensors::{AXIS, along_axis, as_function_of, flat, or_nan, shaped};
+use crate::engine::rows::{RowSpec, TensorRow, have_labels};
+use crate::engine::shape::{layers, without};
+use crate::engine::values::FlatValues;
+use crate::real::Real;
+use crate::spec::request::{Request, Returns};
+use crate::spec::row::RowTarget;
+use crate::spec::rule::Rule;
+use crate::validate::check::Check;
+use crate::validate::error::LossError;
+use crate::validate::label_ids::label_ids;
+use crate::validate::signs::no_sign;
+use alloc::vec::Vec;
+use burn::tensor::{Bool, DType, FloatDType, Shape, Tensor};
+
+/// Evaluates such a loss, of inputs of one shape, and with what fits that.
+pub(crate) fn evaluate<const N: usize>(
+    check: &Check,
+    spec: RowSpec<FlatValues, N>,
+    inputs: [AnyRank; N],
+    call: Call,
+) -> Result<LossOutput, LossError> {
+    let (of_inputs, axis) = (inputs[0].shape(), spec.axis);
+    let front = Front {
+        check,
+        family: match &spec.target {
+            RowTarget::Labels(_) => Family::Labels,
+            _ => Family::Rows,
+        },
+        axis: Some(axis),
+        operands: operands(&spec.target),
+        counted: false,
+    };
+    let (target, dtype) = (spec.target.clone(), inputs[0].dtype());
+    front.evaluate(
+        inputs,
+        call,
+        |inputs| with_tensors(check, &spec, inputs),
+        |request| RunRows {
+            call: spec.clone(),
+            request,
+        },
+        || valid(check, &target, (&of_inputs, axis), dtype).map(|_| ()),
+    )
+}
+
+/// How many tensors are read besides the inputs.
+fn operands<P>(target: &RowTarget<P>) -> usize {
+    match target {
+        RowTarget::Nothing => 0,
+        RowTarget::Signs(_) | RowTarget::Class(_, None) | RowTarget::Labels(_) => 1,
+        RowTarget::Class(_, Some(_)) => 2,
+    }
+}
+
+/// Whether the values were read, and found valid, beside inputs of the given shape, with rows along an axis, and type.
+fn valid(
+    check: &Check,
+    target: &RowTarget<FlatValues>,
+    (shape, axis): (&Shape, usize),
+    dtype: DType,
+) -> Result<bool, LossError> {
+    let rows = without(shape, axis);
+    match target.clone() {
+        RowTarget::Nothing => Ok(true),
+        RowTarget::Signs(signs) => {
+            let signs = signs.cast(compute_dtype(dtype));
+            let broken = check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
+            Ok(broken.is_none())
+        }
+        RowTarget::Class(ids, _) => check.class_ids(&ids.integers(), &rows, shape[axis], None),
+        RowTarget::Labels(ids) => label_ids(check, &ids.integers(), shape, axis),
+    }
+}
+
+/// What rows have besides their elements, for tensor operations.
+struct RowTensors {
+    row: TensorRow,
+    /// Which rows have something valid.
+    valid: Option<Tensor<3, Bool>>,
+    /// How much each row counts.
+    weight: Option<Tensor<3>>,
+}
+
+impl RowTensors {
+    /// Beside the layers of an input.
+    fn new(target: RowTarget<FlatValues>, x: &Tensor<3>) -> Self {
+        let [outer, length, inner] = x.dims();
+        let (device, dtype) = (x.device(), x.dtype());
+        let rows = [outer, 1, inner];
+        let (row, valid, weight) = match target {
+            RowTarget::Nothing => (TensorRow::Nothing, None, None),
+            RowTarget::Signs(signs) => {
+                let signs = shaped(signs.cast(FloatDType::from(dtype)), rows);
+                let valid = Rule::SIGN.holds(&signs);
+                (TensorRow::Sign(signs), Some(valid), None)
+            }
+            RowTarget::Class(ids, weights) => {
+                let found = SafeIds::new(ids.integers().reshape(rows), length, &[]);
+                let hot = found.one_hot(AXIS, length, &device, dtype);
+                let weight = weights.map(|weights| {
+                    (hot.clone() * along_axis(&weights, &device, dtype)).sum_dim(AXIS)
+                });
+                (
+                    TensorRow::Class(hot.equals(1.0)),
+                    Some(found.valid()),
+                    weight,
+                )
+            }
+            RowTarget::Labels(ids) => {
+                let ids = ids.integers().reshape([outer, length, inner]);
+                let valid = have_labels(ids.clone(), x);
+                (TensorRow::Labels(ids), Some(valid), None)
+            }
+        };
+        Self { row, valid, weight }
+    }
+}
+
+/// The losses, computed with tensor operations.
+fn with_tensors<const N: usize>(
+    check: &Check,
+    spec: &RowSpec<FlatValues, N>,
+    inputs: &[AnyRank; N],
+) -> Result<Losses, LossError> {
+    let (shape, dtype) = (inputs[0].shape(), inputs[0].dtype());
+    let checked = valid(check, &spec.target, (&shape, spec.axis), dtype)?;
+    let (x, terms, of_rows) = terms(spec, inputs);
+    let valid = of_rows.valid.filter(|_| !checked);
+    let weigh = |tensor: Tensor<3>| match &of_rows.weight {
+        Some(weight) => {
+            let shape = tensor.dims();
+            tensor.times_or_zero(weight.clone().expand(shape))
+        }
+        None => tensor,
+    };
+    let part = spec.loss.part();
+    let gradients = inputs.iter().cloned().zip(terms.slopes);
+    let gradients = gradients.filter(|(input, _)| input.is_tracked());
+    let gradients = gradients.map(|(input, slope)| {
+        let valid = valid.clone().map(|valid| valid.expand(x));
+        (input, or_nan(weigh(slope) * part, &valid))
+    });
+    let gradients = gradients.collect();
+    let keepdim_shape = terms.value.dims();
+    Ok(Losses {
+        values: flat(or_nan(weigh(terms.value), &valid)),
+        part,
+        weights: None,
+        batch: shape[0],
+        graph: Graph::new(&inputs[0], keepdim_shape, gradients),
+    })
+}
+
+/// The losses of rows and their derivatives, outside of the autodiff graph, in the type in which those of the first
+/// input are computed; the layers they are of, and what the rows have.
+fn terms<const N: usize>(
+    spec: &RowSpec<FlatValues, N>,
+    inputs: &[AnyRank; N],
+) -> ([usize; 3], TensorTerms, RowTensors) {
+    let wide = compute_dtype(inputs[0].dtype());
+    let layers = layers(&inputs[0].shape(), spec.axis);
+    let x = inputs
+        .each_ref()
+        .map(|input| input.clone().inner().cast(wide).layers(layers));
+    let of_rows = RowTensors::new(spec.target.clone(), &x[0]);
+    let terms = spec.loss.on_tensors(x, of_rows.row.clone());
+    (layers, terms, of_rows)
+}
+
+/// What is computed of rows that have nothing else, flattened, as a function of the inputs.
+pub(crate) fn function<const N: usize>(
+    spec: RowSpec<FlatValues, N>,
+    inputs: [AnyRank; N],
+) -> Tensor<1> {
+    let (shape, dtype) = (inputs[0].shape(), inputs[0].dtype());
+    if inputs[0].is_empty() {
+        let [outer, length, inner] = layers(&shape, spec.axis);
+        let device = inputs[0].device().without_autodiff();
+        let place = (&device, compute_dtype(dtype).into());
+        let none = |shape: [usize; 3]| Tensor::zeros(shape, place);
+        let gradients = inputs
+            .iter()
+            .map(|input| (input, none([outer, length, inner])));
+        let gradients: Vec<_> = gradients.collect();
+        return as_function_of(none([outer, 1, inner]), &gradients);
+    }
+    let tensors = dispatch::tensors(&inputs, ExtraOperands::default());
+    if !dispatch::is_there(&inputs[0].device(), dtype, Family::Rows, tensors) {
+        let (_, terms, _) = terms(&spec, &inputs);
+        let gradients: Vec<_> = inputs.iter().zip(terms.slopes).collect();
+        return as_function_of(terms.value, &gradients);
+    }
+    let mut keepdim_shape = shape.clone();
+    keepdim_shape[spec.axis] = 1;
+    let run = RunRows {
+        call: spec,
+        request: Request {
+            returns: Returns::Unreduced,
+            samples: None,
+            batch: shape[0],
+            terms: 1,
+        },
+    };
+    dispatch::run(inputs, run, keepdim_shape).value.cast(dtype)
+}
