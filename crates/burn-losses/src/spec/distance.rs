@@ -251,10 +251,7 @@ impl<const SQUARES: bool, const T: usize> RowLoss<3, T, T, T, 3> for TripletOfNo
         let mut added = [const { None }; T];
         for (at, sum) in sums.into_iter().enumerate() {
             let [from, to] = PAIRS[at];
-            let size = match sizes {
-                Some(sizes) => Some(&sizes[at]),
-                None => None,
-            };
+            let size = sizes.map(|sizes| &sizes[at]);
             added[at] = Some(sum + self.norm.term(&x[from], &x[to], size));
         }
         each(added)
