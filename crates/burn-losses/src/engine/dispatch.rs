@@ -54,17 +54,6 @@ impl KernelOutput<Tensor<1>, 0> {
     }
 }
 
-/// What a sweep goes through.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// Each element by itself.
-    Elements,
-    /// Rows: of classes, or of vectors.
-    Rows,
-    /// Rows of classes with lists of labels.
-    Labels,
-}
-
 /// A sweep that is to be run, on whichever backend.
 pub(crate) trait Run<const N: usize> {
     /// Whose gradient it gives.
@@ -81,10 +70,9 @@ pub(crate) trait Run<const N: usize> {
         DispatchTensor: DispatchKindConversion<B>;
 }
 
-/// Whether a device's backend has sweeps of that family over numbers of that type, which read and write so
-/// many tensors at most.
+/// Whether a device's backend has sweeps over numbers of that type, which read and write so many tensors at most.
 #[allow(unused_variables)] // Only a GPU has limits.
-pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: usize) -> bool {
+pub(crate) fn is_there(device: &Device, dtype: DType, tensors: usize) -> bool {
     #[cfg(test)]
     if crate::tests::portable_is_forced() {
         return false;
@@ -100,7 +88,6 @@ pub(crate) fn is_there(device: &Device, dtype: DType, family: Family, tensors: u
             // CubeCL's runtime on a CPU has none of a GPU's many threads.
             let is_gpu = !super::device::is_cpu(device);
             is_gpu
-                && family != Family::Labels
                 && dtype != DType::F64
                 && (tensors <= ALWAYS_BOUND || tensors <= most_bound(cube))
         }
@@ -130,9 +117,11 @@ pub(crate) fn tensors(inputs: &[AnyRank], besides: ExtraOperands) -> usize {
         operands,
         weighted,
         counted,
+        each,
     } = besides;
     let tracked = inputs.iter().filter(|input| input.is_tracked()).count();
-    inputs.len() + tracked + 1 + operands + usize::from(weighted) + usize::from(weighted || counted)
+    let one_of = weighted || counted || each;
+    inputs.len() + tracked + 1 + operands + usize::from(weighted) + usize::from(one_of)
 }
 
 /// What a sweep reads besides its inputs.
@@ -144,6 +133,8 @@ pub(crate) struct ExtraOperands {
     pub(crate) weighted: bool,
     /// The sum of what the samples count must be found out for another reason.
     pub(crate) counted: bool,
+    /// Each loss is wanted, not only their sum; what the samples count then is not.
+    pub(crate) each: bool,
 }
 
 /// Runs a sweep on a device that [has](is_there) it. The losses are for the axes that `keepdim_shape` has in

@@ -3,6 +3,8 @@
 #[cfg(feature = "cube")]
 use super::cube::kernel_key::KernelKey;
 #[cfg(feature = "cube")]
+use super::cube::pairs::PairKernel;
+#[cfg(feature = "cube")]
 use super::cube::row_kernel::RowKernel;
 #[cfg(feature = "cube")]
 use super::cube::rows_defined::DefinedRow;
@@ -27,7 +29,14 @@ pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
 
     /// What a GPU computes, given how large a gradient may be.
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, limit: f64) -> KernelKey<dyn RowKernel>;
+    fn on_gpu(&self, limit: f64) -> GpuRows;
+}
+
+/// What a GPU computes of rows.
+#[cfg(feature = "cube")]
+pub(crate) enum GpuRows {
+    Elements(KernelKey<dyn RowKernel>),
+    Pairs(KernelKey<dyn PairKernel>),
 }
 
 /// What rows have besides their elements, as tensors.
@@ -112,11 +121,11 @@ impl<
     }
 
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, limit: f64) -> KernelKey<dyn RowKernel> {
-        KernelKey::of_row(DefinedRow::<L, K, M, S, H, W> {
+    fn on_gpu(&self, limit: f64) -> GpuRows {
+        GpuRows::Elements(KernelKey::of_row(DefinedRow::<L, K, M, S, H, W> {
             loss: self.0,
             limit,
-        })
+        }))
     }
 }
 
@@ -160,8 +169,8 @@ impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
     }
 
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> KernelKey<dyn RowKernel> {
-        unreachable!("lists of labels take the portable form on a GPU")
+    fn on_gpu(&self, limit: f64) -> GpuRows {
+        GpuRows::Pairs(KernelKey::of_pairs(self.0, limit))
     }
 }
 

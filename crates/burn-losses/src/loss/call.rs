@@ -91,6 +91,11 @@ impl Call {
         }
     }
 
+    /// Whether each loss is wanted.
+    pub(crate) fn is_unreduced(&self) -> bool {
+        self.returns == Returns::Unreduced
+    }
+
     /// Whether there are weights.
     pub(crate) fn is_weighted(&self) -> bool {
         self.weights.is_some()

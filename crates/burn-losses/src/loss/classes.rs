@@ -8,7 +8,7 @@ use super::call::{Call, LossOutput};
 use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
-use crate::engine::dispatch::{Family, RunClasses};
+use crate::engine::dispatch::RunClasses;
 use crate::engine::host::scale::Power;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
@@ -30,6 +30,7 @@ use crate::validate::probabilities::{probabilities, probability};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, Int, Shape, Tensor};
 
@@ -214,7 +215,6 @@ pub(crate) fn evaluate(
     };
     let front = Front {
         check,
-        family: Family::Rows,
         axis: Some(axis),
         operands: 1 + usize::from(options.weights.is_some()),
         counted: options.by_class() || !options.ignored.is_empty(),

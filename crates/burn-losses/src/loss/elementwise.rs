@@ -5,7 +5,7 @@ use super::call::{Call, LossOutput};
 use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
-use crate::engine::dispatch::{Family, RunElementwise};
+use crate::engine::dispatch::RunElementwise;
 use crate::engine::dtype::compute_dtype;
 use crate::engine::elementwise::{AnyElementwise, ElementwiseSpec, erase};
 use crate::engine::portable::elementwise::{TensorTerms, elementwise};
@@ -109,7 +109,6 @@ impl<'a> ElementwiseCall<'a> {
         let there = |is_there: bool| usize::from(is_there);
         let front = Front {
             check: self.check,
-            family: Family::Elements,
             axis: None,
             // The rows of an operand are looked at in a sweep of their own, which gives a number for each.
             operands: there(self.rest.flat.is_some())

@@ -4,7 +4,7 @@
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, Run};
+use crate::engine::dispatch::{ExtraOperands, Run};
 use crate::engine::portable::reduce::Losses;
 use crate::engine::shape::without;
 use crate::engine::values::FlatValues;
@@ -15,7 +15,6 @@ use crate::validate::error::LossError;
 /// What is to be known of a loss before it is computed.
 pub(crate) struct Front<'a> {
     pub(crate) check: &'a Check,
-    pub(crate) family: Family,
     /// The axis along which a loss is computed; without one, each element has its own.
     pub(crate) axis: Option<usize>,
     /// How many tensors are read besides the inputs and the weights of the call.
@@ -48,9 +47,10 @@ impl Front<'_> {
             operands: self.operands,
             weighted: call.is_weighted(),
             counted: self.counted,
+            each: call.is_unreduced(),
         };
         let bound = dispatch::tensors(&inputs, besides);
-        let swept = dispatch::is_there(&device, dtype, self.family, bound);
+        let swept = dispatch::is_there(&device, dtype, bound);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
             let losses = tensors(&inputs)?;

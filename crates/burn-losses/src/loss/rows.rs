@@ -4,7 +4,7 @@ use super::call::{Call, LossOutput};
 use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
-use crate::engine::dispatch::{ExtraOperands, Family, RunRows};
+use crate::engine::dispatch::{ExtraOperands, RunRows};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
@@ -34,10 +34,6 @@ pub(crate) fn evaluate<const N: usize>(
     let (of_inputs, axis) = (inputs[0].shape(), spec.axis);
     let front = Front {
         check,
-        family: match &spec.target {
-            RowTarget::Labels(_) => Family::Labels,
-            _ => Family::Rows,
-        },
         axis: Some(axis),
         operands: operands(&spec.target),
         counted: false,
@@ -59,8 +55,9 @@ pub(crate) fn evaluate<const N: usize>(
 fn operands<P>(target: &RowTarget<P>) -> usize {
     match target {
         RowTarget::Nothing => 0,
-        RowTarget::Signs(_) | RowTarget::Class(_, None) | RowTarget::Labels(_) => 1,
-        RowTarget::Class(_, Some(_)) => 2,
+        RowTarget::Signs(_) | RowTarget::Class(_, None) => 1,
+        // A GPU notes which classes are labels.
+        RowTarget::Class(_, Some(_)) | RowTarget::Labels(_) => 2,
     }
 }
 
@@ -196,8 +193,12 @@ pub(crate) fn function<const N: usize>(
         let gradients: Vec<_> = gradients.collect();
         return as_function_of(none([outer, 1, inner]), &gradients);
     }
-    let tensors = dispatch::tensors(&inputs, ExtraOperands::default());
-    if !dispatch::is_there(&inputs[0].device(), dtype, Family::Rows, tensors) {
+    let besides = ExtraOperands {
+        each: true,
+        ..ExtraOperands::default()
+    };
+    let tensors = dispatch::tensors(&inputs, besides);
+    if !dispatch::is_there(&inputs[0].device(), dtype, tensors) {
         let (_, terms, _) = terms(&spec, &inputs);
         let gradients: Vec<_> = inputs.iter().zip(terms.slopes).collect();
         return as_function_of(terms.value, &gradients);

@@ -1,7 +1,6 @@
 //! A GPU for the unit tests, guards around the memory that kernels are given, and which kernels there are.
 
 use crate::engine::dispatch;
-use crate::engine::dispatch::Family;
 use crate::prelude::*;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -169,13 +168,26 @@ fn a_new_length_compiles_nothing() {
         let [anchor, positive, negative] = [(); 3].map(|()| leaf([7, size]));
         Box::new(move || TripletMarginLoss::new().forward(anchor, positive, negative))
     };
+    let lists = |size: usize| -> Prepared {
+        let id = |at: usize| {
+            if at % size < 3 {
+                (at % size) as i32
+            } else {
+                -1
+            }
+        };
+        let ids: Vec<i32> = (0..size * size).map(id).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [size, size]), &device);
+        let logits = leaf([size, size]);
+        Box::new(move || MultiLabelMarginLoss::new().forward(logits, ids))
+    };
     let batch = |size: usize| -> Prepared {
         let weights = Tensor::<1>::from_data(TensorData::new(vec![0.5f32; size], [size]), &device);
         let (logits, ids) = (leaf([size, 11]), ids(size, 11));
         Box::new(move || CrossEntropyLoss::new().forward_weighted(logits, ids, weights))
     };
     type Case<'a> = (&'a str, &'a dyn Fn(usize) -> Prepared<'a>, &'a [usize]);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         ("KL divergence [8, 100, T]", &kl_div, &[17, 18, 19]),
         ("cross-entropy [B, B]", &plain, &[33, 35]),
         ("smoothed cross-entropy [B, B]", &smooth, &[33, 35]),
@@ -186,6 +198,7 @@ fn a_new_length_compiles_nothing() {
         ),
         ("NLL [B, B]", &nll, &[33, 35]),
         ("triplets [7, E]", &triplet, &[33, 35]),
+        ("lists of labels [B, B]", &lists, &[33, 35]),
         ("a smaller last batch", &batch, &[65, 17]),
     ];
     for (what, prepare, lengths) in cases {
@@ -216,7 +229,7 @@ fn a_gpu_that_binds_few_tensors_takes_the_portable_form() {
         return;
     };
     let _alone = alone();
-    let there = |tensors| dispatch::is_there(&device, DType::F32, Family::Rows, tensors);
+    let there = |tensors| dispatch::is_there(&device, DType::F32, tensors);
     let inputs = [0, 5, 10].map(|start| {
         let rows = leaf(&device, [15, 6]).inner().narrow(0, start, 5);
         rows.autodiff().require_grad()

@@ -214,7 +214,7 @@ impl LossOps for Cube {
             |places| call.map(|tensor| places.any(tensor)),
             |call, read, request| {
                 let call = call.map(|at| read.at(at));
-                launch::rows::rows(of_rows(call, read.inputs), request, read.gradients)
+                of_rows(call, read.inputs, request, read.gradients)
             },
             inputs,
             count,

@@ -5,12 +5,15 @@ use super::kernel_key::KernelKey;
 use super::launch::stored;
 use super::softmax::{CrossEntropyRow, LikelihoodRow, TargetShare};
 use crate::engine::cube::launch::elements::ElementLaunch;
-use crate::engine::cube::launch::rows::RowLaunch;
+use crate::engine::cube::launch::pairs::{PairLaunch, pairs};
+use crate::engine::cube::launch::rows::{RowLaunch, rows};
 use crate::engine::dtype::largest;
 use crate::engine::elementwise::ElementwiseSpec;
-use crate::engine::rows::RowSpec;
+use crate::engine::ops::KernelOutput;
+use crate::engine::rows::{GpuRows, RowSpec};
 use crate::engine::softmax::ClassSpec;
 use crate::spec::classes::IdsOrProbs;
+use crate::spec::request::Request;
 use crate::spec::row::RowTarget;
 use alloc::vec::Vec;
 use burn_cubecl::tensor::CubeTensor;
@@ -88,24 +91,40 @@ pub(crate) fn of_elements<const N: usize>(
 pub(crate) fn of_rows<const N: usize>(
     call: RowSpec<CubeTensor, N>,
     inputs: [CubeTensor; N],
-) -> RowLaunch<N> {
+    request: Request<CubeTensor>,
+    gradients: [bool; N],
+) -> KernelOutput<CubeTensor, N> {
+    let axis = call.axis;
+    let of_row = match (call.loss.on_gpu(limit(&inputs)), &call.target) {
+        (GpuRows::Elements(of_row), _) => of_row,
+        (GpuRows::Pairs(of_pair), RowTarget::Labels(ids)) => {
+            let launch = PairLaunch {
+                of_pair,
+                inputs,
+                axis,
+                ids: ids.clone(),
+            };
+            return pairs(launch, request, gradients);
+        }
+        (GpuRows::Pairs(_), _) => unreachable!("pairs are of labels and other classes"),
+    };
     let (signs, ids, weights) = match call.target {
-        RowTarget::Nothing => (None, None, None),
+        RowTarget::Nothing | RowTarget::Labels(_) => (None, None, None),
         RowTarget::Signs(signs) => (Some(signs), None, None),
         RowTarget::Class(ids, weights) => (None, Some((ids, Vec::new())), weights),
-        RowTarget::Labels(_) => unreachable!("lists of labels take the portable form on a GPU"),
     };
-    RowLaunch {
-        of_row: call.loss.on_gpu(limit(&inputs)),
+    let launch = RowLaunch {
+        of_row,
         inputs,
-        axis: call.axis,
+        axis,
         ids,
         probs: None,
         weights,
         weights_count: false,
         all_weights: false,
         signs,
-    }
+    };
+    rows(launch, request, gradients)
 }
 
 /// The largest size of a gradient, in the type it is stored in.

@@ -1,4 +1,4 @@
-//! Kernels for GPUs, one over rows and one over elements, and what each loss computes in them.
+//! Kernels for GPUs, over rows, over the pairs within them and over elements, and what each loss computes in them.
 #![allow(clippy::extra_unused_type_parameters)] // What CubeCL makes of a function uses them.
 
 mod distribution;
@@ -7,6 +7,7 @@ pub(crate) mod families;
 mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;
+pub(crate) mod pairs;
 mod registers;
 pub(crate) mod row_kernel;
 pub(crate) mod rows;

@@ -1,6 +1,7 @@
 //! Launches the kernels: chooses how the work is divided, and where the results go.
 
 pub(crate) mod elements;
+pub(crate) mod pairs;
 pub(crate) mod rows;
 
 use super::rows::SumScaleLaunch;
@@ -343,6 +344,15 @@ enum Destination {
 struct Destinations<const N: usize>([Destination; N]);
 
 impl<const N: usize> Destinations<N> {
+    /// Each in memory of its own.
+    fn apart(place: &LaunchContext, outlines: [Option<TensorSpec>; N]) -> Self {
+        Self(outlines.map(|tensor_spec| match tensor_spec {
+            None => Destination::Nowhere,
+            Some(tensor_spec) => Destination::New(place.empty(tensor_spec)),
+        }))
+    }
+
+    /// In place of the inputs where that may be.
     fn new(
         place: &LaunchContext,
         inputs: &[CubeTensor; N],
