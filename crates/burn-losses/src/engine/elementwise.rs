@@ -39,11 +39,13 @@ pub(crate) trait AnyElementwise: Kernel + Debug {
 }
 
 /// The definition without its type.
-pub(crate) fn erase<D: Elementwise<K>, const K: usize>(definition: D) -> Arc<dyn AnyElementwise> {
+pub(crate) fn erase<D: Elementwise<K, S>, const K: usize, const S: usize>(
+    definition: D,
+) -> Arc<dyn AnyElementwise> {
     Arc::new(Defined(definition))
 }
 
-impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
+impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise for Defined<D, K, S> {
     fn kernel(&self) -> &dyn Kernel {
         self
     }
@@ -55,20 +57,21 @@ impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
         derivatives: usize,
     ) -> TensorTerms {
         let operands: [Tensor<3>; K] = core::array::from_fn(|at| operands[at].clone());
-        let (value, slope) = self.0.at(operands.clone());
+        let (value, slope) = self.0.at(operands);
         let weigh = |term| weighted(term, weights.clone());
         let value = weigh(value);
-        let mut slopes = Vec::new();
-        if derivatives > 0 {
-            slopes.push(weigh(slope()));
+        let slopes = match derivatives {
+            0 => Vec::new(),
+            _ => slope().into_iter().map(weigh).collect(),
+        };
+        let derivatives = &D::DERIVATIVES[..derivatives];
+        TensorTerms {
+            value,
+            slopes: derivatives
+                .iter()
+                .map(|derivative| derivative.of(&slopes))
+                .collect(),
         }
-        if derivatives > 1 {
-            slopes.push(-slopes[0].clone());
-        }
-        if derivatives > 2 {
-            slopes.push(weigh(self.0.third(operands)));
-        }
-        TensorTerms { value, slopes }
     }
 
     #[cfg(feature = "cube")]
@@ -78,7 +81,7 @@ impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
         inputs: usize,
         limit: f64,
     ) -> KernelKey<dyn ElementKernel> {
-        defined::<D, K>(self.0, rules, inputs, limit)
+        defined(self.0, rules, inputs, limit)
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct ElementwiseCall<'a> {
 
 impl<'a> ElementwiseCall<'a> {
     /// A loss of what it is given, and nothing besides.
-    pub(crate) fn new<D: Elementwise<K>, const K: usize>(
+    pub(crate) fn new<D: Elementwise<K, S>, const K: usize, const S: usize>(
         check: &'a Check,
         definition: D,
         rest: OtherOperands,

@@ -14,9 +14,9 @@ use alloc::format;
 use burn::tensor::FloatDType;
 
 /// Evaluates a loss of inputs and signs, whose shapes have been checked.
-pub(crate) fn sweep_signs<const N: usize, const K: usize>(
+pub(crate) fn sweep_signs<const N: usize, const K: usize, const S: usize>(
     check: &Check,
-    definition: impl Elementwise<K>,
+    definition: impl Elementwise<K, S>,
     inputs: [AnyRank; N],
     targets: AnyTarget,
     call: Call,

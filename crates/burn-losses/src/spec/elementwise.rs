@@ -3,21 +3,40 @@
 use crate::real::Real;
 use core::fmt::Debug;
 
-/// The maths of such a loss: its value and derivative at one element of each of `K` operands.
-///
-/// The operands that may have a gradient come first, at most three of them: the derivative is with
-/// respect to the first, that with respect to the second is the negative one, and a third has its own.
-pub(crate) trait Elementwise<const K: usize>: Copy + Debug + Send + Sync + 'static {
-    /// What is given is this share of the loss and of its derivatives: a power of two. A loss that may be
+/// The maths of such a loss: its value and its `S` slopes at one element of each of `K` operands, of which those that
+/// may have a gradient come first, at most three of them.
+pub(crate) trait Elementwise<const K: usize, const S: usize = 1>:
+    Copy + Debug + Send + Sync + 'static
+{
+    /// What is given is this share of the loss and of its slopes: a power of two. A loss that may be
     /// out of range where its share of a mean is not gives a part that never is. (Halving is exact.)
     const PART: f64 = 1.0;
-    /// Whether there is a derivative with respect to the third operand.
-    const THIRD: bool = false;
+    /// The derivative with respect to each operand that may have a gradient.
+    const DERIVATIVES: &'static [Derivative] = &[Derivative::Slope(0), Derivative::Negative(0)];
 
-    fn at<R: Real>(&self, operands: [R; K]) -> (R, impl FnOnce() -> R);
+    fn at<R: Real>(&self, operands: [R; K]) -> (R, impl FnOnce() -> [R; S]);
+}
 
-    /// The derivative with respect to the third operand.
-    fn third<R: Real>(&self, _: [R; K]) -> R {
-        unreachable!("only asked of a definition that has it")
+/// One of the slopes, or its negative. That with respect to the first operand is the first slope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Derivative {
+    Slope(usize),
+    Negative(usize),
+}
+
+impl Derivative {
+    /// The slope that it is made of.
+    pub(crate) fn slope(self) -> usize {
+        match self {
+            Self::Slope(at) | Self::Negative(at) => at,
+        }
+    }
+
+    /// It, of the slopes.
+    pub(crate) fn of<R: Real>(self, slopes: &[R]) -> R {
+        match self {
+            Self::Slope(at) => slopes[at].clone(),
+            Self::Negative(at) => -slopes[at].clone(),
+        }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Element<'a> {
 
 /// A definition, and what must hold for its operands.
 #[derive(Debug)]
-struct TracedDefinition<D, const K: usize> {
+struct TracedDefinition<D, const K: usize, const S: usize> {
     definition: D,
     rules: Vec<Option<Rule>>,
     /// How many of the operands have a gradient.
@@ -58,13 +58,13 @@ struct TracedDefinition<D, const K: usize> {
 }
 
 /// What a kernel computes of a definition's operands.
-pub(crate) fn defined<D: Elementwise<K>, const K: usize>(
+pub(crate) fn defined<D: Elementwise<K, S>, const K: usize, const S: usize>(
     definition: D,
     rules: Vec<Option<Rule>>,
     inputs: usize,
     limit: f64,
 ) -> KernelKey<dyn ElementKernel> {
-    KernelKey::of_element(TracedDefinition::<D, K> {
+    KernelKey::of_element(TracedDefinition::<D, K, S> {
         definition,
         rules,
         inputs,
@@ -72,7 +72,9 @@ pub(crate) fn defined<D: Elementwise<K>, const K: usize>(
     })
 }
 
-impl<D: Elementwise<K>, const K: usize> ElementKernel for TracedDefinition<D, K> {
+impl<D: Elementwise<K, S>, const K: usize, const S: usize> ElementKernel
+    for TracedDefinition<D, K, S>
+{
     fn part(&self) -> f64 {
         D::PART
     }
@@ -116,14 +118,11 @@ impl<D: Elementwise<K>, const K: usize> ElementKernel for TracedDefinition<D, K>
             let slope = scaled(class(slope) + poisoned, scales.gradient);
             slope.at_least(-self.limit).at_most(self.limit)
         };
-        let slope = scale_and_clamp(slope());
+        let slopes = slope().map(scale_and_clamp);
         let invalid = zero.set((poisoned + allowed).is_nan(), 1.0);
-        let slopes = (0..self.inputs).map(|input| match input {
-            0 => slope,
-            1 => -slope,
-            _ => scale_and_clamp(self.definition.third(operands)),
-        });
-        [loss, invalid].into_iter().chain(slopes).collect()
+        let derivatives = D::DERIVATIVES.iter().take(self.inputs);
+        let gradients = derivatives.map(|derivative| derivative.of(&slopes));
+        [loss, invalid].into_iter().chain(gradients).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use super::sums::{Lanes, PART, sum, total};
 use super::tasks::{CHUNK, Chunk, ChunkSum, at_a_time, chunks, share};
 use super::vectors::{Loop, Vectors};
 use super::weights::{BLOCK, read_weights};
+use crate::spec::elementwise::Derivative;
 use crate::spec::rule::{Rule, UnitRows};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,7 +54,7 @@ pub(crate) struct Writes<'a, F> {
 }
 
 /// How many operands there are at most.
-const OPERANDS: usize = 4;
+const OPERANDS: usize = 8;
 
 /// Computes the losses of `count` elements.
 pub(crate) fn sweep<F: KernelFloat>(
@@ -100,11 +101,7 @@ pub(crate) fn sweep<F: KernelFloat>(
 /// The buffers of a thread, which stay in the nearest cache. There is nothing in them until it is needed.
 struct BlockBuffers<F> {
     operands: [Vec<F>; OPERANDS],
-    losses: Vec<F>,
-    slopes: Vec<F>,
-    thirds: Vec<F>,
-    factors: Vec<F>,
-    weights: Vec<f64>,
+    terms: TermBuffers<F>,
     /// Rows that are read to be added up.
     row: Vec<F>,
 }
@@ -113,12 +110,87 @@ impl<F> Default for BlockBuffers<F> {
     fn default() -> Self {
         Self {
             operands: Default::default(),
+            terms: TermBuffers::default(),
+            row: Vec::new(),
+        }
+    }
+}
+
+/// What becomes of the terms of a block.
+struct TermBuffers<F> {
+    losses: Vec<F>,
+    /// Of those that are wanted, as many numbers as the block has.
+    slopes: Vec<Vec<F>>,
+    factors: Vec<F>,
+    weights: Vec<f64>,
+}
+
+impl<F> Default for TermBuffers<F> {
+    fn default() -> Self {
+        Self {
             losses: Vec::new(),
             slopes: Vec::new(),
-            thirds: Vec::new(),
             factors: Vec::new(),
             weights: Vec::new(),
-            row: Vec::new(),
+        }
+    }
+}
+
+impl<F: KernelFloat> TermBuffers<F> {
+    /// For a block of a length, with so many slopes.
+    fn resize(&mut self, length: usize, slopes: usize) {
+        self.losses.resize(length, F::default());
+        self.slopes.resize_with(slopes, Vec::new);
+        for slopes in &mut self.slopes {
+            slopes.resize(length, F::default());
+        }
+        self.factors.resize(length, F::default());
+        self.weights.resize(length, 0.0);
+    }
+
+    /// Multiplies losses and slopes by the factors.
+    #[inline(always)]
+    fn weigh(&mut self) {
+        multiply(&mut self.losses, &self.factors);
+        for slopes in &mut self.slopes {
+            multiply(slopes, &self.factors);
+        }
+    }
+}
+
+/// Where the gradients of the inputs go.
+struct Gradients<'a, F> {
+    outputs: [Option<Output<'a, F>>; 3],
+    derivatives: &'static [Derivative],
+}
+
+impl<F: KernelFloat> Gradients<'_, F> {
+    fn are_wanted(&self) -> bool {
+        self.outputs.iter().any(Option::is_some)
+    }
+
+    /// Whether the first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
+    fn first_is_direct(&self) -> bool {
+        let [first, others @ ..] = &self.outputs;
+        let mut others = others.iter().zip(&self.derivatives[1..]);
+        let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);
+        first.is_some() && !is_used
+    }
+
+    /// Writes the gradients that are made of buffered slopes, from one of the inputs on.
+    fn write(&mut self, from: usize, slopes: &[Vec<F>]) {
+        let all = self.outputs.iter_mut().zip(self.derivatives);
+        for (output, derivative) in all.skip(from) {
+            let Some(output) = output else {
+                continue;
+            };
+            match *derivative {
+                Derivative::Slope(at) => output.write(&slopes[at]),
+                Derivative::Negative(at) => {
+                    let slopes = &slopes[at];
+                    output.fill(slopes.len(), |at| -slopes[at]);
+                }
+            }
         }
     }
 }
@@ -146,15 +218,14 @@ struct ElementwiseSweep<'a> {
     rules: Vec<Option<Rule>>,
 }
 
-/// A block of elements.
+/// A block of elements that goes the long way.
 struct Block<'a> {
     start: usize,
     length: usize,
     /// The rows that are not valid, if some are not.
     invalid_rows: Option<&'a InvalidRows>,
-    gradient: bool,
-    /// The third gradient is wanted.
-    third: bool,
+    /// How many slopes are wanted.
+    slopes: usize,
 }
 
 impl ElementwiseSweep<'_> {
@@ -163,97 +234,93 @@ impl ElementwiseSweep<'_> {
         buffers: &mut BlockBuffers<F>,
         (range, outputs): Chunk<F, 4>,
     ) -> ChunkSum {
-        let [mut losses, mut first_gradient, mut second, mut third] = outputs;
+        let [mut losses, first, second, third] = outputs;
+        let mut gradients = Gradients {
+            outputs: [first, second, third],
+            derivatives: self.kernel.derivatives(),
+        };
+        let slopes = if gradients.are_wanted() {
+            self.kernel.slopes()
+        } else {
+            0
+        };
+        let in_one_pass = self.long_rows.is_none()
+            && self.reads.weights.is_none()
+            && self.reads.samples.is_none()
+            && losses.is_none();
+        let BlockBuffers {
+            operands: read,
+            terms,
+            row,
+        } = buffers;
         let mut found = ChunkSum::default();
-        let count = self.reads.operands.len();
         for start in range.clone().step_by(self.block) {
-            let length = self.block.min(range.end - start);
-            let in_chunk = start - range.start;
+            let block = start..range.end.min(start + self.block);
+            let rows_in_one_pass = self.rows_of_block.is_some_and(|rows| rows.in_one_pass());
             let mut invalid_rows = None;
-            if self.rows_of_block.is_some_and(|rows| !rows.in_one_pass()) {
-                invalid_rows = self.whole_rows(start..start + length, &mut buffers.row);
+            if !rows_in_one_pass {
+                invalid_rows = self.whole_rows(block.clone(), row);
             }
-            for (source, buffer) in self.reads.operands.iter().zip(&mut buffers.operands) {
-                match (source, &first_gradient) {
-                    (Some(source), _) if F::direct(source).is_some() => {}
-                    (Some(source), _) => source.read(start, first(buffer, length)),
-                    (None, Some(output)) => {
-                        let input = output.input(in_chunk..in_chunk + length);
-                        first(buffer, length).copy_from_slice(input);
-                    }
-                    (None, None) => unreachable!("what is overwritten is written"),
-                }
-            }
-            let BlockBuffers {
-                operands: read,
-                losses: values,
-                slopes,
-                thirds,
-                factors,
-                weights,
-                row,
-            } = buffers;
-            let mut operands: [&[F]; OPERANDS] = [&[]; OPERANDS];
-            for (operand, (source, buffer)) in operands
-                .iter_mut()
-                .zip(self.reads.operands.iter().zip(&*read))
+            let operands = self.operands(block.clone(), start - range.start, &gradients, read);
+            let operands = &operands[..self.reads.operands.len()];
+            if in_one_pass
+                && invalid_rows.is_none()
+                && let Some(sum) =
+                    self.in_one_pass(slopes, operands, &mut gradients, &mut terms.slopes)
             {
-                *operand = match source.as_ref().and_then(F::direct) {
-                    Some(numbers) => &numbers[start..start + length],
-                    None => &buffer[..length],
-                };
+                found.sum += sum;
+                continue;
             }
-            let operands = &operands[..count];
-            let gradient = first_gradient.is_some() || second.is_some() || third.is_some();
-            let plain = invalid_rows.is_none()
-                && self.long_rows.is_none()
-                && self.reads.weights.is_none()
-                && self.reads.samples.is_none()
-                && losses.is_none();
-            if plain {
-                let slopes = first(slopes, if second.is_some() { length } else { 0 });
-                let thirds = third.as_ref().map(|_| first(thirds, length));
-                let outputs = [&mut first_gradient, &mut second, &mut third];
-                if let Some(sum) = self.in_one_pass(gradient, operands, outputs, slopes, thirds) {
-                    found.sum += sum;
-                    continue;
-                }
-            }
-            if self.rows_of_block.is_some_and(|rows| rows.in_one_pass()) {
-                invalid_rows = self.whole_rows(start..start + length, row);
+            if rows_in_one_pass {
+                invalid_rows = self.whole_rows(block.clone(), row);
             }
             let block = Block {
                 start,
-                length,
+                length: block.len(),
                 invalid_rows: invalid_rows.as_ref().or(self.long_rows.as_ref()),
-                gradient,
-                third: third.is_some(),
+                slopes,
             };
-            let mut scratch = Scratch {
-                losses: first(values, length),
-                slopes: first(slopes, length),
-                thirds: first(thirds, length),
-                factors: first(factors, length),
-                weights: first(weights, length),
-            };
-            found.add(self.step_by_step(&block, operands, &mut scratch));
+            found.add(self.step_by_step(&block, operands, terms));
             if let Some(losses) = &mut losses {
-                for loss in scratch.losses.iter_mut() {
+                for loss in &mut terms.losses {
                     *loss = loss.times(1.0 / self.kernel.part());
                 }
-                losses.write(scratch.losses);
+                losses.write(&terms.losses);
             }
-            if let Some(output) = &mut first_gradient {
-                output.write(scratch.slopes);
-            }
-            if let Some(output) = &mut second {
-                output.fill(length, |at| -scratch.slopes[at]);
-            }
-            if let Some(output) = &mut third {
-                output.write(scratch.thirds);
-            }
+            gradients.write(0, &terms.slopes);
         }
         found
+    }
+
+    /// The operands of a block: where they lie, if that can be, or else read into buffers.
+    fn operands<'a, F: KernelFloat>(
+        &'a self,
+        block: Range<usize>,
+        in_chunk: usize,
+        gradients: &Gradients<F>,
+        buffers: &'a mut [Vec<F>; OPERANDS],
+    ) -> [&'a [F]; OPERANDS] {
+        let mut operands: [&[F]; OPERANDS] = [&[]; OPERANDS];
+        let all = self.reads.operands.iter().zip(buffers);
+        for (operand, (source, buffer)) in operands.iter_mut().zip(all) {
+            *operand = match (source, source.as_ref().and_then(F::direct)) {
+                (_, Some(numbers)) => &numbers[block.clone()],
+                (Some(source), None) => {
+                    let buffer = first(buffer, block.len());
+                    source.read(block.start, buffer);
+                    buffer
+                }
+                (None, None) => {
+                    let [Some(output), ..] = &gradients.outputs else {
+                        unreachable!("what is overwritten is written")
+                    };
+                    let buffer = first(buffer, block.len());
+                    buffer.copy_from_slice(output.input(in_chunk..in_chunk + block.len()));
+                    buffer
+                }
+            };
+        }
+        operands
     }
 
     /// The rows of a range of whole rows that are not valid, if there are any.
@@ -273,64 +340,52 @@ impl ElementwiseSweep<'_> {
         self.reads.rows.is_some_and(|rows| rows.operand == operand)
     }
 
-    /// The sum of the losses, if what must hold does, and nothing leaves the range of the type; the gradients are
-    /// written.
+    /// The sum of the losses, if what must hold does, and nothing leaves the range of the type; the gradients, made of
+    /// so many slopes, are written.
     fn in_one_pass<F: KernelFloat>(
         &self,
-        gradient: bool,
+        count: usize,
         operands: &[&[F]],
-        [first, second, third]: [&mut Option<Output<F>>; 3],
-        slopes: &mut [F],
-        mut thirds: Option<&mut [F]>,
+        gradients: &mut Gradients<F>,
+        slopes: &mut Vec<Vec<F>>,
     ) -> Option<f64> {
+        let length = operands[0].len();
+        let direct = usize::from(gradients.first_is_direct());
+        slopes.resize_with(count, Vec::new);
+        for slopes in slopes.iter_mut().skip(direct) {
+            slopes.resize(length, F::default());
+        }
         let scale = F::of(self.scale.gradient / self.kernel.part());
-        let sum = |output: Option<&mut Output<F>>, thirds: Option<&mut [F]>| {
-            let gradient = output.map(|output| Gradient {
-                output,
-                thirds,
-                scale,
-            });
+        let sum = |gradient: Option<Gradient<F>>| {
             let must = Must {
                 rules: &self.rules,
                 rows: self.rows_of_block.filter(UnitRows::in_one_pass),
             };
-            let sum = F::sum(self.kernel, self.vectors, operands, must, gradient)?;
-            let plain = sum.losses.is_finite() && !sum.beyond && !sum.broken;
-            plain.then_some(sum.losses / self.kernel.part())
+            F::sum(self.kernel, self.vectors, operands, must, gradient)
         };
-        let length = operands[0].len();
-        let written = match (&mut *first, &mut *second) {
-            (Some(first), None) => {
-                let losses = sum(Some(&mut *first), thirds.as_deref_mut());
-                if losses.is_none() && !F::IS_DOUBLE {
-                    first.rewind(length);
-                }
-                losses
-            }
-            _ if !gradient => sum(None, None),
-            (first, second) => {
-                let mut buffer;
-                let slopes = if slopes.is_empty() {
-                    // The third gradient alone is wanted.
-                    buffer = vec![F::default(); length];
-                    &mut buffer[..]
-                } else {
-                    slopes
-                };
-                let losses = sum(Some(&mut Output::in_place(slopes)), thirds.as_deref_mut())?;
-                if let Some(first) = first {
-                    first.write(slopes);
-                }
-                if let Some(second) = second {
-                    second.fill(length, |at| -slopes[at]);
-                }
-                Some(losses)
-            }
+        let found = match (slopes.split_first_mut(), &mut gradients.outputs[0]) {
+            (None, _) => sum(None),
+            (Some((_, others)), Some(output)) if direct == 1 => sum(Some(Gradient {
+                output,
+                others,
+                scale,
+            })),
+            (Some((first, others)), _) => sum(Some(Gradient {
+                output: &mut Output::in_place(first),
+                others,
+                scale,
+            })),
         }?;
-        if let (Some(third), Some(thirds)) = (third, thirds) {
-            third.write(thirds);
+        if found.losses.is_finite() && !found.beyond && !found.broken {
+            gradients.write(direct, slopes);
+            return Some(found.losses / self.kernel.part());
         }
-        Some(written)
+        if let [Some(output), ..] = &mut gradients.outputs
+            && direct == 1
+        {
+            output.rewind(length);
+        }
+        None
     }
 
     /// The losses and gradients of a block, the long way.
@@ -338,13 +393,14 @@ impl ElementwiseSweep<'_> {
         &self,
         block: &Block,
         operands: &[&[F]],
-        scratch: &mut Scratch<F>,
+        terms: &mut TermBuffers<F>,
     ) -> ChunkSum {
-        let (found, beyond) = self.steps(block, operands, scratch);
+        terms.resize(block.length, block.slopes);
+        let (found, beyond) = self.steps(block, operands, terms);
         if !beyond || F::IS_DOUBLE {
             return found;
         }
-        let again = self.again_in_double(block, operands, scratch);
+        let again = self.again_in_double(block, operands, terms);
         ChunkSum {
             invalid: found.invalid | again.invalid,
             ..again
@@ -359,7 +415,7 @@ impl ElementwiseSweep<'_> {
         &self,
         block: &Block,
         operands: &[&[F]],
-        scratch: &mut Scratch<F>,
+        terms: &mut TermBuffers<F>,
     ) -> ChunkSum {
         let doubles = operands.iter().map(|operand| {
             let doubles = operand.iter().map(|number| number.double());
@@ -367,25 +423,16 @@ impl ElementwiseSweep<'_> {
         });
         let doubles: Vec<_> = doubles.collect();
         let operands: Vec<_> = doubles.iter().map(|operand| &operand[..]).collect();
-        let mut buffers = [const { Vec::new() }; 4];
-        let [losses, slopes, thirds, factors] =
-            buffers.each_mut().map(|buffer| first(buffer, block.length));
-        let mut double = Scratch {
-            losses,
-            slopes,
-            thirds,
-            factors,
-            weights: scratch.weights,
-        };
-        let (found, _) = self.steps(block, &operands, &mut double);
-        for (to, from) in scratch.losses.iter_mut().zip(double.losses) {
-            *to = F::of(*from);
+        let mut wide = TermBuffers::default();
+        wide.resize(block.length, block.slopes);
+        let (found, _) = self.steps(block, &operands, &mut wide);
+        for (to, from) in terms.losses.iter_mut().zip(wide.losses) {
+            *to = F::of(from);
         }
-        for (to, from) in scratch.slopes.iter_mut().zip(double.slopes) {
-            *to = narrow(*from);
-        }
-        for (to, from) in scratch.thirds.iter_mut().zip(double.thirds) {
-            *to = narrow(*from);
+        for (to, from) in terms.slopes.iter_mut().zip(wide.slopes) {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = narrow(from);
+            }
         }
         found
     }
@@ -395,64 +442,40 @@ impl ElementwiseSweep<'_> {
         &self,
         block: &Block,
         operands: &[&[F]],
-        scratch: &mut Scratch<F>,
+        buffers: &mut TermBuffers<F>,
     ) -> (ChunkSum, bool) {
         let terms = Terms {
-            losses: &mut *scratch.losses,
-            slopes: block.gradient.then_some(&mut *scratch.slopes),
-            thirds: block.third.then_some(&mut *scratch.thirds),
+            losses: &mut buffers.losses,
+            slopes: &mut buffers.slopes,
         };
         F::each(self.kernel, self.vectors, operands, terms);
         if let Some(weights) = self.reads.weights {
-            weights.read(block.start, scratch.factors);
+            weights.read(block.start, &mut buffers.factors);
         }
         let allowed = match self.reads.samples {
-            Some(samples) => read_weights::<F>(samples, block.start, scratch.weights),
+            Some(samples) => read_weights::<F>(samples, block.start, &mut buffers.weights),
             None => true,
         };
         let (mut found, beyond) = self.vectors.run(FinishBlock {
             sweep: self,
             block,
             operands,
-            scratch,
+            terms: buffers,
         });
         found.invalid |= !allowed;
         (found, beyond)
     }
 }
 
-/// The buffers for a block that goes the long way.
-struct Scratch<'a, F> {
-    losses: &'a mut [F],
-    slopes: &'a mut [F],
-    thirds: &'a mut [F],
-    factors: &'a mut [F],
-    weights: &'a mut [f64],
-}
-
-impl<F: KernelFloat> Scratch<'_, F> {
-    /// Multiplies losses and slopes by the factors.
-    #[inline(always)]
-    fn weigh(&mut self, block: &Block) {
-        multiply(self.losses, self.factors);
-        if block.gradient {
-            multiply(self.slopes, self.factors);
-        }
-        if block.third {
-            multiply(self.thirds, self.factors);
-        }
-    }
-}
-
 /// Makes losses and gradients of the terms of a block: what they are multiplied by, and what is not valid.
-struct FinishBlock<'a, 'b, F> {
+struct FinishBlock<'a, F> {
     sweep: &'a ElementwiseSweep<'a>,
     block: &'a Block<'a>,
     operands: &'a [&'a [F]],
-    scratch: &'a mut Scratch<'b, F>,
+    terms: &'a mut TermBuffers<F>,
 }
 
-impl<F: KernelFloat> Loop for FinishBlock<'_, '_, F> {
+impl<F: KernelFloat> Loop for FinishBlock<'_, F> {
     type Output = (ChunkSum, bool);
 
     #[inline(always)]
@@ -461,11 +484,11 @@ impl<F: KernelFloat> Loop for FinishBlock<'_, '_, F> {
             sweep,
             block,
             operands,
-            scratch,
+            terms,
         } = self;
         let reads = sweep.reads;
         if reads.weights.is_some() {
-            scratch.weigh(block);
+            terms.weigh();
         }
         let mut invalid = false;
         for (at, (&numbers, rule)) in operands.iter().zip(reads.rules).enumerate() {
@@ -478,33 +501,33 @@ impl<F: KernelFloat> Loop for FinishBlock<'_, '_, F> {
             invalid = true;
             for (at, number) in numbers.iter().enumerate() {
                 if !rule.holds(number) {
-                    scratch.losses[at] = F::NAN;
-                    scratch.slopes[at] = F::NAN;
-                    scratch.thirds[at] = F::NAN;
+                    terms.losses[at] = F::NAN;
+                    for slopes in &mut terms.slopes {
+                        slopes[at] = F::NAN;
+                    }
                 }
             }
         }
         if let Some(rows) = block.invalid_rows {
-            rows.poison(block.start, scratch.losses);
-            rows.poison(block.start, scratch.slopes);
+            rows.poison(block.start, &mut terms.losses);
+            for slopes in &mut terms.slopes {
+                rows.poison(block.start, slopes);
+            }
             invalid = true;
         }
         if reads.samples.is_some() {
-            for (factor, &weight) in scratch.factors.iter_mut().zip(&*scratch.weights) {
+            for (factor, &weight) in terms.factors.iter_mut().zip(&terms.weights) {
                 *factor = sweep.scale.weight(weight);
             }
-            scratch.weigh(block);
+            terms.weigh();
         }
-        let losses = sum(scratch.losses, sweep.scale.losses) * (1.0 / sweep.kernel.part());
+        let losses = sum(&terms.losses, sweep.scale.losses) * (1.0 / sweep.kernel.part());
         // Infinities of both signs add up to NaN; NaN alone is a model that has diverged.
         let infinite = |loss: &F| loss.abs().above(F::MAX);
-        let mut beyond = !losses.is_finite() && scratch.losses.iter().any(infinite);
+        let mut beyond = !losses.is_finite() && terms.losses.iter().any(infinite);
         let scale = F::of(sweep.scale.gradient / sweep.kernel.part());
-        if block.gradient {
-            beyond |= scale_each(scratch.slopes, scale);
-        }
-        if block.third {
-            beyond |= scale_each(scratch.thirds, scale);
+        for slopes in &mut terms.slopes {
+            beyond |= scale_each(slopes, scale);
         }
         let found = ChunkSum {
             sum: losses,

@@ -5,20 +5,24 @@ use super::output::Output;
 use super::scale::scale_each;
 use super::sums::{Lanes, PART};
 use super::vectors::{Loop, Vectors};
-use crate::spec::elementwise::Elementwise;
+use crate::spec::elementwise::{Derivative, Elementwise};
 use crate::spec::rule::{Rule, UnitRows};
+use alloc::vec::Vec;
 
-/// A definition of `K` operands, as a [`Kernel`].
+/// A definition of `K` operands and `S` slopes, as a [`Kernel`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Defined<D, const K: usize>(pub(crate) D);
+pub(crate) struct Defined<D, const K: usize, const S: usize>(pub(crate) D);
 
 /// What is computed of each element.
 pub(crate) trait Kernel: Send + Sync + 'static {
-    /// What share of the loss and of its derivatives is given.
+    /// What share of the loss and of its slopes is given.
     fn part(&self) -> f64;
 
-    /// Whether there is a derivative with respect to the third operand.
-    fn has_third(&self) -> bool;
+    /// How many slopes there are.
+    fn slopes(&self) -> usize;
+
+    /// The derivative with respect to each operand that may have a gradient.
+    fn derivatives(&self) -> &'static [Derivative];
 
     /// The sum of the losses of all elements, and their gradients, in one pass.
     fn sum(
@@ -29,7 +33,7 @@ pub(crate) trait Kernel: Send + Sync + 'static {
         gradient: Option<Gradient<f32>>,
     ) -> Sum;
 
-    /// Each loss, and its derivatives.
+    /// Each loss, and its slopes.
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>);
 
     /// As [`each_f32`](Self::each_f32).
@@ -47,7 +51,7 @@ pub(crate) trait KernelFloat: Float {
         gradient: Option<Gradient<Self>>,
     ) -> Option<Sum>;
 
-    /// Each loss of a kernel, and its derivatives.
+    /// Each loss of a kernel, and its slopes.
     fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[Self]], terms: Terms<Self>);
 }
 
@@ -92,12 +96,12 @@ pub(crate) struct Must<'a> {
     pub(crate) rows: Option<UnitRows>,
 }
 
-/// Where gradients go, and what the derivatives are multiplied by to be gradients.
+/// Where slopes go, and what they are multiplied by to be gradients.
 pub(crate) struct Gradient<'a, 'b, F> {
-    /// Those of the first operand.
+    /// The first ones.
     pub(crate) output: &'a mut Output<'b, F>,
-    /// Those of the third, if it has one and it is wanted.
-    pub(crate) thirds: Option<&'a mut [F]>,
+    /// The others, as long as the operands.
+    pub(crate) others: &'a mut [Vec<F>],
     pub(crate) scale: F,
 }
 
@@ -110,22 +114,24 @@ pub(crate) struct Sum {
     pub(crate) broken: bool,
 }
 
-/// Where losses and their derivatives go.
+/// Where losses and their slopes go.
 pub(crate) struct Terms<'a, F> {
     pub(crate) losses: &'a mut [F],
-    /// The derivatives with respect to the first operand, if they are wanted.
-    pub(crate) slopes: Option<&'a mut [F]>,
-    /// Those with respect to the third.
-    pub(crate) thirds: Option<&'a mut [F]>,
+    /// Nothing if they are not wanted.
+    pub(crate) slopes: &'a mut [Vec<F>],
 }
 
-impl<D: Elementwise<K>, const K: usize> Kernel for Defined<D, K> {
+impl<D: Elementwise<K, S>, const K: usize, const S: usize> Kernel for Defined<D, K, S> {
     fn part(&self) -> f64 {
         D::PART
     }
 
-    fn has_third(&self) -> bool {
-        D::THIRD
+    fn slopes(&self) -> usize {
+        S
+    }
+
+    fn derivatives(&self) -> &'static [Derivative] {
+        D::DERIVATIVES
     }
 
     fn sum(
@@ -137,18 +143,18 @@ impl<D: Elementwise<K>, const K: usize> Kernel for Defined<D, K> {
     ) -> Sum {
         let operands = core::array::from_fn(|at| operands[at]);
         if gradient.is_some() {
-            vectors.run(SumOf::<D, K, true>(self.0, operands, must, gradient))
+            vectors.run(SumOf::<D, K, S, true>(self.0, operands, must, gradient))
         } else {
-            vectors.run(SumOf::<D, K, false>(self.0, operands, must, None))
+            vectors.run(SumOf::<D, K, S, false>(self.0, operands, must, None))
         }
     }
 
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
-        each::<f32, D, K>(self.0, vectors, operands, terms);
+        each::<f32, D, K, S>(self.0, vectors, operands, terms);
     }
 
     fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>) {
-        each::<f64, D, K>(self.0, vectors, operands, terms);
+        each::<f64, D, K, S>(self.0, vectors, operands, terms);
     }
 }
 
@@ -178,11 +184,11 @@ pub(super) fn part<'a, F: Float>(
 /// elements are computed at a time, from both halves of the part: while the steps of one wait for each other,
 /// those of the other are taken.
 #[inline(always)]
-fn compute<F: Float, D: Elementwise<K>, const K: usize, const SLOPES: bool>(
+fn compute<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool>(
     definition: D,
     operands: [&[F; PART]; K],
     values: &mut [F; PART],
-    slopes: &mut [F; PART],
+    slopes: &mut [[F; PART]; S],
 ) {
     const HALF: usize = PART / 2;
     for at in 0..HALF {
@@ -191,20 +197,11 @@ fn compute<F: Float, D: Elementwise<K>, const K: usize, const SLOPES: bool>(
             let (value, slope) = definition.at(operands);
             values[at] = value;
             if SLOPES {
-                slopes[at] = slope();
+                for (slopes, slope) in slopes.iter_mut().zip(slope()) {
+                    slopes[at] = slope;
+                }
             }
         }
-    }
-}
-
-#[inline(always)]
-fn compute_thirds<F: Float, D: Elementwise<K>, const K: usize>(
-    definition: D,
-    operands: [&[F; PART]; K],
-    thirds: &mut [F; PART],
-) {
-    for (at, third) in thirds.iter_mut().enumerate() {
-        *third = definition.third(core::array::from_fn(|operand| operands[operand][at]));
     }
 }
 
@@ -292,15 +289,15 @@ impl Must<'_> {
 }
 
 /// The sum of the losses, and the gradients if they are wanted.
-struct SumOf<'a, 'b, 'c, D, const K: usize, const SLOPES: bool>(
+struct SumOf<'a, 'b, 'c, D, const K: usize, const S: usize, const SLOPES: bool>(
     D,
     [&'a [f32]; K],
     Must<'a>,
     Option<Gradient<'b, 'c, f32>>,
 );
 
-impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
-    for SumOf<'_, '_, '_, D, K, SLOPES>
+impl<D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> Loop
+    for SumOf<'_, '_, '_, D, K, S, SLOPES>
 {
     type Output = Sum;
 
@@ -308,7 +305,7 @@ impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
     fn run(self) -> Sum {
         let Self(definition, operands, must, mut gradient) = self;
         let mut sums = LaneSums::NONE;
-        let (mut values, mut slopes) = ([0.0; PART], [0.0; PART]);
+        let (mut values, mut slopes) = ([0.0; PART], [[0.0; PART]; S]);
         let mut rest = [[0.0; PART]; K];
         let all = operands[0].len();
         let length = must.length(all);
@@ -318,7 +315,7 @@ impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
                 let operands = parts(operands, start, &mut rest);
-                compute::<f32, D, K, SLOPES>(definition, operands, &mut values, &mut slopes);
+                compute::<f32, D, K, S, SLOPES>(definition, operands, &mut values, &mut slopes);
                 sums.add(operands, &must, &values, count);
                 if let Some(row) = &mut row {
                     row.add(operands, count);
@@ -326,13 +323,13 @@ impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
                 let Some(gradient) = gradient.as_mut().filter(|_| SLOPES) else {
                     continue;
                 };
-                sums.beyond |= scale_each(&mut slopes, gradient.scale);
-                gradient.output.write(&slopes[..count]);
-                if let Some(thirds) = gradient.thirds.as_mut().filter(|_| D::THIRD) {
-                    compute_thirds(definition, operands, &mut slopes);
-                    sums.beyond |= scale_each(&mut slopes, gradient.scale);
-                    let start = first + start;
-                    thirds[start..start + count].copy_from_slice(&slopes[..count]);
+                for slopes in &mut slopes {
+                    sums.beyond |= scale_each(slopes, gradient.scale);
+                }
+                gradient.output.write(&slopes[0][..count]);
+                let start = first + start;
+                for (to, slopes) in gradient.others.iter_mut().zip(&slopes[1..]) {
+                    to[start..start + count].copy_from_slice(&slopes[..count]);
                 }
             }
             sums.broken |= row.is_some_and(|row| row.is_broken());
@@ -341,51 +338,49 @@ impl<D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
     }
 }
 
-/// Each loss, and its derivatives if they are wanted.
-struct Each<'a, F, D, const K: usize, const SLOPES: bool>(D, [&'a [F]; K], Terms<'a, F>);
+/// Each loss, and its slopes if they are wanted.
+struct Each<'a, F, D, const K: usize, const S: usize, const SLOPES: bool>(
+    D,
+    [&'a [F]; K],
+    Terms<'a, F>,
+);
 
-impl<F: Float, D: Elementwise<K>, const K: usize, const SLOPES: bool> Loop
-    for Each<'_, F, D, K, SLOPES>
+impl<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> Loop
+    for Each<'_, F, D, K, S, SLOPES>
 {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self(definition, operands, terms) = self;
-        let Terms {
-            losses,
-            mut slopes,
-            mut thirds,
-        } = terms;
-        let (mut values, mut derivatives) = ([F::default(); PART], [F::default(); PART]);
+        let Terms { losses, slopes } = terms;
+        let (mut values, mut of_part) = ([F::default(); PART], [[F::default(); PART]; S]);
         let mut rest = [[F::default(); PART]; K];
         let length = losses.len();
         for start in (0..length).step_by(PART) {
             let count = PART.min(length - start);
             let operands = parts(operands, start, &mut rest);
-            compute::<F, D, K, SLOPES>(definition, operands, &mut values, &mut derivatives);
+            compute::<F, D, K, S, SLOPES>(definition, operands, &mut values, &mut of_part);
             losses[start..start + count].copy_from_slice(&values[..count]);
-            if let Some(slopes) = slopes.as_mut().filter(|_| SLOPES) {
-                slopes[start..start + count].copy_from_slice(&derivatives[..count]);
-            }
-            if let Some(thirds) = thirds.as_mut().filter(|_| SLOPES && D::THIRD) {
-                compute_thirds(definition, operands, &mut derivatives);
-                thirds[start..start + count].copy_from_slice(&derivatives[..count]);
+            if SLOPES {
+                for (to, slopes) in slopes.iter_mut().zip(&of_part) {
+                    to[start..start + count].copy_from_slice(&slopes[..count]);
+                }
             }
         }
     }
 }
 
-fn each<F: Float, D: Elementwise<K>, const K: usize>(
+fn each<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize>(
     definition: D,
     vectors: Vectors,
     operands: &[&[F]],
     terms: Terms<F>,
 ) {
     let operands = core::array::from_fn(|at| operands[at]);
-    if terms.slopes.is_some() {
-        vectors.run(Each::<F, D, K, true>(definition, operands, terms))
+    if terms.slopes.is_empty() {
+        vectors.run(Each::<F, D, K, S, false>(definition, operands, terms))
     } else {
-        vectors.run(Each::<F, D, K, false>(definition, operands, terms))
+        vectors.run(Each::<F, D, K, S, true>(definition, operands, terms))
     }
 }

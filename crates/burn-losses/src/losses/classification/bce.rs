@@ -153,7 +153,7 @@ pub(crate) struct Bce {
 
 impl Elementwise<2> for Bce {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let y = smooth(y, self.label_smoothing);
         let rest = (-x.clone()).plus(1.0);
         let (ln_x, ln_rest) = ln_of_both(x.clone(), rest.clone());
@@ -163,7 +163,7 @@ impl Elementwise<2> for Bce {
         // PyTorch's least denominator is this number in f32, for f64 as well.
         let slope = move || {
             let variance = (x.clone() * rest).at_least(f64::from(1e-12_f32));
-            (x - y) / variance
+            [(x - y) / variance]
         };
         (value, slope)
     }

@@ -156,7 +156,7 @@ pub(crate) struct BceWithLogits {
 
 impl Elementwise<2> for BceWithLogits {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let y = smooth(y, self.label_smoothing);
         bce_with_logits(x, y.clone(), (-y).plus(1.0))
     }
@@ -164,7 +164,7 @@ impl Elementwise<2> for BceWithLogits {
 
 impl Elementwise<3> for BceWithLogits {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y, weight]: [R; 3]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y, weight]: [R; 3]) -> (R, impl FnOnce() -> [R; 1]) {
         let y = smooth(y, self.label_smoothing);
         bce_with_logits(x, y.clone() * weight, (-y).plus(1.0))
     }
@@ -173,7 +173,7 @@ impl Elementwise<3> for BceWithLogits {
 /// Both softplus values share `ln(1 + exp(-|x|))`, and both sigmoids `exp(-|x|)`: nothing large is
 /// subtracted from something large, so a saturated logit keeps its tiny loss and gradient.
 #[inline(always)]
-fn bce_with_logits<R: Real>(x: R, yes: R, no: R) -> (R, impl FnOnce() -> R) {
+fn bce_with_logits<R: Real>(x: R, yes: R, no: R) -> (R, impl FnOnce() -> [R; 1]) {
     let u = (-x.clone().abs()).exp();
     let tail = u.clone().ln_1p_small();
     let softplus = x.clone().at_least(0.0) + tail.clone();
@@ -183,7 +183,7 @@ fn bce_with_logits<R: Real>(x: R, yes: R, no: R) -> (R, impl FnOnce() -> R) {
 
     let slope = move || {
         let (sigmoid, sigmoid_of_negative) = sigmoids(x, u);
-        no * sigmoid - yes * sigmoid_of_negative
+        [no * sigmoid - yes * sigmoid_of_negative]
     };
     (value, slope)
 }
@@ -219,10 +219,17 @@ impl BceWithLogitsLoss {
         };
         let labels = OtherOperands::flat(targets.values);
         let loss = match pos_weights {
-            None => ElementwiseCall::new::<_, 2>(&check, definition, labels, [None, Some(label())]),
+            None => {
+                ElementwiseCall::new::<_, 2, 1>(&check, definition, labels, [None, Some(label())])
+            }
             along => {
                 let rest = OtherOperands { along, ..labels };
-                ElementwiseCall::new::<_, 3>(&check, definition, rest, [None, Some(label()), None])
+                ElementwiseCall::new::<_, 3, 1>(
+                    &check,
+                    definition,
+                    rest,
+                    [None, Some(label()), None],
+                )
             }
         };
         ElementwiseCall { weights, ..loss }.evaluate([logits], call)

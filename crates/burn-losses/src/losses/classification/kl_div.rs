@@ -146,11 +146,11 @@ pub(crate) struct Divergence;
 
 impl Elementwise<2> for Divergence {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let y = y.at_least(0.0);
         let absent = y.equals(0.0);
         let ln_y = y.clone().set(absent, 1.0).ln();
-        ((ln_y - x).times_or_zero(y.clone()), move || -y)
+        ((ln_y - x).times_or_zero(y.clone()), move || [-y])
     }
 }
 
@@ -160,12 +160,12 @@ pub(crate) struct DivergenceOfLogs;
 
 impl Elementwise<2> for DivergenceOfLogs {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let probability = y.clone().exp();
         let absent = probability.equals(0.0);
         let y = y.set(absent, 0.0);
         let value = (y - x).times_or_zero(probability.clone());
-        (value, move || -probability)
+        (value, move || [-probability])
     }
 }
 

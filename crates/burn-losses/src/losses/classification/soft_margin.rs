@@ -116,13 +116,13 @@ pub(crate) struct Logistic;
 
 impl Elementwise<2> for Logistic {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let margin = x * sign.clone();
         let u = (-margin.clone().abs()).exp();
         let value = (-margin.clone()).at_least(0.0) + u.clone().ln_1p_small();
         let slope = move || {
             let (_, rest) = sigmoids(margin, u);
-            -(sign * rest)
+            [-(sign * rest)]
         };
         (value, slope)
     }

@@ -139,14 +139,14 @@ impl Elementwise<2> for Hinge {
     const PART: f64 = 0.5;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, sign]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let x = x.times(0.5);
         let gap = (-x.clone()).plus(self.margin / 2.0);
         let alike = sign.above(0.0);
         let value = gap.clone().at_least(0.0).replace(alike.clone(), x);
         let slope = move || {
             let zero = sign.clone() - sign;
-            zero.set(gap.above(0.0), -0.5).set(alike, 0.5)
+            [zero.set(gap.above(0.0), -0.5).set(alike, 0.5)]
         };
         (value, slope)
     }

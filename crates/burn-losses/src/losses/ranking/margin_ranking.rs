@@ -143,13 +143,13 @@ impl Elementwise<3> for Ranking {
     const PART: f64 = 0.25;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [first, second, y]: [R; 3]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [first, second, y]: [R; 3]) -> (R, impl FnOnce() -> [R; 1]) {
         let apart = second.times(0.25) - first.times(0.25);
         let gap = (apart * y.clone()).plus(self.margin / 4.0);
         let value = gap.clone().at_least(0.0);
         let slope = move || {
             let zero = y.clone() - y.clone();
-            zero.replace(gap.above(0.0), y.times(-0.25))
+            [zero.replace(gap.above(0.0), y.times(-0.25))]
         };
         (value, slope)
     }

@@ -379,10 +379,10 @@ impl Elementwise<2> for TripletHinge {
     const PART: f64 = 0.5;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [positive, negative]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [positive, negative]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let (positive, negative) = (positive.times(0.5), negative.times(0.5));
         let (value, slope) = triplet_margin(positive, negative, self.margin / 2.0);
-        (value, move || slope().times(0.5))
+        (value, move || [slope().times(0.5)])
     }
 }
 

@@ -10,7 +10,7 @@ use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::{Evaluate, values};
 use crate::losses::module::loss_module;
 use crate::real::Real;
-use crate::spec::elementwise::Elementwise;
+use crate::spec::elementwise::{Derivative, Elementwise};
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
@@ -156,45 +156,57 @@ pub(crate) struct Gaussian<const ROOT: bool> {
 }
 
 impl<const ROOT: bool> Gaussian<ROOT> {
-    /// A quarter of `(x - y)^2 / v`, half of `(x - y) / v`, and the spread that counts. (Halves, so that
-    /// the difference of two numbers is in range.)
+    /// The value, half of `(x - y) / v`, and the spread that counts. (Halves, so that the difference of two numbers
+    /// is in range.)
     #[inline(always)]
     fn terms<R: Real>(&self, [x, y, spread]: [R; 3]) -> (R, R, R) {
         let half = x.times(0.5) - y.times(0.5);
-        if ROOT {
+        let (of_ln, square, ratio, spread) = if ROOT {
             let root = spread.at_least(num_traits::Float::sqrt(self.eps));
             let unit = half / root.clone();
-            (unit.clone() * unit.clone(), unit / root.clone(), root)
+            (0.5, unit.clone() * unit.clone(), unit / root.clone(), root)
         } else {
             let variance = spread.at_least(self.eps);
             let ratio = half.clone() / variance.clone();
-            (ratio.clone() * half, ratio, variance)
-        }
-    }
-}
-
-impl<const ROOT: bool> Elementwise<3> for Gaussian<ROOT> {
-    const PART: f64 = 0.5;
-    const THIRD: bool = !ROOT;
-
-    #[inline(always)]
-    fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> R) {
-        let (square, ratio, spread) = self.terms(operands);
+            (0.25, ratio.clone() * half, ratio, variance)
+        };
         let constant = if self.full {
             core::f64::consts::TAU.ln() / 4.0
         } else {
             0.0
         };
-        let of_ln = if ROOT { 0.5 } else { 0.25 };
-        let value = spread.ln().times(of_ln).plus(constant) + square;
-        (value, move || ratio)
+        let value = spread.clone().ln().times(of_ln).plus(constant) + square;
+        (value, ratio, spread)
     }
+}
+
+impl Elementwise<3> for Gaussian<true> {
+    const PART: f64 = 0.5;
 
     #[inline(always)]
-    fn third<R: Real>(&self, operands: [R; 3]) -> R {
-        let (_, ratio, variance) = self.terms(operands);
-        let zero = variance.clone() - variance.clone();
-        zero.plus(0.25) / variance - ratio.clone() * ratio
+    fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> [R; 1]) {
+        let (value, ratio, _) = self.terms(operands);
+        (value, move || [ratio])
+    }
+}
+
+impl Elementwise<3, 2> for Gaussian<false> {
+    const PART: f64 = 0.5;
+    const DERIVATIVES: &'static [Derivative] = &[
+        Derivative::Slope(0),
+        Derivative::Negative(0),
+        Derivative::Slope(1),
+    ];
+
+    #[inline(always)]
+    fn at<R: Real>(&self, operands: [R; 3]) -> (R, impl FnOnce() -> [R; 2]) {
+        let (value, ratio, variance) = self.terms(operands);
+        let slopes = move || {
+            let zero = variance.clone() - variance.clone();
+            let of_variance = zero.plus(0.25) / variance - ratio.clone() * ratio.clone();
+            [ratio, of_variance]
+        };
+        (value, slopes)
     }
 }
 

@@ -130,14 +130,14 @@ impl Elementwise<2> for Huber {
     const PART: f64 = 0.25;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let delta = self.delta / 2.0;
         let half = x.times(0.5) - y.times(0.5);
         let size = half.clone().abs();
         let clipped = size.clone().at_most(delta);
         let value = clipped.clone() * (size - clipped.times(0.5));
         (value, move || {
-            half.at_least(-delta).at_most(delta).times(0.5)
+            [half.at_least(-delta).at_most(delta).times(0.5)]
         })
     }
 }

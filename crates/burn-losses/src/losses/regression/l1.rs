@@ -119,9 +119,9 @@ impl Elementwise<2> for AbsoluteError {
     const PART: f64 = 0.5;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let half = x.clone().times(0.5) - y.clone().times(0.5);
-        (half.abs(), move || (x - y).sign().times(0.5))
+        (half.abs(), move || [(x - y).sign().times(0.5)])
     }
 }
 

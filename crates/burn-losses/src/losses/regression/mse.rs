@@ -124,9 +124,9 @@ impl Elementwise<2> for SquaredError {
     const PART: f64 = 0.25;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let half = x.times(0.5) - y.times(0.5);
-        (half.clone() * half.clone(), move || half)
+        (half.clone() * half.clone(), move || [half])
     }
 }
 

@@ -153,7 +153,7 @@ pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
 
 impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INPUT, FULL> {
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let (rate, log_rate, shifted) = if LOG_INPUT {
             (x.clone().exp(), x.clone(), x)
         } else {
@@ -182,11 +182,11 @@ impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INP
             None => value,
         };
         let slope = move || {
-            if LOG_INPUT {
+            [if LOG_INPUT {
                 rate - y
             } else {
                 (-(y / shifted)).plus(1.0)
-            }
+            }]
         };
         (value, slope)
     }

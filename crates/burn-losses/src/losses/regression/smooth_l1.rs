@@ -136,7 +136,7 @@ impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
     const PART: f64 = 0.5;
 
     #[inline(always)]
-    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+    fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let half = x.clone().times(0.5) - y.clone().times(0.5);
         let size = half.clone().abs();
         let ratio = if !EXTREME || (size.least_normal()..LARGE).contains(&self.beta) {
@@ -152,7 +152,7 @@ impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
             ratio.at_least(-1.0).at_most(1.0)
         };
         let value = ratio.clone().abs() * (size.clone() - size.at_most(self.beta / 2.0).times(0.5));
-        (value, move || ratio.times(0.5))
+        (value, move || [ratio.times(0.5)])
     }
 }
 

@@ -35,13 +35,15 @@ mod engine {
             fn kernel(&self) -> &dyn Kernel;
         }
 
-        impl<D: Elementwise<K>, const K: usize> AnyElementwise for Defined<D, K> {
+        impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise
+            for Defined<D, K, S>
+        {
             fn kernel(&self) -> &dyn Kernel {
                 self
             }
         }
 
-        pub(crate) fn erase<D: Elementwise<K>, const K: usize>(
+        pub(crate) fn erase<D: Elementwise<K, S>, const K: usize, const S: usize>(
             definition: D,
         ) -> Arc<dyn AnyElementwise> {
             Arc::new(Defined(definition))
@@ -183,16 +185,16 @@ mod losses {
     pub(crate) mod regression {
         pub(crate) mod definitions {
             use crate::real::Real;
-            use crate::spec::elementwise::Elementwise;
+            use crate::spec::elementwise::{Derivative, Elementwise};
 
             #[derive(Clone, Copy, Debug)]
             pub(crate) struct SquaredError;
 
             impl Elementwise<2> for SquaredError {
                 #[inline(always)]
-                fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> R) {
+                fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
                     let error = x - y;
-                    (error.clone() * error.clone(), move || error.times(2.0))
+                    (error.clone() * error.clone(), move || [error.times(2.0)])
                 }
             }
 
@@ -200,17 +202,17 @@ mod losses {
             #[derive(Clone, Copy, Debug)]
             pub(crate) struct ScaledError;
 
-            impl Elementwise<3> for ScaledError {
-                const THIRD: bool = true;
+            impl Elementwise<3, 2> for ScaledError {
+                const DERIVATIVES: &'static [Derivative] = &[
+                    Derivative::Slope(0),
+                    Derivative::Negative(0),
+                    Derivative::Slope(1),
+                ];
 
                 #[inline(always)]
-                fn at<R: Real>(&self, [x, y, scale]: [R; 3]) -> (R, impl FnOnce() -> R) {
-                    ((x - y) * scale.clone(), move || scale)
-                }
-
-                #[inline(always)]
-                fn third<R: Real>(&self, [x, y, _]: [R; 3]) -> R {
-                    x - y
+                fn at<R: Real>(&self, [x, y, scale]: [R; 3]) -> (R, impl FnOnce() -> [R; 2]) {
+                    let error = x - y;
+                    (error.clone() * scale.clone(), move || [scale, error])
                 }
             }
         }
