@@ -6,7 +6,7 @@ use super::launch::stored;
 use super::softmax::{CrossEntropyRow, LikelihoodRow, TargetShare};
 use crate::engine::cube::launch::elements::ElementLaunch;
 use crate::engine::cube::launch::pairs::{PairLaunch, pairs};
-use crate::engine::cube::launch::rows::{RowLaunch, rows};
+use crate::engine::cube::launch::rows::{RowLaunch, RowOperands, rows};
 use crate::engine::dtype::largest;
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::KernelOutput;
@@ -53,12 +53,14 @@ pub(crate) fn of_classes(call: ClassSpec<CubeTensor>, input: CubeTensor) -> RowL
         },
         inputs: [input],
         axis: call.axis,
-        ids,
-        probs,
-        weights: call.weights,
-        weights_count: call.weights_count,
-        all_weights: !one,
-        signs: None,
+        besides: RowOperands {
+            ids,
+            probs,
+            weights: call.weights,
+            weights_count: call.weights_count,
+            all_weights: !one,
+            signs: None,
+        },
     }
 }
 
@@ -108,21 +110,23 @@ pub(crate) fn of_rows<const N: usize>(
         }
         (GpuRows::Pairs(_), _) => unreachable!("pairs are of labels and other classes"),
     };
-    let (signs, ids, weights) = match call.target {
-        RowTarget::Nothing | RowTarget::Labels(_) => (None, None, None),
-        RowTarget::Signs(signs) => (Some(signs), None, None),
-        RowTarget::Class(ids, weights) => (None, Some((ids, Vec::new())), weights),
+    let besides = match call.target {
+        RowTarget::Nothing | RowTarget::Labels(_) => RowOperands::default(),
+        RowTarget::Signs(signs) => RowOperands {
+            signs: Some(signs),
+            ..RowOperands::default()
+        },
+        RowTarget::Class(ids, weights) => RowOperands {
+            ids: Some((ids, Vec::new())),
+            weights,
+            ..RowOperands::default()
+        },
     };
     let launch = RowLaunch {
         of_row,
         inputs,
         axis,
-        ids,
-        probs: None,
-        weights,
-        weights_count: false,
-        all_weights: false,
-        signs,
+        besides,
     };
     rows(launch, request, gradients)
 }

@@ -8,7 +8,7 @@ use super::kernel_key::KernelKey;
 use super::registers::{Registers, RegistersExpand, tracer};
 use super::row_kernel::scale_and_clamp;
 use super::rows::{RowLayout, SumScale, start};
-use super::samples::{Samples, allowed, own_class, share};
+use super::samples::{OwnClass, Samples, allowed, own_class, share};
 use super::traced::{NonFinite, Traced, Tracer};
 use crate::real::Real;
 use crate::spec::row::PairLoss;
@@ -81,19 +81,30 @@ fn pair(label: f32, other: f32, special: &NonFinite, #[comptime] plan: &PairPlan
     })
 }
 
-/// A gradient of a row that counts, or does not count because it is not valid, scaled.
+/// What gradients of a row are multiplied by.
+#[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+struct PairScale {
+    scale: f32,
+    /// 0 where no row counts, or else 1.
+    something: f32,
+}
+
+/// A gradient of a row that counts, or does not because it is not valid.
 #[cube]
 fn gradient_of(
     slope: f32,
     counted: f32,
-    scale: f32,
+    scale: &PairScale,
     special: &NonFinite,
     #[comptime] plan: &PairPlan,
 ) -> f32 {
+    let (by, something) = (scale.scale, scale.something);
     intrinsic!(|scope| {
         let tracer = tracer(scope, special);
         let slope = tracer.of(slope).times_or_zero(tracer.of(counted));
-        scale_and_clamp(slope, plan.of_pair.limit(), tracer.of(scale)).value::<f32>()
+        let gradient = scale_and_clamp(slope, plan.of_pair.limit(), tracer.of(by));
+        (gradient * tracer.of(something)).value::<f32>()
     })
 }
 
@@ -117,7 +128,198 @@ fn of_all(own: f32, shared: &mut Shared<[f32]>, #[comptime] threads: u32) -> f32
     shared[0usize]
 }
 
-/// `places` is for the place of each class in the list of its row, counted from 1; 0 where it is no label.
+/// A row, as a workgroup goes through it.
+#[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+struct PairRow {
+    start: usize,
+    /// How far its elements are apart.
+    inner: usize,
+    classes: usize,
+    /// How many of them are gone through: none of a row that there is not.
+    length: usize,
+}
+
+#[cube]
+impl PairRow {
+    fn place(&self, at: usize) -> usize {
+        self.start + at * self.inner
+    }
+}
+
+/// What was found out about the list of labels of a row.
+#[derive(CubeType, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+struct LabelList {
+    /// How many labels there are; none where the list is not valid.
+    labels: usize,
+    is_broken: bool,
+    /// 1, or NaN where it is not valid.
+    counted: f32,
+}
+
+/// The class of the label at a place of the list.
+#[cube]
+fn class_at<I: Int>(
+    ids: &[I],
+    at: usize,
+    row: &PairRow,
+    special: &NonFinite,
+    #[comptime] plan: &PairPlan,
+) -> OwnClass {
+    own_class::<I>(ids[row.place(at)], row.classes, special, &plan.samples)
+}
+
+/// Reads the list of labels, and notes in `places` where in it each class is, counted from 1; 0 where it is no label.
+#[cube]
+fn list_of_labels<I: Int>(
+    ids: &[I],
+    places: &mut [u32],
+    row: &PairRow,
+    shared: &mut Shared<[f32]>,
+    special: &NonFinite,
+    #[comptime] plan: &PairPlan,
+) -> LabelList {
+    let step = comptime!(plan.threads as usize);
+    let lane = UNIT_POS as usize;
+    let mut at = lane;
+    while at < row.length {
+        places[row.place(at)] = 0u32;
+        at += step;
+    }
+    sync_storage();
+    let mut count = 0f32;
+    at = lane;
+    while at < row.length {
+        let found = class_at::<I>(ids, at, row, special, plan);
+        if found.is_class {
+            places[row.place(found.class)] = at as u32 + 1u32;
+            count += 1f32;
+        }
+        at += step;
+    }
+    sync_storage();
+    let count = usize::cast_from(of_all(count, shared, plan.threads));
+    // No label comes after the end, or twice, and all else are ends.
+    let mut broken = 0f32;
+    at = lane;
+    while at < row.length {
+        let found = class_at::<I>(ids, at, row, special, plan);
+        let place = places[row.place(found.class)];
+        let is_label = at < count && place == at as u32 + 1u32;
+        if (found.is_class && !is_label) || found.kept.is_nan() {
+            broken = 1f32;
+        }
+        at += step;
+    }
+    let is_broken = of_all(broken, shared, plan.threads) > 0f32;
+    LabelList {
+        labels: select(is_broken, 0usize, count),
+        is_broken,
+        counted: select(is_broken, special.nan, 1f32),
+    }
+}
+
+/// The losses of this thread's classes that are no label, with all labels; their gradients are written.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn of_others<F: Float, I: Int, G: Float>(
+    input: &[F],
+    ids: &[I],
+    places: &mut [u32],
+    gradient: &mut ComptimeOption<Box<[G]>>,
+    row: &PairRow,
+    list: &LabelList,
+    scale: &PairScale,
+    special: &NonFinite,
+    #[comptime] plan: &PairPlan,
+) -> f32 {
+    let mut sum = 0f32;
+    let mut at = UNIT_POS as usize;
+    while at < row.length {
+        let place = row.place(at);
+        if list.is_broken || places[place] == 0u32 {
+            let other = f32::cast_from(input[place]);
+            let mut slopes = 0f32;
+            let mut label = 0usize.runtime();
+            while label < list.labels {
+                let found = class_at::<I>(ids, label, row, special, plan);
+                let of_label = f32::cast_from(input[row.place(found.class)]);
+                let pair = pair(of_label, other, special, plan);
+                sum += pair.at::<f32>(0usize);
+                slopes += pair.at::<f32>(1usize);
+                label += 1;
+            }
+            #[comptime]
+            match gradient {
+                ComptimeOption::Some(gradient) => {
+                    let slope = gradient_of(slopes, list.counted, scale, special, plan);
+                    gradient[place] = G::cast_from(slope);
+                }
+                ComptimeOption::None => {}
+            }
+        }
+        at += comptime!(plan.threads as usize);
+    }
+    sum
+}
+
+/// Writes the gradients of the labels, each with all classes that are none. Some threads work on a label together, and
+/// there are as many rounds as a list can be long: all threads come to all barriers.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn of_labels<F: Float, I: Int, G: Float>(
+    input: &[F],
+    ids: &[I],
+    places: &mut [u32],
+    gradient: &mut [G],
+    row: &PairRow,
+    list: &LabelList,
+    scale: &PairScale,
+    shared: &mut Shared<[f32]>,
+    special: &NonFinite,
+    #[comptime] plan: &PairPlan,
+) {
+    let threads = comptime!(THREADS_OF_LABEL as usize);
+    let lane = UNIT_POS as usize;
+    let member = lane % threads;
+    let mut first = 0usize.runtime();
+    while first < row.classes {
+        let label = first + lane / threads;
+        let mut slopes = 0f32;
+        let mut place = row.start;
+        if label < list.labels {
+            let found = class_at::<I>(ids, label, row, special, plan);
+            place = row.place(found.class);
+            let of_label = f32::cast_from(input[place]);
+            let mut at = member;
+            while at < row.length {
+                let other = row.place(at);
+                if places[other] == 0u32 {
+                    let other = f32::cast_from(input[other]);
+                    let pair = pair(of_label, other, special, plan);
+                    slopes += pair.at::<f32>(1usize);
+                }
+                at += threads;
+            }
+        }
+        sync_cube();
+        shared[lane] = slopes;
+        sync_cube();
+        if member == 0 && label < list.labels {
+            let mut slopes = 0f32;
+            #[unroll]
+            for other in 0..threads {
+                slopes += shared[lane + other];
+            }
+            let slope = gradient_of(-slopes, list.counted, scale, special, plan);
+            gradient[place] = G::cast_from(slope);
+        }
+        first += comptime!((plan.threads / THREADS_OF_LABEL) as usize);
+    }
+}
+
+/// `places` is what is noted about lists.
 #[cube(launch, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn pairs_kernel<F: Float, I: Int, G: Float>(
@@ -136,155 +338,73 @@ pub(crate) fn pairs_kernel<F: Float, I: Int, G: Float>(
     #[define(F, I, G)] _dtypes: [ElemType; 3],
 ) {
     let mut shared = Shared::new_slice(comptime!(plan.threads as usize));
-    let step = comptime!(plan.threads as usize);
-    let lane = UNIT_POS as usize;
     let active = CUBE_POS < layout.rows;
-    let row = select(active, CUBE_POS, layout.rows - 1);
-    let length = select(active, layout.length, 0usize);
-    let inner = if comptime!(plan.adjacent) {
-        1usize.runtime()
-    } else {
-        layout.inner
+    let at = select(active, CUBE_POS, layout.rows - 1);
+    let row = PairRow {
+        start: start(at, layout.length, &layout, plan.adjacent),
+        inner: if comptime!(plan.adjacent) {
+            1usize.runtime()
+        } else {
+            layout.inner
+        },
+        classes: layout.length,
+        length: select(active, layout.length, 0usize),
     };
-    let start = start(row, layout.length, &layout, plan.adjacent);
-
-    // The list of labels: where each class is in it, and how long it is.
-    let mut at = lane;
-    while at < length {
-        places[start + at * inner] = 0u32;
-        at += step;
-    }
-    sync_storage();
-    let mut count = 0f32;
-    at = lane;
-    while at < length {
-        let id = ids[start + at * inner];
-        let found = own_class::<I>(id, layout.length, &special, &plan.samples);
-        if found.is_class {
-            places[start + found.class * inner] = at as u32 + 1u32;
-            count += 1f32;
-        }
-        at += step;
-    }
-    sync_storage();
-    let count = usize::cast_from(of_all(count, &mut shared, plan.threads));
-    // No label comes after the end, or twice, and all else are ends.
-    let mut broken = 0f32;
-    at = lane;
-    while at < length {
-        let id = ids[start + at * inner];
-        let found = own_class::<I>(id, layout.length, &special, &plan.samples);
-        let place = places[start + found.class * inner];
-        let is_label = at < count && place == at as u32 + 1u32;
-        if (found.is_class && !is_label) || found.kept.is_nan() {
-            broken = 1f32;
-        }
-        at += step;
-    }
-    let is_broken = of_all(broken, &mut shared, plan.threads) > 0f32;
-    let counted = select(is_broken, special.nan, 1f32);
-    let labels = select(is_broken, 0usize, count);
+    let list = list_of_labels::<I>(ids, places, &row, &mut shared, &special, &plan);
 
     let mut weight = 1f32;
     #[comptime]
     match samples {
         ComptimeOption::Some(samples) => {
-            weight = allowed(samples[row], &special);
+            weight = allowed(samples[at], &special);
         }
         ComptimeOption::None => {}
     }
     let share = share(total);
     let weight = share.of(weight);
-    let of_gradient = weight * scale.gradient;
-
-    // Each class that is no label, with all labels.
-    let mut sum = 0f32;
-    at = lane;
-    while at < length {
-        let place = start + at * inner;
-        if is_broken || places[place] == 0u32 {
-            let other = f32::cast_from(input[place]);
-            let mut slopes = 0f32;
-            let mut label = 0usize.runtime();
-            while label < labels {
-                let id = ids[start + label * inner];
-                let found = own_class::<I>(id, layout.length, &special, &plan.samples);
-                let of_label = f32::cast_from(input[start + found.class * inner]);
-                let pair = pair(of_label, other, &special, &plan);
-                sum += pair.at::<f32>(0usize);
-                slopes += pair.at::<f32>(1usize);
-                label += 1;
-            }
-            #[comptime]
-            match gradient {
-                ComptimeOption::Some(gradient) => {
-                    let slope = gradient_of(slopes, counted, of_gradient, &special, &plan);
-                    gradient[place] = G::cast_from(slope * share.something);
-                }
-                ComptimeOption::None => {}
-            }
-        }
-        at += step;
-    }
-
-    // Each label, with all classes that are none.
+    let of_gradient = PairScale {
+        scale: weight * scale.gradient,
+        something: share.something,
+    };
+    let sum = of_others::<F, I, G>(
+        input,
+        ids,
+        places,
+        gradient,
+        &row,
+        &list,
+        &of_gradient,
+        &special,
+        &plan,
+    );
     #[comptime]
     match gradient {
-        ComptimeOption::Some(gradient) => {
-            let threads = comptime!(THREADS_OF_LABEL as usize);
-            let at_once = comptime!((plan.threads / THREADS_OF_LABEL) as usize);
-            let member = lane % threads;
-            // As many rounds as a list can be long: all threads come to all barriers.
-            let mut first = 0usize.runtime();
-            while first < layout.length {
-                let label = first + lane / threads;
-                let mut slopes = 0f32;
-                let mut place = start;
-                if label < labels {
-                    let id = ids[start + label * inner];
-                    let found = own_class::<I>(id, layout.length, &special, &plan.samples);
-                    place = start + found.class * inner;
-                    let of_label = f32::cast_from(input[place]);
-                    let mut at = member;
-                    while at < length {
-                        let other = start + at * inner;
-                        if places[other] == 0u32 {
-                            let other = f32::cast_from(input[other]);
-                            let pair = pair(of_label, other, &special, &plan);
-                            slopes += pair.at::<f32>(1usize);
-                        }
-                        at += threads;
-                    }
-                }
-                sync_cube();
-                shared[lane] = slopes;
-                sync_cube();
-                if member == 0 && label < labels {
-                    let mut slopes = 0f32;
-                    #[unroll]
-                    for other in 0..threads {
-                        slopes += shared[lane + other];
-                    }
-                    let slope = gradient_of(-slopes, counted, of_gradient, &special, &plan);
-                    gradient[place] = G::cast_from(slope * share.something);
-                }
-                first += at_once;
-            }
-        }
+        ComptimeOption::Some(gradient) => of_labels::<F, I, G>(
+            input,
+            ids,
+            places,
+            gradient,
+            &row,
+            &list,
+            &of_gradient,
+            &mut shared,
+            &special,
+            &plan,
+        ),
         ComptimeOption::None => {}
     }
 
     let sum = of_all(sum, &mut shared, plan.threads);
-    if lane == 0 {
-        let loss = weighted(sum, counted, weight * scale.losses, &special);
+    if UNIT_POS == 0 {
+        let loss = weighted(sum, list.counted, weight * scale.losses, &special);
         if active {
             #[comptime]
             match losses {
-                ComptimeOption::Some(losses) => losses[row] = loss,
+                ComptimeOption::Some(losses) => losses[at] = loss,
                 ComptimeOption::None => {}
             }
         }
-        let invalid = is_broken || weight.is_nan();
+        let invalid = list.is_broken || weight.is_nan();
         partials[2 * CUBE_POS] = select(active, loss, 0f32);
         partials[2 * CUBE_POS + 1] = select(active && invalid, 1f32, 0f32);
     }

@@ -4,9 +4,10 @@ use super::id::{TracedClasses, TracedId};
 use super::registers::tracer;
 use super::traced::NonFinite;
 use crate::real::Real;
-use crate::real::id::classify;
+use crate::real::id::{classify, holds, range};
 use crate::spec::rule::Rule;
 use alloc::vec::Vec;
+use burn::tensor::DType;
 use cubecl::prelude::*;
 
 /// What a weight must be: finite, and not negative.
@@ -21,6 +22,27 @@ pub(crate) struct Samples {
     pub(crate) range: (i128, i128),
     /// The id of the last class is one of these.
     pub(crate) held: bool,
+}
+
+impl Samples {
+    /// Of samples that have no id.
+    pub(crate) fn without_ids() -> Self {
+        Self {
+            ignored: Vec::new(),
+            range: (0, 0),
+            held: false,
+        }
+    }
+
+    /// Of samples that have an id, of a type, of one of so many classes.
+    pub(crate) fn of_ids(dtype: DType, classes: usize, ignored: Vec<i64>) -> Self {
+        let range = range(dtype);
+        Self {
+            ignored,
+            range,
+            held: holds(range, classes as i64 - 1),
+        }
+    }
 }
 
 /// What was found out about the class of a row.

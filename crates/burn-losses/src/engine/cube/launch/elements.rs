@@ -1,9 +1,9 @@
 //! Over elements.
 
-use super::rows::RowLaunch;
+use super::rows::{RowLaunch, RowOperands};
 use super::{
-    Counting, Destinations, Factors, LaunchContext, Launched, TensorSpec, address, buffer, elem,
-    in_common_type, number, samples, tensor_spec, total, vector, weight,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, common_type, elem,
+    in_common_type, number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::distribution::Distribution;
 use crate::engine::cube::elements::{
@@ -17,7 +17,6 @@ use crate::engine::ops::KernelOutput;
 use crate::spec::operand::PerClass;
 use crate::spec::request::{Request, Returns};
 use crate::spec::rule::UnitRows;
-use alloc::vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
@@ -53,12 +52,7 @@ fn distributions(
         of_row: KernelKey::of_row(distribution),
         inputs: [input],
         axis: 1,
-        ids: None,
-        probs: None,
-        weights: None,
-        weights_count: false,
-        all_weights: false,
-        signs: None,
+        besides: RowOperands::default(),
     };
     let request = Request {
         returns: Returns::Unreduced,
@@ -93,6 +87,23 @@ fn along(place: &LaunchContext, along: Option<PerClass>) -> Option<AlongLaunch> 
     ))
 }
 
+/// How many elements a thread reads at once.
+fn width<const N: usize>(place: &LaunchContext, call: &ElementLaunch<N>, count: usize) -> usize {
+    // Numbers along an axis are looked up one by one.
+    let mut along = call.along.iter().chain(&call.weights);
+    if along.any(PerClass::varies) {
+        return 1;
+    }
+    // The components of a vector are of one row.
+    let whole = match &call.distribution {
+        Some((rows, _)) if rows.inner == 1 => rows.length,
+        Some(_) => 1,
+        None => count,
+    };
+    let dtype = common_type(&call.inputs.each_ref().map(|input| input.dtype));
+    vector(place, dtype, &[count, whole])
+}
+
 /// Launches the kernel over elements.
 pub(crate) fn elements<const N: usize>(
     call: ElementLaunch<N>,
@@ -103,60 +114,33 @@ pub(crate) fn elements<const N: usize>(
     let count = call.inputs[0].shape().num_elements();
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
     let tensor_spec = tensor_spec(outlines, count, &request, wanted);
+    let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());
+    let width = width(&place, &call, count);
+    let flat = call.flat.map(number);
     let inputs = in_common_type(call.inputs).map(into_contiguous);
     let dtype = inputs[0].dtype;
-    let operands = N + usize::from(call.flat.is_some()) + usize::from(call.along.is_some());
-    let flat = call.flat.map(number);
     let samples = samples(&request);
-    let plan = Samples {
-        ignored: vec![],
-        range: (0, 0),
-        held: false,
-    };
-    let counted = Counting {
-        ids: None,
-        weights: None,
-        samples: samples.as_ref(),
-        plan: &plan,
-        count,
-        classes: 1,
-    };
-    let weight = weight(&place, &counted, &request);
-    let factors = Factors::new(&request, count, &weight);
+    let plan = Samples::without_ids();
+    let counted = Counting::samples(count, samples.as_ref(), &plan);
     let part = call.of_element.part();
-
-    // Numbers along an axis are looked up one by one.
-    let varies =
-        |along: &Option<PerClass>| along.as_ref().is_some_and(|along| along.numbers.len() > 1);
-    // The components of a vector are of one row.
-    let whole = call.distribution.as_ref().map(|(rows, _)| *rows);
-    let whole = whole.map_or(count, |rows| if rows.inner == 1 { rows.length } else { 1 });
-    let width = if varies(&call.along) || varies(&call.weights) {
-        1
-    } else {
-        vector(&place, dtype, &[count, whole])
-    };
-    let of_rows = call
-        .distribution
-        .zip(flat.as_ref())
-        .map(|(distribution, target)| {
-            let (length, inner) = (distribution.0.length, distribution.0.inner);
-            let numbers = distributions(target, distribution).into_buffer_arg();
-            DistributionRowsLaunch::new(numbers, inner, length)
-        });
+    let of_rows = call.distribution.zip(flat.as_ref());
+    let of_rows = of_rows.map(|(distribution, target)| {
+        let (length, inner) = (distribution.0.length, distribution.0.inner);
+        let numbers = distributions(target, distribution).into_buffer_arg();
+        DistributionRowsLaunch::new(numbers, inner, length)
+    });
     let length = count / width;
     let of_unit = length / (enough_groups(&place) * UNITS as usize);
     let of_unit = of_unit.clamp(1, OF_UNIT);
-    let (cubes, groups) = place.groups(length.div_ceil(of_unit * UNITS as usize));
-    let partials = place.numbers(2 * groups);
-    let losses = matches!(request.returns, Returns::Unreduced).then(|| place.numbers(count));
+    let groups = length.div_ceil(of_unit * UNITS as usize);
+    let sums = Sums::new(&place, &counted, groups, &request);
     let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
     let tensors = inputs.iter().chain(&flat).chain(targets.new_tensors());
     let address = address(tensors);
     let [of_first, of_second, of_third] = targets.arguments(count);
     elements_kernel::launch(
         &place.client,
-        cubes,
+        sums.cubes.clone(),
         CubeDim::new_1d(UNITS),
         address,
         width,
@@ -168,14 +152,14 @@ pub(crate) fn elements<const N: usize>(
         along(&place, call.weights).into(),
         samples.as_ref().map(buffer).into(),
         of_rows.into(),
-        weight.shares(&request).map(buffer).into(),
+        sums.weight.shares(&request).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
-        losses.as_ref().map(buffer).into(),
-        buffer(&partials),
+        sums.losses.as_ref().map(buffer).into(),
+        buffer(&sums.partials),
         ExtentLaunch::new(length, of_unit),
-        factors.launch(part, part),
+        sums.factors.launch(part, part),
         NonFiniteLaunch::given(),
         ElementPlan {
             of_element: call.of_element,
@@ -187,13 +171,5 @@ pub(crate) fn elements<const N: usize>(
             elem(targets.dtype(dtype)),
         ],
     );
-    let launched = Launched {
-        gradients: targets.tensors(inputs),
-        losses,
-        partials,
-        groups,
-        factors,
-        weight,
-    };
-    total(&place, launched, &request)
+    sums.total(&place, targets.tensors(inputs), &request)
 }

@@ -242,6 +242,20 @@ struct Counting<'a> {
     classes: usize,
 }
 
+impl<'a> Counting<'a> {
+    /// So many losses, of samples that have no class.
+    fn samples(count: usize, samples: Option<&'a CubeTensor>, plan: &'a Samples) -> Self {
+        Self {
+            ids: None,
+            weights: None,
+            samples,
+            plan,
+            count,
+            classes: 1,
+        }
+    }
+}
+
 fn weight(place: &LaunchContext, counted: &Counting, request: &Request<CubeTensor>) -> Weight {
     let known = counted.count as f64 / request.terms as f64;
     let divisor = request.divisor(known);
@@ -410,56 +424,81 @@ impl<const N: usize> Destinations<N> {
     }
 }
 
-/// What has been launched so far.
-struct Launched<const N: usize> {
-    gradients: [Option<CubeTensor>; N],
+/// What becomes of the losses of a launch: what they count, and where they and their sums go.
+struct Sums {
+    weight: Weight,
+    factors: Factors,
     /// Each loss, if they are wanted.
     losses: Option<CubeTensor>,
+    /// Of each workgroup.
     partials: CubeTensor,
     groups: usize,
-    factors: Factors,
-    weight: Weight,
+    cubes: CubeCount,
 }
 
-/// Launches the last kernel, which makes of the workgroups' sums what is wanted.
-fn total<const N: usize>(
-    place: &LaunchContext,
-    launched: Launched<N>,
-    request: &Request<CubeTensor>,
-) -> KernelOutput<CubeTensor, N> {
-    let value = launched.losses.is_none().then(|| place.numbers(1));
-    let invalid = place.numbers(1);
-    let wanted = matches!(request.returns, Returns::SumAndWeight);
-    let weight = match &launched.weight.on_device {
-        None if wanted => Some(place.numbers(1)),
-        _ => None,
-    };
-    let reduction = ReductionPlanLaunch::new(
-        launched.groups,
-        (1.0 / launched.factors.losses) as f32,
-        launched.weight.divisor as f32,
-        launched.weight.known as f32,
-    );
-    total_kernel::launch(
-        &place.client,
-        CubeCount::Static(1, 1, 1),
-        CubeDim::new_1d(UNITS),
-        buffer(&launched.partials),
-        launched.weight.shares(request).map(buffer).into(),
-        value.as_ref().map(buffer).into(),
-        Some(buffer(&invalid)).into(),
-        weight.as_ref().map(buffer).into(),
-        reduction,
-    );
-    KernelOutput {
-        value: value
-            .or(launched.losses)
-            .expect("either the sum is wanted or each loss"),
-        weight: weight
-            .or(launched.weight.on_device.map(|[_, weight]| weight))
-            .filter(|_| wanted),
-        gradients: launched.gradients,
-        invalid: Invalid::OnDevice(invalid),
+impl Sums {
+    /// Of a launch of at least so many workgroups.
+    fn new(
+        place: &LaunchContext,
+        counted: &Counting,
+        groups: usize,
+        request: &Request<CubeTensor>,
+    ) -> Self {
+        let weight = weight(place, counted, request);
+        let factors = Factors::new(request, counted.count, &weight);
+        let (cubes, groups) = place.groups(groups);
+        let each = matches!(request.returns, Returns::Unreduced);
+        Self {
+            weight,
+            factors,
+            losses: each.then(|| place.numbers(counted.count)),
+            partials: place.numbers(2 * groups),
+            groups,
+            cubes,
+        }
+    }
+
+    /// Launches the last kernel, which makes of the workgroups' sums what is wanted.
+    fn total<const N: usize>(
+        self,
+        place: &LaunchContext,
+        gradients: [Option<CubeTensor>; N],
+        request: &Request<CubeTensor>,
+    ) -> KernelOutput<CubeTensor, N> {
+        let value = self.losses.is_none().then(|| place.numbers(1));
+        let invalid = place.numbers(1);
+        let wanted = matches!(request.returns, Returns::SumAndWeight);
+        let weight = match &self.weight.on_device {
+            None if wanted => Some(place.numbers(1)),
+            _ => None,
+        };
+        let reduction = ReductionPlanLaunch::new(
+            self.groups,
+            (1.0 / self.factors.losses) as f32,
+            self.weight.divisor as f32,
+            self.weight.known as f32,
+        );
+        total_kernel::launch(
+            &place.client,
+            CubeCount::Static(1, 1, 1),
+            CubeDim::new_1d(UNITS),
+            buffer(&self.partials),
+            self.weight.shares(request).map(buffer).into(),
+            value.as_ref().map(buffer).into(),
+            Some(buffer(&invalid)).into(),
+            weight.as_ref().map(buffer).into(),
+            reduction,
+        );
+        KernelOutput {
+            value: value
+                .or(self.losses)
+                .expect("either the sum is wanted or each loss"),
+            weight: weight
+                .or(self.weight.on_device.map(|[_, weight]| weight))
+                .filter(|_| wanted),
+            gradients,
+            invalid: Invalid::OnDevice(invalid),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Over pairs within rows.
 
 use super::{
-    Counting, Destinations, Factors, LaunchContext, Launched, TensorSpec, address, buffer, elem,
-    samples, tensor_spec, total, weight,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, elem, samples,
+    tensor_spec,
 };
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::pairs::{PairKernel, PairPlan, THREADS_OF_LABEL, pairs_kernel};
@@ -11,8 +11,7 @@ use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
 use crate::engine::ops::KernelOutput;
-use crate::real::id::{holds, range};
-use crate::spec::request::{Request, Returns};
+use crate::spec::request::Request;
 use alloc::vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::DType;
@@ -48,22 +47,9 @@ pub(crate) fn pairs<const N: usize>(
     let dtype = inputs[0].dtype;
     let ids = into_contiguous(call.ids);
     let samples = samples(&request);
-    let range = range(ids.dtype);
-    let plan = Samples {
-        ignored: vec![-1],
-        range,
-        held: holds(range, length as i64 - 1),
-    };
-    let counted = Counting {
-        ids: None,
-        weights: None,
-        samples: samples.as_ref(),
-        plan: &plan,
-        count,
-        classes: length,
-    };
-    let weight = weight(&place, &counted, &request);
-    let factors = Factors::new(&request, count, &weight);
+    let plan = Samples::of_ids(ids.dtype, length, vec![-1]);
+    let counted = Counting::samples(count, samples.as_ref(), &plan);
+    let sums = Sums::new(&place, &counted, count, &request);
 
     // Every gradient depends on the whole row: none takes the place of an input.
     let targets = Destinations::apart(&place, tensor_spec.gradients);
@@ -74,9 +60,6 @@ pub(crate) fn pairs<const N: usize>(
     let threads = length
         .next_power_of_two()
         .clamp(2 * THREADS_OF_LABEL as usize, UNITS as usize) as u32;
-    let (cubes, groups) = place.groups(count);
-    let partials = place.numbers(2 * groups);
-    let losses = matches!(request.returns, Returns::Unreduced).then(|| place.numbers(count));
     let tensors = inputs
         .iter()
         .chain([&ids, &places])
@@ -85,19 +68,19 @@ pub(crate) fn pairs<const N: usize>(
     let [gradient, ..] = targets.arguments(elements);
     pairs_kernel::launch(
         &place.client,
-        cubes,
+        sums.cubes.clone(),
         CubeDim::new_1d(threads),
         address,
         buffer(&inputs[0]),
         buffer(&ids),
         samples.as_ref().map(buffer).into(),
-        weight.shares(&request).map(buffer).into(),
+        sums.weight.shares(&request).map(buffer).into(),
         buffer(&places),
         gradient.into(),
-        losses.as_ref().map(buffer).into(),
-        buffer(&partials),
+        sums.losses.as_ref().map(buffer).into(),
+        buffer(&sums.partials),
         RowLayoutLaunch::new(count, length, inner, length, length),
-        factors.launch(call.of_pair.part(), 1.0),
+        sums.factors.launch(call.of_pair.part(), 1.0),
         NonFiniteLaunch::of_rows(length),
         PairPlan {
             of_pair: call.of_pair,
@@ -107,13 +90,5 @@ pub(crate) fn pairs<const N: usize>(
         },
         [elem(dtype), elem(ids.dtype), elem(targets.dtype(dtype))],
     );
-    let launched = Launched {
-        gradients: targets.tensors(inputs),
-        losses,
-        partials,
-        groups,
-        factors,
-        weight,
-    };
-    total(&place, launched, &request)
+    sums.total(&place, targets.tensors(inputs), &request)
 }

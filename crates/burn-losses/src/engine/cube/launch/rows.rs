@@ -1,8 +1,8 @@
 //! Over rows.
 
 use super::{
-    Counting, Destinations, Factors, LaunchContext, Launched, TensorSpec, address, buffer, elem,
-    in_common_type, number, samples, tensor_spec, total, vector, weight,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, elem, in_common_type,
+    number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::row_kernel::RowKernel;
@@ -11,9 +11,7 @@ use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
 use crate::engine::ops::KernelOutput;
-use crate::real::id::{holds, range};
-use crate::spec::request::{Request, Returns};
-use alloc::vec;
+use crate::spec::request::Request;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
 use burn::tensor::DType;
@@ -27,6 +25,12 @@ pub(crate) struct RowLaunch<const N: usize> {
     pub(crate) inputs: [CubeTensor; N],
     /// The axis along which the elements of a row lie.
     pub(crate) axis: usize,
+    pub(crate) besides: RowOperands,
+}
+
+/// What rows have besides their elements.
+#[derive(Default)]
+pub(crate) struct RowOperands {
     /// The class of each row, and the ids that are ignored.
     pub(crate) ids: Option<(CubeTensor, Vec<i64>)>,
     /// A probability of each class of each row.
@@ -71,6 +75,51 @@ fn division(place: &LaunchContext, vectors: usize, bytes: usize) -> (u32, u32) {
     (threads, (UNITS / threads).max(1))
 }
 
+/// The inputs as a kernel reads them, and how far the rows of the first are apart: only they may be.
+fn inputs<const N: usize>(inputs: [CubeTensor; N], axis: usize) -> ([CubeTensor; N], usize) {
+    let shape = inputs[0].shape();
+    let along_last = axis + 1 == shape.num_dims();
+    let mut pitched = along_last;
+    let inputs = in_common_type(inputs).map(|input| {
+        if core::mem::take(&mut pitched) && pitch(&input).is_some() {
+            input
+        } else {
+            into_contiguous(input)
+        }
+    });
+    let of_first = pitch(&inputs[0]).filter(|_| along_last);
+    (inputs, of_first.unwrap_or(shape[axis]))
+}
+
+/// What rows have besides their elements, as a kernel reads it.
+struct ReadOperands {
+    ids: Option<CubeTensor>,
+    plan: Samples,
+    probs: Option<CubeTensor>,
+    weights: Option<CubeTensor>,
+    signs: Option<CubeTensor>,
+}
+
+impl RowOperands {
+    fn read(self, place: &LaunchContext, length: usize) -> ReadOperands {
+        let (ids, plan) = match self.ids {
+            Some((ids, ignored)) => {
+                let plan = Samples::of_ids(ids.dtype, length, ignored);
+                (Some(into_contiguous(ids)), plan)
+            }
+            None => (None, Samples::without_ids()),
+        };
+        let signs = self.signs.map(|signs| cast(signs, DType::F32));
+        ReadOperands {
+            ids,
+            plan,
+            probs: self.probs.map(number),
+            weights: self.weights.map(|weights| place.upload(&weights)),
+            signs: signs.map(into_contiguous),
+        }
+    }
+}
+
 /// Launches the kernel over rows.
 pub(crate) fn rows<const N: usize>(
     call: RowLaunch<N>,
@@ -85,50 +134,23 @@ pub(crate) fn rows<const N: usize>(
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
     let tensor_spec = tensor_spec(outlines, count, &request, wanted);
 
-    // Only the rows of the first may be apart.
-    let along_last = call.axis + 1 == shape.num_dims();
-    let mut pitched = along_last;
-    let inputs = in_common_type(call.inputs).map(|input| {
-        if core::mem::take(&mut pitched) && pitch(&input).is_some() {
-            input
-        } else {
-            into_contiguous(input)
-        }
-    });
+    let (inputs, first_pitch) = inputs(call.inputs, call.axis);
     let dtype = inputs[0].dtype;
-    let first_pitch = if along_last {
-        pitch(&inputs[0]).unwrap_or(length)
-    } else {
-        length
-    };
-    let probs = call.probs.map(number);
-    let (ids, ignored) = match call.ids {
-        Some((ids, ignored)) => (Some(into_contiguous(ids)), ignored),
-        None => (None, vec![]),
-    };
-    let signs = call
-        .signs
-        .map(|signs| into_contiguous(cast(signs, DType::F32)));
+    let (all_weights, weights_count) = (call.besides.all_weights, call.besides.weights_count);
+    let ReadOperands {
+        ids,
+        plan,
+        probs,
+        weights,
+        signs,
+    } = call.besides.read(&place, length);
     let samples = samples(&request);
-    let weights = call.weights.map(|weights| place.upload(&weights));
-    let range = ids.as_ref().map_or((0, 0), |ids| range(ids.dtype));
-    let plan = Samples {
-        ignored,
-        range,
-        held: holds(range, length as i64 - 1),
-    };
     let counted = Counting {
         ids: ids.as_ref(),
-        weights: weights.as_ref().filter(|_| call.weights_count),
-        samples: samples.as_ref(),
-        plan: &plan,
-        count,
+        weights: weights.as_ref().filter(|_| weights_count),
         classes: length,
+        ..Counting::samples(count, samples.as_ref(), &plan)
     };
-    let weight = weight(&place, &counted, &request);
-    let factors = Factors::new(&request, count, &weight);
-    let part = call.of_row.part();
-
     let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
     let gradient_pitch = if targets.is_in_place(0) {
         first_pitch
@@ -140,15 +162,21 @@ pub(crate) fn rows<const N: usize>(
         _ => 1,
     };
     let (threads, of_group) = division(&place, length / width, length * dtype.size());
-    let (cubes, groups) = place.groups(count.div_ceil(of_group as usize));
-    let partials = place.numbers(2 * groups);
-    let losses = matches!(request.returns, Returns::Unreduced).then(|| place.numbers(count));
+    let groups = count.div_ceil(of_group as usize);
+    let sums = Sums::new(&place, &counted, groups, &request);
     let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
     let address = address(tensors);
+    let layout = RowLayoutLaunch::new(
+        count,
+        length / width,
+        inner,
+        first_pitch / width,
+        gradient_pitch / width,
+    );
     let [of_first, of_second, of_third] = targets.arguments(count * length);
     rows_kernel::launch(
         &place.client,
-        cubes,
+        sums.cubes.clone(),
         CubeDim::new_1d(threads * of_group),
         address,
         width,
@@ -160,27 +188,21 @@ pub(crate) fn rows<const N: usize>(
         ids.as_ref().map(buffer).into(),
         signs.as_ref().map(buffer).into(),
         samples.as_ref().map(buffer).into(),
-        weight.shares(&request).map(buffer).into(),
+        sums.weight.shares(&request).map(buffer).into(),
         of_first.into(),
         of_second.into(),
         of_third.into(),
-        losses.as_ref().map(buffer).into(),
-        buffer(&partials),
-        RowLayoutLaunch::new(
-            count,
-            length / width,
-            inner,
-            first_pitch / width,
-            gradient_pitch / width,
-        ),
-        factors.launch(part, 1.0),
+        sums.losses.as_ref().map(buffer).into(),
+        buffer(&sums.partials),
+        layout,
+        sums.factors.launch(call.of_row.part(), 1.0),
         NonFiniteLaunch::of_rows(length),
         RowPlan {
             of_row: call.of_row,
             threads,
             rows: of_group,
             adjacent: inner == 1,
-            weights: call.all_weights && weights.is_some(),
+            weights: all_weights && weights.is_some(),
             samples: plan,
         },
         [
@@ -190,13 +212,5 @@ pub(crate) fn rows<const N: usize>(
             elem(targets.dtype(dtype)),
         ],
     );
-    let launched = Launched {
-        gradients: targets.tensors(inputs),
-        losses,
-        partials,
-        groups,
-        factors,
-        weight,
-    };
-    total(&place, launched, &request)
+    sums.total(&place, targets.tensors(inputs), &request)
 }
