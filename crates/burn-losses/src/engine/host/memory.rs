@@ -1,11 +1,12 @@
 //! The sweeps on the tensors of a backend.
 
-use super::classes::{Layout, SweptTarget};
+use super::classes::SweptTarget;
 use super::head::HeadFloat;
 use super::kernel::KernelFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
 use super::row_kernel::RowFloat;
+use super::samples::Layout;
 use super::scale::{Power, Scale, power_of_two};
 use super::tasks::ChunkSum;
 use super::weights::weight_sum;

@@ -6,8 +6,9 @@
 //! result does not depend on the number of threads. Nothing here knows a rank, and what a loss computes is compiled
 //! in this crate (see [`kernel`], [`head`] and [`row_kernel`]).
 //!
-//! [`memory`] is where backends come in; [`elementwise`], [`classes`] and [`rows`] are the sweeps of the families; the rest they share: [`numbers`] that are read, how they are cut into [`tasks`], scaled ([`scale`])
-//! and added up (`sums`), and the [`vectors`] they are computed in.
+//! [`memory`] is where backends come in; [`elementwise`], [`classes`] and [`rows`] are the sweeps of the families; the
+//! rest they share: [`numbers`] that are read, how samples lie ([`samples`]) and all is cut into [`tasks`], scaled
+//! ([`scale`]) and added up (`sums`), and the [`vectors`] they are computed in.
 
 pub(crate) mod classes;
 pub(crate) mod elementwise;
@@ -20,6 +21,7 @@ pub(crate) mod output;
 pub(crate) mod pool;
 pub(crate) mod row_kernel;
 pub(crate) mod rows;
+pub(crate) mod samples;
 pub(crate) mod scale;
 mod sums;
 pub(crate) mod tasks;

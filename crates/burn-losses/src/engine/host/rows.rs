@@ -3,10 +3,10 @@
 //! Rows whose elements are adjacent are worked on where they lie, some at a time; where they are not, they are brought
 //! together first.
 
-use super::classes::{Layout, Side, Task, TaskRows, elements, load, tasks};
 use super::numbers::Source;
 use super::output::Output;
 use super::row_kernel::{HostRows, ROWS, RowBlock, RowFloat};
+use super::samples::{Layout, Side, Task, TaskRows, elements, load, tasks};
 use super::scale::Scale;
 use super::sums::sum;
 use super::tasks::{ChunkSum, at_a_time, share, take};

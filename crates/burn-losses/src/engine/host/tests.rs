@@ -1,12 +1,13 @@
 //! The sweeps on plain slices: what is written to new memory is what is written in place, and no
 //! number is left out. They are small, so that an interpreter can run them.
 
-use super::classes::{Layout, SweptTarget};
+use super::classes::SweptTarget;
 use super::kernel::Defined;
 use super::numbers::{Float, Source};
 use super::output::{Output, Unwritten};
 use super::row_kernel::HostRows;
 use super::rows::RowInputs;
+use super::samples::Layout;
 use super::scale::{Power, Scale};
 use super::tasks::{CHUNK, ChunkSum};
 use super::weights::BLOCK;
