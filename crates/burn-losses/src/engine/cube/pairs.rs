@@ -8,7 +8,7 @@ use super::kernel_key::KernelKey;
 use super::registers::{Registers, RegistersExpand, tracer};
 use super::row_kernel::scale_and_clamp;
 use super::rows::{RowLayout, SumScale, start};
-use super::samples::{OwnClass, Samples, allowed, own_class, share};
+use super::samples::{OwnClass, Samples, own_class, sample_weight, share};
 use super::traced::{NonFinite, Traced, Tracer};
 use crate::real::Real;
 use crate::spec::row::PairLoss;
@@ -352,16 +352,8 @@ pub(crate) fn pairs_kernel<F: Float, I: Int, G: Float>(
     };
     let list = list_of_labels::<I>(ids, places, &row, &mut shared, &special, &plan);
 
-    let mut weight = 1f32;
-    #[comptime]
-    match samples {
-        ComptimeOption::Some(samples) => {
-            weight = allowed(samples[at], &special);
-        }
-        ComptimeOption::None => {}
-    }
     let share = share(total);
-    let weight = share.of(weight);
+    let weight = share.of(sample_weight(samples, at, &special));
     let of_gradient = PairScale {
         scale: weight * scale.gradient,
         something: share.something,

@@ -7,7 +7,7 @@
 use super::kernel_key::KernelKey;
 use super::registers::{Registers, RegistersExpand, tracer};
 use super::row_kernel::{Finished, RowContext, RowKernel};
-use super::samples::{Samples, allowed, own_class, share};
+use super::samples::{Samples, own_class, sample_weight, share};
 use super::traced::NonFinite;
 use crate::real::Real;
 use cubecl::prelude::*;
@@ -402,16 +402,8 @@ pub(crate) fn rows_kernel<F: Float, P: Float, I: Int, G: Float, N: Size>(
         ComptimeOption::Some(signs) => own.push::<f32>(signs[row]),
         ComptimeOption::None => {}
     }
-    let mut weight = 1f32;
-    #[comptime]
-    match samples {
-        ComptimeOption::Some(samples) => {
-            weight = allowed(samples[row], &special);
-        }
-        ComptimeOption::None => {}
-    }
     let share = share(total);
-    let weight = share.of(weight);
+    let weight = share.of(sample_weight(samples, row, &special));
 
     let variables = nothing(&special, &plan).variables::<N>();
     let to_read = if comptime!(plan.of_row.reads_all()) {

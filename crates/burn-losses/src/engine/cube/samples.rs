@@ -127,7 +127,25 @@ impl SampleShare {
     }
 }
 
-/// The weight of a sample; NaN where it is not allowed.
+/// The weight of a sample, 1 where there are none; NaN where it is not allowed.
+#[cube]
+pub(crate) fn sample_weight(
+    samples: &ComptimeOption<Box<[f32]>>,
+    sample: usize,
+    special: &NonFinite,
+) -> f32 {
+    let mut weight = 1f32;
+    #[comptime]
+    match samples {
+        ComptimeOption::Some(samples) => {
+            weight = allowed(samples[sample], special);
+        }
+        ComptimeOption::None => {}
+    }
+    weight
+}
+
+/// A weight; NaN where it is not allowed.
 #[cube]
 pub(crate) fn allowed(weight: f32, special: &NonFinite) -> f32 {
     intrinsic!(|scope| {

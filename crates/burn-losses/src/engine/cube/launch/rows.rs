@@ -120,6 +120,42 @@ impl RowOperands {
     }
 }
 
+/// How a kernel goes about rows.
+struct RowGrid {
+    /// How many elements a thread reads at once.
+    width: usize,
+    /// How many threads work on a row, and how many rows a workgroup works on.
+    threads: u32,
+    rows: u32,
+    layout: RowLayoutLaunch,
+}
+
+impl RowGrid {
+    /// For rows of a type, of that length, between whose elements are `inner - 1` others; how far they are apart in
+    /// the first input, in whose place its gradient may be.
+    fn new(
+        place: &LaunchContext,
+        dtype: DType,
+        [count, length, inner]: [usize; 3],
+        first: usize,
+        in_place: bool,
+    ) -> Self {
+        let gradient = if in_place { first } else { length };
+        let width = match inner {
+            1 => vector(place, dtype, &[length, first, gradient]),
+            _ => 1,
+        };
+        let (threads, rows) = division(place, length / width, length * dtype.size());
+        let (first, gradient) = (first / width, gradient / width);
+        Self {
+            width,
+            threads,
+            rows,
+            layout: RowLayoutLaunch::new(count, length / width, inner, first, gradient),
+        }
+    }
+}
+
 /// Launches the kernel over rows.
 pub(crate) fn rows<const N: usize>(
     call: RowLaunch<N>,
@@ -152,34 +188,19 @@ pub(crate) fn rows<const N: usize>(
         ..Counting::samples(count, samples.as_ref(), &plan)
     };
     let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
-    let gradient_pitch = if targets.is_in_place(0) {
-        first_pitch
-    } else {
-        length
-    };
-    let width = match inner {
-        1 => vector(&place, dtype, &[length, first_pitch, gradient_pitch]),
-        _ => 1,
-    };
-    let (threads, of_group) = division(&place, length / width, length * dtype.size());
-    let groups = count.div_ceil(of_group as usize);
+    let sizes = [count, length, inner];
+    let grid = RowGrid::new(&place, dtype, sizes, first_pitch, targets.is_in_place(0));
+    let groups = count.div_ceil(grid.rows as usize);
     let sums = Sums::new(&place, &counted, groups, &request);
     let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
     let address = address(tensors);
-    let layout = RowLayoutLaunch::new(
-        count,
-        length / width,
-        inner,
-        first_pitch / width,
-        gradient_pitch / width,
-    );
     let [of_first, of_second, of_third] = targets.arguments(count * length);
     rows_kernel::launch(
         &place.client,
         sums.cubes.clone(),
-        CubeDim::new_1d(threads * of_group),
+        CubeDim::new_1d(grid.threads * grid.rows),
         address,
-        width,
+        grid.width,
         buffer(&inputs[0]),
         inputs.get(1).map(buffer).into(),
         inputs.get(2).map(buffer).into(),
@@ -194,13 +215,13 @@ pub(crate) fn rows<const N: usize>(
         of_third.into(),
         sums.losses.as_ref().map(buffer).into(),
         buffer(&sums.partials),
-        layout,
+        grid.layout,
         sums.factors.launch(call.of_row.part(), 1.0),
         NonFiniteLaunch::of_rows(length),
         RowPlan {
             of_row: call.of_row,
-            threads,
-            rows: of_group,
+            threads: grid.threads,
+            rows: grid.rows,
             adjacent: inner == 1,
             weights: all_weights && weights.is_some(),
             samples: plan,
