@@ -7,7 +7,7 @@ mod common;
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
-use burn_losses::{Checks, LossErrorKind, checks, set_checks, target};
+use burn_losses::{Checks, LossErrorKind, checks, set_checks, target, with_checks};
 use common::{TestDevice, assert_close, devices, numbers};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -1234,5 +1234,42 @@ fn valid_calls_equal_the_checked_ones() {
             assert!(checked.0[0].is_finite(), "call {at} on {}", on.name);
             assert_eq!(unchecked, checked, "call {at} on {}", on.name);
         }
+    }
+}
+
+// For a scope.
+
+/// The innermost scope counts, on its own thread, and what was before comes back even after a panic.
+#[test]
+fn a_scope_has_checks_of_its_own() {
+    let _guard = unchecked();
+    for on in &devices() {
+        let logits = || on.tensor(&[0.5, 1.0, 2.0, -1.0], [2, 2], F32);
+        let wrong = || ints(on, &[0, 2], [2]);
+        let call = || CrossEntropyLoss::new().try_forward(logits(), wrong());
+        let passes = || {
+            call()
+                .expect("nothing is read")
+                .into_scalar::<f32>()
+                .is_nan()
+        };
+        assert!(passes(), "{}", on.name);
+        with_checks(Checks::Always, || {
+            assert_eq!(checks(), Checks::Always);
+            call().expect_err("an id out of range");
+            with_checks(Checks::Never, || assert!(passes(), "{}", on.name));
+            call().expect_err("the outer scope again");
+            let of_thread = std::thread::spawn(checks)
+                .join()
+                .expect("it does not panic");
+            assert_eq!(of_thread, Checks::Never, "a scope is for its thread");
+            let panicked = std::panic::catch_unwind(|| {
+                with_checks(Checks::Never, || panic!("in a scope, as it should"))
+            });
+            panicked.expect_err("it panics");
+            call().expect_err("after a panic");
+        });
+        assert_eq!(checks(), Checks::Never);
+        assert!(passes(), "{}", on.name);
     }
 }
