@@ -108,20 +108,23 @@ pub(crate) trait Real:
         let square = s.clone() * s.clone();
         // The terms of even and odd powers of the square apart: a step waits for the one before.
         let fourth = square.clone() * square.clone();
-        let sum = |last: usize| {
-            let start = fourth.clone().times(SERIES[last]);
-            let mut sum = start.plus(SERIES[last - 2]);
-            let mut at = last - 2;
-            while at >= 2 {
-                at -= 2;
-                sum = sum.times_plus(fourth.clone(), SERIES[at]);
-            }
-            sum
-        };
-        let (even, odd) = (sum(terms - 1), sum(terms));
+        let (even, odd) = (every_other(&fourth, terms - 1), every_other(&fourth, terms));
         let series = even + odd * square;
         series.times(2.0) * s
     }
+}
+
+/// Every other term of the series, down from the last one.
+#[inline(always)]
+fn every_other<R: Real>(fourth: &R, last: usize) -> R {
+    let start = fourth.clone().times(SERIES[last]);
+    let mut sum = start.plus(SERIES[last - 2]);
+    let mut at = last - 2;
+    while at >= 2 {
+        at -= 2;
+        sum = sum.times_plus(fourth.clone(), SERIES[at]);
+    }
+    sum
 }
 
 /// `1 / (2 k + 1)`: the coefficients of `ln((1 + s) / (1 - s)) / 2`.

@@ -54,7 +54,7 @@ pub(crate) struct Writes<'a, F> {
 }
 
 /// How many operands there are at most.
-const OPERANDS: usize = 8;
+const OPERANDS: usize = 4;
 
 /// Computes the losses of `count` elements.
 pub(crate) fn sweep<F: KernelFloat>(
@@ -162,19 +162,25 @@ impl<F: KernelFloat> TermBuffers<F> {
 struct Gradients<'a, F> {
     outputs: [Option<Output<'a, F>>; 3],
     derivatives: &'static [Derivative],
+    /// The first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
+    first_is_direct: bool,
 }
 
-impl<F: KernelFloat> Gradients<'_, F> {
-    fn are_wanted(&self) -> bool {
-        self.outputs.iter().any(Option::is_some)
+impl<'a, F: KernelFloat> Gradients<'a, F> {
+    fn new(outputs: [Option<Output<'a, F>>; 3], derivatives: &'static [Derivative]) -> Self {
+        let [first, others @ ..] = &outputs;
+        let mut others = others.iter().zip(&derivatives[1..]);
+        let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);
+        let first_is_direct = first.is_some() && !is_used;
+        Self {
+            outputs,
+            derivatives,
+            first_is_direct,
+        }
     }
 
-    /// Whether the first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
-    fn first_is_direct(&self) -> bool {
-        let [first, others @ ..] = &self.outputs;
-        let mut others = others.iter().zip(&self.derivatives[1..]);
-        let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);
-        first.is_some() && !is_used
+    fn are_wanted(&self) -> bool {
+        self.outputs.iter().any(Option::is_some)
     }
 
     /// Writes the gradients that are made of buffered slopes, from one of the inputs on.
@@ -235,10 +241,7 @@ impl ElementwiseSweep<'_> {
         (range, outputs): Chunk<F, 4>,
     ) -> ChunkSum {
         let [mut losses, first, second, third] = outputs;
-        let mut gradients = Gradients {
-            outputs: [first, second, third],
-            derivatives: self.kernel.derivatives(),
-        };
+        let mut gradients = Gradients::new([first, second, third], self.kernel.derivatives());
         let slopes = if gradients.are_wanted() {
             self.kernel.slopes()
         } else {
@@ -350,7 +353,7 @@ impl ElementwiseSweep<'_> {
         slopes: &mut Vec<Vec<F>>,
     ) -> Option<f64> {
         let length = operands[0].len();
-        let direct = usize::from(gradients.first_is_direct());
+        let direct = usize::from(gradients.first_is_direct);
         slopes.resize_with(count, Vec::new);
         for slopes in slopes.iter_mut().skip(direct) {
             slopes.resize(length, F::default());

@@ -158,31 +158,15 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> Kernel for Defined<D,
     }
 }
 
-/// The elements from a place on of which a part is made: of an operand where they lie, if they are as many, or else
-/// filled up with the last of them.
-#[inline(always)]
-pub(super) fn part<'a, F: Float>(
-    operand: &'a [F],
-    start: usize,
-    rest: &'a mut [F; PART],
-) -> &'a [F; PART] {
-    let operand = &operand[start..];
-    match operand.first_chunk() {
-        Some(part) => part,
-        None => {
-            let (there, missing) = rest.split_at_mut(operand.len());
-            there.copy_from_slice(operand);
-            missing.fill(operand[operand.len() - 1]);
-            rest
-        }
-    }
-}
+/// What is aligned: a vector in two lines of the cache takes twice as long.
+#[repr(align(64))]
+struct Aligned<T>(T);
 
 /// The values of a part, and the slopes if they are wanted.
 ///
-/// It is a plain loop: what is in a closure may not be inlined, and is then not compiled for the vectors. Two
-/// elements are computed at a time, from both halves of the part: while the steps of one wait for each other,
-/// those of the other are taken.
+/// It is a plain loop over what is inlined in any case: what is in a closure or in an inner loop need not be, where
+/// overflow is checked, and then this is not compiled for the vectors. Two elements are computed at a time, from both
+/// halves of the part: while the steps of one wait for each other, those of the other are taken.
 #[inline(always)]
 fn compute<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool>(
     definition: D,
@@ -192,28 +176,60 @@ fn compute<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const
 ) {
     const HALF: usize = PART / 2;
     for at in 0..HALF {
-        for at in [at, at + HALF] {
-            let operands = core::array::from_fn(|operand| operands[operand][at]);
-            let (value, slope) = definition.at(operands);
-            values[at] = value;
-            if SLOPES {
-                for (slopes, slope) in slopes.iter_mut().zip(slope()) {
-                    slopes[at] = slope;
-                }
-            }
+        compute_at::<F, D, K, S, SLOPES>(definition, &operands, at, values, slopes);
+        compute_at::<F, D, K, S, SLOPES>(definition, &operands, at + HALF, values, slopes);
+    }
+}
+
+/// As [`compute`], of one element.
+#[inline(always)]
+fn compute_at<
+    F: Float,
+    D: Elementwise<K, S>,
+    const K: usize,
+    const S: usize,
+    const SLOPES: bool,
+>(
+    definition: D,
+    operands: &[&[F; PART]; K],
+    at: usize,
+    values: &mut [F; PART],
+    slopes: &mut [[F; PART]; S],
+) {
+    let mut element = [F::default(); K];
+    for (element, operand) in element.iter_mut().zip(operands) {
+        *element = operand[at];
+    }
+    let (value, slope) = definition.at(element);
+    values[at] = value;
+    if SLOPES {
+        for (slopes, slope) in slopes.iter_mut().zip(&slope()) {
+            slopes[at] = *slope;
         }
     }
 }
 
-/// The operands of a part.
+/// The operands of a part, from a place on: where they lie, if they are as many, or else filled up with the last.
 #[inline(always)]
 fn parts<'a, F: Float, const K: usize>(
     operands: [&'a [F]; K],
     start: usize,
     rest: &'a mut [[F; PART]; K],
 ) -> [&'a [F; PART]; K] {
-    let mut rest = rest.iter_mut();
-    operands.map(|operand| part(operand, start, rest.next().expect("one for each operand")))
+    for (rest, operand) in rest.iter_mut().zip(&operands) {
+        let operand = &operand[start..];
+        if operand.len() < PART {
+            let (there, missing) = rest.split_at_mut(operand.len());
+            there.copy_from_slice(operand);
+            missing.fill(operand[operand.len() - 1]);
+        }
+    }
+    let rest = &*rest;
+    let mut parts = [&rest[0]; K];
+    for ((part, operand), rest) in parts.iter_mut().zip(&operands).zip(rest) {
+        *part = operand[start..].first_chunk().unwrap_or(rest);
+    }
+    parts
 }
 
 /// The sums of what is looked at in one pass.
@@ -305,25 +321,29 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> L
     fn run(self) -> Sum {
         let Self(definition, operands, must, mut gradient) = self;
         let mut sums = LaneSums::NONE;
-        let (mut values, mut slopes) = ([0.0; PART], [[0.0; PART]; S]);
+        let Aligned(values) = &mut Aligned([0.0; PART]);
+        let Aligned(slopes) = &mut Aligned([[0.0; PART]; S]);
         let mut rest = [[0.0; PART]; K];
         let all = operands[0].len();
         let length = must.length(all);
         for first in (0..all).step_by(length) {
-            let operands = operands.map(|operand| &operand[first..first + length]);
+            let mut operands = operands;
+            for operand in &mut operands {
+                *operand = &operand[first..first + length];
+            }
             let mut row = must.rows.map(RowSum::new);
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
                 let operands = parts(operands, start, &mut rest);
-                compute::<f32, D, K, S, SLOPES>(definition, operands, &mut values, &mut slopes);
-                sums.add(operands, &must, &values, count);
+                compute::<f32, D, K, S, SLOPES>(definition, operands, values, slopes);
+                sums.add(operands, &must, values, count);
                 if let Some(row) = &mut row {
                     row.add(operands, count);
                 }
                 let Some(gradient) = gradient.as_mut().filter(|_| SLOPES) else {
                     continue;
                 };
-                for slopes in &mut slopes {
+                for slopes in slopes.iter_mut() {
                     sums.beyond |= scale_each(slopes, gradient.scale);
                 }
                 gradient.output.write(&slopes[0][..count]);
@@ -354,16 +374,17 @@ impl<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPE
     fn run(self) {
         let Self(definition, operands, terms) = self;
         let Terms { losses, slopes } = terms;
-        let (mut values, mut of_part) = ([F::default(); PART], [[F::default(); PART]; S]);
+        let Aligned(values) = &mut Aligned([F::default(); PART]);
+        let Aligned(of_part) = &mut Aligned([[F::default(); PART]; S]);
         let mut rest = [[F::default(); PART]; K];
         let length = losses.len();
         for start in (0..length).step_by(PART) {
             let count = PART.min(length - start);
             let operands = parts(operands, start, &mut rest);
-            compute::<F, D, K, S, SLOPES>(definition, operands, &mut values, &mut of_part);
+            compute::<F, D, K, S, SLOPES>(definition, operands, values, of_part);
             losses[start..start + count].copy_from_slice(&values[..count]);
             if SLOPES {
-                for (to, slopes) in slopes.iter_mut().zip(&of_part) {
+                for (to, slopes) in slopes.iter_mut().zip(&*of_part) {
                     to[start..start + count].copy_from_slice(&slopes[..count]);
                 }
             }

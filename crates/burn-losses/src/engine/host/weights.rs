@@ -8,7 +8,7 @@ use crate::spec::rule::Rule;
 use core::marker::PhantomData;
 
 /// How many elements are read into buffers at a time.
-pub(crate) const BLOCK: usize = 2048;
+pub(crate) const BLOCK: usize = 4096;
 
 /// A weight must be finite in the type that is computed in, and not negative.
 pub(crate) const fn weight_rule<F: Float>() -> Rule {

@@ -53,9 +53,8 @@ pub(super) fn exponentials_of<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F])
     const HALF: usize = PART / 2;
     if let (Some(x), Some(exps)) = (x.first_chunk::<PART>(), exps.first_chunk_mut::<PART>()) {
         for at in 0..HALF {
-            for at in [at, at + HALF] {
-                exps[at] = (x[at] - largest).exp();
-            }
+            exps[at] = (x[at] - largest).exp();
+            exps[at + HALF] = (x[at + HALF] - largest).exp();
         }
         return;
     }
@@ -74,9 +73,9 @@ pub(super) fn exponentials_beside<F: HeadFloat>(x: &[F], largest: &[F], exps: &m
         exps.first_chunk_mut::<PART>(),
     ) {
         for at in 0..HALF {
-            for at in [at, at + HALF] {
-                exps[at] = (x[at] - largest[at]).exp();
-            }
+            let other = at + HALF;
+            exps[at] = (x[at] - largest[at]).exp();
+            exps[other] = (x[other] - largest[other]).exp();
         }
         return;
     }
