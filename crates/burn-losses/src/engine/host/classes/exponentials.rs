@@ -1,6 +1,6 @@
 //! The exponentials of logits less the largest, and what they add up to.
 
-use super::Tile;
+use super::tile::Tile;
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::sums::{LANES, Lanes, PART, total};
 use crate::spec::softmax::ln_1p;

@@ -1,6 +1,7 @@
 //! Negative log-likelihood: of each sample only its class is read.
 
-use super::{ClassCode, ClassSweep, Place, Tile, all_have_classes};
+use super::inputs::ClassCode;
+use super::tile::{ClassSweep, Place, Tile, all_have_classes};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::samples::TaskRows;
 use crate::engine::host::scale::clamp;

@@ -1,7 +1,7 @@
 //! Samples side by side, a line for each class: of blocks, and of columns of a large block.
 
 use super::exponentials::exponentials_beside;
-use super::{ClassSweep, Place, Tile};
+use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::output::Columns;
 use crate::engine::host::samples::{

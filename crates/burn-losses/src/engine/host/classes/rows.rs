@@ -1,7 +1,7 @@
 //! Cross-entropy of adjacent rows of one class each.
 
 use super::exponentials::{SATURATED, exponentials, exponentials_beside, largest_of};
-use super::{ClassSweep, Place, Tile};
+use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::output::Output;
 use crate::engine::host::samples::{SIDE_BY_SIDE, TILE, TaskRows, elements};

@@ -1,7 +1,8 @@
 //! Cross-entropy where every class has a share in the target, of a tile.
 
 use super::exponentials::{exponentials_of_tile, half_shifted, maximum};
-use super::{ClassCode, ClassSweep, SweptTarget, Tile};
+use super::inputs::{ClassCode, SweptTarget};
+use super::tile::{ClassSweep, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::numbers::Source;
 use crate::engine::host::scale::{clamp, multiply};
