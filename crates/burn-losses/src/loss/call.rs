@@ -150,7 +150,7 @@ impl Call {
     /// The shape in which what comes from above meets the gradient of losses along an axis of the input, or of each
     /// element.
     pub(crate) fn keepdim_shape(&self, shape: &Shape, axis: Option<usize>) -> Shape {
-        if self.returns != Returns::Unreduced {
+        if !self.is_unreduced() {
             return ones(shape.num_dims());
         }
         let mut keepdim_shape = shape.clone();

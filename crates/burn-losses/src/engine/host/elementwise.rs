@@ -247,6 +247,7 @@ impl ElementwiseSweep<'_> {
         } else {
             0
         };
+        let rows_in_one_pass = self.rows_of_block.is_some_and(|rows| rows.in_one_pass());
         let in_one_pass = self.long_rows.is_none()
             && self.reads.weights.is_none()
             && self.reads.samples.is_none()
@@ -259,7 +260,6 @@ impl ElementwiseSweep<'_> {
         let mut found = ChunkSum::default();
         for start in range.clone().step_by(self.block) {
             let block = start..range.end.min(start + self.block);
-            let rows_in_one_pass = self.rows_of_block.is_some_and(|rows| rows.in_one_pass());
             let mut invalid_rows = None;
             if !rows_in_one_pass {
                 invalid_rows = self.whole_rows(block.clone(), row);

@@ -2,7 +2,7 @@
 
 use super::numbers::Float;
 use super::output::Output;
-use super::scale::clamp;
+use super::scale::{clamp, narrow};
 use super::sums::{LANES, Lanes, PART, tree};
 use super::vectors::{Loop, Vectors};
 use crate::spec::row::{PairLoss, Row, RowLoss};
@@ -437,12 +437,6 @@ fn row_of<C: Float, const N: usize, const SIDE: usize>(
         *number = of_rows[at];
     }
     row
-}
-
-/// A gradient in a type that may be narrower.
-#[inline(always)]
-fn narrow<F: Float, C: Float>(gradient: C) -> F {
-    F::of(gradient.at_least(-F::MAX).at_most(F::MAX).double())
 }
 
 #[inline(always)]

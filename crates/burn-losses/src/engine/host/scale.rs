@@ -1,7 +1,6 @@
 //! How numbers are scaled, and kept in the range of their type.
 
 use super::numbers::Float;
-use crate::real::Real;
 
 /// How a sum and its gradient are scaled.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +84,8 @@ pub(crate) fn scale_each<F: Float>(slopes: &mut [F], scale: F) -> bool {
 
 /// The number in a type that may be narrower, or the largest one of that.
 #[inline(always)]
-pub(crate) fn narrow<F: Float>(number: f64) -> F {
-    F::of(number.at_least(-F::MAX).at_most(F::MAX))
+pub(crate) fn narrow<F: Float, C: Float>(number: C) -> F {
+    F::of(number.at_least(-F::MAX).at_most(F::MAX).double())
 }
 
 /// The numbers multiplied by factors; a factor of 0 makes anything 0.

@@ -11,6 +11,7 @@ use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
 use crate::engine::ops::KernelOutput;
+use crate::engine::shape::layers;
 use crate::spec::request::Request;
 use alloc::vec;
 use burn::backend::TensorMetadata;
@@ -37,9 +38,8 @@ pub(crate) fn pairs<const N: usize>(
 ) -> KernelOutput<CubeTensor, N> {
     let place = LaunchContext::from(&call.inputs[0]);
     let shape = call.inputs[0].shape();
-    let inner: usize = shape.as_slice()[call.axis + 1..].iter().product();
-    let (length, elements) = (shape[call.axis], shape.num_elements());
-    let count = elements / length;
+    let [outer, length, inner] = layers(&shape, call.axis);
+    let count = outer * inner;
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
     let tensor_spec = tensor_spec(outlines, count, &request, wanted);
 
@@ -54,7 +54,7 @@ pub(crate) fn pairs<const N: usize>(
     // Every gradient depends on the whole row: none takes the place of an input.
     let targets = Destinations::apart(&place, tensor_spec.gradients);
     let places = place.empty(TensorSpec {
-        shape: shape.clone(),
+        shape,
         dtype: DType::U32,
     });
     let threads = length
@@ -65,7 +65,7 @@ pub(crate) fn pairs<const N: usize>(
         .chain([&ids, &places])
         .chain(targets.new_tensors());
     let address = address(tensors);
-    let [gradient, ..] = targets.arguments(elements);
+    let [gradient, ..] = targets.arguments(count * length);
     pairs_kernel::launch(
         &place.client,
         sums.cubes.clone(),

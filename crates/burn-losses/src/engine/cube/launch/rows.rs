@@ -11,6 +11,7 @@ use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
 use crate::engine::ops::KernelOutput;
+use crate::engine::shape::layers;
 use crate::spec::request::Request;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -164,9 +165,8 @@ pub(crate) fn rows<const N: usize>(
 ) -> KernelOutput<CubeTensor, N> {
     let place = LaunchContext::from(&call.inputs[0]);
     let shape = call.inputs[0].shape();
-    let inner: usize = shape.as_slice()[call.axis + 1..].iter().product();
-    let length = shape[call.axis];
-    let count = shape.num_elements() / length;
+    let [outer, length, inner] = layers(&shape, call.axis);
+    let count = outer * inner;
     let outlines = call.inputs.each_ref().map(TensorSpec::of);
     let tensor_spec = tensor_spec(outlines, count, &request, wanted);
 
