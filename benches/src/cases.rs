@@ -77,10 +77,8 @@ pub(crate) fn cases(backend: Backend, language_models: bool) -> Vec<Case> {
         add(loss, &[4096, 1000]);
     }
     add("nll", &[4096, 1000]);
-    if !on_gpu {
-        add("multi_margin", &[4096, 1000]);
-        add("multi_label_margin", &[4096, 100]);
-    }
+    add("multi_margin", &[4096, 1000]);
+    add("multi_label_margin", &[4096, 100]);
     for loss in [
         "triplet_margin",
         "cosine_embedding",

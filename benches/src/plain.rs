@@ -163,6 +163,121 @@ impl<T: Term, const GRADIENT: bool> WithSimd for OfRows<'_, T, GRADIENT> {
     }
 }
 
+/// `e` to a power of at most 0: a power of two, and a polynomial for what is left.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const SERIES: [f32; 5] = [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
+    // The last bits of a sum with this number are the whole number nearest to the other.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let k = rounded - ROUND;
+    let r = k.mul_add(-0.693_359_4, x);
+    let r = k.mul_add(2.121_944_4e-4, r);
+    let mut series = 1.0 / 720.0;
+    for term in SERIES {
+        series = f32::mul_add(series, r, term);
+    }
+    let exp = series.mul_add(r, 1.0);
+    f32::from_bits(exp.to_bits().wrapping_add(rounded.to_bits() << 23))
+}
+
+/// The cross-entropy of some rows, with the classes' ids; and whether an id was no class.
+struct SoftmaxRows<'a, const GRADIENT: bool> {
+    x: &'a [f32],
+    ids: &'a [i32],
+    row: usize,
+    /// Where the gradient goes, and what the slopes are multiplied by. Without a gradient it is room for a row.
+    gradient: &'a mut [f32],
+    scale: f32,
+}
+
+impl<const GRADIENT: bool> WithSimd for SoftmaxRows<'_, GRADIENT> {
+    type Output = (f64, bool);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f64, bool) {
+        const WIDE: usize = 4 * LANES;
+        let (mut sum, mut invalid) = (0.0, false);
+        for (at, (x, &id)) in self.x.chunks_exact(self.row).zip(self.ids).enumerate() {
+            let place = if GRADIENT { at * self.row } else { 0 };
+            let exps = &mut self.gradient[place..place + self.row];
+            let (lanes, rest) = x.as_chunks::<WIDE>();
+            let mut largest = [f32::NEG_INFINITY; WIDE];
+            for x in lanes {
+                for (largest, &x) in largest.iter_mut().zip(x) {
+                    *largest = if x > *largest { x } else { *largest };
+                }
+            }
+            let most = |a: f32, &b: &f32| if b > a { b } else { a };
+            let largest = largest.iter().chain(rest).fold(f32::NEG_INFINITY, most);
+            let mut sums = [0f32; WIDE];
+            let (exp_lanes, exp_rest) = exps.as_chunks_mut::<WIDE>();
+            for (exps, x) in exp_lanes.iter_mut().zip(lanes) {
+                for lane in 0..WIDE {
+                    exps[lane] = exp(x[lane] - largest);
+                    sums[lane] += exps[lane];
+                }
+            }
+            for ((sum, exp_at), &x) in sums.iter_mut().zip(exp_rest).zip(rest) {
+                *exp_at = exp(x - largest);
+                *sum += *exp_at;
+            }
+            let total: f64 = sums.iter().copied().map(f64::from).sum();
+            let Some(&own) = usize::try_from(id).ok().and_then(|id| x.get(id)) else {
+                invalid = true;
+                continue;
+            };
+            sum += total.ln() - f64::from(own - largest);
+            if GRADIENT {
+                let factor = self.scale / total as f32;
+                for exp in &mut *exps {
+                    *exp *= factor;
+                }
+                exps[id as usize] -= self.scale;
+            }
+        }
+        (sum, invalid)
+    }
+}
+
+/// The loop for cross-entropy on all threads.
+fn cross_entropy(row: usize, x: Vec<f32>, ids: Vec<i32>) -> Prepare {
+    let gradient = Arc::new(Mutex::new(vec![0f32; x.len()]));
+    let operands = Arc::new((x, ids));
+    Box::new(move |backward| {
+        let (operands, gradient) = (operands.clone(), gradient.clone());
+        Box::new(move || {
+            let (x, ids) = &*operands;
+            let mut gradient = gradient.lock().expect("nobody panics");
+            let (arch, scale) = (Arch::new(), 1.0 / ids.len() as f32);
+            let rows = x.par_chunks(row * ROWS).zip(ids.par_chunks(ROWS));
+            let of_rows = |((x, ids), gradient): ((_, _), _)| match backward {
+                true => arch.dispatch(SoftmaxRows::<true> {
+                    x,
+                    ids,
+                    row,
+                    gradient,
+                    scale,
+                }),
+                false => arch.dispatch(SoftmaxRows::<false> {
+                    x,
+                    ids,
+                    row,
+                    gradient,
+                    scale,
+                }),
+            };
+            let chunks = rows.zip(gradient.par_chunks_mut(row * ROWS));
+            let parts: Vec<(f64, bool)> = chunks.map(of_rows).collect();
+            let sum: f64 = parts.iter().map(|(sum, _)| sum).sum();
+            let valid = !parts.iter().any(|(_, invalid)| *invalid);
+            assert!(valid, "the targets are valid");
+            Box::new(black_box(sum))
+        })
+    })
+}
+
 /// The plain loop for a case, if there is one.
 pub(crate) fn plain(case: &Case, device: &Device) -> Option<Contestant> {
     let &[_, row] = case.shape.as_slice() else {
@@ -183,6 +298,11 @@ pub(crate) fn plain(case: &Case, device: &Device) -> Option<Contestant> {
             row,
             of(activation::log_softmax(x, 1), activation::softmax(y, 1)),
         ),
+        "cross_entropy" => {
+            // Numbers that are far from each other, as those of classes are in memory.
+            let ids = (0..case.shape[0]).map(|sample| (sample * 7919 % row) as i32);
+            cross_entropy(row, numbers(x), ids.collect())
+        }
         _ => return None,
     };
     Some(Contestant {

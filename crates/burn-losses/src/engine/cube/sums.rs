@@ -118,9 +118,12 @@ pub(crate) fn total_kernel(
 }
 
 /// What weights are multiplied by before they are added up: the first keeps the sum of small ones in range,
-/// and the second that of large ones.
-const LARGER: f32 = (1u64 << 40) as f32;
+/// and the second that of large ones. (A GPU may have no numbers below the least normal one.)
+const LARGER: f32 = (1u64 << 63) as f32;
 const SMALLER: f32 = 1.0 / LARGER;
+
+/// Up to here a sum has an inverse that is a normal number.
+const HAS_INVERSE: f32 = (1u128 << 125) as f32;
 
 /// What the sums of the workgroups' weights come to: a sum, and what the weights were multiplied by for it;
 /// and the sum of the weights as they are.
@@ -131,7 +134,6 @@ pub(crate) fn weight_total_kernel(
     weight: &mut [f32],
     count: usize,
     terms: f32,
-    special: NonFinite,
 ) {
     let mut large = 0f32;
     let mut small = 0f32;
@@ -143,7 +145,7 @@ pub(crate) fn weight_total_kernel(
     }
     let sums = of_all_units(large, small);
     if UNIT_POS == 0 {
-        let fits = sums.first < special.infinity;
+        let fits = sums.first < HAS_INVERSE;
         let sum = select(fits, sums.first, sums.second) / terms;
         let scale = select(fits, LARGER, SMALLER);
         total[0] = sum;
@@ -223,13 +225,14 @@ pub(crate) fn scale_kernel<G: Float, N: Size>(
     if comptime!(in_place) && number == 1f32 {
         terminate!();
     }
-    let at = ABSOLUTE_POS;
-    if at < length {
-        let number = Vector::<f32, N>::new(number);
+    let number = Vector::<f32, N>::new(number);
+    let zero = Vector::<f32, N>::new(0f32);
+    let mut at = ABSOLUTE_POS;
+    while at < length {
         let gradient = Vector::<f32, N>::cast_from(gradient[at]);
-        let zero = Vector::<f32, N>::new(0f32);
         // Nothing times an infinite scale is nothing.
         let product = select_many(gradient.equal(&zero), zero, gradient * number);
         scaled[at] = Vector::cast_from(product);
+        at += CUBE_COUNT * comptime!(UNITS as usize);
     }
 }

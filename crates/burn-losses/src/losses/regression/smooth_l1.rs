@@ -145,11 +145,12 @@ impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
             // An error of 0 divided by a `beta` that rounds to 0 would be NaN.
             (x - y).sign()
         } else {
-            // The root of `beta` is in range where it is not itself, nor its inverse.
+            // The root of `beta` is in range where it is not itself, nor its inverse. It is divided by twice, and the
+            // bounds come in between: a compiler may take factors together, which are out of range then.
             let root = num_traits::Float::sqrt(self.beta);
-            let half_root = (size.clone() - size.clone()).plus(root / 2.0);
-            let ratio = half.times(1.0 / root) / half_root;
-            ratio.at_least(-1.0).at_most(1.0)
+            let of_root = half.times(1.0 / root);
+            let bounded = of_root.at_least(-root / 2.0).at_most(root / 2.0);
+            bounded.times(2.0 / root)
         };
         let value = ratio.clone().abs() * (size.clone() - size.at_most(self.beta / 2.0).times(0.5));
         (value, move || [ratio.times(0.5)])

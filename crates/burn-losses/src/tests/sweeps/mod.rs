@@ -39,9 +39,24 @@ fn in_random_cases(run: impl Fn(&mut Case, u64)) {
     if let Some(gpu) = super::gpu::device() {
         super::gpu::between_guards(|| {
             for seed in 0..cases() / PER_CASE_OF_GPU {
-                run(&mut Case::new(seed, core::slice::from_ref(&gpu)), seed);
+                let mut case = Case::new(seed, core::slice::from_ref(&gpu));
+                let _told = Told(seed, case.dtype);
+                run(&mut case, seed);
             }
         });
+    }
+}
+
+/// Says in which case a GPU failed: its own error may tell of none.
+#[cfg(feature = "wgpu")]
+struct Told(u64, DType);
+
+#[cfg(feature = "wgpu")]
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::eprintln!("in case {} of {:?}, on a GPU", self.0, self.1);
+        }
     }
 }
 

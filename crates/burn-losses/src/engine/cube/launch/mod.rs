@@ -28,6 +28,10 @@ use cubecl::server::Handle;
 const PER_GROUP: usize = 16 * 1024;
 const MOST_GROUPS: usize = 256;
 
+/// How many workgroups scale a gradient at most: enough for any device, and quickly started where there is nothing to
+/// do.
+const MOST_THAT_SCALE: usize = 4096;
+
 /// The shape and the type of a tensor.
 #[derive(Clone, Debug)]
 pub(crate) struct TensorSpec {
@@ -301,7 +305,6 @@ fn weight(place: &LaunchContext, counted: &Counting, request: &Request<CubeTenso
         buffer(&sum),
         groups,
         request.terms as f32,
-        NonFiniteLaunch::given(),
     );
     let mean = matches!(request.returns, Returns::Reduced(Reduction::Mean));
     Weight {
@@ -510,7 +513,8 @@ pub(crate) fn scaled(gradient: CubeTensor, upstream: CubeTensor) -> CubeTensor {
     let gradient = into_contiguous(gradient);
     let count = gradient.shape().num_elements();
     let width = vector(&place, gradient.dtype, &[count]);
-    let (groups, _) = place.groups((count / width).div_ceil(UNITS as usize));
+    let groups = (count / width).div_ceil(UNITS as usize);
+    let (groups, _) = place.groups(groups.min(MOST_THAT_SCALE));
     let (target, scaled) = if in_place {
         (BufferArg::alias(0, count), gradient.clone())
     } else {
