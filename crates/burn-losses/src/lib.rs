@@ -105,15 +105,15 @@ mod validate;
 mod tests;
 
 pub mod guide;
+#[cfg(feature = "train")]
+pub mod metric;
 
 #[doc(inline)]
 pub use engine::memory::{keep_freed_memory, release_memory};
 #[doc(inline)]
 pub use loss::call::{Call, LossOutput};
 #[doc(inline)]
-pub use loss::{Evaluate, Loss, LossInfo, LossParts, TripleLoss};
-#[doc(inline)]
-pub use losses::config::partial_config;
+pub use loss::{Evaluate, Loss, LossInfo, LossModule, LossParts, TripleLoss};
 #[doc(inline)]
 pub use losses::distance::{cosine_similarity, pairwise_distance};
 #[doc(inline)]
@@ -146,6 +146,7 @@ pub mod target {
     //! | labels 0 and 1 | signs -1 and +1 | [`signs`] |
     //! | signs -1 and +1 | labels 0 and 1 | [`labels`] |
     //! | logits | log-probabilities | [`log_probs`] |
+    //! | logits and ids of sequences | one sample for each id | [`flatten`] |
     //! | labels of single samples | pairs with a sign | [`pairs`] |
     //! | labels of single samples | triplets | [`triplets`] |
 
@@ -161,7 +162,9 @@ pub mod prelude {
     pub use crate::losses::classification::*;
     pub use crate::losses::ranking::*;
     pub use crate::losses::regression::*;
-    pub use crate::{Loss, LossError, LossParts, Reduction, TripleLoss};
+    pub use crate::{
+        Checks, Loss, LossError, LossModule, LossParts, Reduction, TripleLoss, target,
+    };
 }
 
 #[cfg(doctest)]

@@ -355,12 +355,12 @@ fn a_wrong_call_is_an_error_of_the_loss() {
             (
                 "cross_entropy",
                 "CrossEntropyLoss",
-                "To skip a value, set with_ignore_index(3).",
+                "Only if 3 marks what does not count, set with_ignore_index(3)",
             ),
             (
                 "nll",
                 "NllLoss",
-                "To skip a value, set with_ignore_index(3).",
+                "Only if 3 marks what does not count, set with_ignore_index(3)",
             ),
             (
                 "bce_with_logits",
@@ -597,7 +597,7 @@ fn a_file_is_laid_over_the_defaults() {
 fn a_wrong_file_says_what_there_is() {
     let losses = "`cross_entropy`, `focal`, `nll`, `bce_with_logits`, `bce`, `kl_div`, `multi_margin`, \
                   `soft_margin`, `multi_label_margin`, `multi_label_soft_margin`";
-    let smoothing = "`class_axis`, `ignore_indices`, `label_smoothing`, `reduction`, `weights`";
+    let smoothing = "`weights`, `ignore_indices`, `label_smoothing`, `class_axis`, `reduction`";
     for (file, text) in [
         (
             r#"{ "loss": "cross_entrpy" }"#,
@@ -623,7 +623,7 @@ fn a_wrong_file_says_what_there_is() {
             r#"{ "loss": "cross_entropy", "label_smoothing": "0.1" }"#,
             "option `label_smoothing` of CrossEntropyLoss: invalid type: string \"0.1\", expected \
              f64"
-                .into(),
+            .into(),
         ),
         (
             r#"{ "loss": "cross_entropy", "class_axis": -1 }"#,
@@ -631,10 +631,8 @@ fn a_wrong_file_says_what_there_is() {
                 .into(),
         ),
         (
-            r#"{ "loss": "nll", "reduction": "mean" }"#,
-            "option `reduction` of NllLoss: unknown variant `mean`, expected one of `Mean`, `Sum`, \
-             `BatchMean`"
-                .into(),
+            r#"{ "loss": "nll", "reduction": "average" }"#,
+            "option `reduction` of NllLoss: unknown variant `average`, expected one of".into(),
         ),
         (
             r#"{ "loss": "nll", "weights": [1, 2], "weights": [2, 1] }"#,
@@ -642,11 +640,14 @@ fn a_wrong_file_says_what_there_is() {
         ),
         (
             r#"["nll"]"#,
-            "invalid type: sequence, expected the options of a loss by name".into(),
+            "invalid type: sequence, expected the name of a loss, or its options by name".into(),
         ),
     ] {
         let found = classification(file).unwrap_err();
-        assert!(found.contains(&text), "{file}:\n found {found}\nwanted {text}");
+        assert!(
+            found.contains(&text),
+            "{file}:\n found {found}\nwanted {text}"
+        );
     }
     let error = "hubert".parse::<RegressionLossConfig>().unwrap_err();
     assert_eq!(

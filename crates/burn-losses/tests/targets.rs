@@ -231,8 +231,8 @@ const WRONG_IDS: [(i64, &str); 5] = [
     (
         3,
         "target 3 at index [2] is not a class id: the input has 3 classes (valid ids 0..=2). Are \
-         the ids 1-based, or is a class missing from the model's output? To skip a value, set \
-         with_ignore_index(3).",
+         the ids 1-based, or is a class missing from the model's output? Only if 3 marks what does \
+         not count, set with_ignore_index(3): every sample with it is left out.",
     ),
     (
         255,
@@ -259,7 +259,8 @@ const WRONG_IDS: [(i64, &str); 5] = [
 
 /// What is said by a loss that ignores no ids.
 fn without_ignoring(text: &str) -> String {
-    let (said, _) = text.split_once("To skip a value").expect(text);
+    let advice = ["To skip a value", "Only if"];
+    let (said, _) = (advice.iter().find_map(|advice| text.split_once(advice))).expect(text);
     format!(
         "{said}To leave a sample out, make it any class and give it weight 0 in forward_weighted."
     )
@@ -374,8 +375,8 @@ fn options_do_not_hide_a_wrong_id() {
 #[test]
 fn ids_that_start_at_1() {
     let text = "NllLoss: target 3 at index [2] is not a class id: the input has 3 classes (valid \
-                ids 0..=2). Are the ids 1-based? Subtract 1. To skip a value, set \
-                with_ignore_index(3).";
+                ids 0..=2). Are the ids 1-based? Subtract 1. Only if 3 marks what does not count, set \
+                with_ignore_index(3): every sample with it is left out.";
     for on in devices() {
         let targets = ids(&on, &[1, 2, 3, 1], [4]);
         rejects(
@@ -796,7 +797,8 @@ fn wrong_probabilities() -> Vec<(Vec<f64>, LossErrorKind, &'static str)> {
             vec![-0.5, -1.5, -2.0, -1.0, -1.25, -0.75],
             value(-0.5, [0, 0]),
             "target -0.5 at index [0, 0] is not a probability: it must be between 0 and 1. These \
-             look like log-probabilities: take `exp()` of them, or for KlDivLoss set with_log_target(true).",
+             look like log-probabilities. Of KlDivLoss, are the arguments exchanged? The model's log-probabilities \
+             come first. If not, take `exp()` of them, or for KlDivLoss set with_log_target(true).",
         ),
         (
             vec![0.5, 0.25, 0.25, 0.0, INFINITY, 0.0],
@@ -1514,7 +1516,8 @@ fn targets_of_the_kl_divergence() {
             targets(&log_probs),
             value(-0.5, [0, 0]),
             "KlDivLoss: target -0.5 at index [0, 0] is not a probability: it must be between 0 and \
-             1. These look like log-probabilities: take `exp()` of them, or for KlDivLoss set with_log_target(true).",
+             1. These look like log-probabilities. Of KlDivLoss, are the arguments exchanged? The model's \
+             log-probabilities come first. If not, take `exp()` of them, or for KlDivLoss set with_log_target(true).",
         );
         rejects(
             &on,
@@ -2422,8 +2425,9 @@ fn tracked_targets_without_a_gradient() {
 
 #[test]
 fn tracked_sample_weights() {
-    let text = "MseLoss: weights: tracked by autodiff, but this loss has no gradient for it: \
-                pass `weights.inner()`.";
+    let text = "MseLoss: weights: tracked by autodiff, but this loss has no gradient for them. Multiply \
+                what forward_no_reduction gives by weights that are learnt; only for others is \
+                `weights.inner()` the same.";
     for on in devices() {
         let (output, targets) = (logits(&on), floats(&on, &[0.5; 12], [4, 3]));
         let weights = on.tracked(&[1.0, 0.5, 0.0, 2.0], [4], F32);
@@ -3055,5 +3059,117 @@ fn labels_of_any_type_become_lists() {
         let panic =
             std::panic::catch_unwind(|| -> Tensor<2, Int> { target::label_ids(rows * 0.5, 1) });
         assert!(panic.is_err(), "half a label, on {}", on.name);
+    }
+}
+
+// What a new user gets wrong.
+
+#[test]
+fn a_divergence_with_its_arguments_exchanged() {
+    let text = "KlDivLoss: target -0.6931472 at index [0, 0] is not a probability: it must be between 0 and 1. These \
+                look like log-probabilities. Of KlDivLoss, are the arguments exchanged?";
+    for on in devices() {
+        let probs = || floats(&on, &[0.2, 0.3, 0.5], [1, 3]);
+        let logs = || floats(&on, &[0.5f64.ln(), 0.25f64.ln(), 0.25f64.ln()], [1, 3]);
+        let error = KlDivLoss::new().try_forward(probs(), logs()).unwrap_err();
+        assert!(error.to_string().starts_with(text), "{error}");
+        assert!(KlDivLoss::new().try_forward(logs(), probs()).is_ok());
+        // Twice probabilities is another mistake.
+        let error = KlDivLoss::new().try_forward(probs(), probs()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("These look like probabilities"), "{text}");
+    }
+}
+
+#[test]
+fn a_mask_of_0_and_255() {
+    for on in devices() {
+        let mask = ids(&on, &[0, 255, 0, 255], [2, 1, 1, 2]);
+        let logits = || floats(&on, &[0.5, -1.0, 2.0, 0.0], [2, 1, 1, 2]);
+        let error = BceWithLogitsLoss::new().try_forward(logits(), mask.clone());
+        let text = error.unwrap_err().to_string();
+        let hint = "This looks like a mask of 0 and 255: `greater_scalar(0)` makes labels of it.";
+        assert!(text.ends_with(hint), "{text}");
+        let labels: Tensor<4, Bool> = mask.greater_scalar(0);
+        assert!(
+            BceWithLogitsLoss::new()
+                .try_forward(logits(), labels)
+                .is_ok()
+        );
+    }
+}
+
+#[test]
+fn weights_of_a_single_class() {
+    for on in devices() {
+        let loss = BceWithLogitsLossConfig::new()
+            .with_weights(Some(vec![1.0, 2.0]))
+            .init();
+        let of_one = || floats(&on, &[0.5, 1.0], [2, 1]);
+        let error = loss.try_forward(of_one(), of_one()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "BceWithLogitsLoss: weights has 2 entries, but needs 1: there is one class."
+        );
+    }
+}
+
+#[test]
+fn an_output_that_is_no_number_is_suspected() {
+    for on in devices() {
+        let lints = |logits: &[f64]| {
+            let logits = floats(&on, logits, [2, 2]);
+            CrossEntropyLoss::new().lint(&logits, &ids(&on, &[0, 1], [2]))
+        };
+        let found = lints(&[0.5, f64::NAN, 1.0, 2.0]);
+        let rules: Vec<_> = found.iter().map(|lint| lint.rule).collect();
+        assert_eq!(rules, ["not-finite"], "{found:?} on {}", on.name);
+        assert!(
+            found[0].message.starts_with("the loss of the batch is NaN"),
+            "{found:?}"
+        );
+        assert_eq!(lints(&[0.5, 0.0, 1.0, 2.0]), []);
+
+        let x = floats(&on, &[f64::INFINITY, 0.0], [2]);
+        let found = MseLoss::new().lint(&x, &floats(&on, &[1.0, 0.0], [2]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].message.starts_with("the loss of the batch is inf"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn some_of_the_pairs_and_triplets() {
+    for on in devices() {
+        let labels: Vec<i64> = (0..64).map(|at| at % 10).collect();
+        let labels = || ids(&on, &labels, [64]);
+        let (pairs, triplets) = (target::pairs(labels()), target::triplets(labels()));
+        // 4 classes of 7 samples, and 6 of 6.
+        let anchors = 28 * 6 * 57 + 36 * 5 * 58;
+        assert_eq!((pairs.len(), triplets.len()), (64 * 63 / 2, anchors));
+        let numbers = |tensor: Tensor<1, Int>| -> Vec<i64> { tensor.into_data().iter().collect() };
+        let some = pairs.sample(100);
+        let (first, second) = (numbers(some.first), numbers(some.second));
+        let signs: Vec<f32> = some.signs.into_data().iter().collect();
+        let mut chosen: Vec<_> = first.iter().zip(&second).collect();
+        for ((first, second), sign) in chosen.iter().zip(&signs) {
+            assert_eq!(*sign == 1.0, **first % 10 == **second % 10);
+        }
+        chosen.sort();
+        chosen.dedup();
+        assert_eq!((chosen.len(), signs.len()), (100, 100), "on {}", on.name);
+        let some = triplets.sample(50);
+        let (anchor, positive) = (numbers(some.anchor), numbers(some.positive));
+        let negative = numbers(some.negative);
+        assert_eq!(anchor.len(), 50);
+        for ((a, p), n) in anchor.iter().zip(&positive).zip(&negative) {
+            assert!(
+                a != p && a % 10 == p % 10 && a % 10 != n % 10,
+                "{a} {p} {n}"
+            );
+        }
+        assert_eq!(target::pairs(labels()).sample(9999).len(), 2016);
     }
 }

@@ -4,7 +4,6 @@
 use std::str::FromStr;
 
 use burn::config::Config;
-use burn_losses::partial_config;
 use burn_losses::prelude::*;
 use common::cli;
 use serde::{Deserialize, Serialize};
@@ -13,13 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "loss", rename_all = "snake_case")]
 pub(crate) enum RankingLossConfig {
-    TripletMargin(#[serde(deserialize_with = "partial_config")] TripletMarginLossConfig),
-    TripletMarginWithDistance(
-        #[serde(deserialize_with = "partial_config")] TripletMarginWithDistanceLossConfig,
-    ),
-    HingeEmbedding(#[serde(deserialize_with = "partial_config")] HingeEmbeddingLossConfig),
-    CosineEmbedding(#[serde(deserialize_with = "partial_config")] CosineEmbeddingLossConfig),
-    MarginRanking(#[serde(deserialize_with = "partial_config")] MarginRankingLossConfig),
+    TripletMargin(TripletMarginLossConfig),
+    TripletMarginWithDistance(TripletMarginWithDistanceLossConfig),
+    HingeEmbedding(HingeEmbeddingLossConfig),
+    CosineEmbedding(CosineEmbeddingLossConfig),
+    MarginRanking(MarginRankingLossConfig),
 }
 
 impl RankingLossConfig {

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use burn::config::Config;
 use burn::module::Module;
-use burn_losses::partial_config;
 use burn_losses::prelude::*;
 use common::cli;
 use serde::{Deserialize, Serialize};
@@ -15,17 +14,17 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "loss", rename_all = "snake_case")]
 pub enum LossConfig {
     /// The absolute error.
-    L1(#[serde(deserialize_with = "partial_config")] L1LossConfig),
+    L1(L1LossConfig),
     /// The squared error.
-    Mse(#[serde(deserialize_with = "partial_config")] MseLossConfig),
+    Mse(MseLossConfig),
     /// The absolute error, squared near 0.
-    SmoothL1(#[serde(deserialize_with = "partial_config")] SmoothL1LossConfig),
+    SmoothL1(SmoothL1LossConfig),
     /// The squared error, linear far from 0.
-    Huber(#[serde(deserialize_with = "partial_config")] HuberLossConfig),
+    Huber(HuberLossConfig),
     /// The likelihood of counts.
-    PoissonNll(#[serde(deserialize_with = "partial_config")] PoissonNllLossConfig),
+    PoissonNll(PoissonNllLossConfig),
     /// The likelihood of values whose spread is predicted too.
-    GaussianNll(#[serde(deserialize_with = "partial_config")] GaussianNllLossConfig),
+    GaussianNll(GaussianNllLossConfig),
 }
 
 /// A loss as the field of a model: its kinds differ in what the model has to give.

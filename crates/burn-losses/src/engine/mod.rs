@@ -33,3 +33,6 @@ pub(crate) mod shape;
 pub(crate) mod softmax;
 pub(crate) mod tape;
 pub(crate) mod values;
+
+#[cfg(feature = "train")]
+pub(crate) use burn_std::ExecutionError;

@@ -6,7 +6,6 @@ use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::shape::{layers, ones, without};
 use crate::engine::values::{AnyTarget, FlatValues};
-use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind};
@@ -63,13 +62,13 @@ impl Call {
         loss: &'static str,
         weights: AnyTarget,
         waiting: bool,
-        reduction: Reduction,
+        returns: Returns,
     ) -> Result<Self, LossError> {
         let check = Check::new(loss, &weights.device, waiting);
-        check.untracked("weights", &weights)?;
+        check.untracked_weights(&weights)?;
         Ok(Self {
             weights: Some(weights),
-            ..Self::new(waiting, Returns::Reduced(reduction))
+            ..Self::new(waiting, returns)
         })
     }
 

@@ -7,12 +7,14 @@ pub(crate) mod front;
 pub(crate) mod rows;
 pub(crate) mod values;
 
+use crate::engine::any_rank::AnyRank;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::targets::SampleWeights;
 use crate::targets::rank::Unreduced;
 use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::vec::Vec;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use call::{Call, LossOutput};
 
@@ -115,6 +117,32 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
         parts(self, (output, targets), true)
     }
 
+    /// As [`forward_parts`](Self::forward_parts), in which each element's loss and weight are multiplied
+    /// by `weights`, as in [`forward_weighted`](Self::forward_weighted).
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted_parts<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> LossParts {
+        or_panic(weighted_parts(self, (output, targets), weights, false))
+    }
+
+    /// As [`forward_weighted_parts`](Self::forward_weighted_parts), or what is wrong with the call.
+    fn try_forward_weighted_parts<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        output: X,
+        targets: T,
+        weights: W,
+    ) -> Result<LossParts, LossError> {
+        weighted_parts(self, (output, targets), weights, true)
+    }
+
     /// What is legal but suspicious about this batch. It reads the values and waits for the device:
     /// call it on the first batch of a run, not on all of them.
     fn lint(&self, output: &X, targets: &T) -> Vec<Lint>
@@ -127,6 +155,40 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
 }
 
 impl<L: Evaluate<(X, T)>, X, T> Loss<X, T> for L {}
+
+/// A [`Loss`] that is a field of a module: what a model that is generic over its loss asks of it.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// #[derive(Module, Debug)]
+/// struct Classifier<L: LossModule<Tensor<2>, Tensor<1, Int>>> {
+///     linear: Linear,
+///     loss: L,
+/// }
+///
+/// impl<L: LossModule<Tensor<2>, Tensor<1, Int>>> Classifier<L> {
+///     fn gradients(&self, input: Tensor<2>, targets: Tensor<1, Int>) -> GradientsParams {
+///         let value = self.loss.forward(self.linear.forward(input), targets);
+///         GradientsParams::from_grads(value.backward(), self)
+///     }
+/// }
+///
+/// let device = Device::flex().autodiff();
+/// let linear = LinearConfig::new(4, 3).init(&device);
+/// let loss = FocalLoss::new();
+/// let model = Classifier { linear, loss };
+/// let targets = Tensor::from_data([0, 2], &device);
+/// let gradients = model.gradients(Tensor::ones([2, 4], &device), targets);
+/// assert!(gradients.get::<2>(model.linear.weight.id).is_some());
+/// ```
+pub trait LossModule<X, T>: Module + ModuleDisplay + Loss<X, T> {}
+
+impl<L: Module + ModuleDisplay + Loss<X, T>, X, T> LossModule<X, T> for L {}
 
 /// A loss called with three tensors: `loss.forward(anchor, positive, negative)`, or
 /// `loss.forward(first, second, targets)`.
@@ -210,6 +272,33 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         parts(self, (first, second, third), true)
     }
 
+    /// As [`Loss::forward_weighted_parts`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_weighted_parts<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> LossParts {
+        or_panic(weighted_parts(self, (first, second, third), weights, false))
+    }
+
+    /// As [`Loss::try_forward_weighted_parts`].
+    fn try_forward_weighted_parts<W: SampleWeights<Self::Unreduced>>(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        weights: W,
+    ) -> Result<LossParts, LossError> {
+        weighted_parts(self, (first, second, third), weights, true)
+    }
+
     /// As [`Loss::lint`].
     fn lint(&self, first: &A, second: &B, third: &C) -> Vec<Lint>
     where
@@ -257,14 +346,30 @@ pub(crate) mod sealed {
 /// The sum of a batch's losses, and of the weights with which they count; each of shape `[1]`, in
 /// `f32` or wider.
 ///
-/// `sum / weight` is the batch's [`Reduction::Mean`], whatever the loss's own reduction. Over several
-/// batches, add up both and divide last.
+/// `sum / weight` is the batch's [`Reduction::Mean`], whatever the loss's own reduction, and
+/// [`mean`](Self::mean) gives it. Over several batches, add up both and divide last.
 #[derive(Clone, Debug)]
 pub struct LossParts {
     /// The sum of the losses.
     pub sum: Tensor<1>,
     /// The sum of the weights: the number of losses where there are no weights.
     pub weight: Tensor<1>,
+}
+
+impl LossParts {
+    /// The mean of the losses; 0, with a zero gradient, where nothing counts.
+    pub fn mean(&self) -> Tensor<1> {
+        let nothing = self.weight.clone().equal_scalar(0.0);
+        let weight = self.weight.clone().mask_fill(nothing.clone(), 1.0);
+        (self.sum.clone() / weight).mask_fill(nothing, 0.0)
+    }
+
+    fn of(found: LossOutput) -> Self {
+        Self {
+            sum: found.value,
+            weight: found.weight.expect("the parts are wanted"),
+        }
+    }
 }
 
 fn reduced<I, L: Evaluate<I> + ?Sized>(
@@ -291,10 +396,7 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
     waiting: bool,
 ) -> Result<LossParts, LossError> {
     let found = loss.evaluate(inputs, Call::new(waiting, Returns::SumAndWeight))?;
-    Ok(LossParts {
-        sum: found.value,
-        weight: found.weight.expect("the parts are wanted"),
-    })
+    Ok(LossParts::of(found))
 }
 
 fn weighted<I, L, W>(loss: &L, inputs: I, weights: W, waiting: bool) -> Result<Tensor<1>, LossError>
@@ -302,14 +404,47 @@ where
     L: Evaluate<I> + ?Sized,
     W: SampleWeights<L::Unreduced>,
 {
-    let call = Call::weighted(loss.name(), weights.erased(), waiting, loss.reduction())?;
+    let returns = Returns::Reduced(loss.reduction());
+    let call = Call::weighted(loss.name(), weights.erased(), waiting, returns)?;
     Ok(loss.evaluate(inputs, call)?.value)
+}
+
+fn weighted_parts<I, L, W>(
+    loss: &L,
+    inputs: I,
+    weights: W,
+    waiting: bool,
+) -> Result<LossParts, LossError>
+where
+    L: Evaluate<I> + ?Sized,
+    W: SampleWeights<L::Unreduced>,
+{
+    let returns = Returns::SumAndWeight;
+    let call = Call::weighted(loss.name(), weights.erased(), waiting, returns)?;
+    Ok(LossParts::of(loss.evaluate(inputs, call)?))
+}
+
+/// A suspicion about a loss that is no number, though its target is valid.
+fn not_finite(loss: &'static str, value: Tensor<1>) -> Option<Lint> {
+    let value = AnyRank::from(value).values()[0];
+    (!value.is_finite()).then(|| Lint {
+        loss,
+        rule: "not-finite",
+        message: alloc::format!(
+            "the loss of the batch is {value}, though the target is valid: the model's output holds NaN or an infinite \
+             number. Is the learning rate too large, or a division or logarithm without a least value before the loss?"
+        ),
+    })
 }
 
 fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
     let call = Call::new(true, Returns::Reduced(loss.reduction()));
     match loss.evaluate(inputs.clone(), call) {
-        Ok(_) => loss.inspect(inputs),
+        Ok(found) => {
+            let mut lints = loss.inspect(inputs);
+            lints.extend(not_finite(loss.name(), found.value));
+            lints
+        }
         Err(error) => alloc::vec![Lint {
             loss: loss.name(),
             rule: "invalid",

@@ -3,52 +3,20 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::config::Config;
 use core::fmt;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Reads a configuration of which only some options are given; the others keep their defaults.
-///
-/// The `Deserialize` of a Burn configuration wants every option and skips what it does not know. A
-/// file that a person writes has a few options and sometimes a misspelt one: here that is an error
-/// with the names there are. It is made for serde's `deserialize_with`:
-///
-/// ```
-/// use burn_losses::prelude::*;
-/// use serde::Deserialize;
-///
-/// #[derive(Deserialize)]
-/// struct Training {
-///     learning_rate: f64,
-///     #[serde(deserialize_with = "burn_losses::partial_config")]
-///     loss: TripletMarginLossConfig,
-/// }
-///
-/// let file = r#"{ "learning_rate": 0.01, "loss": { "margin": 0.5 } }"#;
-/// let training: Training = serde_json::from_str(file).unwrap();
-/// assert_eq!(training.loss, TripletMarginLossConfig::new().with_margin(0.5));
-///
-/// let file = r#"{ "learning_rate": 0.01, "loss": { "margn": 0.5 } }"#;
-/// let error = serde_json::from_str::<Training>(file).err().unwrap().to_string();
-/// assert!(error.starts_with(
-///     "TripletMarginLoss has no option `margn`: it has `eps`, `margin`, `p`, `reduction`, `swap`"
-/// ));
-/// ```
-///
-/// # Errors
-///
-/// An option the loss does not have, one given twice, or one with a value of another type; the text
-/// names the loss and the option. Whether the values make sense is for the configuration's
-/// `try_init` to say.
-pub fn partial_config<'de, C, D>(deserializer: D) -> Result<C, D::Error>
-where
-    C: Config + Default,
-    D: Deserializer<'de>,
-{
-    let options = Given::deserialize(deserializer)?;
-    options.over_defaults().map_err(D::Error::custom)
+/// The options of a loss by name.
+pub(crate) trait NamedOptions: Default {
+    /// The name of the configuration.
+    const CONFIG: &'static str;
+    /// The names of the options.
+    const NAMES: &'static [&'static str];
+
+    /// Sets the option of that name, which is one of them.
+    fn set(&mut self, name: &str, value: Value) -> Result<(), serde_json::Error>;
 }
 
 /// The options of a configuration as they were given, in order.
@@ -58,6 +26,11 @@ impl Given {
     /// The options that only say which loss.
     pub(crate) fn named(name: &str) -> Self {
         Self(vec![("loss".to_string(), Value::from(name))])
+    }
+
+    /// The options by name, or only the name of a loss.
+    pub(crate) fn of_family<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(GivenVisitor { of_family: true })
     }
 
     /// Takes out the text with the given name: which loss the other options are for.
@@ -75,54 +48,59 @@ impl Given {
     }
 
     /// The configuration that has these options, and the defaults of all others.
-    pub(crate) fn over_defaults<C: Config + Default>(self) -> Result<C, String> {
-        let loss = core::any::type_name::<C>();
-        let loss = loss.rsplit("::").next().unwrap_or(loss);
-        let loss = loss.strip_suffix("Config").unwrap_or(loss);
-
+    pub(crate) fn over_defaults<C: NamedOptions>(self) -> Result<C, String> {
+        let loss = C::CONFIG.strip_suffix("Config").unwrap_or(C::CONFIG);
         let mut config = C::default();
         for (name, value) in self.0 {
-            let Ok(Value::Object(mut fields)) = serde_json::to_value(&config) else {
-                return Err(format!("{loss} is not a configuration of named options"));
-            };
-            let Some(field) = fields.get_mut(&name) else {
-                let names = list(fields.keys());
+            if !C::NAMES.contains(&name.as_str()) {
+                let names = list(C::NAMES);
                 return Err(format!("{loss} has no option `{name}`: it has {names}"));
-            };
-            *field = value;
-            // One at a time, so that an error is about this option.
-            config = serde_json::from_value(Value::Object(fields))
-                .map_err(|error| format!("option `{name}` of {loss}: {error}"))?;
+            }
+            let set = config.set(&name, value);
+            set.map_err(|error| format!("option `{name}` of {loss}: {error}"))?;
         }
         Ok(config)
     }
 }
 
 impl<'de> Deserialize<'de> for Given {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct GivenVisitor;
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(GivenVisitor { of_family: false })
+    }
+}
 
-        impl<'de> Visitor<'de> for GivenVisitor {
-            type Value = Given;
+struct GivenVisitor {
+    of_family: bool,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("the options of a loss by name")
-            }
+impl<'de> Visitor<'de> for GivenVisitor {
+    type Value = Given;
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
-                let mut options: Vec<(String, Value)> = Vec::new();
-                while let Some((name, value)) = map.next_entry()? {
-                    if options.iter().any(|(other, _)| *other == name) {
-                        let message = format!("option `{name}` is given twice");
-                        return Err(A::Error::custom(message));
-                    }
-                    options.push((name, value));
-                }
-                Ok(Given(options))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(if self.of_family {
+            "the name of a loss, or its options by name"
+        } else {
+            "the options of a loss by name"
+        })
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Given, E> {
+        if self.of_family {
+            return Ok(Given::named(name));
         }
+        Err(E::invalid_type(Unexpected::Str(name), &self))
+    }
 
-        deserializer.deserialize_map(GivenVisitor)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
+        let mut options: Vec<(String, Value)> = Vec::new();
+        while let Some((name, value)) = map.next_entry()? {
+            if options.iter().any(|(other, _)| *other == name) {
+                let message = format!("option `{name}` is given twice");
+                return Err(A::Error::custom(message));
+            }
+            options.push((name, value));
+        }
+        Ok(Given(options))
     }
 }
 
@@ -132,13 +110,105 @@ fn list<S: fmt::Display>(names: impl IntoIterator<Item = S>) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
+/// A configuration of options that have defaults: what Burn's `derive(Config)` makes of one, but read from a part of the
+/// options, and with an error for a name that is none.
+macro_rules! loss_config {
+    (
+        $(#[$of_config:meta])*
+        pub struct $config:ident {
+            $($(#[$of_option:meta])* pub $option:ident: $type:ty = $default:expr,)*
+        }
+    ) => { pastey::paste! {
+        $(#[$of_config])*
+        ///
+        /// Read from a file or as a part of another configuration, it needs only the options that are to differ from the
+        /// defaults; a name that is none of them is an error.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        #[non_exhaustive]
+        pub struct $config {
+            $(
+                $(#[$of_option])*
+                ///
+                #[doc = concat!("The default is `", stringify!($default), "`.")]
+                pub $option: $type,
+            )*
+        }
+
+        impl $config {
+            /// The default options.
+            pub fn new() -> Self {
+                Self {
+                    $($option: $default,)*
+                }
+            }
+
+            $(
+                #[doc = concat!("Sets [`", stringify!($option), "`](Self::", stringify!($option), ").")]
+                ///
+                $(#[$of_option])*
+                pub fn [<with_ $option>](mut self, $option: $type) -> Self {
+                    self.$option = $option;
+                    self
+                }
+            )*
+        }
+
+        impl Default for $config {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        /// As JSON.
+        impl core::fmt::Display for $config {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(&burn::config::config_to_json(self))
+            }
+        }
+
+        impl $crate::losses::config::NamedOptions for $config {
+            const CONFIG: &'static str = stringify!($config);
+            const NAMES: &'static [&'static str] = &[$(stringify!($option)),*];
+
+            fn set(&mut self, name: &str, value: serde_json::Value) -> Result<(), serde_json::Error> {
+                match name {
+                    $(stringify!($option) => self.$option = serde_json::from_value(value)?,)*
+                    other => unreachable!("`{other}` is none of the options"),
+                }
+                Ok(())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $config {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let options = $crate::losses::config::Given::deserialize(from)?;
+                options.over_defaults().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl burn::config::Config for $config {}
+    } };
+}
+
 /// Stamps the plumbing of a family of losses onto its configuration and its module: the names, how
 /// the configuration is read and written, `init`, `try_init`, and the conversions from its members.
 macro_rules! loss_family {
-    ($family:ident, $family_config:ident, default: $default:ident, {
+    ($family:ident [$($input:ident),*], $family_config:ident, default: $default:ident, {
         $($variant:ident: $name:literal, $loss:ident, $config:ident;)*
     }) => {
-        $crate::losses::module::calls!([] $family, Loss);
+        $crate::losses::module::calls!([] $family, Loss [$($input),*]);
+
+        /// As the loss that it is.
+        impl burn::module::ModuleDisplay for $family {
+            fn custom_content(
+                &self,
+                content: burn::module::Content,
+            ) -> Option<burn::module::Content> {
+                match self {
+                    $(Self::$variant(loss) => loss.custom_content(content),)*
+                }
+            }
+        }
 
         impl $crate::loss::sealed::Sealed for $family {}
 
@@ -214,7 +284,7 @@ macro_rules! loss_family {
 
         impl<'de> serde::Deserialize<'de> for $family_config {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let options = $crate::losses::config::Given::deserialize(from)?;
+                let options = $crate::losses::config::Given::of_family(from)?;
                 Self::read(options).map_err(serde::de::Error::custom)
             }
         }
@@ -237,4 +307,4 @@ macro_rules! loss_family {
     };
 }
 
-pub(crate) use loss_family;
+pub(crate) use {loss_config, loss_family};

@@ -12,17 +12,17 @@ pub(crate) fn describe(config: &impl Debug) -> String {
 /// Stamps the plumbing of a loss onto its configuration and module: `init`, `try_init`, `new`,
 /// `Default`, `config`, the display, its name, and the calls. The configuration brings its rules, as `validate`.
 ///
-/// Last comes the trait that has the calls; the loss itself brings [`Evaluate`](crate::loss::Evaluate). Or, for a loss
+/// Last comes the trait that has the calls, and what its inputs are called; the loss itself brings [`Evaluate`](crate::loss::Evaluate). Or, for a loss
 /// of each element, what its target must be: then it brings `losses` and `lints` of an input and a target without
 /// their types. (Of true values all is known but the `kernel`: a definition without its type.)
 macro_rules! loss_module {
-    ($loss:ident, $config:ident, Loss) => {
+    ($loss:ident, $config:ident, Loss $inputs:tt) => {
         loss_module!(@module $loss, $config);
-        $crate::losses::module::calls!([] $loss, Loss);
+        $crate::losses::module::calls!([] $loss, Loss $inputs);
     };
-    ($loss:ident, $config:ident, TripleLoss) => {
+    ($loss:ident, $config:ident, TripleLoss $inputs:tt) => {
         loss_module!(@module $loss, $config);
-        $crate::losses::module::calls!([] $loss, TripleLoss);
+        $crate::losses::module::calls!([] $loss, TripleLoss $inputs);
     };
     ($loss:ident, $config:ident, RegressionTarget) => {
         loss_module!($loss, $config, RegressionTarget with losses);
@@ -40,7 +40,7 @@ macro_rules! loss_module {
         }
     };
     ($loss:ident, $config:ident, RegressionTarget with losses) => {
-        loss_module!($loss, $config, Loss);
+        loss_module!($loss, $config, Loss [predictions, targets]);
         loss_module!(@elements $loss, RegressionTarget, into_any_rank);
 
         impl $loss {
@@ -53,8 +53,8 @@ macro_rules! loss_module {
             }
         }
     };
-    ($loss:ident, $config:ident, $target:ident) => {
-        loss_module!($loss, $config, Loss);
+    ($loss:ident, $config:ident, $target:ident $inputs:tt) => {
+        loss_module!($loss, $config, Loss $inputs);
         loss_module!(@elements $loss, $target, erased);
     };
     (@elements $loss:ident, $target:ident, $erased:ident) => {
@@ -97,12 +97,6 @@ macro_rules! loss_module {
                 self.validate()?;
                 let config = self.clone();
                 Ok($loss { config })
-            }
-        }
-
-        impl Default for $config {
-            fn default() -> Self {
-                Self::new()
             }
         }
 
@@ -151,14 +145,15 @@ macro_rules! loss_module {
     };
 }
 
-/// Stamps the calls of a trait onto a loss as methods of its own, so that nothing must be imported for them.
+/// Stamps the calls of a trait onto a loss as methods of its own, so that nothing must be imported for them, and the
+/// inputs have their names.
 macro_rules! calls {
-    ([$($generics:tt)*] $loss:ty, Loss) => {
-        $crate::losses::module::calls!(@methods [$($generics)*] $loss, Loss, [X, T], [output: X, targets: T]);
+    ([$($generics:tt)*] $loss:ty, Loss [$input:ident, $target:ident]) => {
+        $crate::losses::module::calls!(@methods [$($generics)*] $loss, Loss, [X, T], [$input: X, $target: T]);
     };
-    ([$($generics:tt)*] $loss:ty, TripleLoss) => {
+    ([$($generics:tt)*] $loss:ty, TripleLoss [$first:ident, $second:ident, $third:ident]) => {
         $crate::losses::module::calls!(
-            @methods [$($generics)*] $loss, TripleLoss, [A, B, C], [first: A, second: B, third: C]
+            @methods [$($generics)*] $loss, TripleLoss, [A, B, C], [$first: A, $second: B, $third: C]
         );
     };
     (@methods [$($generics:tt)*] $loss:ty, $calls:ident, [$($kind:ident),*], [$($input:ident: $of:ident),*]) => {
@@ -290,6 +285,41 @@ macro_rules! calls {
                 Self: $crate::$calls<$($kind),*>,
             {
                 $crate::$calls::try_forward_parts(self, $($input),*)
+            }
+
+            /// As `forward_parts`, in which each element's loss and weight are multiplied by `weights`.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_weighted_parts<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> $crate::LossParts
+            where
+                Self: $crate::$calls<$($kind),*>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind),*)>>::Unreduced>,
+            {
+                $crate::$calls::forward_weighted_parts(self, $($input,)* weights)
+            }
+
+            /// As `forward_weighted_parts`, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// As `try_forward_weighted`.
+            pub fn try_forward_weighted_parts<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> Result<$crate::LossParts, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind),*)>>::Unreduced>,
+            {
+                $crate::$calls::try_forward_weighted_parts(self, $($input,)* weights)
             }
 
             /// What is legal but suspicious about this batch. It reads the values and waits for the device.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// [`forward_weighted`](crate::Loss::forward_weighted).
 ///
 /// Each of them gives 0, with a zero gradient, for an empty batch.
+///
+/// In a file it may be in lower case too: `"mean"`, `"sum"`, `"batch_mean"` or PyTorch's `"batchmean"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Reduction {
@@ -20,10 +22,13 @@ pub enum Reduction {
     /// error; for losses over elements in `f32` on a CPU, also if it is not. (Distances of vectors are at most
     /// the largest number.)
     #[default]
+    #[serde(alias = "mean")]
     Mean,
     /// The sum of the losses.
+    #[serde(alias = "sum")]
     Sum,
     /// The sum of the losses over the size of axis 0, ignored samples included.
+    #[serde(alias = "batch_mean", alias = "batchmean")]
     BatchMean,
 }
 

@@ -12,7 +12,53 @@ use crate::validate::check::{Check, dims, integers};
 use crate::validate::error::{LossError, LossErrorKind, or_panic};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Device, FloatDType, Int, Shape, Tensor, TensorData, activation};
+use burn::tensor::{
+    DType, Device, Distribution, FloatDType, Int, Shape, Tensor, TensorData, activation,
+};
+
+/// Logits `[N, T, .., C]` and class ids `[N, T, ..]` as one sample for each id: `[N T .., C]` and
+/// `[N T ..]`.
+///
+/// It is what a model of sequences needs before a loss. The losses take logits of any rank, with the
+/// classes along [`class_axis`](crate::classification::CrossEntropyLossConfig::class_axis), so nothing must be flattened
+/// for them; but a metric may want rank 2, and `flatten` in the call of a loss leaves the compiler
+/// without a rank.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// let sequences = Tensor::<3>::zeros([2, 3, 5], &device);
+/// let ids = Tensor::<2, Int>::zeros([2, 3], &device);
+/// let (logits, ids) = target::flatten(sequences, ids);
+/// assert_eq!((logits.dims(), ids.dims()), ([6, 5], [6]));
+/// let value = CrossEntropyLoss::new().forward(logits, ids);
+/// ```
+///
+/// # Panics
+///
+/// When the ids are not in the shape of the logits without their last axis.
+#[track_caller]
+pub fn flatten<const D: usize, const K: usize>(
+    logits: Tensor<D>,
+    ids: Tensor<K, Int>,
+) -> (Tensor<2>, Tensor<1, Int>) {
+    let (shape, of_ids) = (logits.shape(), ids.shape());
+    let samples = &shape.as_slice()[..D - 1];
+    if D < 2 || samples != of_ids.as_slice() {
+        let check = Check::new("flatten", &logits.device(), false);
+        let message = format!(
+            "the ids {} do not fit logits {} with the classes along the last axis: they have the shape of the \
+             logits without it.",
+            dims(&of_ids),
+            dims(&shape)
+        );
+        or_panic(Err(check.error(LossErrorKind::Shape, message)))
+    }
+    let count = of_ids.num_elements();
+    (logits.reshape([count, shape[D - 1]]), ids.reshape([count]))
+}
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
 ///
@@ -288,8 +334,45 @@ pub struct Triplets {
     pub negative: Tensor<1, Int>,
 }
 
+/// What tuples of samples have: how many there are, and a part of them.
+macro_rules! tuples {
+    ($tuples:ident, $one:literal, [$first:ident $(, $other:ident)*]) => {
+        impl $tuples {
+            #[doc = concat!("How many ", $one, "s there are.")]
+            pub fn len(&self) -> usize {
+                self.$first.dims()[0]
+            }
+
+            /// Whether there is none.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            #[doc = concat!("So many of the ", $one, "s, or all if there are no more: chosen at random, each at most")]
+            /// once. The choice follows the seed of the device.
+            pub fn sample(self, count: usize) -> Self {
+                if count >= self.len() {
+                    return self;
+                }
+                let device = self.$first.device();
+                let keys = Tensor::<1>::random([self.len()], Distribution::Default, &device);
+                let chosen = keys.argsort(0).narrow(0, 0, count);
+                Self {
+                    $first: self.$first.select(0, chosen.clone()),
+                    $($other: self.$other.select(0, chosen.clone()),)*
+                }
+            }
+        }
+    };
+}
+
+tuples!(Pairs, "pair", [first, second, signs]);
+tuples!(Triplets, "triplet", [anchor, positive, negative]);
+
 /// All pairs of a batch of labelled samples, for [`HingeEmbeddingLoss`](crate::ranking::HingeEmbeddingLoss).
 /// It waits for the device to read the labels.
+///
+/// Of `N` samples there are `N (N - 1) / 2`: 2016 of 64. [`Pairs::sample`] takes some of them.
 ///
 /// ```
 /// # use burn::tensor::{Device, Int, Tensor};
@@ -322,7 +405,18 @@ pub fn pairs(labels: Tensor<1, Int>) -> Pairs {
 /// All triplets of a batch of labelled samples, for [`TripletMarginLoss`](crate::ranking::TripletMarginLoss):
 /// every two of one label with every one of another. It waits for the device to read the labels.
 ///
-/// Their number grows with the cube of the batch: 64 samples of 10 classes give some 20 000.
+/// Each sample of a class of `n` among `N` is the anchor of `(n - 1) (N - n)`: 64 samples of 10 classes give some
+/// 20 000. [`Triplets::sample`] takes some of them.
+///
+/// ```
+/// # use burn::tensor::{Device, Int, Tensor};
+/// # let device = Device::flex();
+/// let labels = Tensor::<1, Int>::from_data([7, 7, 2, 7], &device);
+/// let triplets = burn_losses::target::triplets(labels);
+/// assert_eq!(triplets.len(), 3 * 2 * 1);
+/// let some = triplets.sample(4);
+/// assert_eq!((some.len(), some.anchor.dims()), (4, [4]));
+/// ```
 pub fn triplets(labels: Tensor<1, Int>) -> Triplets {
     let device = labels.device().without_autodiff();
     let labels = read(labels);

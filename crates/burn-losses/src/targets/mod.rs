@@ -6,8 +6,8 @@ pub(crate) mod rows;
 pub(crate) mod sealed;
 
 pub use adapters::{
-    Pairs, Triplets, class_ids, label_ids, labels, log_probs, multi_hot, one_hot, pairs, signs,
-    triplets,
+    Pairs, Triplets, class_ids, flatten, label_ids, labels, log_probs, multi_hot, one_hot, pairs,
+    signs, triplets,
 };
 
 use crate::engine::any_rank::AnyRank;
@@ -30,6 +30,7 @@ pub trait ClassAxisTarget<const D: usize>: Readable {
     message = "`{Self}` is not a cross-entropy target for logits of rank {D}",
     label = "the target of this must be class ids, an Int tensor of one rank less, or class probabilities, a float tensor of rank {D}",
     note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
+    note = "class ids of shape [N, 1, H, W]: drop the axis with `targets.squeeze_dim::<3>(1)`",
     note = "class ids stored as floats: convert them with `targets.int()`",
     note = "one-hot rows stored as Int: convert them with `targets.float()`, or to ids with `burn_losses::target::class_ids(targets.float(), 1)`",
     note = "logits of rank 1, a single sample: give them a batch axis with `unsqueeze_dim::<2>(0)`"
@@ -42,6 +43,7 @@ pub trait ClassTarget<const D: usize>: ClassAxisTarget<D> {}
     message = "`{Self}` is not a tensor of class ids for input of rank {D}",
     label = "the target of this must be class ids: an Int tensor of one rank less than the input",
     note = "class ids of shape [N, 1]: drop the axis with `targets.squeeze_dim::<1>(1)`",
+    note = "class ids of shape [N, 1, H, W]: drop the axis with `targets.squeeze_dim::<3>(1)`",
     note = "class ids stored as floats: convert them with `targets.int()`",
     note = "one-hot rows or class probabilities: use `CrossEntropyLoss` on logits, or convert them with `burn_losses::target::class_ids`",
     note = "input of rank 1, a single sample: give it a batch axis with `unsqueeze_dim::<2>(0)`"
@@ -53,7 +55,7 @@ pub trait ClassIds<const D: usize>: ClassTarget<D> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a target for predictions of rank {D}",
     label = "the target of this must be a float tensor of rank {D}, one true value per prediction",
-    note = "targets of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "targets without an axis of length 1, [N] for [N, 1]: add it with `targets.unsqueeze_dim::<{D}>(1)`",
     note = "integer targets: convert them with `targets.float()`"
 )]
 pub trait RegressionTarget<const D: usize>: CountTarget<D> {
@@ -67,7 +69,7 @@ pub trait RegressionTarget<const D: usize>: CountTarget<D> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a target of counts for predictions of rank {D}",
     label = "the target of this must be a float or Int tensor of rank {D}, one count per prediction",
-    note = "counts of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "counts without an axis of length 1, [N] for [N, 1]: add it with `targets.unsqueeze_dim::<{D}>(1)`",
     note = "labels as Bool: they are no counts; use `BceWithLogitsLoss`"
 )]
 pub trait CountTarget<const D: usize>: Readable {}
@@ -131,7 +133,7 @@ pub trait DistributionTarget<const D: usize>: Readable {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a binary target for input of rank {D}",
     label = "the target of this must be a label for each element: a float (0 to 1), Int (0 or 1) or Bool tensor of rank {D}",
-    note = "labels of shape [N] for outputs of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`",
+    note = "labels without an axis of length 1, [N] for [N, 1] or [N, H, W] for [N, 1, H, W]: add it with `targets.unsqueeze_dim::<{D}>(1)`",
     note = "class ids: use `CrossEntropyLoss`, or convert them with `burn_losses::target::one_hot`"
 )]
 pub trait BinaryTarget<const D: usize>: Readable {}

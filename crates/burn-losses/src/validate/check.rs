@@ -197,6 +197,20 @@ impl Check {
         Ok(())
     }
 
+    /// As [`untracked`](Self::untracked), for weights: somebody may want their gradient.
+    pub(crate) fn untracked_weights(&self, weights: &AnyTarget) -> Result<(), LossError> {
+        if weights.is_tracked {
+            return Err(self.error(
+                LossErrorKind::TrackedTarget,
+                "weights: tracked by autodiff, but this loss has no gradient for them. Multiply what \
+                 forward_no_reduction gives by weights that are learnt; only for others is \
+                 `weights.inner()` the same."
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// The same shape, for tensors of one rank.
     pub(crate) fn same_shape(
         &self,
@@ -280,13 +294,13 @@ impl Check {
         match weights.map(Vec::len) {
             Some(1) if or_one => Ok(()),
             Some(count) if count != classes => {
-                let single = if or_one { "1 for all, or " } else { "" };
-                Err(self.error(
-                    LossErrorKind::Shape,
-                    format!(
-                        "{name} has {count} entries, but needs {single}{classes}: one per class."
-                    ),
-                ))
+                let needed = match classes {
+                    1 => "1: there is one class.".into(),
+                    _ if or_one => format!("1 for all, or {classes}: one per class."),
+                    _ => format!("{classes}: one per class."),
+                };
+                let message = format!("{name} has {count} entries, but needs {needed}");
+                Err(self.error(LossErrorKind::Shape, message))
             }
             _ => Ok(()),
         }
@@ -459,6 +473,10 @@ impl Check {
             ""
         };
         let skip = match ignored {
+            // Of ids from 1 on, that would be the last class.
+            Some(_) if past_the_end => format!(
+                "Only if {id} marks what does not count, set with_ignore_index({id}): every sample with it is left out."
+            ),
             Some(_) => format!("To skip a value, set with_ignore_index({id})."),
             None => String::from(
                 "To leave a sample out, make it any class and give it weight 0 in forward_weighted.",

@@ -54,7 +54,8 @@ pub(crate) fn no_probability(found: &Violation) -> String {
     let hint = if !found.value.is_finite() {
         "Look at where the targets are computed."
     } else if found.all(|value| value <= LOG_PROB_MAX) {
-        "These look like log-probabilities: take `exp()` of them, or for KlDivLoss set \
+        "These look like log-probabilities. Of KlDivLoss, are the arguments exchanged? The model's \
+         log-probabilities come first. If not, take `exp()` of them, or for KlDivLoss set \
          with_log_target(true)."
     } else if found.all(|value| value >= 0.0) {
         "Divide each row by its sum; class ids belong in an Int tensor."

@@ -253,6 +253,36 @@ fn the_parts_of_a_split_batch_add_up() {
 }
 
 #[test]
+fn weighted_parts_make_the_weighted_mean() {
+    everywhere(OnGpu::First, |variant, on| {
+        for dtype in full_types(on) {
+            let batch = variant.batch(19, 5, 4);
+            let Weights::PerSample(weights) = per_sample(on, dtype, &sample_weights(5)) else {
+                unreachable!("they are per sample")
+            };
+            let args = batch.on(on, dtype).tracked();
+            let leaves = args.inputs.clone();
+            let parts = variant.weighted_parts(args, weights.clone());
+            let weight = numbers(&parts.weight)[0];
+            let found = outcome_of(parts.sum, &leaves);
+            let of = |reduction| {
+                let weights = Weights::PerSample(weights.clone());
+                weighted(variant, reduction, &batch, on, dtype, weights)
+            };
+            assert_same("the sum", &found, &of(Reduction::Sum), precision(dtype));
+            let mean = of(Reduction::Mean).value;
+            if weight == 0.0 {
+                // The class of each sample may weigh nothing where smoothing spreads a loss over the others.
+                assert_eq!(mean, 0.0, "the mean of nothing");
+            } else {
+                let tolerance = precision(dtype);
+                assert_close("the mean", &[mean * weight], &[found.value], tolerance);
+            }
+        }
+    });
+}
+
+#[test]
 fn weights_of_one_change_nothing() {
     everywhere(OnGpu::First, |variant, on| {
         let batch = variant.batch(9, 5, 4);

@@ -1510,6 +1510,10 @@ impl Variant {
         self.calls.parts(args)
     }
 
+    pub fn weighted_parts(&self, args: Args, per_sample: Tensor<1>) -> LossParts {
+        self.calls.weighted_parts(args, per_sample)
+    }
+
     pub fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
         self.calls.weighted(reduction, args, weights)
     }
@@ -1560,6 +1564,7 @@ trait Calls {
     fn try_value(&self, reduction: Reduction, args: Args) -> Result<Tensor<1>, LossError>;
     fn each(&self, args: Args) -> Tensor<2>;
     fn parts(&self, args: Args) -> LossParts;
+    fn weighted_parts(&self, args: Args, per_sample: Tensor<1>) -> LossParts;
     fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1>;
 }
 
@@ -1606,6 +1611,11 @@ where
             .parts((self.arguments)(args))
     }
 
+    fn weighted_parts(&self, args: Args, per_sample: Tensor<1>) -> LossParts {
+        self.loss(Reduction::Mean, &args)
+            .weighted_parts((self.arguments)(args), per_sample)
+    }
+
     fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
         let loss = self.loss(reduction, &args);
         let untracked = args.clone().map_inputs(|input| input.inner());
@@ -1620,6 +1630,7 @@ pub trait Call<I, const K: usize> {
     fn try_value(&self, inputs: I) -> Result<Tensor<1>, LossError>;
     fn each(&self, inputs: I) -> Tensor<K>;
     fn parts(&self, inputs: I) -> LossParts;
+    fn weighted_parts(&self, inputs: I, per_sample: Tensor<1>) -> LossParts;
     fn weighted(
         &self,
         inputs: I,
@@ -1647,6 +1658,9 @@ macro_rules! call {
             }
             fn parts(&self, ($($name,)*): ($($input,)*)) -> LossParts {
                 self.forward_parts($($name),*)
+            }
+            fn weighted_parts(&self, ($($name,)*): ($($input,)*), per_sample: Tensor<1>) -> LossParts {
+                self.forward_weighted_parts($($name,)* per_sample)
             }
             fn weighted(
                 &self,

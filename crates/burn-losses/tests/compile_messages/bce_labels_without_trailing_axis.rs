@@ -8,4 +8,4 @@ pub fn train(logits: Tensor<2>, labels: Tensor<1>) -> Tensor<1> {
 
 //~ is not a binary target for input of rank 2
 //~ the target of this must be a label for each element: a float (0 to 1), Int (0 or 1) or Bool tensor of rank 2
-//~ labels of shape [N] for outputs of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`
+//~ add it with `targets.unsqueeze_dim::<2>(1)`

@@ -7,4 +7,4 @@ pub fn train(predictions: Tensor<2>, counts: Tensor<1, Int>) -> Tensor<1> {
 }
 
 //~ is not a target of counts for predictions of rank 2
-//~ counts of shape [N] for predictions of shape [N, 1]: add the axis with `targets.unsqueeze_dim::<2>(1)`
+//~ counts without an axis of length 1, [N] for [N, 1]: add it with `targets.unsqueeze_dim::<2>(1)`

@@ -6,6 +6,7 @@ use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -17,25 +18,21 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{DType, Shape};
 
-/// Configuration of [`BceLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BceLossConfig {
-    /// A factor for the loss: one for all, or one for each class along the class axis.
-    pub weights: Option<Vec<f64>>,
-    /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
-    #[config(default = 0.0)]
-    pub label_smoothing: f64,
-    /// The axis of the input that holds the classes, for weights per class.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`BceLoss`].
+    pub struct BceLossConfig {
+        /// A factor for the loss: one for all, or one for each class along the class axis.
+        pub weights: Option<Vec<f64>> = None,
+        /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
+        pub label_smoothing: f64 = 0.0,
+        /// The axis of the input that holds the classes, for weights per class.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl BceLossConfig {
@@ -143,7 +140,7 @@ pub struct BceLoss {
     config: BceLossConfig,
 }
 
-loss_module!(BceLoss, BceLossConfig, BinaryTarget);
+loss_module!(BceLoss, BceLossConfig, BinaryTarget [probs, targets]);
 
 /// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100, and `y` is smoothed.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -15,27 +16,23 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`BceWithLogitsLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BceWithLogitsLossConfig {
-    /// A factor for the loss: one for all, or one for each class along the class axis.
-    pub weights: Option<Vec<f64>>,
-    /// A factor for the part of the loss that speaks for "yes": one for all, or one for each class.
-    /// The number of negatives over the number of positives balances a rare label.
-    pub pos_weights: Option<Vec<f64>>,
-    /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
-    #[config(default = 0.0)]
-    pub label_smoothing: f64,
-    /// The axis of the input that holds the classes, for weights per class.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`BceWithLogitsLoss`].
+    pub struct BceWithLogitsLossConfig {
+        /// A factor for the loss: one for all, or one for each class along the class axis.
+        pub weights: Option<Vec<f64>> = None,
+        /// A factor for the part of the loss that speaks for "yes": one for all, or one for each class.
+        /// The number of negatives over the number of positives balances a rare label.
+        pub pos_weights: Option<Vec<f64>> = None,
+        /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
+        pub label_smoothing: f64 = 0.0,
+        /// The axis of the input that holds the classes, for weights per class.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl BceWithLogitsLossConfig {
@@ -145,7 +142,7 @@ pub struct BceWithLogitsLoss {
     config: BceWithLogitsLossConfig,
 }
 
-loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig, BinaryTarget);
+loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig, BinaryTarget [logits, targets]);
 
 /// `y softplus(-x) + (1 - y) softplus(x)`, where `y` is smoothed; with a third operand, the weight of
 /// the positive part.

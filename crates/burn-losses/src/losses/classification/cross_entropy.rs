@@ -6,6 +6,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassTarget};
@@ -13,28 +14,23 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`CrossEntropyLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CrossEntropyLossConfig {
-    /// A weight for each class: finite, at least 0.
-    pub weights: Option<Vec<f64>>,
-    /// The ids that mark a sample as not to be counted. There is none by default.
-    #[config(default = "Vec::new()")]
-    pub ignore_indices: Vec<i64>,
-    /// The share of the target that is spread evenly over all classes, from 0 to 1.
-    #[config(default = 0.0)]
-    pub label_smoothing: f64,
-    /// The axis of the input that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`CrossEntropyLoss`].
+    pub struct CrossEntropyLossConfig {
+        /// A weight for each class: finite, at least 0.
+        pub weights: Option<Vec<f64>> = None,
+        /// The ids that mark a sample as not to be counted. There is none by default.
+        pub ignore_indices: Vec<i64> = Vec::new(),
+        /// The share of the target that is spread evenly over all classes, from 0 to 1.
+        pub label_smoothing: f64 = 0.0,
+        /// The axis of the input that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl CrossEntropyLossConfig {
@@ -153,7 +149,7 @@ pub struct CrossEntropyLoss {
     config: CrossEntropyLossConfig,
 }
 
-loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss);
+loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss [logits, targets]);
 
 impl CrossEntropyLoss {
     pub(super) fn options(&self) -> Options<'_> {

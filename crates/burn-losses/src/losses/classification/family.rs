@@ -33,8 +33,8 @@ use serde::Serialize;
 
 /// Configuration of a [`ClassificationLoss`]: which loss, and its options.
 ///
-/// As JSON it is the options of the loss, beside `loss`, its name. What a file leaves out keeps its
-/// default; what it misspells is an error with the names there are.
+/// As JSON it is the options of the loss, beside `loss`, its name; or the name alone, as text. What a
+/// file leaves out keeps its default; what it misspells is an error with the names there are.
 ///
 /// ```
 /// use burn::config::Config;
@@ -48,8 +48,8 @@ use serde::Serialize;
 /// let file = br#"{ "loss": "nll", "label_smoothing": 0.1 }"#;
 /// let error = ClassificationLossConfig::load_binary(file).unwrap_err();
 /// assert!(error.to_string().contains(
-///     "NllLoss has no option `label_smoothing`: it has `class_axis`, `ignore_indices`, \
-///      `reduction`, `weights`"
+///     "NllLoss has no option `label_smoothing`: it has `weights`, `ignore_indices`, \
+///      `class_axis`, `reduction`"
 /// ));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -134,6 +134,7 @@ pub enum ClassificationLossConfig {
 /// Those of the loss chosen, under its name; and an id that is not a class, for those that take no
 /// ids themselves. A KL divergence without a class axis, in `init` or in the call.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 #[non_exhaustive]
 pub enum ClassificationLoss {
     /// The cross-entropy of the logits and the ids.
@@ -158,7 +159,7 @@ pub enum ClassificationLoss {
     MultiLabelSoftMargin(MultiLabelSoftMarginLoss),
 }
 
-loss_family!(ClassificationLoss, ClassificationLossConfig, default: CrossEntropy, {
+loss_family!(ClassificationLoss [logits, targets], ClassificationLossConfig, default: CrossEntropy, {
     CrossEntropy: "cross_entropy", CrossEntropyLoss, CrossEntropyLossConfig;
     Focal: "focal", FocalLoss, FocalLossConfig;
     Nll: "nll", NllLoss, NllLossConfig;

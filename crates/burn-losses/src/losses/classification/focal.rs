@@ -7,6 +7,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::reduction::Reduction;
@@ -16,29 +17,24 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`FocalLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FocalLossConfig {
-    /// How much less a sample counts whose class is probable already: finite, at least 0. With 0 it is
-    /// cross-entropy.
-    #[config(default = 2.0)]
-    pub gamma: f64,
-    /// What the loss of each class is multiplied by: finite, at least 0. A mean is not divided by it.
-    pub alpha: Option<Vec<f64>>,
-    /// The ids that mark a sample as not to be counted. There is none by default.
-    #[config(default = "Vec::new()")]
-    pub ignore_indices: Vec<i64>,
-    /// The axis of the input that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`FocalLoss`].
+    pub struct FocalLossConfig {
+        /// How much less a sample counts whose class is probable already: finite, at least 0. With 0 it is
+        /// cross-entropy.
+        pub gamma: f64 = 2.0,
+        /// What the loss of each class is multiplied by: finite, at least 0. A mean is not divided by it.
+        pub alpha: Option<Vec<f64>> = None,
+        /// The ids that mark a sample as not to be counted. There is none by default.
+        pub ignore_indices: Vec<i64> = Vec::new(),
+        /// The axis of the input that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl FocalLossConfig {
@@ -147,7 +143,7 @@ pub struct FocalLoss {
     config: FocalLossConfig,
 }
 
-loss_module!(FocalLoss, FocalLossConfig, Loss);
+loss_module!(FocalLoss, FocalLossConfig, Loss [logits, targets]);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Focal {

@@ -5,6 +5,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required, RequiredRows};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -15,22 +16,18 @@ use crate::validate::error::{Lint, LossError};
 use crate::validate::probabilities::{no_distribution, no_probability, probability};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`KlDivLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct KlDivLossConfig {
-    /// Whether the target holds log-probabilities.
-    #[config(default = false)]
-    pub log_target: bool,
-    /// The axis along which the target's probabilities sum to 1; with `None` that is not checked.
-    #[config(default = "Some(1)")]
-    pub class_axis: Option<usize>,
-    /// How the losses are reduced. The batch mean is the divergence of the average sample.
-    #[config(default = "Reduction::BatchMean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`KlDivLoss`].
+    pub struct KlDivLossConfig {
+        /// Whether the target holds log-probabilities.
+        pub log_target: bool = false,
+        /// The axis along which the target's probabilities sum to 1; with `None` that is not checked.
+        pub class_axis: Option<usize> = Some(1),
+        /// How the losses are reduced. The batch mean is the divergence of the average sample.
+        pub reduction: Reduction = Reduction::BatchMean,
+    }
 }
 
 impl KlDivLossConfig {
@@ -138,7 +135,7 @@ pub struct KlDivLoss {
     config: KlDivLossConfig,
 }
 
-loss_module!(KlDivLoss, KlDivLossConfig, DistributionTarget);
+loss_module!(KlDivLoss, KlDivLossConfig, DistributionTarget [log_probs, targets]);
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,8 @@ pub(crate) fn label() -> Required<'static> {
             } else if found.all(|id| id >= -1.0 && id % 1.0 == 0.0) && !found.all(|id| id >= 0.0) {
                 "Lists of labels padded with -1 belong to MultiLabelMarginLoss, or convert them with \
                  `target::multi_hot`."
+            } else if found.all(|label| label == 0.0 || label == 255.0) {
+                "This looks like a mask of 0 and 255: `greater_scalar(0)` makes labels of it."
             } else if found.all(|label| label >= 0.0 && label % 1.0 == 0.0) {
                 "Class ids belong to CrossEntropyLoss, or convert them with `target::one_hot`."
             } else {

@@ -6,6 +6,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::rows::evaluate;
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::margin::LabelMargins;
 use crate::spec::reduction::Reduction;
@@ -17,20 +18,17 @@ use crate::validate::check::{Check, dims, integers};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`MultiLabelMarginLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MultiLabelMarginLossConfig {
-    /// The axis of logits and targets that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`MultiLabelMarginLoss`].
+    pub struct MultiLabelMarginLossConfig {
+        /// The axis of logits and targets that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl MultiLabelMarginLossConfig {
@@ -129,7 +127,7 @@ pub struct MultiLabelMarginLoss {
     config: MultiLabelMarginLossConfig,
 }
 
-loss_module!(MultiLabelMarginLoss, MultiLabelMarginLossConfig, Loss);
+loss_module!(MultiLabelMarginLoss, MultiLabelMarginLossConfig, Loss [logits, targets]);
 
 impl MultiLabelMarginLoss {
     /// The losses, also for a rank of which the compiler does not know that there is one below.

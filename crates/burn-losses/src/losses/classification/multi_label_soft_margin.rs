@@ -9,6 +9,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
@@ -19,22 +20,19 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`MultiLabelSoftMarginLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MultiLabelSoftMarginLossConfig {
-    /// A weight for each class: finite, at least 0.
-    pub weights: Option<Vec<f64>>,
-    /// The axis of the logits that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`MultiLabelSoftMarginLoss`].
+    pub struct MultiLabelSoftMarginLossConfig {
+        /// A weight for each class: finite, at least 0.
+        pub weights: Option<Vec<f64>> = None,
+        /// The axis of the logits that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl MultiLabelSoftMarginLossConfig {
@@ -140,7 +138,7 @@ pub struct MultiLabelSoftMarginLoss {
 loss_module!(
     MultiLabelSoftMarginLoss,
     MultiLabelSoftMarginLossConfig,
-    Loss
+    Loss [logits, targets]
 );
 
 impl MultiLabelSoftMarginLoss {

@@ -8,6 +8,7 @@ use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
 use crate::loss::rows::evaluate;
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::margin::ClassMargins;
 use crate::spec::reduction::Reduction;
@@ -18,28 +19,23 @@ use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`MultiMarginLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MultiMarginLossConfig {
-    /// The power of the hinge: 1 or 2.
-    #[config(default = 1)]
-    pub p: usize,
-    /// By how much the logit of the class should at least be larger than each other one.
-    #[config(default = 1.0)]
-    pub margin: f64,
-    /// A weight for each class: finite, at least 0.
-    pub weights: Option<Vec<f64>>,
-    /// The axis of the logits that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`MultiMarginLoss`].
+    pub struct MultiMarginLossConfig {
+        /// The power of the hinge: 1 or 2.
+        pub p: usize = 1,
+        /// By how much the logit of the class should at least be larger than each other one.
+        pub margin: f64 = 1.0,
+        /// A weight for each class: finite, at least 0.
+        pub weights: Option<Vec<f64>> = None,
+        /// The axis of the logits that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl MultiMarginLossConfig {
@@ -148,7 +144,7 @@ pub struct MultiMarginLoss {
     config: MultiMarginLossConfig,
 }
 
-loss_module!(MultiMarginLoss, MultiMarginLossConfig, Loss);
+loss_module!(MultiMarginLoss, MultiMarginLossConfig, Loss [logits, targets]);
 
 impl MultiMarginLoss {
     pub(super) fn options(&self) -> Options<'_> {

@@ -6,6 +6,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
@@ -13,25 +14,21 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`NllLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct NllLossConfig {
-    /// A weight for each class: finite, at least 0.
-    pub weights: Option<Vec<f64>>,
-    /// The ids that mark a sample as not to be counted. There is none by default.
-    #[config(default = "Vec::new()")]
-    pub ignore_indices: Vec<i64>,
-    /// The axis of the input that holds the classes.
-    #[config(default = 1)]
-    pub class_axis: usize,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`NllLoss`].
+    pub struct NllLossConfig {
+        /// A weight for each class: finite, at least 0.
+        pub weights: Option<Vec<f64>> = None,
+        /// The ids that mark a sample as not to be counted. There is none by default.
+        pub ignore_indices: Vec<i64> = Vec::new(),
+        /// The axis of the input that holds the classes.
+        pub class_axis: usize = 1,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl NllLossConfig {
@@ -141,7 +138,7 @@ pub struct NllLoss {
     config: NllLossConfig,
 }
 
-loss_module!(NllLoss, NllLossConfig, Loss);
+loss_module!(NllLoss, NllLossConfig, Loss [log_probs, targets]);
 
 impl NllLoss {
     pub(super) fn options(&self) -> Options<'_> {

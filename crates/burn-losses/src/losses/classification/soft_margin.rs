@@ -4,6 +4,7 @@ use super::bce_with_logits::{sigmoid_left, sigmoids};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
@@ -12,16 +13,14 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`SoftMarginLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SoftMarginLossConfig {
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`SoftMarginLoss`].
+    pub struct SoftMarginLossConfig {
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl SoftMarginLossConfig {
@@ -108,7 +107,7 @@ pub struct SoftMarginLoss {
     config: SoftMarginLossConfig,
 }
 
-loss_module!(SoftMarginLoss, SoftMarginLossConfig, SignTarget);
+loss_module!(SoftMarginLoss, SoftMarginLossConfig, SignTarget [logits, targets]);
 
 /// `softplus(-y x)`. What is large and what is tiny is added up apart, so both keep their digits.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::rows::evaluate;
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::losses::signs::single_sign;
 use crate::spec::distance::Cosine;
@@ -18,20 +19,17 @@ use crate::validate::check::{Check, dims, hyper_parameter};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`CosineEmbeddingLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct CosineEmbeddingLossConfig {
-    /// The cosine from which on an unlike pair costs, from -1 to 1; 0 to 0.5 is usual.
-    #[config(default = 0.0)]
-    pub margin: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`CosineEmbeddingLoss`].
+    pub struct CosineEmbeddingLossConfig {
+        /// The cosine from which on an unlike pair costs, from -1 to 1; 0 to 0.5 is usual.
+        pub margin: f64 = 0.0,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl CosineEmbeddingLossConfig {
@@ -131,7 +129,7 @@ pub struct CosineEmbeddingLoss {
     config: CosineEmbeddingLossConfig,
 }
 
-loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig, TripleLoss);
+loss_module!(CosineEmbeddingLoss, CosineEmbeddingLossConfig, TripleLoss [first, second, targets]);
 
 impl CosineEmbeddingLoss {
     fn losses(

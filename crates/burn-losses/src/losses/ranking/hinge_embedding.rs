@@ -3,6 +3,7 @@
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
@@ -13,19 +14,16 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`HingeEmbeddingLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct HingeEmbeddingLossConfig {
-    /// How far apart an unlike pair should at least be.
-    #[config(default = 1.0)]
-    pub margin: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`HingeEmbeddingLoss`].
+    pub struct HingeEmbeddingLossConfig {
+        /// How far apart an unlike pair should at least be.
+        pub margin: f64 = 1.0,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl HingeEmbeddingLossConfig {
@@ -127,7 +125,7 @@ pub struct HingeEmbeddingLoss {
     config: HingeEmbeddingLossConfig,
 }
 
-loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig, SignTarget);
+loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig, SignTarget [distances, targets]);
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
@@ -14,20 +15,17 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`MarginRankingLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MarginRankingLossConfig {
-    /// By how much the better score should at least lead.
-    #[config(default = 0.0)]
-    pub margin: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`MarginRankingLoss`].
+    pub struct MarginRankingLossConfig {
+        /// By how much the better score should at least lead.
+        pub margin: f64 = 0.0,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl MarginRankingLossConfig {
@@ -130,7 +128,7 @@ pub struct MarginRankingLoss {
     config: MarginRankingLossConfig,
 }
 
-loss_module!(MarginRankingLoss, MarginRankingLossConfig, TripleLoss);
+loss_module!(MarginRankingLoss, MarginRankingLossConfig, TripleLoss [first, second, targets]);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.

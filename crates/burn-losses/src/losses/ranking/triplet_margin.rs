@@ -5,6 +5,7 @@ use crate::engine::rows::{AnyRowLoss, RowSpec, erase_rows};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::rows;
+use crate::losses::config::loss_config;
 use crate::losses::distance::{check_distance_kind, norm_options};
 use crate::losses::module::loss_module;
 use crate::spec::distance::{Triplet, TripletOfAngles, TripletOfNorms};
@@ -18,29 +19,23 @@ use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Configuration of [`TripletMarginLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct TripletMarginLossConfig {
-    /// By how much the negative should at least be farther from the anchor than the positive.
-    #[config(default = 1.0)]
-    pub margin: f64,
-    /// The norm of the distance: 2 is the Euclidean one.
-    #[config(default = 2.0)]
-    pub p: f64,
-    /// What is added to each component of a difference, as PyTorch does.
-    #[config(default = 1e-6)]
-    pub eps: f64,
-    /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
-    #[config(default = false)]
-    pub swap: bool,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`TripletMarginLoss`].
+    pub struct TripletMarginLossConfig {
+        /// By how much the negative should at least be farther from the anchor than the positive.
+        pub margin: f64 = 1.0,
+        /// The norm of the distance: 2 is the Euclidean one.
+        pub p: f64 = 2.0,
+        /// What is added to each component of a difference, as PyTorch does.
+        pub eps: f64 = 1e-6,
+        /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
+        pub swap: bool = false,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl TripletMarginLossConfig {
@@ -146,7 +141,7 @@ pub struct TripletMarginLoss {
     config: TripletMarginLossConfig,
 }
 
-loss_module!(TripletMarginLoss, TripletMarginLossConfig, TripleLoss);
+loss_module!(TripletMarginLoss, TripletMarginLossConfig, TripleLoss [anchor, positive, negative]);
 
 impl<const D: usize> Evaluate<(Tensor<D>, Tensor<D>, Tensor<D>)> for TripletMarginLoss
 where

@@ -5,6 +5,7 @@ use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::loss::{Evaluate, LossInfo, sealed::Sealed};
+use crate::losses::config::loss_config;
 use crate::losses::distance::{cosine_similarity, norm_options, pairwise_distance};
 use crate::losses::module::{calls, describe};
 use crate::real::Real;
@@ -20,7 +21,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Shape, Tensor};
 use core::any::type_name;
@@ -32,11 +32,14 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Distance {
     /// The Euclidean one, of differences to which 1e-6 is added: PyTorch's `PairwiseDistance()`.
+    #[serde(alias = "euclidean")]
     Euclidean,
     /// The p-norm of differences to which 1e-6 is added, with `p` at least 1: PyTorch's
     /// `PairwiseDistance(p)`.
+    #[serde(alias = "lp")]
     Lp(f64),
     /// 1 less the cosine, in which norms count for at least 1e-8: PyTorch's `1 - CosineSimilarity()`.
+    #[serde(alias = "cosine")]
     Cosine,
 }
 
@@ -119,22 +122,18 @@ where
     }
 }
 
-/// Configuration of [`TripletMarginWithDistanceLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct TripletMarginWithDistanceLossConfig {
-    /// The distance, unless another one is given to `init_with`.
-    #[config(default = "Distance::Euclidean")]
-    pub distance: Distance,
-    /// By how much the negative should at least be farther from the anchor than the positive.
-    #[config(default = 1.0)]
-    pub margin: f64,
-    /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
-    #[config(default = false)]
-    pub swap: bool,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`TripletMarginWithDistanceLoss`].
+    pub struct TripletMarginWithDistanceLossConfig {
+        /// The distance, unless another one is given to `init_with`.
+        pub distance: Distance = Distance::Euclidean,
+        /// By how much the negative should at least be farther from the anchor than the positive.
+        pub margin: f64 = 1.0,
+        /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
+        pub swap: bool = false,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 const NAME: &str = "TripletMarginWithDistanceLoss";
@@ -185,12 +184,6 @@ impl TripletMarginWithDistanceLossConfig {
             config: self.clone(),
             distance: Shared(Arc::new(distance)),
         })
-    }
-}
-
-impl Default for TripletMarginWithDistanceLossConfig {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -328,7 +321,7 @@ impl<F: Send + Sync> TripletMarginWithDistanceLoss<F> {
     }
 }
 
-calls!([F: Send + Sync] TripletMarginWithDistanceLoss<F>, TripleLoss);
+calls!([F: Send + Sync] TripletMarginWithDistanceLoss<F>, TripleLoss [anchor, positive, negative]);
 
 impl<F: Send + Sync> Sealed for TripletMarginWithDistanceLoss<F> {}
 

@@ -84,6 +84,7 @@ pub enum RegressionLossConfig {
 ///
 /// Those of the loss chosen, under its name.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 #[non_exhaustive]
 pub enum RegressionLoss {
     /// The absolute error.
@@ -98,7 +99,7 @@ pub enum RegressionLoss {
     PoissonNll(PoissonNllLoss),
 }
 
-loss_family!(RegressionLoss, RegressionLossConfig, default: Mse, {
+loss_family!(RegressionLoss [predictions, targets], RegressionLossConfig, default: Mse, {
     L1: "l1", L1Loss, L1LossConfig;
     Mse: "mse", MseLoss, MseLossConfig;
     SmoothL1: "smooth_l1", SmoothL1Loss, SmoothL1LossConfig;

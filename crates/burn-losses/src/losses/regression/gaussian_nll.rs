@@ -8,6 +8,7 @@ use crate::engine::tape::known::{GradientOf, KnownGradient};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::{Evaluate, values};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::{Derivative, Elementwise};
@@ -22,23 +23,19 @@ use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{DType, Shape, Tensor};
 
-/// Configuration of [`GaussianNllLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct GaussianNllLossConfig {
-    /// Whether the constant `ln(2 pi) / 2` is added.
-    #[config(default = false)]
-    pub full: bool,
-    /// The least variance: a smaller one counts as this.
-    #[config(default = 1e-6)]
-    pub eps: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`GaussianNllLoss`].
+    pub struct GaussianNllLossConfig {
+        /// Whether the constant `ln(2 pi) / 2` is added.
+        pub full: bool = false,
+        /// The least variance: a smaller one counts as this.
+        pub eps: f64 = 1e-6,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl GaussianNllLossConfig {
@@ -145,7 +142,7 @@ pub struct GaussianNllLoss {
     config: GaussianNllLossConfig,
 }
 
-loss_module!(GaussianNllLoss, GaussianNllLossConfig, TripleLoss);
+loss_module!(GaussianNllLoss, GaussianNllLossConfig, TripleLoss [predictions, targets, variance]);
 
 /// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant. The last operand is `v`, or
 /// its root.

@@ -1,6 +1,7 @@
 //! The squared error, linear far from zero.
 
 use crate::engine::elementwise::{AnyElementwise, erase};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -8,19 +9,16 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`HuberLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct HuberLossConfig {
-    /// The error from which on the loss is linear.
-    #[config(default = 1.0)]
-    pub delta: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`HuberLoss`].
+    pub struct HuberLossConfig {
+        /// The error from which on the loss is linear.
+        pub delta: f64 = 1.0,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl HuberLossConfig {

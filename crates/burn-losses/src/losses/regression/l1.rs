@@ -1,22 +1,21 @@
 //! The absolute error.
 
 use crate::engine::elementwise::{AnyElementwise, erase};
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`L1Loss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct L1LossConfig {
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`L1Loss`].
+    pub struct L1LossConfig {
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl L1LossConfig {

@@ -6,6 +6,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::values;
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -17,27 +18,22 @@ use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{DType, FloatDType};
 
-/// Configuration of [`PoissonNllLoss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PoissonNllLossConfig {
-    /// Whether the predictions are the logarithms of rates, and not the rates.
-    #[config(default = true)]
-    pub log_input: bool,
-    /// Whether the term that depends on the target alone is added (by Stirling's formula, for targets
-    /// above 1).
-    #[config(default = false)]
-    pub full: bool,
-    /// What is added to a rate before its logarithm is taken, without `log_input`.
-    #[config(default = 1e-8)]
-    pub eps: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`PoissonNllLoss`].
+    pub struct PoissonNllLossConfig {
+        /// Whether the predictions are the logarithms of rates, and not the rates.
+        pub log_input: bool = true,
+        /// Whether the term that depends on the target alone is added (by Stirling's formula, for targets
+        /// above 1).
+        pub full: bool = false,
+        /// What is added to a rate before its logarithm is taken, without `log_input`.
+        pub eps: f64 = 1e-8,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl PoissonNllLossConfig {
@@ -140,7 +136,7 @@ pub struct PoissonNllLoss {
     config: PoissonNllLossConfig,
 }
 
-loss_module!(PoissonNllLoss, PoissonNllLossConfig, CountTarget);
+loss_module!(PoissonNllLoss, PoissonNllLossConfig, CountTarget [predictions, targets]);
 
 /// `rate - y ln(rate)`, and what `full` adds. Both options are part of the type: then a loop over the
 /// loss has no logarithm where it needs none.

@@ -4,6 +4,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::values;
+use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -12,19 +13,16 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::config::Config;
 use burn::module::Module;
 
-/// Configuration of [`SmoothL1Loss`].
-#[derive(Config, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SmoothL1LossConfig {
-    /// The error from which on the loss is linear. At 0 it is [`L1Loss`](crate::regression::L1Loss).
-    #[config(default = 1.0)]
-    pub beta: f64,
-    /// How the losses are reduced.
-    #[config(default = "Reduction::Mean")]
-    pub reduction: Reduction,
+loss_config! {
+    /// Configuration of [`SmoothL1Loss`].
+    pub struct SmoothL1LossConfig {
+        /// The error from which on the loss is linear. At 0 it is [`L1Loss`](crate::regression::L1Loss).
+        pub beta: f64 = 1.0,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
 }
 
 impl SmoothL1LossConfig {
