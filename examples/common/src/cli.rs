@@ -17,7 +17,7 @@ use crate::backend::Backend;
 #[derive(Args)]
 pub struct Flags {
     /// The backend to compute on
-    #[arg(long, value_enum, default_value_t = Backend::Ndarray)]
+    #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub backend: Backend,
 
     /// How often to go through the training samples

@@ -74,6 +74,9 @@ impl MultiLabelMarginLossConfig {
 /// ids repeat (of two classes they need not: then [`lint`](crate::Loss::lint) finds it); [`target::label_ids`](crate::target::label_ids) converts it. The other mistake is to pad
 /// with 0 instead of -1.
 ///
+/// Burn's metric `HammingScore` wants multi-hot rows and probabilities: [`target::multi_hot`](crate::target::multi_hot)
+/// makes the rows, and `.with_sigmoid(true)` takes these logits.
+///
 /// # Example
 ///
 /// ```

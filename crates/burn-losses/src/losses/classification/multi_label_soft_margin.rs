@@ -80,6 +80,8 @@ impl MultiLabelSoftMarginLossConfig {
 /// [`target::multi_hot`](crate::target::multi_hot) converts it. Class ids become rows by
 /// [`target::one_hot`](crate::target::one_hot).
 ///
+/// Burn's metric `HammingScore` takes probabilities: of these logits it needs `.with_sigmoid(true)`.
+///
 /// # Example
 ///
 /// ```
