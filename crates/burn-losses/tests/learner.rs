@@ -3,15 +3,17 @@
 
 mod common;
 
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder, Progress, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::constant::ConstantLr;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::prelude::*;
+use burn::tensor::DType;
 use burn::train::logger::{FileMetricLogger, MetricLogger};
 use burn::train::metric::store::Split;
+use burn::train::metric::{Metric, MetricMetadata, Numeric, NumericEntry};
 use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep};
 use burn_losses::metric::{
     LossPartsMetric, MaskedAccuracyInput, MaskedAccuracyMetric, MaskedClassificationOutput,
@@ -220,4 +222,125 @@ fn the_metrics_of_a_training_are_those_counted_by_hand() {
         );
         let _ = std::fs::remove_dir_all(&directory);
     }
+}
+
+fn metadata() -> MetricMetadata {
+    MetricMetadata {
+        progress: Progress {
+            items_processed: 1,
+            items_total: 1,
+            unit: None,
+        },
+        iteration: None,
+        lr: None,
+    }
+}
+
+#[test]
+fn what_does_not_count_changes_no_metric() {
+    for on in devices() {
+        let device = &on.device;
+        let mut accuracy = MaskedAccuracyMetric::new().with_ignore_indices(vec![-100, PADDING]);
+        let mut loss = LossPartsMetric::named("Weighted loss");
+        let mut add = |ids: [i64; 3], weights: Option<[f32; 3]>| {
+            let logits = Tensor::<2>::from_data([[2., 0., 1.], [0., 3., 1.], [1., 2., 0.]], device);
+            let ids = Tensor::<1, Int>::from_data(ids, device);
+            let config = CrossEntropyLossConfig::new().with_ignore_indices(vec![-100, PADDING]);
+            let input = MaskedAccuracyInput::new(logits.clone(), ids.clone());
+            let (parts, input) = match weights {
+                Some(weights) => {
+                    let weights = Tensor::<1>::from_data(weights, device);
+                    let parts = config
+                        .init()
+                        .forward_weighted_parts(logits, ids, weights.clone());
+                    (parts, input.with_weights(weights))
+                }
+                None => (config.init().forward_parts(logits, ids), input),
+            };
+            loss.update(&parts, &metadata()).expect("a loss");
+            let shown = accuracy.update(&input, &metadata()).expect("an accuracy");
+            let of = |entry: Option<NumericEntry>| entry.map(|entry| entry.current());
+            (
+                of(accuracy.value()),
+                of(accuracy.running_value()),
+                of(loss.value()),
+                shown,
+            )
+        };
+        let (batch, epoch, _, _) = add([0, 0, -100], None);
+        assert_eq!((batch, epoch), (Some(50.0), Some(50.0)), "on {}", on.name);
+        let (batch, epoch, of_loss, shown) = add([PADDING; 3], None);
+        assert_eq!(
+            (batch, epoch, of_loss),
+            (None, Some(50.0), None),
+            "on {}",
+            on.name
+        );
+        assert!(shown.is_not_available(), "{shown:?}");
+        // Two more right ones, which count for 6.
+        let (batch, epoch, _, _) = add([0, 1, 0], Some([1.5, 4.5, 0.0]));
+        assert_eq!(
+            (batch, epoch),
+            (Some(100.0), Some(100.0 * 7.0 / 8.0)),
+            "on {}",
+            on.name
+        );
+        accuracy.clear();
+        assert!(accuracy.running_value().is_none());
+        assert!(accuracy.final_value().current().is_nan());
+        let x = (1.0 + (-1f64).exp() + (-2f64).exp()).ln();
+        let y = (1.0 + (-2f64).exp() + (-3f64).exp()).ln();
+        let sum = x + (y + 3.0) + 1.5 * x + 4.5 * y;
+        let found = loss.final_value().current();
+        assert!((found - sum / 8.0).abs() < 1e-5, "{found} on {}", on.name);
+    }
+}
+
+#[test]
+fn a_class_beyond_the_type_of_the_ids_is_not_wrapped() {
+    for on in devices().into_iter().filter(|on| on.double) {
+        let mut scores = vec![0f32; 300];
+        scores[256] = 1.0;
+        let logits = Tensor::<2>::from_data(TensorData::new(scores, [1, 300]), &on.device);
+        let ids = TensorData::new(vec![0u8], [1]);
+        let ids = Tensor::<1, Int>::from_data(ids, (&on.device, DType::U8));
+        let mut accuracy = MaskedAccuracyMetric::new();
+        let input = MaskedAccuracyInput::new(logits, ids);
+        accuracy.update(&input, &metadata()).expect("an accuracy");
+        assert_eq!(accuracy.final_value().current(), 0.0, "on {}", on.name);
+    }
+}
+
+#[test]
+fn a_mask_may_have_any_rank() {
+    for on in devices() {
+        let logits =
+            Tensor::<3>::from_data([[[3., 0.], [0., 3.]], [[3., 0.], [0., 3.]]], &on.device);
+        let ids = Tensor::<2, Int>::from_data([[0, 0], [0, 1]], &on.device);
+        let mask = Tensor::<2, Bool>::from_data([[true, false], [true, true]], &on.device);
+        // Along axis 1, as the losses have them: place 1 of both has class 1.
+        let mut accuracy = MaskedAccuracyMetric::new();
+        let input = MaskedAccuracyInput::new(logits.clone(), ids.clone());
+        accuracy.update(&input, &metadata()).expect("an accuracy");
+        assert_eq!(accuracy.final_value().current(), 75.0);
+        accuracy.clear();
+        let masked = MaskedAccuracyInput::with_classes_along(2, logits, ids).with_mask(mask);
+        accuracy.update(&masked, &metadata()).expect("an accuracy");
+        assert_eq!(accuracy.final_value().current(), 100.0);
+    }
+    let device = Device::flex();
+    let wrong = std::panic::catch_unwind(|| {
+        MaskedAccuracyInput::new(
+            Tensor::<2>::zeros([2, 3], &device),
+            Tensor::<1, Int>::zeros([3], &device),
+        )
+    });
+    let text = *wrong
+        .expect_err("a panic")
+        .downcast::<String>()
+        .expect("a text");
+    assert!(
+        text.starts_with("MaskedAccuracyMetric: targets [3] do not fit logits [2, 3]"),
+        "{text}"
+    );
 }

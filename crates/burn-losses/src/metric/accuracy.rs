@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::tensor::{Bool, Int, Tensor, TensorReadError};
+use burn::tensor::{Bool, Int, IntDType, Tensor, TensorReadError};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
     SerializedEntry,
@@ -113,9 +113,10 @@ impl MaskedAccuracyInput {
         let found = classify(self.targets.clone(), self.classes, ignored);
         // An id that is neither a class nor ignored counts, and is never right.
         let counts = found.is_class.clone().bool_or(found.valid.bool_not());
-        let same = found
-            .class
-            .equal(self.predicted.clone().cast(self.targets.dtype()));
+        // Both fit into 32 bits, but a class that was predicted may not into the type of the ids.
+        let [class, predicted] =
+            [found.class, self.predicted.clone()].map(|ids| ids.cast(IntDType::I32));
+        let same = class.equal(predicted);
         let right = same.bool_and(found.is_class);
         let sum = |mask: Tensor<1, Bool>| {
             let counted = match &self.weights {
