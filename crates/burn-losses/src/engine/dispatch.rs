@@ -7,8 +7,9 @@ use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use super::values::FlatValues;
+use crate::engine::dtype::largest;
 use crate::engine::tape::known::GradientOf;
-use crate::engine::tape::record::scale_gradient;
+use crate::engine::tape::record::{clamped, scale_gradient};
 use crate::spec::request::Request;
 use alloc::vec::Vec;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -211,8 +212,18 @@ where
     };
     let of = sweep.of();
     let swept = sweep.on::<B>(inputs, gradients);
+    let is_number = of == GradientOf::Loss && swept.value.shape().num_elements() == 1;
+    let mut at = 0;
+    let kept = swept.gradients.map(|gradient| {
+        let dtype = dtypes[at];
+        at += 1;
+        match gradient {
+            Some(gradient) if is_number => Some(narrowed::<B>(gradient, dtype)),
+            gradient => gradient,
+        }
+    });
     let state = RecordedGradients::<B, N> {
-        gradients: swept.gradients,
+        gradients: kept,
         keepdim_shape,
         of,
         dtypes,
@@ -223,6 +234,15 @@ where
     };
     let value = Tensor::from_primitive::<Autodiff<B, C>>(value);
     KernelOutput::in_graph::<B>(value, swept.weight, swept.invalid)
+}
+
+/// The gradient in the type in which it is kept for the backward pass: its input's, if that has the range of `f32`. What
+/// comes from above may scale it after that.
+fn narrowed<B: LossOps>(gradient: FloatTensor<B>, input: DType) -> FloatTensor<B> {
+    if input != DType::BF16 || gradient.dtype() == input || gradient.shape().num_elements() == 0 {
+        return gradient;
+    }
+    B::float_cast(clamped::<B>(gradient, largest(input)), input.into())
 }
 
 #[derive(Debug)]

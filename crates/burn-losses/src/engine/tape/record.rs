@@ -186,7 +186,7 @@ fn is_zero<B: Backend>(tensor: &FloatTensor<B>) -> BoolTensor<B> {
 }
 
 /// Clamps to `[-limit, limit]`; NaN, which a GPU's clamp may swallow, stays NaN.
-fn clamped<B: Backend>(tensor: FloatTensor<B>, limit: f64) -> FloatTensor<B> {
+pub(crate) fn clamped<B: Backend>(tensor: FloatTensor<B>, limit: f64) -> FloatTensor<B> {
     let bool_dtype = get_device_settings::<B>(&tensor.device()).bool_dtype;
     let nan = B::float_is_nan(tensor.clone(), bool_dtype);
     let clamped = B::float_clamp(tensor, (-limit).into(), limit.into());
