@@ -402,6 +402,7 @@ fn assert_shows(on: &TestDevice, loss: &CrossEntropyLoss, ids: [i64; 3]) {
     assert!(row.iter().all(|number| number.is_nan()), "{what}: {row:?}");
     let parts = loss.forward_parts(logits, targets);
     assert!(numbers(&parts.sum)[0].is_nan(), "{what}");
+    assert!(numbers(&parts.mean())[0].is_nan(), "{what}");
 }
 
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::BatchMean];

@@ -357,11 +357,12 @@ pub struct LossParts {
 }
 
 impl LossParts {
-    /// The mean of the losses; 0, with a zero gradient, where nothing counts.
+    /// The mean of the losses; 0, with a zero gradient, where nothing counts, and NaN where a target was not valid.
     pub fn mean(&self) -> Tensor<1> {
         let nothing = self.weight.clone().equal_scalar(0.0);
         let weight = self.weight.clone().mask_fill(nothing.clone(), 1.0);
-        (self.sum.clone() / weight).mask_fill(nothing, 0.0)
+        let valid = self.sum.clone().is_nan().bool_not();
+        (self.sum.clone() / weight).mask_fill(nothing.bool_and(valid), 0.0)
     }
 
     fn of(found: LossOutput) -> Self {

@@ -264,6 +264,7 @@ fn weighted_parts_make_the_weighted_mean() {
             let leaves = args.inputs.clone();
             let parts = variant.weighted_parts(args, weights.clone());
             let weight = numbers(&parts.weight)[0];
+            let of_parts = numbers(&parts.mean());
             let found = outcome_of(parts.sum, &leaves);
             let of = |reduction| {
                 let weights = Weights::PerSample(weights.clone());
@@ -271,6 +272,7 @@ fn weighted_parts_make_the_weighted_mean() {
             };
             assert_same("the sum", &found, &of(Reduction::Sum), precision(dtype));
             let mean = of(Reduction::Mean).value;
+            assert_close("LossParts::mean", &of_parts, &[mean], precision(dtype));
             if weight == 0.0 {
                 // The class of each sample may weigh nothing where smoothing spreads a loss over the others.
                 assert_eq!(mean, 0.0, "the mean of nothing");
