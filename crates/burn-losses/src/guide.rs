@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`choosing`] | Which loss is it for my task, and what else changes when I change it? |
 //! | [`targets`] | How is the target of each loss set, and what is checked? |
-//! | [`reductions`] | What is averaged over what, with weights, masks and several batches? |
+//! | [`reductions`] | What is averaged over what, with weights, masks and several batches? Which metrics? What is in a checkpoint? |
 //! | [`from_pytorch`] | I know `torch.nn`. What is different here? |
 //! | [`from_burn`] | I use `burn::nn::loss`. What do I write instead? |
 

@@ -24,7 +24,12 @@
 //! `with_..` methods and saved as JSON) and a [`Module`](burn::module::Module) without parameters
 //! that sits as a field in a model. The calls are the same for all of them, and methods of each, so
 //! nothing is imported for them. Code that is generic over its loss has them from the traits [`Loss`]
-//! (an output and a target) and [`TripleLoss`] (three inputs).
+//! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`].
+//!
+//! A configuration is read from a file, alone or as a field of another, that has only what is to differ from the
+//! defaults; a name that is no option is an error with those there are. (As a field of a `#[derive(Config)]` of Burn it
+//! must be there, `{}` if it has nothing to say.) In [`ClassificationLossConfig`] and [`RegressionLossConfig`] the name
+//! of a loss alone will do.
 //!
 //! # The losses and their targets
 //!
@@ -83,7 +88,8 @@
 //! The backend is chosen when the program runs, by the [`Device`](burn::tensor::Device) that the
 //! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
 //! `rocm` turn a backend on in Burn and compile what this crate has for it: sweeps over memory for flex
-//! and ndarray, kernels for the GPUs. A backend that is on in Burn but not here works too, slower.
+//! and ndarray, kernels for the GPUs. A backend that is on in Burn but not here works too, slower. The feature `train`
+//! adds the module `metric`, for Burn's training loop.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -35,4 +35,4 @@ pub(crate) mod tape;
 pub(crate) mod values;
 
 #[cfg(feature = "train")]
-pub(crate) use burn_std::ExecutionError;
+pub(crate) use burn::backend::ExecutionError;

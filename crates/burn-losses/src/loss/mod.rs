@@ -21,7 +21,7 @@ use call::{Call, LossOutput};
 /// A loss called with a model's output and a target: `loss.forward(output, targets)`.
 ///
 /// Every loss with these two inputs has it, for exactly the tensors it takes, so a model can be
-/// generic over its loss:
+/// generic over its loss (as a `Module` by [`LossModule`]):
 ///
 /// ```
 /// use burn::tensor::{Int, Tensor};
@@ -186,6 +186,8 @@ impl<L: Evaluate<(X, T)>, X, T> Loss<X, T> for L {}
 /// let gradients = model.gradients(Tensor::ones([2, 4], &device), targets);
 /// assert!(gradients.get::<2>(model.linear.weight.id).is_some());
 /// ```
+///
+/// For a loss of three inputs the bound is `Module + ModuleDisplay + TripleLoss<A, B, C>`.
 pub trait LossModule<X, T>: Module + ModuleDisplay + Loss<X, T> {}
 
 impl<L: Module + ModuleDisplay + Loss<X, T>, X, T> LossModule<X, T> for L {}

@@ -121,8 +121,8 @@ macro_rules! loss_config {
     ) => { pastey::paste! {
         $(#[$of_config])*
         ///
-        /// Read from a file or as a part of another configuration, it needs only the options that are to differ from the
-        /// defaults; a name that is none of them is an error.
+        /// Read from a file or as a part of another configuration, in JSON or another format that names its fields, it
+        /// needs only the options that are to differ from the defaults; a name that is none of them is an error.
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
         #[non_exhaustive]
         pub struct $config {

@@ -12,9 +12,10 @@ pub(crate) fn describe(config: &impl Debug) -> String {
 /// Stamps the plumbing of a loss onto its configuration and module: `init`, `try_init`, `new`,
 /// `Default`, `config`, the display, its name, and the calls. The configuration brings its rules, as `validate`.
 ///
-/// Last comes the trait that has the calls, and what its inputs are called; the loss itself brings [`Evaluate`](crate::loss::Evaluate). Or, for a loss
-/// of each element, what its target must be: then it brings `losses` and `lints` of an input and a target without
-/// their types. (Of true values all is known but the `kernel`: a definition without its type.)
+/// Last comes the trait that has the calls, and what its inputs are called; the loss itself brings
+/// [`Evaluate`](crate::loss::Evaluate). Or, for a loss of each element, what its target must be: then it brings `losses`
+/// and `lints` of an input and a target without their types. (Of true values all is known but the `kernel`: a definition
+/// without its type.)
 macro_rules! loss_module {
     ($loss:ident, $config:ident, Loss $inputs:tt) => {
         loss_module!(@module $loss, $config);

@@ -70,7 +70,7 @@ impl MaskedAccuracyInput {
         }
     }
 
-    /// Each sample counts for its weight, or with 0 not at all.
+    /// Each sample counts for its weight, or with 0 not at all; for the product of several.
     ///
     /// # Panics
     ///
@@ -83,8 +83,12 @@ impl MaskedAccuracyInput {
                 "there are {given} weights for {count} ids."
             ))))
         }
+        let weights = weights.reshape([count]);
         Self {
-            weights: Some(weights.reshape([count])),
+            weights: Some(match self.weights {
+                Some(others) => others * weights,
+                None => weights,
+            }),
             ..self
         }
     }
@@ -137,8 +141,10 @@ fn wrong(message: String) -> LossError {
     }
 }
 
-/// The share of the samples whose likeliest class is the right one, in percent, over those that count: neither ignored ids
-/// nor what is masked does.
+/// The share of the samples whose likeliest class is the right one, in percent, over those that count: neither ignored
+/// ids nor what is masked does.
+///
+/// It does not know which ids the loss ignores: it must be told, and an id that is no class counts as a mistake else.
 #[derive(Clone, Debug)]
 pub struct MaskedAccuracyMetric {
     name: Arc<String>,
@@ -152,7 +158,7 @@ impl MaskedAccuracyMetric {
         Self::named("Accuracy")
     }
 
-    /// The metric under another name, which must be the only one of its kind.
+    /// The metric under another name: no other of the training may have it.
     pub fn named(name: &str) -> Self {
         Self {
             name: Arc::new(name.to_string()),

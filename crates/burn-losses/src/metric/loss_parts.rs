@@ -27,7 +27,7 @@ impl LossPartsMetric {
         Self::named("Loss")
     }
 
-    /// The metric under another name, which must be the only one of its kind.
+    /// The metric under another name: no other of the training may have it.
     pub fn named(name: &str) -> Self {
         Self {
             name: Arc::new(name.to_string()),

@@ -4,8 +4,8 @@
 //! which must not be negative. Where ids are ignored, samples weighted or places masked, a batch counts for something
 //! else: these metrics add up what was counted, and divide last.
 //!
-//! A training step returns a [`MaskedClassificationOutput`], or an output of its own that has an `Adaptor` for the inputs
-//! of the metrics:
+//! A training step returns a [`MaskedClassificationOutput`], or an output of its own that is an `ItemLazy` (whose error is
+//! `burn::backend::ExecutionError`) and has an `Adaptor` for the input of each metric:
 //!
 //! ```
 //! use burn::nn::Linear;
@@ -50,8 +50,15 @@
 //! }
 //! ```
 //!
-//! and the training is told of the metrics: `.metrics((LossPartsMetric::new(),
-//! MaskedAccuracyMetric::new().with_ignore_index(-1)))`.
+//! and the training is told of the metrics, and of what the loss ignores:
+//!
+//! ```
+//! # use burn_losses::metric::{LossPartsMetric, MaskedAccuracyMetric};
+//! # use burn_losses::prelude::*;
+//! let config = CrossEntropyLossConfig::new().with_ignore_index(-1); // the model's
+//! let accuracy = MaskedAccuracyMetric::new().with_ignore_indices(config.ignore_indices.clone());
+//! let metrics = (LossPartsMetric::new(), accuracy); // for `SupervisedTraining::metrics`
+//! ```
 
 mod accuracy;
 mod loss_parts;

@@ -85,6 +85,8 @@ impl BceWithLogitsLossConfig {
 /// ([`target::labels`](crate::target::labels) converts them). [`lint`](crate::Loss::lint) reports
 /// labels that are all the same, and logits that look like the output of a sigmoid.
 ///
+/// For several labels per sample, Burn's metric `HammingScore` needs `.with_sigmoid(true)` for these logits.
+///
 /// # Example
 ///
 /// ```

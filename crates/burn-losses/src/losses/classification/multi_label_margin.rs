@@ -74,9 +74,6 @@ impl MultiLabelMarginLossConfig {
 /// ids repeat (of two classes they need not: then [`lint`](crate::Loss::lint) finds it); [`target::label_ids`](crate::target::label_ids) converts it. The other mistake is to pad
 /// with 0 instead of -1.
 ///
-/// Burn's metric `HammingScore` wants multi-hot rows and probabilities: [`target::multi_hot`](crate::target::multi_hot)
-/// makes the rows, and `.with_sigmoid(true)` takes these logits.
-///
 /// # Example
 ///
 /// ```
@@ -95,7 +92,7 @@ impl MultiLabelMarginLossConfig {
 ///
 /// // From multi-hot rows.
 /// let rows = Tensor::<2, Int>::from_data([[1, 0, 0, 1]], &device);
-/// let value = loss.forward(logits.clone(), target::label_ids(rows.clone().bool(), 1));
+/// let value = loss.forward(logits.clone(), target::label_ids(rows.clone(), 1));
 /// assert!((value.into_scalar::<f32>() - expected).abs() < 1e-5);
 /// let error = loss.try_forward(logits, rows).unwrap_err();
 /// assert!(error.to_string().contains("is in its row twice. These look like multi-hot rows"));

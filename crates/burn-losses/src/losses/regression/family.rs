@@ -16,8 +16,8 @@ use serde::Serialize;
 
 /// Configuration of a [`RegressionLoss`]: which loss, and its options.
 ///
-/// As JSON it is the options of the loss, beside `loss`, its name. What a file leaves out keeps its
-/// default; what it misspells is an error with the names there are.
+/// As JSON it is the options of the loss, beside `loss`, its name; or the name alone, as text. What a
+/// file leaves out keeps its default; what it misspells is an error with the names there are.
 ///
 /// ```
 /// use burn::config::Config;
