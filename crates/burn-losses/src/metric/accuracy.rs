@@ -1,7 +1,9 @@
 //! The share of right classes.
 
-use super::share::Share;
+use super::share::{Share, metric_of_share};
+use crate::engine::shape::without;
 use crate::real::id::classify;
+use crate::validate::check::dims;
 use crate::validate::error::or_panic;
 use crate::{LossError, LossErrorKind};
 use alloc::format;
@@ -9,10 +11,6 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, Int, IntDType, Tensor, TensorReadError};
-use burn::train::metric::{
-    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
-    SerializedEntry,
-};
 
 /// What a [`MaskedAccuracyMetric`] compares: which class is the likeliest, and the id of the right one.
 #[derive(Clone, Debug)]
@@ -47,25 +45,19 @@ impl MaskedAccuracyInput {
         targets: Tensor<K, Int>,
     ) -> Self {
         let (shape, found) = (logits.shape(), targets.shape());
-        let mut expected = shape.to_vec();
-        let classes = if class_axis < D {
-            expected.remove(class_axis)
-        } else {
-            0
-        };
-        if class_axis >= D || expected != found.to_vec() {
+        if class_axis >= D || without(&shape, class_axis) != found {
             or_panic(Err(wrong(format!(
-                "targets {found:?} do not fit logits {shape:?} with the classes on axis {class_axis}: the ids have \
-                 the shape of the logits without that axis.",
-                found = found.to_vec(),
-                shape = shape.to_vec(),
+                "targets {} do not fit logits {} with the classes on axis {class_axis}: the ids have the shape of the \
+                 logits without that axis.",
+                dims(&found),
+                dims(&shape),
             ))))
         }
         let count = found.num_elements();
         Self {
             predicted: logits.argmax(class_axis).reshape([count]),
             targets: targets.reshape([count]),
-            classes,
+            classes: shape[class_axis],
             weights: None,
         }
     }
@@ -134,11 +126,7 @@ impl MaskedAccuracyInput {
 }
 
 fn wrong(message: String) -> LossError {
-    LossError {
-        loss: "MaskedAccuracyMetric",
-        kind: LossErrorKind::Shape,
-        message,
-    }
+    LossError::new("MaskedAccuracyMetric", LossErrorKind::Shape, message)
 }
 
 /// The share of the samples whose likeliest class is the right one, in percent, over those that count: neither ignored
@@ -178,58 +166,11 @@ impl MaskedAccuracyMetric {
         self.ignored = ids;
         self
     }
-}
 
-impl Default for MaskedAccuracyMetric {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Metric for MaskedAccuracyMetric {
-    type Input = MaskedAccuracyInput;
-
-    fn update(
-        &mut self,
-        input: &MaskedAccuracyInput,
-        _: &MetricMetadata,
-    ) -> Result<SerializedEntry, TensorReadError> {
+    fn counted(&self, input: &MaskedAccuracyInput) -> Result<[f64; 2], TensorReadError> {
         let [right, counted] = input.count(&self.ignored)?;
-        self.share.add(100.0 * right, counted);
-        Ok(self.share.log(Some("%")))
-    }
-
-    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        Ok(self.share.log_last(Some("%")))
-    }
-
-    fn clear(&mut self) {
-        self.share.clear();
-    }
-
-    fn name(&self) -> MetricName {
-        self.name.clone()
-    }
-
-    fn attributes(&self) -> MetricAttributes {
-        NumericAttributes {
-            unit: Some("%".to_string()),
-            higher_is_better: true,
-        }
-        .into()
+        Ok([100.0 * right, counted])
     }
 }
 
-impl Numeric for MaskedAccuracyMetric {
-    fn value(&self) -> Option<NumericEntry> {
-        self.share.of_batch()
-    }
-
-    fn running_value(&self) -> Option<NumericEntry> {
-        self.share.of_epoch()
-    }
-
-    fn final_value(&self) -> NumericEntry {
-        self.share.last()
-    }
-}
+metric_of_share!(MaskedAccuracyMetric, MaskedAccuracyInput, unit: Some("%"), higher_is_better: true);

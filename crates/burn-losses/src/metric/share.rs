@@ -63,6 +63,70 @@ impl Share {
     }
 }
 
+/// Stamps onto a metric what follows from its share; the metric itself brings what an input counts, as `counted`.
+macro_rules! metric_of_share {
+    ($metric:ident, $input:ident, unit: $unit:expr, higher_is_better: $higher:literal) => {
+        impl Default for $metric {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl burn::train::metric::Metric for $metric {
+            type Input = $input;
+
+            fn update(
+                &mut self,
+                input: &$input,
+                _: &burn::train::metric::MetricMetadata,
+            ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+                let [counted, weight] = self.counted(input)?;
+                self.share.add(counted, weight);
+                Ok(self.share.log($unit))
+            }
+
+            fn compute(
+                &mut self,
+            ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+                Ok(self.share.log_last($unit))
+            }
+
+            fn clear(&mut self) {
+                self.share.clear();
+            }
+
+            fn name(&self) -> burn::train::metric::MetricName {
+                self.name.clone()
+            }
+
+            fn attributes(&self) -> burn::train::metric::MetricAttributes {
+                let unit: Option<&str> = $unit;
+                burn::train::metric::NumericAttributes {
+                    unit: unit.map(Into::into),
+                    higher_is_better: $higher,
+                }
+                .into()
+            }
+        }
+
+        impl burn::train::metric::Numeric for $metric {
+            fn value(&self) -> Option<burn::train::metric::NumericEntry> {
+                self.share.of_batch()
+            }
+
+            fn running_value(&self) -> Option<burn::train::metric::NumericEntry> {
+                self.share.of_epoch()
+            }
+
+            fn final_value(&self) -> burn::train::metric::NumericEntry {
+                self.share.last()
+            }
+        }
+    };
+}
+
+pub(super) use metric_of_share;
+
 fn of([counted, weight]: [f64; 2]) -> Option<f64> {
     (weight != 0.0).then(|| counted / weight)
 }

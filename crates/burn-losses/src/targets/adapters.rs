@@ -45,8 +45,7 @@ pub fn flatten<const D: usize, const K: usize>(
     ids: Tensor<K, Int>,
 ) -> (Tensor<2>, Tensor<1, Int>) {
     let (shape, of_ids) = (logits.shape(), ids.shape());
-    let samples = &shape.as_slice()[..D - 1];
-    if D < 2 || samples != of_ids.as_slice() {
+    if without(&shape, D - 1) != of_ids {
         let check = Check::new("flatten", &logits.device(), false);
         let message = format!(
             "the ids {} do not fit logits {} with the classes along the last axis: they have the shape of the \
