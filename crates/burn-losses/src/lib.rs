@@ -99,6 +99,8 @@ extern crate alloc;
 #[doc(no_inline)]
 pub use burn;
 
+#[cfg(feature = "std")]
+pub mod custom;
 mod engine;
 mod loss;
 mod losses;

@@ -6,7 +6,7 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; [`any_rank`], [`values`]: tensors without theirs.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
@@ -24,6 +24,8 @@ pub(crate) mod device;
 pub(crate) mod dispatch;
 pub(crate) mod dtype;
 pub(crate) mod elementwise;
+#[cfg(feature = "std")]
+mod formula;
 pub(crate) mod host;
 pub(crate) mod memory;
 pub(crate) mod ops;

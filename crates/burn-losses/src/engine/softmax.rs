@@ -45,7 +45,7 @@ impl<H: SoftmaxHead> AnySoftmaxHead for DefinedHead<H> {
     #[cfg(feature = "cube")]
     fn on_gpu(&self, limit: f64) -> KernelKey<dyn RowKernel> {
         KernelKey::of_row(HeadRow {
-            head: self.0,
+            head: self.0.clone(),
             limit,
         })
     }

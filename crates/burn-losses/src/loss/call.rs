@@ -24,6 +24,8 @@ pub struct Call {
     summed: Option<usize>,
     /// How many of those that are summed count as one.
     terms: usize,
+    /// The shape in which they are seen, if it is not the one they are computed in.
+    seen_as: Option<Shape>,
 }
 
 /// Weights that fit the losses.
@@ -54,6 +56,7 @@ impl Call {
             weights: None,
             summed: None,
             terms: 1,
+            seen_as: None,
         }
     }
 
@@ -86,6 +89,15 @@ impl Call {
         Self {
             summed: Some(axis),
             terms,
+            ..self
+        }
+    }
+
+    /// The same call of a loss whose losses are seen in another shape than they are computed in.
+    #[cfg(feature = "std")]
+    pub(crate) fn seen_as(self, shape: Shape) -> Self {
+        Self {
+            seen_as: Some(shape),
             ..self
         }
     }
@@ -141,7 +153,7 @@ impl Call {
         Request {
             returns: self.returns,
             samples: each.map(FlatValues::Float),
-            batch,
+            batch: self.seen_as.as_ref().map_or(batch, |shape| shape[0]),
             terms: self.terms,
         }
     }
@@ -161,9 +173,10 @@ impl Call {
 
     /// The shape of the unreduced loss, where the losses themselves have the given one.
     fn unreduced_shape(&self, shape: &Shape) -> Shape {
-        match self.summed {
-            Some(axis) => without(shape, axis),
-            None => shape.clone(),
+        match (&self.seen_as, self.summed) {
+            (Some(shape), _) => shape.clone(),
+            (None, Some(axis)) => without(shape, axis),
+            (None, None) => shape.clone(),
         }
     }
 
@@ -177,6 +190,8 @@ impl Call {
         dtype: DType,
     ) -> LossOutput {
         let weights = weights.map(|weights| weights.each);
+        let batch = self.seen_as.as_ref().map_or(losses.batch, |shape| shape[0]);
+        let losses = Losses { batch, ..losses };
         let (value, weight) = losses.answer(self.returns, weights, self.terms);
         self.evaluation(value, weight, shape, dtype)
     }

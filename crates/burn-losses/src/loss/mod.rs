@@ -87,7 +87,10 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
         output: X,
         targets: T,
         weights: W,
-    ) -> Tensor<1> {
+    ) -> Tensor<1>
+    where
+        Self: Sized,
+    {
         or_panic(weighted(self, (output, targets), weights, false))
     }
 
@@ -97,7 +100,10 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
         output: X,
         targets: T,
         weights: W,
-    ) -> Result<Tensor<1>, LossError> {
+    ) -> Result<Tensor<1>, LossError>
+    where
+        Self: Sized,
+    {
         weighted(self, (output, targets), weights, true)
     }
 
@@ -129,7 +135,10 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
         output: X,
         targets: T,
         weights: W,
-    ) -> LossParts {
+    ) -> LossParts
+    where
+        Self: Sized,
+    {
         or_panic(weighted_parts(self, (output, targets), weights, false))
     }
 
@@ -139,7 +148,10 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
         output: X,
         targets: T,
         weights: W,
-    ) -> Result<LossParts, LossError> {
+    ) -> Result<LossParts, LossError>
+    where
+        Self: Sized,
+    {
         weighted_parts(self, (output, targets), weights, true)
     }
 
@@ -154,7 +166,7 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
     }
 }
 
-impl<L: Evaluate<(X, T)>, X, T> Loss<X, T> for L {}
+impl<L: Evaluate<(X, T)> + ?Sized, X, T> Loss<X, T> for L {}
 
 /// A [`Loss`] that is a field of a module: what a model that is generic over its loss asks of it.
 ///
@@ -244,7 +256,10 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         second: B,
         third: C,
         weights: W,
-    ) -> Tensor<1> {
+    ) -> Tensor<1>
+    where
+        Self: Sized,
+    {
         or_panic(weighted(self, (first, second, third), weights, false))
     }
 
@@ -255,7 +270,10 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         second: B,
         third: C,
         weights: W,
-    ) -> Result<Tensor<1>, LossError> {
+    ) -> Result<Tensor<1>, LossError>
+    where
+        Self: Sized,
+    {
         weighted(self, (first, second, third), weights, true)
     }
 
@@ -286,7 +304,10 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         second: B,
         third: C,
         weights: W,
-    ) -> LossParts {
+    ) -> LossParts
+    where
+        Self: Sized,
+    {
         or_panic(weighted_parts(self, (first, second, third), weights, false))
     }
 
@@ -297,7 +318,10 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         second: B,
         third: C,
         weights: W,
-    ) -> Result<LossParts, LossError> {
+    ) -> Result<LossParts, LossError>
+    where
+        Self: Sized,
+    {
         weighted_parts(self, (first, second, third), weights, true)
     }
 
@@ -312,7 +336,7 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
     }
 }
 
-impl<L: Evaluate<(A, B, C)>, A, B, C> TripleLoss<A, B, C> for L {}
+impl<L: Evaluate<(A, B, C)> + ?Sized, A, B, C> TripleLoss<A, B, C> for L {}
 
 /// What a loss says of itself.
 pub trait LossInfo: sealed::Sealed {
@@ -375,7 +399,7 @@ impl LossParts {
     }
 }
 
-fn reduced<I, L: Evaluate<I> + ?Sized>(
+pub(crate) fn reduced<I, L: Evaluate<I> + ?Sized>(
     loss: &L,
     inputs: I,
     waiting: bool,
@@ -427,6 +451,36 @@ where
     Ok(LossParts::of(loss.evaluate(inputs, call)?))
 }
 
+// The calls of a loss of as many inputs as there may be.
+
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward<I, L: Evaluate<I>>(loss: &L, inputs: I) -> Tensor<1> {
+    or_panic(reduced(loss, inputs, false))
+}
+
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward_no_reduction<I, L: Evaluate<I>>(loss: &L, inputs: I) -> L::Unreduced {
+    or_panic(unreduced(loss, inputs, false))
+}
+
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward_parts<I, L: Evaluate<I>>(loss: &L, inputs: I) -> LossParts {
+    or_panic(parts(loss, inputs, false))
+}
+
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward_weighted<I, L, W>(loss: &L, inputs: I, weights: W) -> Tensor<1>
+where
+    L: Evaluate<I>,
+    W: SampleWeights<L::Unreduced>,
+{
+    or_panic(weighted(loss, inputs, weights, false))
+}
+
 /// A suspicion about a loss that is no number, though its target is valid.
 fn not_finite(loss: &'static str, value: Tensor<1>) -> Option<Lint> {
     let value = AnyRank::from(value).values()[0];
@@ -440,7 +494,7 @@ fn not_finite(loss: &'static str, value: Tensor<1>) -> Option<Lint> {
     })
 }
 
-fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
+pub(crate) fn lints<I: Clone, L: Evaluate<I> + ?Sized>(loss: &L, inputs: I) -> Vec<Lint> {
     let call = Call::new(true, Returns::Reduced(loss.reduction()));
     match loss.evaluate(inputs.clone(), call) {
         Ok(found) => {

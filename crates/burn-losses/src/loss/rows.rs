@@ -9,7 +9,9 @@ use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
-use crate::engine::portable::tensors::{AXIS, along_axis, as_function_of, flat, or_nan, shaped};
+use crate::engine::portable::tensors::{
+    AXIS, along_axis, as_function_of, both, flat, or_nan, shaped,
+};
 use crate::engine::rows::{RowSpec, TensorRow, have_labels};
 use crate::engine::shape::{layers, without};
 use crate::engine::values::FlatValues;
@@ -17,19 +19,35 @@ use crate::real::Real;
 use crate::spec::request::{Request, Returns};
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
-use crate::validate::check::Check;
+use crate::validate::check::{Check, Violation};
 use crate::validate::error::LossError;
 use crate::validate::label_ids::label_ids;
 use crate::validate::signs::no_sign;
+use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, FloatDType, Shape, Tensor};
 
 /// Evaluates such a loss, of inputs of one shape, and with what fits that.
+/// What to say of an element of an operand that breaks its rule.
+pub(crate) type Explain<'a> = &'a dyn Fn(usize, &Violation) -> String;
+
 pub(crate) fn evaluate<const N: usize>(
     check: &Check,
     spec: RowSpec<FlatValues, N>,
     inputs: [AnyRank; N],
     call: Call,
+) -> Result<LossOutput, LossError> {
+    let unruled: Explain = &|_, _| unreachable!("there is no rule for elements");
+    evaluate_ruled(check, spec, inputs, call, unruled)
+}
+
+/// As [`evaluate`], of a loss that has rules for the elements of its operands.
+pub(crate) fn evaluate_ruled<const N: usize>(
+    check: &Check,
+    spec: RowSpec<FlatValues, N>,
+    inputs: [AnyRank; N],
+    call: Call,
+    explain: Explain,
 ) -> Result<LossOutput, LossError> {
     let (of_inputs, axis) = (inputs[0].shape(), spec.axis);
     let front = Front {
@@ -39,16 +57,55 @@ pub(crate) fn evaluate<const N: usize>(
         counted: false,
     };
     let (target, dtype) = (spec.target.clone(), inputs[0].dtype());
+    let rules = spec.loss.rules();
+    // What would have to be read again to say what is wrong.
+    let mut again: [Option<AnyRank>; N] = [const { None }; N];
+    for ((again, input), rule) in again.iter_mut().zip(&inputs).zip(&rules) {
+        let kept = check.reads() && rule.is_some();
+        *again = kept.then(|| input.clone().inner());
+    }
     front.evaluate(
         inputs,
         call,
-        |inputs| with_tensors(check, &spec, inputs),
+        |inputs| {
+            let elements = inputs.each_ref().map(|input| Some(input.clone().inner()));
+            let ruled = ruled(check, elements, &rules, axis, explain)?;
+            with_tensors(check, &spec, inputs, ruled)
+        },
         |request| RunRows {
             call: spec.clone(),
             request,
         },
-        || valid(check, &target, (&of_inputs, axis), dtype).map(|_| ()),
+        || {
+            ruled(check, again, &rules, axis, explain)?;
+            valid(check, &target, (&of_inputs, axis), dtype).map(|_| ())
+        },
     )
+}
+
+/// In which rows the elements keep their rules, where they are not read; or what is wrong.
+fn ruled<const N: usize>(
+    check: &Check,
+    elements: [Option<AnyRank>; N],
+    rules: &[Option<Rule>; N],
+    axis: usize,
+    explain: Explain,
+) -> Result<Option<Tensor<3, Bool>>, LossError> {
+    let mut valid = None;
+    for (at, (input, rule)) in elements.into_iter().zip(rules).enumerate() {
+        let (Some(input), Some(rule)) = (input, rule) else {
+            continue;
+        };
+        let (shape, dtype) = (input.shape(), input.dtype());
+        let layers = input
+            .cast(compute_dtype(dtype))
+            .layers(layers(&shape, axis));
+        let explain = |found: &Violation| explain(at, found);
+        let holds = check.each_in(&shape, dtype, &layers, *rule, explain)?;
+        let broken = holds.map(|holds| holds.bool_not().int().sum_dim(AXIS));
+        valid = both(valid, broken.map(|broken| broken.equal_elem(0)));
+    }
+    Ok(valid)
 }
 
 /// How many tensors are read besides the inputs.
@@ -73,7 +130,7 @@ fn valid(
         RowTarget::Nothing => Ok(true),
         RowTarget::Signs(signs) => {
             let signs = signs.cast(compute_dtype(dtype));
-            let broken = check.each_in(&rows, dtype, &signs, Rule::SIGN, no_sign)?;
+            let broken = check.each_in(&rows, dtype, &signs, Rule::SIGNS, no_sign)?;
             Ok(broken.is_none())
         }
         RowTarget::Class(ids, _) => check.class_ids(&ids.integers(), &rows, shape[axis], None),
@@ -100,7 +157,7 @@ impl RowTensors {
             RowTarget::Nothing => (TensorRow::Nothing, None, None),
             RowTarget::Signs(signs) => {
                 let signs = shaped(signs.cast(FloatDType::from(dtype)), rows);
-                let valid = Rule::SIGN.holds(&signs);
+                let valid = Rule::SIGNS.holds(&signs);
                 (TensorRow::Sign(signs), Some(valid), None)
             }
             RowTarget::Class(ids, weights) => {
@@ -130,11 +187,12 @@ fn with_tensors<const N: usize>(
     check: &Check,
     spec: &RowSpec<FlatValues, N>,
     inputs: &[AnyRank; N],
+    ruled: Option<Tensor<3, Bool>>,
 ) -> Result<Losses, LossError> {
     let (shape, dtype) = (inputs[0].shape(), inputs[0].dtype());
     let checked = valid(check, &spec.target, (&shape, spec.axis), dtype)?;
     let (x, terms, of_rows) = terms(spec, inputs);
-    let valid = of_rows.valid.filter(|_| !checked);
+    let valid = both(of_rows.valid.filter(|_| !checked), ruled);
     let weigh = |tensor: Tensor<3>| match &of_rows.weight {
         Some(weight) => {
             let shape = tensor.dims();

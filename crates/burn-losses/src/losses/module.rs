@@ -157,6 +157,100 @@ macro_rules! calls {
             @methods [$($generics)*] $loss, TripleLoss, [A, B, C], [$first: A, $second: B, $third: C]
         );
     };
+    ([$($generics:tt)*] $loss:ty, Inputs [$input:ident]) => {
+        $crate::losses::module::calls!(@inputs [$($generics)*] $loss, [X], [$input: X]);
+    };
+    ([$($generics:tt)*] $loss:ty, Inputs [$first:ident, $second:ident, $third:ident, $fourth:ident]) => {
+        $crate::losses::module::calls!(
+            @inputs [$($generics)*] $loss, [A, B, C, D], [$first: A, $second: B, $third: C, $fourth: D]
+        );
+    };
+    (@inputs [$($generics:tt)*] $loss:ty, [$($kind:ident),*], [$($input:ident: $of:ident),*]) => {
+        impl<$($generics)*> $loss {
+            /// The reduced loss, of shape `[1]`.
+            ///
+            /// # Panics
+            ///
+            /// With the error's text where `try_forward` returns one.
+            #[track_caller]
+            pub fn forward<$($kind),*>(&self, $($input: $of),*) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::forward(self, ($($input,)*))
+            }
+
+            /// The reduced loss, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// What the page of the loss says.
+            pub fn try_forward<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> Result<burn::tensor::Tensor<1>, $crate::LossError>
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::reduced(self, ($($input,)*), true)
+            }
+
+            /// The loss of each element.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_no_reduction<$($kind),*>(
+                &self,
+                $($input: $of),*
+            ) -> <Self as $crate::Evaluate<($($kind,)*)>>::Unreduced
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::forward_no_reduction(self, ($($input,)*))
+            }
+
+            /// The reduced loss, in which each element counts as much as its weight says.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_weighted<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind,)*)>>::Unreduced>,
+            {
+                $crate::loss::forward_weighted(self, ($($input,)*), weights)
+            }
+
+            /// The sum of the losses and of their weights, of which the mean over several batches is made.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_parts<$($kind),*>(&self, $($input: $of),*) -> $crate::LossParts
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::forward_parts(self, ($($input,)*))
+            }
+
+            /// What is legal but suspicious about this batch. It reads the values and waits for the device.
+            pub fn lint<$($kind: Clone),*>(&self, $($input: &$of),*) -> alloc::vec::Vec<$crate::Lint>
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::lints(self, ($($input.clone(),)*))
+            }
+        }
+    };
     (@methods [$($generics:tt)*] $loss:ty, $calls:ident, [$($kind:ident),*], [$($input:ident: $of:ident),*]) => {
         impl<$($generics)*> $loss {
             /// The reduced loss, of shape `[1]`, as

@@ -23,7 +23,7 @@ pub(crate) fn sweep_signs<const N: usize, const K: usize, const S: usize>(
 ) -> Result<LossOutput, LossError> {
     let mut required = [const { None }; K];
     required[K - 1] = Some(Required {
-        rule: Rule::SIGN,
+        rule: Rule::SIGNS,
         explain: &no_sign,
     });
     let signs = targets.values.signs(compute_dtype(inputs[0].dtype()));

@@ -68,7 +68,21 @@ pub(crate) trait Real:
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
 
+    /// As many of the constant as there are numbers.
+    fn like(&self, constant: f64) -> Self;
+
+    /// As [`like`](Self::like), of the number that a parameter is now. A kernel that is being put together is told
+    /// it when it is launched.
+    #[inline(always)]
+    fn parameter(&self, _at: usize, number: f64) -> Self {
+        self.like(number)
+    }
+
     fn above(&self, constant: f64) -> Self::Mask;
+    /// Whether the number is larger than another; NaN is not.
+    fn exceeds(&self, other: &Self) -> Self::Mask;
+    /// Whether the number is the same as another; NaN is not.
+    fn same(&self, other: &Self) -> Self::Mask;
     fn equals(&self, constant: f64) -> Self::Mask;
     /// Whether the number is from `least` to `most`; NaN is not.
     fn between(&self, least: f64, most: f64) -> Self::Mask;
@@ -206,8 +220,20 @@ macro_rules! real_for_primitive {
                 num_traits::Float::sqrt(self)
             }
             #[inline(always)]
+            fn like(&self, constant: f64) -> Self {
+                constant as $float
+            }
+            #[inline(always)]
             fn above(&self, constant: f64) -> bool {
                 *self > constant as $float
+            }
+            #[inline(always)]
+            fn exceeds(&self, other: &Self) -> bool {
+                *self > *other
+            }
+            #[inline(always)]
+            fn same(&self, other: &Self) -> bool {
+                *self == *other
             }
             #[inline(always)]
             fn equals(&self, constant: f64) -> bool {

@@ -36,8 +36,17 @@ impl<const D: usize> Real for Tensor<D> {
     fn sqrt(self) -> Self {
         Tensor::sqrt(self)
     }
+    fn like(&self, constant: f64) -> Self {
+        Tensor::full(self.shape(), constant, (&self.device(), self.dtype()))
+    }
     fn above(&self, constant: f64) -> Tensor<D, Bool> {
         self.clone().greater_scalar(constant)
+    }
+    fn exceeds(&self, other: &Self) -> Tensor<D, Bool> {
+        self.clone().greater(other.clone())
+    }
+    fn same(&self, other: &Self) -> Tensor<D, Bool> {
+        self.clone().equal(other.clone())
     }
     fn equals(&self, constant: f64) -> Tensor<D, Bool> {
         self.clone().equal_scalar(constant)

@@ -2,12 +2,15 @@
 //!
 //! * [`elementwise`], [`softmax`], [`row`]: the traits of what a loss computes.
 //! * [`margin`], [`norm`], [`distance`]: maths that losses share.
+//! * `expression`: a formula that a user writes.
 //! * [`rule`]: what a value must be.
 //! * [`classes`], [`operand`]: what is computed, and of what; [`request`], [`reduction`]: what is wanted of it.
 
 pub(crate) mod classes;
 pub(crate) mod distance;
 pub(crate) mod elementwise;
+#[cfg(feature = "std")]
+pub(crate) mod expression;
 pub(crate) mod margin;
 pub(crate) mod norm;
 pub(crate) mod operand;

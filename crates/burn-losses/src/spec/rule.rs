@@ -2,30 +2,91 @@
 //! and the sweep.
 
 use crate::real::Real;
+use alloc::format;
+use alloc::string::String;
 
-/// The numbers that are allowed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
+/// What the numbers of an operand must be, such as a target of a [`Custom`](crate::custom::Custom) loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
     least: f64,
     most: f64,
     /// Only the bounds themselves are allowed.
     ends: bool,
+    /// The least bound itself is not allowed.
+    open: bool,
     /// NaN is allowed: a model that gives it has diverged, and that is not a wrong call.
     or_nan: bool,
 }
 
 impl Rule {
+    /// Any number, and none too.
+    pub const ANY: Self = Self::between(f64::NEG_INFINITY, f64::INFINITY).or_nan();
+    /// A finite number.
+    pub const FINITE: Self = Self::between(-f64::MAX, f64::MAX);
+    /// A finite number from 0 on.
+    pub const NONNEGATIVE: Self = Self::between(0.0, f64::MAX);
+    /// A finite number above 0.
+    pub const POSITIVE: Self = Self {
+        open: true,
+        ..Self::NONNEGATIVE
+    };
     /// A number from 0 to 1.
-    pub(crate) const LABEL: Self = Self::between(0.0, 1.0);
-    /// -1 or 1.
-    pub(crate) const SIGN: Self = Self::either(-1.0, 1.0);
+    pub const PROBABILITY: Self = Self::between(0.0, 1.0);
+    /// 0 or 1.
+    pub const LABELS: Self = Self::either(0.0, 1.0);
+    /// -1 or 1; of a `Bool` operand `true` is 1 and `false` is -1.
+    pub const SIGNS: Self = Self::either(-1.0, 1.0);
 
-    pub(crate) const fn between(least: f64, most: f64) -> Self {
+    /// A number from `least` to `most`, these included.
+    pub const fn between(least: f64, most: f64) -> Self {
         Self {
             least,
             most,
             ends: false,
+            open: false,
             or_nan: false,
+        }
+    }
+
+    /// Whether there is anything that is not allowed.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_any(&self) -> bool {
+        *self == Self::ANY
+    }
+
+    /// The same for a type whose largest number is given: no other number is finite in it.
+    #[cfg(feature = "std")]
+    pub(crate) fn held(self, largest: f64) -> Self {
+        let held = |bound: f64| {
+            if bound.is_finite() {
+                bound.clamp(-largest, largest)
+            } else {
+                bound
+            }
+        };
+        Self {
+            least: held(self.least),
+            most: held(self.most),
+            ..self
+        }
+    }
+
+    /// What a number must be, in words.
+    #[cfg(feature = "std")]
+    pub(crate) fn in_words(&self) -> String {
+        let Self {
+            least, most, ends, ..
+        } = *self;
+        if *self == Self::FINITE {
+            "a finite number".into()
+        } else if *self == Self::NONNEGATIVE {
+            "a finite number from 0 on".into()
+        } else if *self == Self::POSITIVE {
+            "a finite number above 0".into()
+        } else if ends {
+            format!("{least} or {most}")
+        } else {
+            format!("a number from {least} to {most}")
         }
     }
 
@@ -47,14 +108,14 @@ impl Rule {
     #[inline(always)]
     pub(crate) fn holds_for_all<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
         let Self { least, most, .. } = *self;
-        match (self.ends, self.or_nan) {
+        match (self.ends | self.open, self.or_nan) {
             (false, false) => numbers
                 .iter()
                 .fold(true, |all, it| all & it.between(least, most)),
             (false, true) => numbers.iter().fold(true, |all, it| {
                 all & (it.between(least, most) | it.is_nan())
             }),
-            (true, _) => numbers.iter().fold(true, |all, it| all & self.holds(it)),
+            _ => numbers.iter().fold(true, |all, it| all & self.holds(it)),
         }
     }
 
@@ -62,6 +123,10 @@ impl Rule {
     pub(crate) fn holds<R: Real>(&self, value: &R) -> R::Mask {
         let within = if self.ends {
             R::either(value.equals(self.least), value.equals(self.most))
+        } else if self.open {
+            let is_least = value.equals(self.least);
+            let others = value.clone().set(is_least, f64::NAN);
+            others.between(self.least, self.most)
         } else {
             value.between(self.least, self.most)
         };

@@ -30,7 +30,13 @@ pub(crate) fn ln_1p<R: Real>(x: R) -> R {
 }
 
 /// Any loss of a softmax row and one class of it.
-pub(crate) trait SoftmaxHead: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait SoftmaxHead: Clone + Debug + Send + Sync + 'static {
+    /// The numbers that are set from call to call.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))] // Only a kernel is told them apart from itself.
+    fn parameters(&self) -> &[f64] {
+        &[]
+    }
+
     /// The loss, and its derivatives with respect to `ln_p` and to `lse`: from the logarithm of the class's
     /// probability, that probability, `1 - p` (exact where `p` rounds to 1), and the logarithm of the sum of all
     /// exponentials.

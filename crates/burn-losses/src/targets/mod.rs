@@ -11,6 +11,7 @@ pub use adapters::{
 };
 
 use crate::engine::any_rank::AnyRank;
+use crate::engine::values::AnyTarget;
 use burn::tensor::{Bool, Int, Shape, Tensor};
 use rank::{LowerRank, Unreduced};
 pub(crate) use sealed::Readable;
@@ -147,6 +148,62 @@ pub trait BinaryTarget<const D: usize>: Readable {}
     note = "signs of another rank than the input: bring both to one shape with `reshape`"
 )]
 pub trait SignTarget<const D: usize>: Readable {}
+
+/// An operand of a [`Custom`](crate::custom::Custom) loss beside its first, of rank `D`: a tensor of numbers, which may
+/// be tracked, of `Int`, or of `Bool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an operand beside a first of rank {D}",
+    label = "this must be a float, Int or Bool tensor of rank {D}",
+    note = "targets without an axis of length 1, [N] for [N, 1]: add it with `targets.unsqueeze_dim::<{D}>(1)`"
+)]
+pub trait Operand<const D: usize>: Readable {
+    /// As it is: it may be tracked.
+    #[doc(hidden)]
+    fn into_operand(self) -> AnyOperand;
+
+    /// With its axes in another order.
+    #[doc(hidden)]
+    fn permuted(self, axes: [isize; D]) -> Self;
+}
+
+/// An operand without its type.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // There are up to four of them in a call.
+pub enum AnyOperand {
+    Numbers(AnyRank),
+    Others(AnyTarget),
+}
+
+impl<const D: usize> Operand<D> for Tensor<D> {
+    fn into_operand(self) -> AnyOperand {
+        AnyOperand::Numbers(self.into())
+    }
+
+    fn permuted(self, axes: [isize; D]) -> Self {
+        self.permute(axes)
+    }
+}
+
+impl<const D: usize> Operand<D> for Tensor<D, Int> {
+    fn into_operand(self) -> AnyOperand {
+        AnyOperand::Others(self.erased())
+    }
+
+    fn permuted(self, axes: [isize; D]) -> Self {
+        self.permute(axes)
+    }
+}
+
+impl<const D: usize> Operand<D> for Tensor<D, Bool> {
+    fn into_operand(self) -> AnyOperand {
+        AnyOperand::Others(self.erased())
+    }
+
+    fn permuted(self, axes: [isize; D]) -> Self {
+        self.permute(axes)
+    }
+}
 
 /// Weights for [`forward_weighted`](crate::Loss::forward_weighted): a tensor of the shape of the
 /// unreduced loss `U`, or of one weight per sample along axis 0; as floats, or as a mask (`Bool`) of

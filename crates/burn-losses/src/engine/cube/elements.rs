@@ -19,6 +19,11 @@ pub(crate) trait ElementKernel: Debug + Send + Sync + 'static {
     /// What share of the loss and its gradients the definition gives.
     fn part(&self) -> f64;
 
+    /// The numbers that are set from call to call.
+    fn parameters(&self) -> &[f64] {
+        &[]
+    }
+
     /// The weighted loss, whether something is not valid, and the gradient of each input; scaled.
     fn at<'a>(
         &self,
@@ -38,7 +43,7 @@ pub(crate) struct Scales<'a> {
 
 /// An element of each operand, and what it counts.
 pub(crate) struct Element<'a> {
-    operands: Vec<Traced<'a>>,
+    pub(crate) operands: Vec<Traced<'a>>,
     /// The weights of its class and of its sample.
     class: Option<Traced<'a>>,
     sample: Option<Traced<'a>>,
@@ -85,45 +90,64 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> ElementKernel
         element: Element<'a>,
         scales: Scales<'a>,
     ) -> Vec<Traced<'a>> {
-        let Ok(operands) = <[Traced; K]>::try_from(element.operands) else {
+        let Ok(operands) = <[Traced; K]>::try_from(&element.operands[..]) else {
             unreachable!("a definition is given its operands")
         };
-        let nan = tracer.number(f64::NAN);
-        let zero = tracer.number(0.0);
-        let mut poisoned = element.of_row.unwrap_or(zero);
-        for (operand, rule) in operands.iter().zip(&self.rules) {
-            if let Some(rule) = rule {
-                poisoned = nan.replace(rule.holds(operand), poisoned);
-            }
-        }
-        let class = |x: Traced<'a>| element.class.map_or(x, |weight| x.times_or_zero(weight));
-        let (weighted, allowed) = match element.sample {
-            Some(weight) => {
-                let holds = WEIGHT.holds(&weight);
-                let weight = nan.replace(holds, weight);
-                let weight = weight * scales.share[0] * scales.share[1];
-                (Some(weight), nan.set(holds, 0.0))
-            }
-            None => (None, zero),
-        };
-        // A weight meets the scale, in which is what makes the whole of a part, before either meets a loss or
-        // slope: the product of the other two may leave the range where the result does not.
-        let scaled = |x: Traced<'a>, scale: Traced<'a>| match weighted {
-            Some(weight) => x.times_or_zero(weight * scale),
-            None => x * scale,
-        };
         let (loss, slope) = self.definition.at(operands);
-        let loss = scaled(class(loss) + poisoned, scales.losses);
-        let scale_and_clamp = |slope: Traced<'a>| {
-            let slope = scaled(class(slope) + poisoned, scales.gradient);
-            slope.at_least(-self.limit).at_most(self.limit)
-        };
-        let slopes = slope().map(scale_and_clamp);
-        let invalid = zero.set((poisoned + allowed).is_nan(), 1.0);
+        let slopes = slope();
         let derivatives = D::DERIVATIVES.iter().take(self.inputs);
         let gradients = derivatives.map(|derivative| derivative.of(&slopes));
-        [loss, invalid].into_iter().chain(gradients).collect()
+        let (rules, limit) = (&self.rules, self.limit);
+        scaled(
+            tracer,
+            element,
+            scales,
+            (loss, gradients.collect()),
+            (rules, limit),
+        )
     }
+}
+
+/// The loss and its slopes, times what they count; between them whether something is not valid.
+pub(crate) fn scaled<'a>(
+    tracer: Tracer<'a>,
+    element: Element<'a>,
+    scales: Scales<'a>,
+    (loss, slopes): (Traced<'a>, Vec<Traced<'a>>),
+    (rules, limit): (&[Option<Rule>], f64),
+) -> Vec<Traced<'a>> {
+    let nan = tracer.number(f64::NAN);
+    let zero = tracer.number(0.0);
+    let mut poisoned = element.of_row.unwrap_or(zero);
+    for (operand, rule) in element.operands.iter().zip(rules) {
+        if let Some(rule) = rule {
+            poisoned = nan.replace(rule.holds(operand), poisoned);
+        }
+    }
+    let class = |x: Traced<'a>| element.class.map_or(x, |weight| x.times_or_zero(weight));
+    let (weighted, allowed) = match element.sample {
+        Some(weight) => {
+            let holds = WEIGHT.holds(&weight);
+            let weight = nan.replace(holds, weight);
+            let weight = weight * scales.share[0] * scales.share[1];
+            (Some(weight), nan.set(holds, 0.0))
+        }
+        None => (None, zero),
+    };
+    // A weight meets the scale, in which is what makes the whole of a part, before either meets a loss or
+    // slope: the product of the other two may leave the range where the result does not.
+    let scaled = |x: Traced<'a>, scale: Traced<'a>| match weighted {
+        Some(weight) => x.times_or_zero(weight * scale),
+        None => x * scale,
+    };
+    let loss = scaled(class(loss) + poisoned, scales.losses);
+    let scale_and_clamp = |slope: Traced<'a>| {
+        let slope = scaled(class(slope) + poisoned, scales.gradient);
+        slope.at_least(-limit).at_most(limit)
+    };
+    let invalid = zero.set((poisoned + allowed).is_nan(), 1.0);
+    let gradients = slopes.into_iter().map(scale_and_clamp);
+    [loss, invalid].into_iter().chain(gradients).collect()
 }
 
 impl KernelKey<dyn ElementKernel> {
@@ -229,6 +253,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     first: &[Vector<F, N>],
     second: &ComptimeOption<Box<[Vector<F, N>]>>,
     third: &ComptimeOption<Box<[Vector<F, N>]>>,
+    fourth: &ComptimeOption<Box<[Vector<F, N>]>>,
     target: &ComptimeOption<Box<[Vector<P, N>]>>,
     along: &ComptimeOption<Along>,
     weights: &ComptimeOption<Along>,
@@ -238,6 +263,7 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
     of_first: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_second: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     of_third: &mut ComptimeOption<Box<[Vector<G, N>]>>,
+    of_fourth: &mut ComptimeOption<Box<[Vector<G, N>]>>,
     losses: &mut ComptimeOption<Box<[Vector<f32, N>]>>,
     partials: &mut [f32],
     extent: Extent,
@@ -266,6 +292,13 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
             match third {
                 ComptimeOption::Some(third) => {
                     operands.push::<Vector<f32, N>>(Vector::cast_from(third[at]));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match fourth {
+                ComptimeOption::Some(fourth) => {
+                    operands.push::<Vector<f32, N>>(Vector::cast_from(fourth[at]));
                 }
                 ComptimeOption::None => {}
             }
@@ -332,6 +365,13 @@ pub(crate) fn elements_kernel<F: Float, P: Numeric, G: Float, N: Size>(
             match of_third {
                 ComptimeOption::Some(of_third) => {
                     of_third[at] = Vector::cast_from(computed.at::<Vector<f32, N>>(4usize));
+                }
+                ComptimeOption::None => {}
+            }
+            #[comptime]
+            match of_fourth {
+                ComptimeOption::Some(of_fourth) => {
+                    of_fourth[at] = Vector::cast_from(computed.at::<Vector<f32, N>>(5usize));
                 }
                 ComptimeOption::None => {}
             }

@@ -4,6 +4,7 @@
 mod distribution;
 pub(crate) mod elements;
 pub(crate) mod families;
+pub(crate) mod formula;
 mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;

@@ -18,6 +18,11 @@ pub(crate) trait RowKernel: Debug + Send + Sync + 'static {
         1.0
     }
 
+    /// The numbers that are set from call to call.
+    fn parameters(&self) -> &[f64] {
+        &[]
+    }
+
     /// Whether the loss depends on more than the element at the row's class.
     fn reads_all(&self) -> bool {
         true

@@ -108,7 +108,7 @@ impl<
         // What the row has, and how much it counts for that: NaN where it is not valid.
         let (own, counted) = match L::OWN {
             OwnNumber::Nothing => (zero, one),
-            OwnNumber::Sign => (row.own[0], nan.set(Rule::SIGN.holds(&row.own[0]), 1.0)),
+            OwnNumber::Sign => (row.own[0], nan.set(Rule::SIGNS.holds(&row.own[0]), 1.0)),
             OwnNumber::Class => (row.own[0], row.own[1]),
         };
         let of_row = Row {

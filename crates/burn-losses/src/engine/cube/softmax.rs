@@ -286,6 +286,10 @@ impl<H: SoftmaxHead> RowKernel for HeadRow<H> {
         0.5
     }
 
+    fn parameters(&self) -> &[f64] {
+        self.head.parameters()
+    }
+
     fn states(&self) -> usize {
         self.softmax().states()
     }

@@ -19,17 +19,58 @@ pub(crate) struct NonFinite {
     pub(crate) infinity: f32,
     /// One over the length of a row: not a constant, or each length would compile a kernel.
     pub(crate) of_row: f32,
+    pub(crate) parameters: Parameters,
+}
+
+/// The numbers that a formula is called with.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+#[expand(derive(Clone, Copy))]
+#[allow(dead_code)] // As above.
+pub(crate) struct Parameters {
+    first: f32,
+    second: f32,
+    third: f32,
+    fourth: f32,
+    fifth: f32,
+    sixth: f32,
+    seventh: f32,
+    eighth: f32,
+}
+
+impl ParametersLaunch {
+    fn of(parameters: &[f64]) -> Self {
+        let at = |at: usize| parameters.get(at).map_or(0.0, |&number| number as f32);
+        Self::new(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7))
+    }
+}
+
+impl ParametersExpand {
+    fn at(&self, at: usize) -> NativeExpand<f32> {
+        match at {
+            0 => self.first,
+            1 => self.second,
+            2 => self.third,
+            3 => self.fourth,
+            4 => self.fifth,
+            5 => self.sixth,
+            6 => self.seventh,
+            7 => self.eighth,
+            _ => unreachable!("a formula has eight parameters at most"),
+        }
+    }
 }
 
 impl NonFiniteLaunch {
-    /// Of a kernel over rows of that length.
-    pub(crate) fn of_rows(length: usize) -> Self {
-        Self::new(f32::NAN, f32::INFINITY, (1.0 / length as f64) as f32)
+    /// Of a kernel over rows of that length, and the parameters of what it computes.
+    pub(crate) fn of_rows(length: usize, parameters: &[f64]) -> Self {
+        let over_length = (1.0 / length as f64) as f32;
+        let parameters = ParametersLaunch::of(parameters);
+        Self::new(f32::NAN, f32::INFINITY, over_length, parameters)
     }
 
     /// Of a kernel that knows no rows.
-    pub(crate) fn given() -> Self {
-        Self::of_rows(1)
+    pub(crate) fn given(parameters: &[f64]) -> Self {
+        Self::of_rows(1, parameters)
     }
 }
 
@@ -119,16 +160,6 @@ impl<'a> Traced<'a> {
             scope: self.scope,
             special: self.special,
         }
-    }
-
-    /// Whether the number is larger than another; NaN is not.
-    pub(crate) fn exceeds(&self, other: &Self) -> Mask<'a> {
-        self.mask(self.value.__expand_gt_method(self.scope, &other.value))
-    }
-
-    /// Whether the number is the same as another; NaN is not.
-    pub(crate) fn same(&self, other: &Self) -> Mask<'a> {
-        self.mask(self.value.__expand_eq_method(self.scope, &other.value))
     }
 
     /// NaN where another number is. A driver takes the choice between a number and a bound for a minimum or a
@@ -226,6 +257,18 @@ impl<'a> Real for Traced<'a> {
     }
     fn sqrt(self) -> Self {
         self.with(self.value.__expand_sqrt_method(self.scope))
+    }
+    fn like(&self, constant: f64) -> Self {
+        self.with(self.constant(constant))
+    }
+    fn parameter(&self, at: usize, _: f64) -> Self {
+        self.with(self.special.parameters.at(at))
+    }
+    fn exceeds(&self, other: &Self) -> Mask<'a> {
+        self.mask(self.value.__expand_gt_method(self.scope, &other.value))
+    }
+    fn same(&self, other: &Self) -> Mask<'a> {
+        self.mask(self.value.__expand_eq_method(self.scope, &other.value))
     }
     fn above(&self, constant: f64) -> Mask<'a> {
         let constant = self.constant(constant);

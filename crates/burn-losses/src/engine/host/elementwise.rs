@@ -50,11 +50,11 @@ pub(crate) struct ElementwiseInputs<'a> {
 pub(crate) struct Writes<'a, F> {
     pub(crate) losses: Option<Output<'a, F>>,
     /// The gradients of the first operands.
-    pub(crate) gradients: [Option<Output<'a, F>>; 3],
+    pub(crate) gradients: [Option<Output<'a, F>>; OPERANDS],
 }
 
 /// How many operands there are at most.
-const OPERANDS: usize = 4;
+pub(crate) const OPERANDS: usize = 4;
 
 /// Computes the losses of `count` elements.
 pub(crate) fn sweep<F: KernelFloat>(
@@ -66,7 +66,7 @@ pub(crate) fn sweep<F: KernelFloat>(
 ) -> ChunkSum {
     let Writes {
         losses,
-        gradients: [first, second, third],
+        gradients: [first, second, third, fourth],
     } = writes;
     let vectors = Vectors::detect();
     // A block has whole rows, and a chunk whole blocks, if they are not too long.
@@ -91,7 +91,7 @@ pub(crate) fn sweep<F: KernelFloat>(
         rules,
     };
     let chunk = at_a_time(count).next_multiple_of(block);
-    let tasks = chunks(count, chunk, [losses, first, second, third]);
+    let tasks = chunks(count, chunk, [losses, first, second, third, fourth]);
     let found = share(count, tasks, BlockBuffers::default, |buffers, task| {
         sweep.chunk(buffers, task)
     });
@@ -160,14 +160,14 @@ impl<F: KernelFloat> TermBuffers<F> {
 
 /// Where the gradients of the inputs go.
 struct Gradients<'a, F> {
-    outputs: [Option<Output<'a, F>>; 3],
+    outputs: [Option<Output<'a, F>>; OPERANDS],
     derivatives: &'static [Derivative],
     /// The first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
     first_is_direct: bool,
 }
 
 impl<'a, F: KernelFloat> Gradients<'a, F> {
-    fn new(outputs: [Option<Output<'a, F>>; 3], derivatives: &'static [Derivative]) -> Self {
+    fn new(outputs: [Option<Output<'a, F>>; OPERANDS], derivatives: &'static [Derivative]) -> Self {
         let [first, others @ ..] = &outputs;
         let mut others = others.iter().zip(&derivatives[1..]);
         let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);
@@ -238,10 +238,11 @@ impl ElementwiseSweep<'_> {
     fn chunk<F: KernelFloat>(
         &self,
         buffers: &mut BlockBuffers<F>,
-        (range, outputs): Chunk<F, 4>,
+        (range, outputs): Chunk<F, 5>,
     ) -> ChunkSum {
-        let [mut losses, first, second, third] = outputs;
-        let mut gradients = Gradients::new([first, second, third], self.kernel.derivatives());
+        let [mut losses, first, second, third, fourth] = outputs;
+        let outputs = [first, second, third, fourth];
+        let mut gradients = Gradients::new(outputs, self.kernel.derivatives());
         let slopes = if gradients.are_wanted() {
             self.kernel.slopes()
         } else {

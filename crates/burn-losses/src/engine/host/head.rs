@@ -35,6 +35,23 @@ pub(crate) struct HeadTerms<'a, F> {
     pub(crate) factors: &'a mut [F],
 }
 
+impl<F> HeadTerms<'_, F> {
+    /// Those of so many samples, which the compiler can see.
+    #[inline(always)]
+    fn of(self, count: usize) -> Self {
+        Self {
+            own: &self.own[..count],
+            largest: &self.largest[..count],
+            others: &self.others[..count],
+            weights: &self.weights[..count],
+            scale: self.scale,
+            losses: &mut self.losses[..count],
+            own_slopes: &mut self.own_slopes[..count],
+            factors: &mut self.factors[..count],
+        }
+    }
+}
+
 /// A float type in which heads are computed.
 pub(crate) trait HeadFloat: Float {
     fn terms(head: &dyn HostHead, vectors: Vectors, terms: HeadTerms<Self>);
@@ -54,15 +71,15 @@ impl HeadFloat for f64 {
 
 impl<H: SoftmaxHead> HostHead for DefinedHead<H> {
     fn terms_f32(&self, vectors: Vectors, terms: HeadTerms<f32>) {
-        run(self.0, vectors, terms);
+        run(&self.0, vectors, terms);
     }
 
     fn terms_f64(&self, vectors: Vectors, terms: HeadTerms<f64>) {
-        run(self.0, vectors, terms);
+        run(&self.0, vectors, terms);
     }
 }
 
-fn run<F: Float, H: SoftmaxHead>(head: H, vectors: Vectors, terms: HeadTerms<F>) {
+fn run<F: Float, H: SoftmaxHead>(head: &H, vectors: Vectors, terms: HeadTerms<F>) {
     if terms.scale.is_some() {
         vectors.run(OfSamples::<F, H, true>(head, terms));
     } else {
@@ -70,7 +87,7 @@ fn run<F: Float, H: SoftmaxHead>(head: H, vectors: Vectors, terms: HeadTerms<F>)
     }
 }
 
-struct OfSamples<'a, F, H, const SLOPES: bool>(H, HeadTerms<'a, F>);
+struct OfSamples<'a, F, H, const SLOPES: bool>(&'a H, HeadTerms<'a, F>);
 
 impl<F: Float, H: SoftmaxHead, const SLOPES: bool> Loop for OfSamples<'_, F, H, SLOPES> {
     type Output = ();
@@ -79,26 +96,65 @@ impl<F: Float, H: SoftmaxHead, const SLOPES: bool> Loop for OfSamples<'_, F, H, 
     fn run(self) {
         let Self(head, terms) = self;
         let count = terms.losses.len();
-        let (own, largest) = (&terms.own[..count], &terms.largest[..count]);
-        let (others, weights) = (&terms.others[..count], &terms.weights[..count]);
-        let (own_slopes, factors) = (&mut terms.own_slopes[..count], &mut terms.factors[..count]);
+        let terms = terms.of(count);
         let scale = terms.scale.unwrap_or_default();
         for at in 0..count {
-            let (others, weight) = (F::of(others[at]), weights[at]);
-            let shifted = own[at] - largest[at];
-            let exp = shifted.exp();
-            let share = F::of(1.0) / others.plus(1.0);
-            let (p, ln_sum) = (exp * share, ln_1p(others));
-            let rest = (others.plus(1.0) - exp).replace(exp.equals(1.0), others) * share;
-            let of_class = head.of(shifted - ln_sum, p, rest, largest[at] + ln_sum);
-            let (loss, of_ln_p, of_lse) = of_class;
+            let sample = OfSample::new(&terms, at);
+            let OfSample {
+                ln_p, p, rest, lse, ..
+            } = sample;
+            let (loss, of_ln_p, of_lse) = head.of(ln_p, p, rest, lse);
+            let weight = terms.weights[at];
             terms.losses[at] = loss.times(0.5).times_or_zero(weight);
             if SLOPES {
-                let own = slope_of_class(p, rest, of_ln_p, of_lse);
-                own_slopes[at] = clamp(own.times_or_zero(weight) * scale);
-                let other = slope_of_others(of_ln_p, of_lse);
-                factors[at] = share.times_or_zero(clamp(other.times_or_zero(weight) * scale));
+                let (own, factor) = sample.slopes((of_ln_p, of_lse), weight, scale);
+                terms.own_slopes[at] = own;
+                terms.factors[at] = factor;
             }
         }
+    }
+}
+
+/// What is known of a sample's softmax.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct OfSample<F> {
+    /// The logarithm of the probability of its class, that, and the probability of all others.
+    pub(crate) ln_p: F,
+    pub(crate) p: F,
+    pub(crate) rest: F,
+    /// The logarithm of the sum of all exponentials.
+    lse: F,
+    /// One over the sum of the exponentials less the largest.
+    share: F,
+}
+
+impl<F: Float> OfSample<F> {
+    #[inline(always)]
+    pub(crate) fn new(terms: &HeadTerms<F>, at: usize) -> Self {
+        let (others, largest) = (F::of(terms.others[at]), terms.largest[at]);
+        let shifted = terms.own[at] - largest;
+        let exp = shifted.exp();
+        let share = F::of(1.0) / others.plus(1.0);
+        let ln_sum = ln_1p(others);
+        Self {
+            ln_p: shifted - ln_sum,
+            p: exp * share,
+            rest: (others.plus(1.0) - exp).replace(exp.equals(1.0), others) * share,
+            lse: largest + ln_sum,
+            share,
+        }
+    }
+
+    /// The gradient at the class, and what the exponentials of the others are multiplied by to be theirs: from the
+    /// derivatives with respect to `ln p` and `lse`.
+    #[inline(always)]
+    pub(crate) fn slopes(&self, (of_ln_p, of_lse): (F, F), weight: F, scale: F) -> (F, F) {
+        let own = slope_of_class(self.p, self.rest, of_ln_p, of_lse);
+        let other = slope_of_others(of_ln_p, of_lse);
+        let factor = clamp(other.times_or_zero(weight) * scale);
+        (
+            clamp(own.times_or_zero(weight) * scale),
+            self.share.times_or_zero(factor),
+        )
     }
 }

@@ -287,7 +287,7 @@ fn elementwise_in<F: Held, P: Memory, const N: usize>(
     });
     let mut losses = each::<F, P>(&request, count);
     let found = {
-        let mut outputs = [None, None, None];
+        let mut outputs = [const { None }; elementwise::OPERANDS];
         let mut operands = vec![None; call.rules.len()];
         for (at, buffer) in buffers.iter_mut().enumerate() {
             (operands[at], outputs[at]) = buffer.split();

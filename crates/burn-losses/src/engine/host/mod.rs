@@ -12,8 +12,12 @@
 
 pub(crate) mod classes;
 pub(crate) mod elementwise;
+#[cfg(feature = "std")]
+pub(crate) mod formula;
 pub(crate) mod head;
 pub(crate) mod kernel;
+#[cfg(feature = "std")]
+mod machine;
 pub(crate) mod memory;
 pub(crate) mod numbers;
 pub(crate) mod output;

@@ -6,6 +6,7 @@ use super::scale::{clamp, narrow};
 use super::sums::{LANES, Lanes, PART, tree};
 use super::vectors::{Loop, Vectors};
 use crate::spec::row::{PairLoss, Row, RowLoss};
+use crate::spec::rule::Rule;
 use alloc::vec;
 use core::ops::Range;
 
@@ -33,6 +34,11 @@ pub(crate) struct DefinedPairs<L>(pub(crate) L);
 /// What is computed of rows.
 pub(crate) trait HostRows<const K: usize>: Send + Sync + 'static {
     fn part(&self) -> f64;
+
+    /// What must hold for each element of an operand, or its row is not valid.
+    fn rules(&self) -> [Option<Rule>; K] {
+        [None; K]
+    }
 
     fn rows_f32(&self, vectors: Vectors, block: RowBlock<f32, K>);
 

@@ -152,7 +152,7 @@ impl<const N: usize> RowSweep<'_, N> {
         let mut found = ChunkSum::default();
         for first in rows.clone().step_by(self.together()) {
             let count = self.together().min(rows.end - first);
-            let valid = self.read_rows(buffers, first, count);
+            let mut valid = self.read_rows(buffers, first, count);
             let mut of_inputs = core::mem::replace(&mut buffers.x, [const { Vec::new() }; N]);
             let mut x = [&[][..]; N];
             let at = first * length..(first + count) * length;
@@ -168,11 +168,30 @@ impl<const N: usize> RowSweep<'_, N> {
                     (None, None) => unreachable!("what is overwritten is written"),
                 };
             }
+            valid &= self.poison(&x, &mut buffers.weights);
             self.block(buffers, x, gradients.each_mut().map(Option::as_mut));
             buffers.x = of_inputs;
             found.add(self.found(buffers, &mut losses, valid));
         }
         found
+    }
+
+    /// Makes rows that count NaN where a rule for their elements is broken; says whether none is.
+    fn poison<F: RowFloat>(&self, x: &[&[F]; N], weights: &mut [F]) -> bool {
+        let length = self.reads.layout.classes;
+        let mut valid = true;
+        for (x, rule) in x.iter().zip(self.loss.rules()) {
+            let Some(rule) = rule.filter(|rule| !rule.holds_for_all(x)) else {
+                continue;
+            };
+            valid = false;
+            for (row, weight) in x.chunks_exact(length).zip(&mut *weights) {
+                if !rule.holds_for_all(row) {
+                    *weight = F::NAN.times_or_zero(*weight);
+                }
+            }
+        }
+        valid
     }
 
     /// Computes a block of rows that have been read.
@@ -253,7 +272,7 @@ impl<const N: usize> RowSweep<'_, N> {
                 signs.resize(count, F::default());
                 source.read(first, signs);
                 for ((weight, &read), sign) in weights.iter_mut().zip(&*read).zip(&*signs) {
-                    let holds = Rule::SIGN.holds(sign);
+                    let holds = Rule::SIGNS.holds(sign);
                     valid &= holds;
                     *weight = counted(read, holds.then_some(1.0));
                 }

@@ -99,7 +99,7 @@ fn classes_in_new_memory_and_in_place() {
         };
         let probs = SweptTarget::Probs {
             probs: Source::F32(&probs),
-            rule: Rule::LABEL,
+            rule: Rule::PROBABILITY,
             tolerance: 1e-3,
         };
         let likelihood = Some(Rule::between(-9.0, 9.0));

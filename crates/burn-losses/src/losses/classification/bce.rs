@@ -194,7 +194,7 @@ impl BceLoss {
         let check = Check::new(Self::NAME, &probs.device(), call.waiting);
         check.target_per_element("probs", &probs, &targets)?;
         let probable = Required {
-            rule: Rule::LABEL.or_nan(),
+            rule: Rule::PROBABILITY.or_nan(),
             explain: &|found| {
                 format!(
                     "input {} at index {:?} is not a probability. BceWithLogitsLoss takes logits; \

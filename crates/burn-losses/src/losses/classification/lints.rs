@@ -15,7 +15,7 @@ use burn::tensor::FloatDType;
 /// What a label must be.
 pub(crate) fn label() -> Required<'static> {
     Required {
-        rule: Rule::LABEL,
+        rule: Rule::PROBABILITY,
         explain: &|found| {
             let hint = if found.all(|label| label == -1.0 || label == 1.0) {
                 "These are signs: convert them with `target::labels`."

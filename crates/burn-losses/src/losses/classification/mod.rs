@@ -62,6 +62,9 @@ pub use multi_margin::{MultiMarginLoss, MultiMarginLossConfig};
 pub use nll::{NllLoss, NllLossConfig};
 pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
 
+#[cfg(feature = "std")]
+pub(crate) use lints::{SOFTMAX_INSIDE, class_lints, label};
+
 /// The maths of this folder's losses, for the unit tests.
 #[cfg(test)]
 pub(crate) mod definitions {

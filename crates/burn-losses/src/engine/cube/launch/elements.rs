@@ -137,7 +137,7 @@ pub(crate) fn elements<const N: usize>(
     let targets = Destinations::new(&place, &inputs, tensor_spec.gradients);
     let tensors = inputs.iter().chain(&flat).chain(targets.new_tensors());
     let address = address(tensors);
-    let [of_first, of_second, of_third] = targets.arguments(count);
+    let [of_first, of_second, of_third, of_fourth] = targets.arguments(count);
     elements_kernel::launch(
         &place.client,
         sums.cubes.clone(),
@@ -147,6 +147,7 @@ pub(crate) fn elements<const N: usize>(
         buffer(&inputs[0]),
         inputs.get(1).map(buffer).into(),
         inputs.get(2).map(buffer).into(),
+        inputs.get(3).map(buffer).into(),
         flat.as_ref().map(buffer).into(),
         along(&place, call.along).into(),
         along(&place, call.weights).into(),
@@ -156,11 +157,12 @@ pub(crate) fn elements<const N: usize>(
         of_first.into(),
         of_second.into(),
         of_third.into(),
+        of_fourth.into(),
         sums.losses.as_ref().map(buffer).into(),
         buffer(&sums.partials),
         ExtentLaunch::new(length, of_unit),
         sums.factors.launch(part, part),
-        NonFiniteLaunch::given(),
+        NonFiniteLaunch::given(call.of_element.parameters()),
         ElementPlan {
             of_element: call.of_element,
             operands,

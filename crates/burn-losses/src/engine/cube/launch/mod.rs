@@ -291,7 +291,7 @@ fn weight(place: &LaunchContext, counted: &Counting, request: &Request<CubeTenso
         buffer(&partials),
         counted.count,
         counted.classes,
-        NonFiniteLaunch::given(),
+        NonFiniteLaunch::given(&[]),
         counted.plan.clone(),
         ids.map_or(IntKind::I32.into(), |ids| elem(ids.dtype)),
     );
@@ -349,7 +349,7 @@ impl Factors {
 }
 
 /// Where a gradient goes.
-#[allow(clippy::large_enum_variant)] // There are one to three of them in a launch.
+#[allow(clippy::large_enum_variant)] // There are one to four of them in a launch.
 enum Destination {
     Nowhere,
     /// In place of the input.
@@ -389,7 +389,7 @@ impl<const N: usize> Destinations<N> {
     }
 
     /// The arguments of a kernel whose first arguments are the inputs, of so many elements each.
-    fn arguments(&self, count: usize) -> [Option<BufferArg>; 3] {
+    fn arguments(&self, count: usize) -> [Option<BufferArg>; 4] {
         core::array::from_fn(|at| match self.0.get(at)? {
             Destination::Nowhere => None,
             Destination::InPlace => Some(BufferArg::alias(at, count)),

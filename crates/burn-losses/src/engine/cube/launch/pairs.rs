@@ -81,7 +81,7 @@ pub(crate) fn pairs<const N: usize>(
         buffer(&sums.partials),
         RowLayoutLaunch::new(count, length, inner, length, length),
         sums.factors.launch(call.of_pair.part(), 1.0),
-        NonFiniteLaunch::of_rows(length),
+        NonFiniteLaunch::of_rows(length, &[]),
         PairPlan {
             of_pair: call.of_pair,
             threads,

@@ -194,7 +194,7 @@ pub(crate) fn rows<const N: usize>(
     let sums = Sums::new(&place, &counted, groups, &request);
     let tensors = inputs.iter().chain(&probs).chain(targets.new_tensors());
     let address = address(tensors);
-    let [of_first, of_second, of_third] = targets.arguments(count * length);
+    let [of_first, of_second, of_third, _] = targets.arguments(count * length);
     rows_kernel::launch(
         &place.client,
         sums.cubes.clone(),
@@ -217,7 +217,7 @@ pub(crate) fn rows<const N: usize>(
         buffer(&sums.partials),
         grid.layout,
         sums.factors.launch(call.of_row.part(), 1.0),
-        NonFiniteLaunch::of_rows(length),
+        NonFiniteLaunch::of_rows(length, call.of_row.parameters()),
         RowPlan {
             of_row: call.of_row,
             threads: grid.threads,

@@ -1,0 +1,400 @@
+//! A loss of each element, of a closure.
+
+use super::operands::{Operands, flat, numbers, read};
+use super::settings::{Settings, Statistics};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::elementwise::AnyElementwise;
+use crate::engine::host::formula::FormulaKernel;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
+use crate::loss::sealed::Sealed;
+use crate::loss::{Evaluate, LossInfo};
+use crate::losses::module::calls;
+use crate::spec::elementwise::Derivative;
+use crate::spec::expression::graph::{Graph, Value};
+use crate::spec::expression::program::Formula;
+use crate::spec::expression::{Expr, Recorded, record_more};
+use crate::spec::reduction::Reduction;
+use crate::spec::rule::Rule;
+use crate::targets::{AnyOperand, Operand};
+use crate::validate::check::{Check, Violation};
+use crate::validate::error::{Lint, LossError, or_panic};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use std::sync::OnceLock;
+
+/// A loss of each element, of a closure: see [`Custom::elementwise`](super::Custom::elementwise).
+///
+/// # Shapes
+///
+/// * the operands: the same shape, of any rank; the first is a float tensor, any other may be `Int` or `Bool` too
+/// * unreduced: that shape
+///
+/// Each operand that is tracked gets its gradient.
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * An element that breaks the rule of its operand. That of a target is to be finite, unless another is
+///   [given](Self::with_target); other operands have none.
+/// * A parameter that has no value, a number of the formula that the type of the input cannot hold.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid element makes its loss and gradients NaN.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct CustomElementwise<const K: usize> {
+    #[module(skip)]
+    inner: Inner<K>,
+}
+
+#[derive(Clone, Debug)]
+struct Inner<const K: usize> {
+    settings: Settings,
+    operands: Operands<K>,
+    formula: Arc<Formulas>,
+}
+
+/// A formula and its slopes, for each choice of operands that have a gradient.
+struct Formulas {
+    recorded: Recorded,
+    /// Slopes that the user has stated.
+    slopes: [Option<Value>; MOST],
+    ready: [OnceLock<Arc<Formula>>; 1 << MOST],
+}
+
+impl core::fmt::Debug for Formulas {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
+        formatter.write_str("Formulas")
+    }
+}
+
+/// How many operands there are at most.
+const MOST: usize = 4;
+
+/// Which slope is whose, for each choice of operands that have a gradient: there are no others.
+static DERIVATIVES: [[Derivative; MOST]; 1 << MOST] = {
+    let mut all = [[Derivative::Slope(0); MOST]; 1 << MOST];
+    let mut chosen = 0;
+    while chosen < all.len() {
+        let (mut operand, mut slope) = (0, 0);
+        while operand < MOST {
+            if chosen & (1 << operand) != 0 {
+                all[chosen][operand] = Derivative::Slope(slope);
+                slope += 1;
+            }
+            operand += 1;
+        }
+        chosen += 1;
+    }
+    all
+};
+
+impl Formulas {
+    fn new(recorded: Recorded, slopes: [Option<Value>; MOST]) -> Self {
+        Self {
+            recorded,
+            slopes,
+            ready: [const { OnceLock::new() }; 1 << MOST],
+        }
+    }
+
+    /// The loss, and the slopes with respect to the chosen operands.
+    fn with_slopes(&self, chosen: usize) -> Arc<Formula> {
+        let formula = self.ready[chosen].get_or_init(|| {
+            let Recorded {
+                graph,
+                operands,
+                results,
+                ..
+            } = &self.recorded;
+            let mut graph: Graph = graph.clone();
+            let loss = results[0];
+            let derivatives = graph.derivatives(loss, operands);
+            let mut results = alloc::vec![loss];
+            for (at, derivative) in derivatives.into_iter().enumerate() {
+                if chosen & (1 << at) != 0 {
+                    results.push(self.slopes[at].unwrap_or(derivative));
+                }
+            }
+            Arc::new(Formula::new(&graph, &results, true))
+        });
+        formula.clone()
+    }
+}
+
+impl<const K: usize> CustomElementwise<K> {
+    #[track_caller]
+    pub(super) fn new(name: &'static str, recorded: Recorded) -> Self {
+        or_panic(Self::try_new(name, recorded))
+    }
+
+    fn try_new(name: &'static str, recorded: Recorded) -> Result<Self, LossError> {
+        const {
+            assert!(
+                K >= 1 && K <= MOST,
+                "a loss of elements has one to four operands"
+            );
+        }
+        let settings = Settings::new(name, &[&recorded])?;
+        if let Some(unread) = recorded.reads().iter().position(|read| !read) {
+            let which = ["first", "second", "third", "fourth"][unread];
+            return Err(settings.error(format!(
+                "the formula does not depend on its {which} operand: leave it out of the closure, or is something \
+                 missing?"
+            )));
+        }
+        let formula = Arc::new(Formulas::new(recorded, [None; MOST]));
+        let inner = Inner {
+            settings,
+            operands: Operands::new(),
+            formula,
+        };
+        Ok(Self { inner })
+    }
+
+    /// The same loss, whose target, the last operand, is of values that keep a rule.
+    pub fn with_target(self, rule: Rule) -> Self {
+        self.with_rule(K - 1, rule)
+    }
+
+    /// The same loss, one of whose operands (counted from 0) is of values that keep a rule.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such operand.
+    #[track_caller]
+    pub fn with_rule(mut self, operand: usize, rule: Rule) -> Self {
+        assert!(
+            operand < K,
+            "{}: there is no operand {operand}",
+            self.name()
+        );
+        self.inner.operands.rules[operand] = rule;
+        self
+    }
+
+    /// The same loss, whose operands have these names in errors.
+    pub fn with_names(mut self, names: [&'static str; K]) -> Self {
+        self.inner.operands.names = names;
+        self
+    }
+
+    /// The same loss, reduced in this way; without it a batch is averaged.
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.inner.settings.reduction = reduction;
+        self
+    }
+
+    /// The same loss, with a number for an [`Expr::parameter`]. It costs nothing: to set a margin before each call is
+    /// what it is for.
+    ///
+    /// # Panics
+    ///
+    /// If the formula has no such parameter, or the number is not finite.
+    #[track_caller]
+    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
+        self.inner.settings.set(name, number);
+        self
+    }
+
+    /// The same loss, with its derivative with respect to the first operand as another formula says: where the one that
+    /// is found by rules is not good enough. [`check`](super::check) compares it with finite differences.
+    #[track_caller]
+    pub fn with_slope(self, slope: impl FnOnce([Expr; K]) -> Expr) -> Self {
+        self.with_slope_of(0, slope)
+    }
+
+    /// As [`with_slope`](Self::with_slope), of any operand, counted from 0.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such operand.
+    #[track_caller]
+    pub fn with_slope_of(mut self, operand: usize, slope: impl FnOnce([Expr; K]) -> Expr) -> Self {
+        assert!(
+            operand < K,
+            "{}: there is no operand {operand}",
+            self.name()
+        );
+        let Formulas {
+            recorded, slopes, ..
+        } = &*self.inner.formula;
+        let mut slopes = *slopes;
+        let (more, slope) = record_more(recorded, slope);
+        slopes[operand] = Some(slope);
+        let settings = or_panic(self.inner.settings.again(&more));
+        self.inner.settings = settings;
+        self.inner.formula = Arc::new(Formulas::new(more, slopes));
+        self
+    }
+
+    /// The same loss, with a suspicion that [`lint`](crate::Loss::lint) reports under a name such as `"single-class"`: what
+    /// is legal but looks like a mistake, by the statistics of the operands.
+    ///
+    /// ```
+    /// use burn_losses::custom::Custom;
+    ///
+    /// let loss = Custom::elementwise("SquaredError", |x, y| (x - y).square())
+    ///     .with_lint("not-standardised", |operands| {
+    ///         let most = operands[1].most();
+    ///         (most > 100.0).then(|| format!("a target is {most}: are the targets standardised?"))
+    ///     });
+    /// ```
+    pub fn with_lint(
+        mut self,
+        rule: &'static str,
+        suspicion: impl Fn(&[Statistics]) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.inner.settings.suspect(rule, suspicion);
+        self
+    }
+
+    fn losses(&self, operands: [AnyOperand; K], call: Call) -> Result<LossOutput, LossError> {
+        let Inner {
+            settings,
+            operands: kinds,
+            formula,
+        } = &self.inner;
+        let AnyOperand::Numbers(first) = &operands[0] else {
+            unreachable!("the first operand is of floats")
+        };
+        let dtype = first.dtype();
+        let check = Check::new(settings.name, &first.device(), call.waiting);
+        kinds.check(&check, &operands)?;
+        settings.held(&check, dtype)?;
+        let parameters = settings.parameters(&formula.recorded.parameters)?;
+
+        // An operand that is none of floats is read as it is, if it is the last.
+        let mut rest = OtherOperands::default();
+        let mut inputs = Vec::with_capacity(K);
+        for (at, (operand, rule)) in operands.into_iter().zip(kinds.rules).enumerate() {
+            match operand {
+                AnyOperand::Others(others) if at + 1 == K => {
+                    rest = OtherOperands::flat(flat(others.values, rule, dtype));
+                }
+                operand => inputs.push(numbers(operand, rule, dtype)),
+            }
+        }
+        let tracked = inputs.iter().map(AnyRank::is_tracked).enumerate();
+        let chosen = tracked.fold(0, |all, (at, tracked)| all | usize::from(tracked) << at);
+        let value = formula.with_slopes(0);
+        let definition: Arc<dyn AnyElementwise> = Arc::new(FormulaKernel {
+            all: formula.with_slopes(chosen),
+            value,
+            derivatives: &DERIVATIVES[chosen][..K],
+            slopes: chosen.count_ones() as usize,
+            parameters,
+        });
+        let explain: [_; K] =
+            core::array::from_fn(|at| move |found: &Violation| kinds.explain(at, found));
+        let mut at = 0;
+        let required = kinds.rules(dtype).map(|rule| {
+            at += 1;
+            Some(Required {
+                rule: rule?,
+                explain: &explain[at - 1],
+            })
+        });
+        let call_of = ElementwiseCall::erased(&check, definition, rest, required);
+        match inputs.len() {
+            1 => evaluate::<1>(call_of, inputs, call),
+            2 => evaluate::<2>(call_of, inputs, call),
+            3 => evaluate::<3>(call_of, inputs, call),
+            _ => evaluate::<4>(call_of, inputs, call),
+        }
+    }
+
+    fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
+        let Inner {
+            settings,
+            operands: kinds,
+            ..
+        } = &self.inner;
+        settings.lints(|| {
+            let operands = operands.into_iter().zip(kinds.rules);
+            let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
+            read.collect()
+        })
+    }
+
+    /// The loss and its slopes at a point, in `f64`.
+    pub(super) fn at(&self, point: &[f64; K]) -> Vec<f64> {
+        let Inner {
+            settings, formula, ..
+        } = &self.inner;
+        let parameters = or_panic(settings.parameters(&formula.recorded.parameters));
+        let all = formula.with_slopes((1 << K) - 1);
+        all.run(point, &parameters)
+    }
+}
+
+fn evaluate<const N: usize>(
+    call_of: ElementwiseCall,
+    inputs: Vec<AnyRank>,
+    call: Call,
+) -> Result<LossOutput, LossError> {
+    let Ok(inputs) = <[AnyRank; N]>::try_from(inputs) else {
+        unreachable!("there are so many inputs")
+    };
+    call_of.evaluate(inputs, call)
+}
+
+impl<const K: usize> burn::module::ModuleDisplay for CustomElementwise<K> {
+    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
+        let settings = &self.inner.settings;
+        content
+            .add_formatted(&settings.describe(settings.name))
+            .optional()
+    }
+}
+
+impl<const K: usize> Sealed for CustomElementwise<K> {}
+
+impl<const K: usize> LossInfo for CustomElementwise<K> {
+    fn name(&self) -> &'static str {
+        self.inner.settings.name
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.inner.settings.reduction
+    }
+}
+
+/// Stamps the calls of a loss of so many operands.
+macro_rules! of_operands {
+    ($count:literal, [$first:ident $(, $other:ident: $kind:ident)*]) => {
+        impl<const D: usize $(, $kind: Operand<D>)*> Evaluate<(Tensor<D>, $($kind,)*)>
+            for CustomElementwise<$count>
+        {
+            type Unreduced = Tensor<D>;
+
+            fn evaluate(
+                &self,
+                ($first, $($other,)*): (Tensor<D>, $($kind,)*),
+                call: Call,
+            ) -> Result<LossOutput, LossError> {
+                let first = AnyOperand::Numbers($first.into());
+                self.losses([first, $($other.into_operand()),*], call)
+            }
+
+            fn inspect(&self, ($first, $($other,)*): (Tensor<D>, $($kind,)*)) -> Vec<Lint> {
+                let first = AnyOperand::Numbers($first.into());
+                self.lints([first, $($other.into_operand()),*])
+            }
+        }
+    };
+}
+
+of_operands!(1, [output]);
+of_operands!(2, [output, targets: T]);
+of_operands!(3, [first, second: A, third: B]);
+of_operands!(4, [first, second: A, third: B, fourth: C]);
+
+calls!([] CustomElementwise<1>, Inputs [output]);
+calls!([] CustomElementwise<2>, Loss [output, targets]);
+calls!([] CustomElementwise<3>, TripleLoss [first, second, third]);
+calls!([] CustomElementwise<4>, Inputs [first, second, third, fourth]);

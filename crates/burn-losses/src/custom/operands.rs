@@ -1,0 +1,156 @@
+//! The operands of a call: their names, what must hold for them, and what they are without their types.
+
+use super::settings::largest_of;
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dtype::compute_dtype;
+use crate::engine::values::{AnyTarget, FlatValues};
+use crate::losses::classification::label;
+use crate::spec::rule::Rule;
+use crate::targets::AnyOperand;
+use crate::validate::check::{Check, Violation};
+use crate::validate::error::{LossError, LossErrorKind};
+use crate::validate::signs::no_sign;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use burn::tensor::{DType, FloatDType};
+
+#[derive(Clone, Debug)]
+pub(super) struct Operands<const K: usize> {
+    pub(super) names: [&'static str; K],
+    pub(super) rules: [Rule; K],
+}
+
+impl<const K: usize> Operands<K> {
+    /// The last one is the target, if there are several; it must be finite.
+    pub(super) fn new() -> Self {
+        let names = match K {
+            1 => &["output"][..],
+            2 => &["output", "targets"],
+            3 => &["first", "second", "targets"],
+            _ => &["first", "second", "third", "targets"],
+        };
+        let mut rules = [Rule::ANY; K];
+        if K > 1 {
+            rules[K - 1] = Rule::FINITE;
+        }
+        Self {
+            names: core::array::from_fn(|at| names[at]),
+            rules,
+        }
+    }
+
+    /// The checks of what the host knows.
+    pub(super) fn check(&self, check: &Check, operands: &[AnyOperand; K]) -> Result<(), LossError> {
+        let (first, first_name) = (&operands[0], self.names[0]);
+        let AnyOperand::Numbers(input) = first else {
+            unreachable!("the first operand is of floats")
+        };
+        let (device, dtype) = (input.device(), input.dtype());
+        check.dtype(&device, dtype)?;
+        let mut tracked = Vec::new();
+        for ((operand, name), rule) in operands.iter().zip(self.names).zip(self.rules) {
+            let (of, shape) = match operand {
+                AnyOperand::Numbers(numbers) => {
+                    tracked.push((name, numbers));
+                    (numbers.device(), numbers.shape())
+                }
+                AnyOperand::Others(others) => {
+                    can_hold(check, name, others, rule)?;
+                    (others.device.clone(), others.shape.clone())
+                }
+            };
+            check.device(first_name, &device, name, &of)?;
+            check.same_shape(first_name, &input.shape(), name, &shape)?;
+        }
+        check.one_tracking(&tracked)
+    }
+
+    /// What must hold for each operand, in the type in which input of a type is computed.
+    pub(super) fn rules(&self, dtype: DType) -> [Option<Rule>; K] {
+        let largest = largest_of(dtype);
+        self.rules
+            .map(|rule| (!rule.is_any()).then(|| rule.held(largest)))
+    }
+
+    /// What to say of a value that breaks the rule of an operand.
+    pub(super) fn explain(&self, at: usize, found: &Violation) -> String {
+        let (name, rule) = (self.names[at], self.rules[at]);
+        if let Some(too_large) = found.too_large() {
+            return format!("{name}: {too_large}");
+        }
+        if name == "targets" && rule == Rule::SIGNS {
+            return no_sign(found);
+        }
+        if name == "targets" && rule == Rule::PROBABILITY {
+            return (label().explain)(found);
+        }
+        let hint = if rule == Rule::LABELS {
+            if found.all(|value| value == -1.0 || value == 1.0) {
+                " These are signs: convert them with `target::labels`."
+            } else if found.all(|value| value == 0.0 || value == 255.0) {
+                " This looks like a mask of 0 and 255: `greater_scalar(0)` makes labels of it."
+            } else {
+                ""
+            }
+        } else if rule == Rule::FINITE && name == "targets" {
+            " To leave it out, set it to 0 and give it weight 0 in forward_weighted."
+        } else {
+            ""
+        };
+        format!(
+            "{name}: {} at index {:?} must be {}.{hint}",
+            found.shown(),
+            found.index,
+            rule.in_words()
+        )
+    }
+}
+
+/// Whether a rule says anything of a type that is no float.
+fn can_hold(check: &Check, name: &str, operand: &AnyTarget, rule: Rule) -> Result<(), LossError> {
+    let of_bool = |value: f64| rule == Rule::SIGNS || rule.holds(&value);
+    let is_bool = matches!(operand.values, FlatValues::Bool(_));
+    if is_bool && !(of_bool(0.0) && of_bool(1.0)) {
+        return Err(check.error(
+            LossErrorKind::Config,
+            format!(
+                "{name} are Bool, which is 0 or 1, and must be {}: give them as floats, or the operand a rule that both \
+                 keep.",
+                rule.in_words()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The operand as numbers, in the type in which input of a type is computed, if it is none yet.
+pub(super) fn numbers(operand: AnyOperand, rule: Rule, dtype: DType) -> AnyRank {
+    let wide: FloatDType = compute_dtype(dtype);
+    match operand {
+        AnyOperand::Numbers(numbers) => numbers,
+        AnyOperand::Others(others) => {
+            let values = flat(others.values, rule, dtype).cast(wide);
+            AnyRank::from(values).shaped(others.shape)
+        }
+    }
+}
+
+/// Values that are no floats, in order: `true` is a sign where signs are wanted.
+pub(super) fn flat(values: FlatValues, rule: Rule, dtype: DType) -> FlatValues {
+    if rule == Rule::SIGNS {
+        values.signs(compute_dtype(dtype))
+    } else {
+        values
+    }
+}
+
+/// The values of an operand, for looking at them.
+pub(super) fn read(operand: AnyOperand, rule: Rule) -> AnyRank {
+    match operand {
+        AnyOperand::Numbers(numbers) => numbers,
+        AnyOperand::Others(others) => {
+            AnyRank::from(flat(others.values, rule, DType::F32).cast(FloatDType::F32))
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A loss of sums over axes, of closures.
+
+use super::operands::{Operands, numbers, read};
+use super::settings::{Settings, Statistics};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::host::formula::FormulaRows;
+use crate::engine::rows::RowSpec;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::rows::evaluate_ruled;
+use crate::loss::sealed::Sealed;
+use crate::loss::{Evaluate, LossInfo};
+use crate::losses::module::calls;
+use crate::spec::expression::Recorded;
+use crate::spec::expression::operations::Operation;
+use crate::spec::expression::program::Formula;
+use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
+use crate::spec::rule::Rule;
+use crate::targets::{AnyOperand, Operand};
+use crate::validate::check::{Check, Violation, dims};
+use crate::validate::error::{Lint, LossError, LossErrorKind, or_panic};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use burn::module::Module;
+use burn::tensor::{Shape, Tensor};
+
+/// A loss of sums over axes, of closures: see [`Custom::row`](super::Custom::row).
+///
+/// # Shapes
+///
+/// * the operands: the same shape, of any rank from 2 on; the first is a float tensor, any other may be `Int` or
+///   `Bool` too
+/// * unreduced: that shape with length 1 on the axes that are summed over, which are all but the first or those of
+///   [`with_axes`](Self::with_axes)
+///
+/// Sums are added up in `f64` on a CPU. Each operand that is tracked gets its gradient.
+///
+/// # Errors
+///
+/// Those of [`CustomElementwise`](super::CustomElementwise), and an axis that the operands do not have.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct CustomRow<const K: usize> {
+    #[module(skip)]
+    inner: Inner<K>,
+}
+
+#[derive(Clone, Debug)]
+struct Inner<const K: usize> {
+    settings: Settings,
+    operands: Operands<K>,
+    formulas: Formulas,
+    /// What the formulas call their parameters, in their order.
+    parameters: Vec<&'static str>,
+    /// All but the first if none are given.
+    axes: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Debug)]
+struct Formulas {
+    terms: Arc<Formula>,
+    head: Arc<Formula>,
+    slopes: Arc<Formula>,
+    sums: usize,
+}
+
+/// How many operands and sums there are at most.
+const OPERANDS: usize = 3;
+const SUMS: usize = 8;
+
+impl Formulas {
+    /// Of terms and of what is made of their sums, which have one set of parameters.
+    fn new(mut terms: Recorded, mut head: Recorded) -> Self {
+        let sums = terms.results.len();
+        let of_terms = Formula::new(&terms.graph, &terms.results, false);
+        let loss = head.results[0];
+        let of_sums = head.graph.derivatives(loss, &head.operands);
+        let results: Vec<_> = core::iter::once(loss).chain(of_sums).collect();
+        let of_head = Formula::new(&head.graph, &results, true);
+
+        // The derivatives with respect to the sums come as operands after those of the terms.
+        let graph = &mut terms.graph;
+        let count = terms.operands.len();
+        let factors = (count..count + sums).map(|at| Operation::Operand(at as u8));
+        let factors: Vec<_> = factors.map(|factor| graph.add(factor, &[])).collect();
+        let nothing = graph.constant(0.0);
+        let mut slopes = vec![nothing; count + 1];
+        for (&term, &factor) in terms.results.iter().zip(&factors) {
+            slopes[0] = graph.add(Operation::Add, &[slopes[0], factor]);
+            let of_term = graph.derivatives(term, &terms.operands);
+            for (sum, of_term) in slopes[1..].iter_mut().zip(of_term) {
+                let slope = graph.add(Operation::Chain, &[factor, of_term]);
+                *sum = graph.add(Operation::Add, &[*sum, slope]);
+            }
+        }
+        Self {
+            terms: Arc::new(of_terms),
+            head: Arc::new(of_head),
+            slopes: Arc::new(Formula::new(graph, &slopes, true)),
+            sums,
+        }
+    }
+}
+
+impl<const K: usize> CustomRow<K> {
+    #[track_caller]
+    pub(super) fn new(name: &'static str, terms: Recorded, head: Recorded) -> Self {
+        or_panic(Self::try_new(name, terms, head))
+    }
+
+    fn try_new(name: &'static str, terms: Recorded, head: Recorded) -> Result<Self, LossError> {
+        const {
+            assert!(
+                K >= 1 && K <= OPERANDS,
+                "a loss of sums has one to three operands"
+            );
+        }
+        let settings = Settings::new(name, &[&terms, &head])?;
+        let sums = terms.results.len();
+        if sums > SUMS {
+            return Err(settings.error(format!(
+                "there are {sums} sums, and {SUMS} are the most there can be."
+            )));
+        }
+        let unread = |reads: Vec<bool>| reads.iter().position(|read| !read);
+        if let Some(at) = unread(terms.reads()) {
+            return Err(settings.error(format!(
+                "no sum depends on operand {at} (counted from 0): leave it out, or is something missing?"
+            )));
+        }
+        if let Some(at) = unread(head.reads()) {
+            return Err(settings.error(format!(
+                "the loss does not depend on sum {at} (counted from 0): leave it out, or is something missing?"
+            )));
+        }
+        let parameters = head.parameters.clone();
+        let inner = Inner {
+            settings,
+            operands: Operands::new(),
+            formulas: Formulas::new(terms, head),
+            parameters,
+            axes: None,
+        };
+        Ok(Self { inner })
+    }
+
+    /// The same loss, whose sums are over these axes.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or one is named twice.
+    #[track_caller]
+    pub fn with_axes(mut self, axes: impl Into<Vec<usize>>) -> Self {
+        let mut axes = axes.into();
+        let given = axes.len();
+        axes.sort_unstable();
+        axes.dedup();
+        let once = given == axes.len() && given > 0;
+        if !once {
+            let message = "name the axes of the sums, each once.";
+            or_panic(Err(self.inner.settings.error(message.into())))
+        }
+        self.inner.axes = Some(axes);
+        self
+    }
+
+    /// The same loss, whose target, the last operand, is of values that keep a rule.
+    pub fn with_target(mut self, rule: Rule) -> Self {
+        self.inner.operands.rules[K - 1] = rule;
+        self
+    }
+
+    /// The same loss, whose operands are of values that keep these rules.
+    pub fn with_rules(mut self, rules: [Rule; K]) -> Self {
+        self.inner.operands.rules = rules;
+        self
+    }
+
+    /// The same loss, whose operands have these names in errors.
+    pub fn with_names(mut self, names: [&'static str; K]) -> Self {
+        self.inner.operands.names = names;
+        self
+    }
+
+    /// The same loss, reduced in this way; without it a batch is averaged.
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.inner.settings.reduction = reduction;
+        self
+    }
+
+    /// The same loss, with a number for an [`Expr::parameter`](super::Expr::parameter).
+    ///
+    /// # Panics
+    ///
+    /// If the formula has no such parameter, or the number is not finite.
+    #[track_caller]
+    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
+        self.inner.settings.set(name, number);
+        self
+    }
+
+    /// As [`CustomElementwise::with_lint`](super::CustomElementwise::with_lint).
+    pub fn with_lint(
+        mut self,
+        rule: &'static str,
+        suspicion: impl Fn(&[Statistics]) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.inner.settings.suspect(rule, suspicion);
+        self
+    }
+
+    /// Which axes of a rank are summed over.
+    fn summed(&self, shape: &Shape) -> Result<Vec<bool>, LossError> {
+        let rank = shape.num_dims();
+        let axes = match &self.inner.axes {
+            Some(axes) => axes.clone(),
+            None => (1..rank).collect(),
+        };
+        let error =
+            |message: String| Err(LossError::new(self.name(), LossErrorKind::Shape, message));
+        if let Some(axis) = axes.iter().find(|&&axis| axis >= rank) {
+            return error(format!(
+                "axis {axis} is no axis of the operands {}: the last one is {}.",
+                dims(shape),
+                rank - 1
+            ));
+        }
+        if axes.is_empty() {
+            return error(
+                "the operands have rank 1, and the sums are over all axes but the first: sum over it by \
+                 `with_axes([0])`, or give a single sample a batch axis with `unsqueeze_dim::<2>(0)`."
+                    .into(),
+            );
+        }
+        if axes.iter().any(|&axis| shape[axis] == 0) && shape.as_slice().iter().any(|&of| of > 0) {
+            return error(format!(
+                "the operands {} have nothing to add up.",
+                dims(shape)
+            ));
+        }
+        Ok((0..rank).map(|axis| axes.contains(&axis)).collect())
+    }
+
+    /// The losses of operands of a shape, in which the axes that are summed over come last; where they are is given.
+    fn losses(
+        &self,
+        operands: [AnyOperand; K],
+        (shape, summed): (&Shape, &[bool]),
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        let Inner {
+            settings,
+            operands: kinds,
+            formulas,
+            parameters,
+            ..
+        } = &self.inner;
+        let AnyOperand::Numbers(first) = &operands[0] else {
+            unreachable!("the first operand is of floats")
+        };
+        let dtype = first.dtype();
+        let check = Check::new(settings.name, &first.device(), call.waiting);
+        kinds.check(&check, &operands)?;
+        settings.held(&check, dtype)?;
+        let parameters = settings.parameters(parameters)?;
+        let mut seen_as = shape.clone();
+        let mut length = 1;
+        for (axis, _) in summed.iter().enumerate().filter(|(_, summed)| **summed) {
+            length *= shape[axis];
+            seen_as[axis] = 1;
+        }
+        let rows = seen_as.num_elements();
+        let mut rules = kinds.rules.into_iter();
+        let inputs = operands.map(|operand| {
+            let rule = rules.next().expect("each operand has one");
+            let numbers = numbers(operand, rule, dtype);
+            if rows == 0 {
+                return AnyRank::from(numbers.layers([0, length, 1]));
+            }
+            numbers.shaped([rows, length])
+        });
+        let loss = FormulaRows {
+            terms: formulas.terms.clone(),
+            head: formulas.head.clone(),
+            slopes: formulas.slopes.clone(),
+            sums: formulas.sums,
+            rules: kinds.rules(dtype),
+            parameters,
+        };
+        let spec = RowSpec::new(Arc::new(loss), 1, RowTarget::Nothing);
+        let explain = |at: usize, found: &Violation| kinds.explain(at, found);
+        evaluate_ruled(&check, spec, inputs, call.seen_as(seen_as), &explain)
+    }
+
+    fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
+        let Inner {
+            settings,
+            operands: kinds,
+            ..
+        } = &self.inner;
+        settings.lints(|| {
+            let operands = operands.into_iter().zip(kinds.rules);
+            let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
+            read.collect()
+        })
+    }
+}
+
+impl<const K: usize> burn::module::ModuleDisplay for CustomRow<K> {
+    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
+        let settings = &self.inner.settings;
+        content
+            .add_formatted(&settings.describe(settings.name))
+            .optional()
+    }
+}
+
+impl<const K: usize> Sealed for CustomRow<K> {}
+
+impl<const K: usize> LossInfo for CustomRow<K> {
+    fn name(&self) -> &'static str {
+        self.inner.settings.name
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.inner.settings.reduction
+    }
+}
+
+/// The axes that are kept, and then the others; nothing where they are in that order.
+fn order<const D: usize>(summed: &[bool]) -> Option<[isize; D]> {
+    let kept = (0..D).filter(|&axis| !summed[axis]);
+    let order: Vec<usize> = kept.chain((0..D).filter(|&axis| summed[axis])).collect();
+    let in_order = order.iter().enumerate().all(|(at, &axis)| at == axis);
+    (!in_order).then(|| core::array::from_fn(|at| order[at] as isize))
+}
+
+/// Stamps the calls of a loss of so many operands.
+macro_rules! of_operands {
+    ($count:literal, [$first:ident $(, $other:ident: $kind:ident)*]) => {
+        impl<const D: usize $(, $kind: Operand<D>)*> Evaluate<(Tensor<D>, $($kind,)*)>
+            for CustomRow<$count>
+        {
+            type Unreduced = Tensor<D>;
+
+            fn evaluate(
+                &self,
+                ($first, $($other,)*): (Tensor<D>, $($kind,)*),
+                call: Call,
+            ) -> Result<LossOutput, LossError> {
+                let shape = $first.shape();
+                let summed = self.summed(&shape)?;
+                let order = order::<D>(&summed);
+                let operands = [
+                    AnyOperand::Numbers(match order {
+                        Some(order) => $first.permute(order).into(),
+                        None => $first.into(),
+                    }),
+                    $(match order {
+                        Some(order) => $other.permuted(order).into_operand(),
+                        None => $other.into_operand(),
+                    }),*
+                ];
+                self.losses(operands, (&shape, &summed), call)
+            }
+
+            fn inspect(&self, ($first, $($other,)*): (Tensor<D>, $($kind,)*)) -> Vec<Lint> {
+                let first = AnyOperand::Numbers($first.into());
+                self.lints([first, $($other.into_operand()),*])
+            }
+        }
+    };
+}
+
+of_operands!(1, [output]);
+of_operands!(2, [output, targets: T]);
+of_operands!(3, [first, second: A, third: B]);
+
+calls!([] CustomRow<1>, Inputs [output]);
+calls!([] CustomRow<2>, Loss [output, targets]);
+calls!([] CustomRow<3>, TripleLoss [first, second, third]);

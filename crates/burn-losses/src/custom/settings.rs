@@ -1,0 +1,247 @@
+//! What every loss of a closure has besides its formula.
+
+use crate::engine::any_rank::AnyRank;
+use crate::engine::dtype::{compute_dtype, largest};
+use crate::losses::NAMES;
+use crate::spec::expression::Recorded;
+use crate::spec::reduction::Reduction;
+use crate::validate::check::Check;
+use crate::validate::error::{Lint, LossError, LossErrorKind, or_panic};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::tensor::DType;
+use core::fmt::{Debug, Formatter};
+
+/// How many parameters a formula has at most: a kernel is told so many.
+const PARAMETERS: usize = 8;
+
+/// A suspicion of a user: its name, and what tells it of the statistics of the operands.
+type Suspicion = (
+    &'static str,
+    Arc<dyn Fn(&[Statistics]) -> Option<String> + Send + Sync>,
+);
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) name: &'static str,
+    pub(super) reduction: Reduction,
+    /// The parameters of the formula, and what they are set to.
+    parameters: Vec<(&'static str, Option<f64>)>,
+    suspicions: Vec<Suspicion>,
+    /// The largest size of a constant.
+    constant: f64,
+}
+
+impl Settings {
+    /// Of formulas, which have one set of parameters.
+    pub(super) fn new(name: &'static str, recorded: &[&Recorded]) -> Result<Self, LossError> {
+        let error = |message: String| Err(LossError::new(name, LossErrorKind::Config, message));
+        let is_identifier = |c: char| c.is_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(is_identifier) {
+            let shown = format!(
+                "{name:?} is no name of a loss: give one word of letters and digits, as types have, such as \
+                 `SquaredHinge`."
+            );
+            return Err(LossError::new("Custom", LossErrorKind::Config, shown));
+        }
+        if NAMES.contains(&name) {
+            return error(format!(
+                "there is a loss of that name: errors could not tell the two apart. Name yours `My{name}`, say."
+            ));
+        }
+        let mut parameters: Vec<(&'static str, Option<f64>)> = Vec::new();
+        let mut constant: f64 = 0.0;
+        for recorded in recorded {
+            for &parameter in &recorded.parameters {
+                if parameters.iter().all(|(known, _)| *known != parameter) {
+                    parameters.push((parameter, None));
+                }
+            }
+            for number in recorded.constants() {
+                if number.is_nan() {
+                    return error("a constant of the formula is NaN.".into());
+                }
+                if number.is_finite() {
+                    constant = constant.max(number.abs());
+                }
+            }
+        }
+        if parameters.len() > PARAMETERS {
+            return error(format!(
+                "the formula has {} parameters, and {PARAMETERS} are the most there can be: what does not change from \
+                 call to call is a plain number.",
+                parameters.len()
+            ));
+        }
+        Ok(Self {
+            name,
+            reduction: Reduction::default(),
+            parameters,
+            suspicions: Vec::new(),
+            constant,
+        })
+    }
+
+    /// The same for a formula that has become more.
+    pub(super) fn again(&self, recorded: &Recorded) -> Result<Self, LossError> {
+        let mut settings = Self::new(self.name, &[recorded])?;
+        for (name, value) in &mut settings.parameters {
+            let known = self.parameters.iter().find(|(known, _)| known == name);
+            *value = known.and_then(|(_, value)| *value);
+        }
+        settings.reduction = self.reduction;
+        settings.suspicions = self.suspicions.clone();
+        Ok(settings)
+    }
+
+    pub(super) fn error(&self, message: String) -> LossError {
+        LossError::new(self.name, LossErrorKind::Config, message)
+    }
+
+    #[track_caller]
+    pub(super) fn set(&mut self, parameter: &str, number: f64) {
+        let set = self.try_set(parameter, number);
+        or_panic(set);
+    }
+
+    fn try_set(&mut self, parameter: &str, number: f64) -> Result<(), LossError> {
+        if !number.is_finite() {
+            return Err(self.error(format!(
+                "parameter `{parameter}` is {number}: it must be finite."
+            )));
+        }
+        let mut known = self.parameters.iter_mut();
+        match known.find(|(name, _)| *name == parameter) {
+            Some((_, value)) => {
+                *value = Some(number);
+                Ok(())
+            }
+            None => {
+                let names: Vec<&str> = self.parameters.iter().map(|(name, _)| *name).collect();
+                let has = match &names[..] {
+                    [] => "it has none".into(),
+                    names => format!("it has {}", crate::spec::expression::names(names)),
+                };
+                Err(self.error(format!(
+                    "the formula has no parameter `{parameter}`: {has}."
+                )))
+            }
+        }
+    }
+
+    /// The parameters, in an order of their names.
+    pub(super) fn parameters(&self, order: &[&'static str]) -> Result<Vec<f64>, LossError> {
+        let value = |name: &&'static str| {
+            let known = self.parameters.iter().find(|(known, _)| known == name);
+            known.and_then(|(_, value)| *value).ok_or_else(|| {
+                self.error(format!(
+                    "parameter `{name}` has no value: set it with `with_parameter(\"{name}\", ..)`."
+                ))
+            })
+        };
+        order.iter().map(value).collect()
+    }
+
+    /// The numbers of the formula must be some of the type that is computed in.
+    pub(super) fn held(&self, check: &Check, dtype: DType) -> Result<(), LossError> {
+        check.holds(dtype, "a constant of the formula", self.constant)?;
+        for (name, value) in &self.parameters {
+            let name = format!("parameter `{name}`");
+            check.holds(dtype, &name, value.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn suspect(
+        &mut self,
+        rule: &'static str,
+        suspicion: impl Fn(&[Statistics]) -> Option<String> + Send + Sync + 'static,
+    ) {
+        self.suspicions.push((rule, Arc::new(suspicion)));
+    }
+
+    /// What the user suspects of operands.
+    pub(super) fn lints(&self, operands: impl FnOnce() -> Vec<Statistics>) -> Vec<Lint> {
+        if self.suspicions.is_empty() {
+            return Vec::new();
+        }
+        let operands = operands();
+        let lints = self.suspicions.iter().filter_map(|(rule, suspicion)| {
+            Some(Lint {
+                loss: self.name,
+                rule,
+                message: suspicion(&operands)?,
+            })
+        });
+        lints.collect()
+    }
+
+    pub(super) fn describe(&self, of: &str) -> String {
+        let mut text = format!("{of} {{reduction: {:?}", self.reduction);
+        for (name, value) in &self.parameters {
+            text += &match value {
+                Some(value) => format!(", {name}: {value}"),
+                None => format!(", {name}: not set"),
+            };
+        }
+        text + "}"
+    }
+}
+
+impl Debug for Settings {
+    fn fmt(&self, formatter: &mut Formatter) -> core::fmt::Result {
+        formatter.write_str(&self.describe(self.name))
+    }
+}
+
+/// The largest number of the type in which input of a type is computed.
+pub(super) fn largest_of(dtype: DType) -> f64 {
+    largest(compute_dtype(dtype).into())
+}
+
+/// What the values of an operand are like, for [a lint](CustomElementwise::with_lint).
+///
+/// [a lint]: crate::custom::CustomElementwise::with_lint
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    values: Vec<f64>,
+}
+
+impl Statistics {
+    pub(super) fn of(values: AnyRank) -> Self {
+        Self {
+            values: values.values(),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The least of them.
+    pub fn least(&self) -> f64 {
+        self.values.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The largest of them.
+    pub fn most(&self) -> f64 {
+        self.values
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Their mean.
+    pub fn mean(&self) -> f64 {
+        self.values.iter().sum::<f64>() / self.values.len() as f64
+    }
+
+    /// What share of them is such.
+    pub fn share(&self, such: impl Fn(f64) -> bool) -> f64 {
+        let found = self.values.iter().filter(|&&value| such(value)).count();
+        found as f64 / self.values.len() as f64
+    }
+}

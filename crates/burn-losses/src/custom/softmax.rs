@@ -1,0 +1,217 @@
+//! A loss of a sample's class, of a closure.
+
+use super::settings::Settings;
+use crate::engine::any_rank::AnyRank;
+use crate::engine::host::formula::FormulaHead;
+use crate::engine::values::AnyTarget;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::loss::sealed::Sealed;
+use crate::loss::{Evaluate, LossInfo};
+use crate::losses::classification::{SOFTMAX_INSIDE, class_lints};
+use crate::losses::module::calls;
+use crate::spec::expression::Recorded;
+use crate::spec::expression::operations::Operation;
+use crate::spec::expression::program::Formula;
+use crate::spec::reduction::Reduction;
+use crate::targets::{ClassAxisTarget, ClassIds};
+use crate::validate::check;
+use crate::validate::check::Check;
+use crate::validate::error::{Lint, LossError, or_panic};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// A loss of a sample's class by its probability, of a closure: see [`Custom::softmax`](super::Custom::softmax).
+///
+/// # Shapes
+///
+/// * logits: `[N, C, ..]`, the classes along axis 1 or [another](Self::with_class_axis)
+/// * targets: class ids, the shape of the logits without that axis
+/// * unreduced: that shape
+///
+/// There is no label smoothing: it is defined for what is linear in `ln p`, which is
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss).
+///
+/// # Errors
+///
+/// Those of [`FocalLoss`](crate::classification::FocalLoss), and a parameter that has no value.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct CustomSoftmax {
+    #[module(skip)]
+    inner: Inner,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    settings: Settings,
+    formula: Arc<Formula>,
+    /// What the formula calls its parameters, in its order.
+    parameters: Vec<&'static str>,
+    weights: Option<Vec<f64>>,
+    ignored: Vec<i64>,
+    class_axis: usize,
+}
+
+impl CustomSoftmax {
+    #[track_caller]
+    pub(super) fn new(name: &'static str, recorded: Recorded) -> Self {
+        or_panic(Self::try_new(name, recorded))
+    }
+
+    fn try_new(name: &'static str, mut recorded: Recorded) -> Result<Self, LossError> {
+        let settings = Settings::new(name, &[&recorded])?;
+        if !recorded.reads().contains(&true) {
+            return Err(settings.error(
+                "the formula depends on no operand: `ln p`, `p` or `1 - p` is what a loss of a class is of.".into(),
+            ));
+        }
+        // The derivative with respect to ln p: p changes by p, and the rest by -p.
+        let (loss, [_, p, _]) = (
+            recorded.results[0],
+            [0, 1, 2].map(|at: usize| recorded.operands[at]),
+        );
+        let graph = &mut recorded.graph;
+        let [of_ln_p, of_p, of_rest] = graph.derivatives(loss, &recorded.operands)[..] else {
+            unreachable!("there are three operands")
+        };
+        let of_both = graph.add(Operation::Subtract, &[of_p, of_rest]);
+        let of_both = graph.add(Operation::Chain, &[p, of_both]);
+        let slope = graph.add(Operation::Add, &[of_ln_p, of_both]);
+        let formula = Formula::new(graph, &[loss, slope], true);
+        let inner = Inner {
+            settings,
+            formula: Arc::new(formula),
+            parameters: recorded.parameters,
+            weights: None,
+            ignored: Vec::new(),
+            class_axis: 1,
+        };
+        Ok(Self { inner })
+    }
+
+    /// The same loss, with a weight for each class: what its losses are multiplied by, and how much they count in a
+    /// mean.
+    ///
+    /// # Panics
+    ///
+    /// If a weight is negative or not finite.
+    #[track_caller]
+    pub fn with_weights(mut self, weights: impl Into<Vec<f64>>) -> Self {
+        let weights = Some(weights.into());
+        or_panic(check::weights(self.name(), "weights", weights.as_ref()));
+        self.inner.weights = weights;
+        self
+    }
+
+    /// The same loss, with one more id that marks a sample as not to be counted.
+    pub fn with_ignore_index(mut self, id: i64) -> Self {
+        self.inner.ignored.push(id);
+        self
+    }
+
+    /// The same loss, of logits whose classes are along another axis than 1.
+    ///
+    /// # Panics
+    ///
+    /// For axis 0, that of the samples.
+    #[track_caller]
+    pub fn with_class_axis(mut self, axis: usize) -> Self {
+        or_panic(check::positive_class_axis(self.name(), axis));
+        self.inner.class_axis = axis;
+        self
+    }
+
+    /// The same loss, reduced in this way; without it a batch is averaged.
+    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
+        self.inner.settings.reduction = reduction;
+        self
+    }
+
+    /// The same loss, with a number for an [`Expr::parameter`](super::Expr::parameter).
+    ///
+    /// # Panics
+    ///
+    /// If the formula has no such parameter, or the number is not finite.
+    #[track_caller]
+    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
+        self.inner.settings.set(name, number);
+        self
+    }
+
+    fn options(&self, parameters: Vec<f64>) -> Options<'_> {
+        let Inner {
+            settings,
+            formula,
+            weights,
+            ignored,
+            class_axis,
+            ..
+        } = &self.inner;
+        Options {
+            weights: weights.as_ref(),
+            ignored,
+            head: Some(Arc::new(FormulaHead {
+                formula: formula.clone(),
+                parameters,
+            })),
+            ..Options::new(settings.name, *class_axis)
+        }
+    }
+
+    fn losses(
+        &self,
+        logits: AnyRank,
+        targets: AnyTarget,
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        let settings = &self.inner.settings;
+        let check = Check::new(settings.name, &logits.device(), call.waiting);
+        let options = self.options(settings.parameters(&self.inner.parameters)?);
+        check_classes(&check, &options, "logits", &logits, &targets)?;
+        settings.held(&check, logits.dtype())?;
+        evaluate(&check, &options, ClassInput::Logits, logits, targets, call)
+    }
+}
+
+impl burn::module::ModuleDisplay for CustomSoftmax {
+    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
+        let settings = &self.inner.settings;
+        content
+            .add_formatted(&settings.describe(settings.name))
+            .optional()
+    }
+}
+
+impl Sealed for CustomSoftmax {}
+
+impl LossInfo for CustomSoftmax {
+    fn name(&self) -> &'static str {
+        self.inner.settings.name
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.inner.settings.reduction
+    }
+}
+
+calls!([] CustomSoftmax, Loss [logits, targets]);
+
+impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for CustomSoftmax {
+    type Unreduced = <T as ClassAxisTarget<D>>::PerSample;
+
+    fn evaluate(
+        &self,
+        (logits, targets): (Tensor<D>, T),
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        self.losses(logits.into(), targets.erased(), call)
+    }
+
+    fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
+        let options = self.options(Vec::new());
+        class_lints(&options, &logits.into(), targets.erased(), SOFTMAX_INSIDE)
+    }
+}

@@ -1,0 +1,220 @@
+//! What a formula is made of, on any numbers.
+
+use crate::real::Real;
+
+/// An operation of a formula, on up to three values; or where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Operation {
+    /// An element of an operand.
+    Operand(u8),
+    /// A number that is set from call to call.
+    Parameter(u8),
+    /// A number, as its bits.
+    Constant(u64),
+    Add,
+    Subtract,
+    /// The product, in which zero times infinity is zero.
+    Multiply,
+    /// The product, in which zero times anything is zero: of the derivatives of a chain.
+    Chain,
+    Divide,
+    /// The first to the power of the second.
+    Power,
+    Negate,
+    Abs,
+    Sign,
+    Exp,
+    Ln,
+    Ln1p,
+    Sqrt,
+    Sigmoid,
+    /// `ln(1 + e^x)`.
+    Softplus,
+    Tanh,
+    Max,
+    Min,
+    /// 1 where the first is larger, else 0.
+    Above,
+    /// 1 where both are the same, else 0.
+    Equal,
+    /// The second where the first is not 0, else the third.
+    Select,
+    /// The product as the processor has it.
+    Times,
+    /// `a b + c`.
+    TimesPlus,
+    /// `c - a b`.
+    MinusTimes,
+}
+
+impl Operation {
+    pub(crate) fn constant(number: f64) -> Self {
+        Self::Constant(number.to_bits())
+    }
+
+    /// How many values it is of.
+    pub(crate) fn arity(self) -> usize {
+        match self {
+            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) => 0,
+            Self::Negate
+            | Self::Abs
+            | Self::Sign
+            | Self::Exp
+            | Self::Ln
+            | Self::Ln1p
+            | Self::Sqrt
+            | Self::Sigmoid
+            | Self::Softplus
+            | Self::Tanh => 1,
+            Self::Select | Self::TimesPlus | Self::MinusTimes => 3,
+            _ => 2,
+        }
+    }
+
+    /// Whether the values can change places.
+    pub(crate) fn commutes(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Multiply | Self::Chain | Self::Max | Self::Min | Self::Equal
+        )
+    }
+
+    /// The operation on numbers.
+    #[inline(always)]
+    pub(crate) fn of<R: Real>(self, [a, b, c]: [R; 3]) -> R {
+        match self {
+            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) => {
+                unreachable!("a source is no operation")
+            }
+            Self::Add => a + b,
+            Self::Subtract => a - b,
+            Self::Multiply => multiply(a, b),
+            Self::Chain => chain(a, b),
+            Self::Divide => a / b,
+            Self::Power => multiply(b, a.ln()).exp(),
+            Self::Negate => -a,
+            Self::Abs => a.abs(),
+            Self::Sign => a.sign(),
+            Self::Exp => a.exp(),
+            Self::Ln => a.ln(),
+            Self::Ln1p => ln_1p(a),
+            Self::Sqrt => a.sqrt(),
+            Self::Sigmoid => sigmoid(a),
+            Self::Softplus => softplus(a),
+            Self::Tanh => tanh(a),
+            Self::Max => max(a, b),
+            Self::Min => min(a, b),
+            Self::Above => above(a, b),
+            Self::Equal => equal(a, b),
+            Self::Select => select(a, b, c),
+            Self::Times => a * b,
+            Self::TimesPlus => times_plus(a, b, c),
+            Self::MinusTimes => minus_times(a, b, c),
+        }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn multiply<R: Real>(a: R, b: R) -> R {
+    let product = a.clone() * b.clone();
+    let largest = a.largest();
+    let within = |x: R| x.at_least(-largest).at_most(largest);
+    let undefined = product.is_nan();
+    product.replace(undefined, within(a) * within(b))
+}
+
+#[inline(always)]
+pub(crate) fn chain<R: Real>(a: R, b: R) -> R {
+    let absent = a.equals(0.0);
+    a.times_or_zero(b).set(absent, 0.0)
+}
+
+#[inline(always)]
+pub(crate) fn times_plus<R: Real>(a: R, b: R, c: R) -> R {
+    c.plus_product(a, b)
+}
+
+#[inline(always)]
+pub(crate) fn minus_times<R: Real>(a: R, b: R, c: R) -> R {
+    c.plus_product(-a, b)
+}
+
+/// `ln(1 + x)`, accurate for tiny numbers.
+#[inline(always)]
+pub(crate) fn ln_1p<R: Real>(x: R) -> R {
+    let small = x.between(-0.5, 1.0);
+    let series = x.clone().at_least(-0.5).at_most(1.0).ln_1p_small();
+    x.plus(1.0).ln().replace(small, series)
+}
+
+#[inline(always)]
+pub(crate) fn sigmoid<R: Real>(x: R) -> R {
+    let exp = (-x.clone().abs()).exp();
+    let one = x.like(1.0);
+    let large = one / exp.clone().plus(1.0);
+    let small = exp * large.clone();
+    small.replace(x.above(0.0), large)
+}
+
+#[inline(always)]
+pub(crate) fn softplus<R: Real>(x: R) -> R {
+    let exp = (-x.clone().abs()).exp();
+    x.at_least(0.0) + exp.ln_1p_small()
+}
+
+/// Near zero the continued fraction, elsewhere from the exponential.
+#[inline(always)]
+pub(crate) fn tanh<R: Real>(x: R) -> R {
+    const SMALL: f64 = 0.5;
+    let size = x.clone().abs();
+    let exp = size.clone().times(-2.0).exp();
+    let one = x.like(1.0);
+    let large = (one - exp.clone()) / exp.plus(1.0);
+    let near = size.clone().at_most(SMALL);
+    let square = near.clone() * near.clone();
+    let terms: usize = if x.is_double() { 8 } else { 4 };
+    let mut fraction = x.like(2.0 * terms as f64 + 1.0);
+    for term in (0..terms).rev() {
+        fraction = (square.clone() / fraction).plus(2.0 * term as f64 + 1.0);
+    }
+    let small = near / fraction;
+    large.replace(size.between(0.0, SMALL), small) * x.sign()
+}
+
+/// The larger one; NaN where one is.
+#[inline(always)]
+pub(crate) fn max<R: Real>(a: R, b: R) -> R {
+    let (other, undefined) = (a.exceeds(&b), a.is_nan());
+    b.replace(R::either(other, undefined), a)
+}
+
+/// The smaller one; NaN where one is.
+#[inline(always)]
+pub(crate) fn min<R: Real>(a: R, b: R) -> R {
+    let (other, undefined) = (b.exceeds(&a), a.is_nan());
+    b.replace(R::either(other, undefined), a)
+}
+
+/// A comparison is NaN where there is nothing to compare: what is chosen by it shows that.
+#[inline(always)]
+pub(crate) fn above<R: Real>(a: R, b: R) -> R {
+    compared(a.exceeds(&b), a, b)
+}
+
+#[inline(always)]
+pub(crate) fn equal<R: Real>(a: R, b: R) -> R {
+    compared(a.same(&b), a, b)
+}
+
+#[inline(always)]
+fn compared<R: Real>(holds: R::Mask, a: R, b: R) -> R {
+    let result = a.like(0.0).set(holds, 1.0);
+    let (of_a, of_b) = (a.is_nan(), b.is_nan());
+    result.replace(of_a, a).replace(of_b, b)
+}
+
+#[inline(always)]
+pub(crate) fn select<R: Real>(condition: R, a: R, b: R) -> R {
+    let (no, undefined) = (condition.equals(0.0), condition.is_nan());
+    a.replace(no, b).replace(undefined, condition)
+}

@@ -1,0 +1,375 @@
+//! A formula as a list of operations, to be run in order.
+
+use super::graph::{Graph, Node, Value};
+use super::operations::Operation::{self, *};
+use crate::real::Real;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+/// Where an operation finds a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Operand(u8),
+    Parameter(u8),
+    Constant(u16),
+    /// What an operation put there.
+    Slot(u16),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) operation: Operation,
+    /// As many as the operation is of; then the last one again.
+    pub(crate) of: [Source; 3],
+    pub(crate) slot: u16,
+}
+
+/// Operations that give some values of a graph.
+///
+/// What an operation gives stays in its slot until nobody needs it; then another has the slot. No operation writes
+/// to a slot that it reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) constants: Vec<f64>,
+    pub(crate) slots: usize,
+    pub(crate) results: Vec<Source>,
+}
+
+impl Graph {
+    /// Which values some others are made of, themselves included.
+    pub(crate) fn live(&self, results: &[Value]) -> Vec<bool> {
+        let mut live = vec![false; self.len()];
+        for result in results {
+            live[result.index()] = true;
+        }
+        for value in self.values().rev() {
+            if live[value.index()] {
+                for input in self.node(value).of() {
+                    live[input.index()] = true;
+                }
+            }
+        }
+        live
+    }
+
+    /// Which values may be infinite, or no numbers at all, where all that they are made of is finite; but for numbers
+    /// that leave the range of the type.
+    fn singular(&self) -> Vec<bool> {
+        let mut singular = vec![false; self.len()];
+        let mut positive: Vec<Sign> = vec![Sign::Any; self.len()];
+        for value in self.values() {
+            let Node { operation, .. } = self.node(value);
+            let of = self.node(value);
+            let of = of.of();
+            let inherited = of.iter().any(|input| singular[input.index()]);
+            let sign = |at: usize| positive[of[at].index()];
+            let of_value = match operation {
+                Constant(bits) => Sign::of(f64::from_bits(bits)),
+                // An exponential may be rounded to 0.
+                Abs | Exp | Sqrt | Sigmoid | Softplus | Above | Equal => Sign::NotNegative,
+                Add => sign(0).plus(sign(1)),
+                Multiply if of[0] == of[1] => Sign::NotNegative,
+                Multiply => sign(0).times(sign(1)),
+                Max if sign(0) == Sign::Positive || sign(1) == Sign::Positive => Sign::Positive,
+                Max if sign(0) == Sign::NotNegative || sign(1) == Sign::NotNegative => {
+                    Sign::NotNegative
+                }
+                _ => Sign::Any,
+            };
+            let divides = operation == Divide && sign(1) != Sign::Positive;
+            positive[value.index()] = of_value;
+            singular[value.index()] = match operation {
+                Ln | Ln1p | Power => true,
+                Divide => inherited || divides,
+                Constant(bits) => !f64::from_bits(bits).is_finite(),
+                Sigmoid | Tanh | Operation::Sign | Above | Equal => false,
+                _ => inherited,
+            };
+        }
+        singular
+    }
+}
+
+/// What is known of a value's sign: that it is above 0 by what a constant is, that it is not below.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Positive,
+    NotNegative,
+    Any,
+}
+
+impl Sign {
+    fn of(number: f64) -> Self {
+        if number >= f64::from(f32::MIN_POSITIVE) {
+            Self::Positive
+        } else if number >= 0.0 {
+            Self::NotNegative
+        } else {
+            Self::Any
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::NotNegative, Self::NotNegative) => Self::NotNegative,
+            _ => Self::Positive,
+        }
+    }
+
+    fn times(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            _ => Self::NotNegative,
+        }
+    }
+}
+
+impl Program {
+    /// With the products that a formula has: those in which zero makes zero.
+    pub(crate) fn exact(graph: &Graph, results: &[Value]) -> Self {
+        let (graph, results) = with(graph, results, |node, operation| {
+            plain_products(graph, node, operation)
+        });
+        Self::new(&graph, &results)
+    }
+
+    /// With the products of the processor, where that is the same unless a number leaves the range of its type: then
+    /// there may be NaN where the exact one has a number, but never another number.
+    pub(crate) fn fast(graph: &Graph, results: &[Value]) -> Self {
+        let singular = graph.singular();
+        let (graph, results) = with(graph, results, |node, operation| match operation {
+            Multiply | Chain if !node.of().iter().any(|of| singular[of.index()]) => Times,
+            operation => plain_products(graph, node, operation),
+        });
+        let (graph, results) = fused(&graph, &results);
+        Self::new(&graph, &results)
+    }
+
+    fn new(graph: &Graph, results: &[Value]) -> Self {
+        let live = graph.live(results);
+        // The last value that needs another.
+        let mut last: Vec<usize> = graph.values().map(Value::index).collect();
+        for value in graph.values().filter(|value| live[value.index()]) {
+            for input in graph.node(value).of() {
+                last[input.index()] = value.index();
+            }
+        }
+        for result in results {
+            last[result.index()] = usize::MAX;
+        }
+        let mut program = Self {
+            steps: Vec::new(),
+            constants: Vec::new(),
+            slots: 0,
+            results: Vec::new(),
+        };
+        let mut sources: Vec<Option<Source>> = vec![None; graph.len()];
+        let mut free: Vec<u16> = Vec::new();
+        for value in graph.values().filter(|value| live[value.index()]) {
+            let node = graph.node(value);
+            let source = match node.operation {
+                Operand(at) => Source::Operand(at),
+                Parameter(at) => Source::Parameter(at),
+                Constant(bits) => {
+                    program.constants.push(f64::from_bits(bits));
+                    Source::Constant(program.constants.len() as u16 - 1)
+                }
+                operation => {
+                    let of = node.of();
+                    let source = |value: &Value| sources[value.index()].expect("it came before");
+                    let of_step = core::array::from_fn(|at| source(&of[at.min(of.len() - 1)]));
+                    let slot = free.pop().unwrap_or_else(|| {
+                        program.slots += 1;
+                        program.slots as u16 - 1
+                    });
+                    program.steps.push(Step {
+                        operation,
+                        of: of_step,
+                        slot,
+                    });
+                    for (at, input) in of.iter().enumerate() {
+                        let again = of[..at].contains(input);
+                        if last[input.index()] == value.index()
+                            && !again
+                            && let Source::Slot(slot) = source(input)
+                        {
+                            free.push(slot);
+                        }
+                    }
+                    Source::Slot(slot)
+                }
+            };
+            sources[value.index()] = Some(source);
+        }
+        let result = |value: &Value| sources[value.index()].expect("a result is live");
+        program.results = results.iter().map(result).collect();
+        program
+    }
+
+    /// The results, of numbers.
+    fn run<R: Real>(&self, operands: &[R], parameters: &[f64]) -> Vec<R> {
+        let mut slots: Vec<Option<R>> = vec![None; self.slots];
+        let read = |source: Source, slots: &[Option<R>]| match source {
+            Source::Operand(at) => operands[usize::from(at)].clone(),
+            Source::Parameter(at) => {
+                let at = usize::from(at);
+                operands[0].parameter(at, parameters[at])
+            }
+            Source::Constant(at) => operands[0].like(self.constants[usize::from(at)]),
+            Source::Slot(at) => slots[usize::from(at)].clone().expect("it was written"),
+        };
+        for step in &self.steps {
+            let of = step.of.map(|source| read(source, &slots));
+            slots[usize::from(step.slot)] = Some(step.operation.of(of));
+        }
+        let results = self.results.iter();
+        results.map(|&result| read(result, &slots)).collect()
+    }
+
+    /// What tells it from others.
+    pub(crate) fn key(&self) -> String {
+        let mut key = String::new();
+        for Step {
+            operation,
+            of,
+            slot,
+        } in &self.steps
+        {
+            let of = &of[..operation.arity()];
+            write!(key, "{slot}={operation:?}{of:?};").expect("a string takes all");
+        }
+        for constant in &self.constants {
+            write!(key, "{:x},", constant.to_bits()).expect("a string takes all");
+        }
+        write!(key, "{:?}", self.results).expect("a string takes all");
+        key
+    }
+}
+
+/// The product with a constant that is neither zero nor infinite is that of the processor.
+fn plain_products(graph: &Graph, node: &Node, operation: Operation) -> Operation {
+    let plain = |value: &Value| {
+        let number = graph.number(*value);
+        number.is_some_and(|number| number != 0.0 && number.is_finite())
+    };
+    match operation {
+        Multiply if node.of().iter().any(plain) => Times,
+        operation => operation,
+    }
+}
+
+/// The live values of a graph, powers taken apart, operations replaced.
+fn with(
+    graph: &Graph,
+    results: &[Value],
+    replace: impl Fn(&Node, Operation) -> Operation,
+) -> (Graph, Vec<Value>) {
+    let live = graph.live(results);
+    let mut new = Graph::default();
+    let first = new.constant(0.0);
+    let mut values = vec![first; graph.len()];
+    for value in graph.values().filter(|value| live[value.index()]) {
+        let node = graph.node(value);
+        let of: Vec<Value> = node.of().iter().map(|of| values[of.index()]).collect();
+        values[value.index()] = match node.operation {
+            Power => {
+                let ln = new.plain(Ln, &[of[0]]);
+                let product = new.plain(Multiply, &[of[1], ln]);
+                new.plain(Exp, &[product])
+            }
+            operation => new.plain(replace(&node, operation), &of),
+        };
+    }
+    let results = results.iter().map(|result| values[result.index()]);
+    let results = results.collect();
+    (new, results)
+}
+
+/// Products that are only added to something, as one operation with that.
+fn fused(graph: &Graph, results: &[Value]) -> (Graph, Vec<Value>) {
+    let live = graph.live(results);
+    let mut uses = vec![0; graph.len()];
+    for value in graph.values().filter(|value| live[value.index()]) {
+        for input in graph.node(value).of() {
+            uses[input.index()] += 1;
+        }
+    }
+    for result in results {
+        uses[result.index()] += 1;
+    }
+    let product = |value: Value| {
+        let node = graph.node(value);
+        (node.operation == Times && uses[value.index()] == 1).then(|| [node.of()[0], node.of()[1]])
+    };
+    let mut new = Graph::default();
+    let first = new.constant(0.0);
+    let mut values = vec![first; graph.len()];
+    for value in graph.values().filter(|value| live[value.index()]) {
+        let node = graph.node(value);
+        let of = node.of();
+        let new_of =
+            |of: &[Value]| -> Vec<Value> { of.iter().map(|of| values[of.index()]).collect() };
+        values[value.index()] = match (node.operation, of) {
+            (Add, &[a, b]) => match (product(a), product(b)) {
+                (Some([x, y]), _) => new.plain(TimesPlus, &new_of(&[x, y, b])),
+                (None, Some([x, y])) => new.plain(TimesPlus, &new_of(&[x, y, a])),
+                (None, None) => new.plain(Add, &new_of(of)),
+            },
+            (Subtract, &[a, b]) => match product(b) {
+                Some([x, y]) => new.plain(MinusTimes, &new_of(&[x, y, a])),
+                None => new.plain(Subtract, &new_of(of)),
+            },
+            (operation, of) => new.plain(operation, &new_of(of)),
+        };
+    }
+    let results = results.iter().map(|result| values[result.index()]);
+    let results = results.collect();
+    (new, results)
+}
+
+/// A formula in both ways of running it.
+#[derive(Debug)]
+pub(crate) struct Formula {
+    pub(crate) fast: Program,
+    pub(crate) exact: Program,
+    /// The first result is a loss, and what comes after it are derivatives of that. One that there is none of, beside a
+    /// loss, is 0, as at a corner.
+    pub(crate) of_loss: bool,
+    key: String,
+}
+
+impl Formula {
+    pub(crate) fn new(graph: &Graph, results: &[Value], of_loss: bool) -> Self {
+        let exact = Program::exact(graph, results);
+        Self {
+            fast: Program::fast(graph, results),
+            key: exact.key(),
+            exact,
+            of_loss,
+        }
+    }
+
+    /// The results, of numbers.
+    pub(crate) fn run<R: Real>(&self, operands: &[R], parameters: &[f64]) -> Vec<R> {
+        let results = self.exact.run(operands, parameters);
+        if !self.of_loss {
+            return results;
+        }
+        let loss = results[0].clone();
+        let slopes = results.into_iter().skip(1).map(|slope| {
+            let undefined = slope.is_nan();
+            let shown = loss.like(0.0).replace(loss.is_nan(), loss.clone());
+            slope.replace(undefined, shown)
+        });
+        core::iter::once(loss.clone()).chain(slopes).collect()
+    }
+
+    /// What tells it from others.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
