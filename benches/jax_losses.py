@@ -134,6 +134,10 @@ FUNCTIONS = {
     "cosine_embedding": cosine_embedding,
     "triplet_margin": triplet_margin,
     "triplet_margin_with_distance": triplet_margin,
+    "squared_hinge": lambda x, y: jnp.square(hinge(1 - x * y)).mean(),
+    "quantile": lambda x, y: jnp.maximum(0.9 * (y - x), -0.1 * (y - x)).mean(),
+    "log_cosh": lambda x, y: optax.losses.log_cosh(x, y).mean(),
+    "dice": lambda x, y: (1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)).mean(),
 }
 
 
@@ -169,11 +173,13 @@ def make(loss, shape, dtype):
         return [log_probs()], [ids(shape[:1])]
     if loss == "bce":
         return [jax.nn.sigmoid(normal())], [labels()]
+    if loss == "dice":
+        return [jax.nn.sigmoid(normal())], [labels()]
     if loss in ("bce_with_logits", "multi_label_soft_margin"):
         return [normal()], [labels()]
     if loss == "kl_div":
         return [log_probs()], [jax.nn.softmax(wide(), 1).astype(dtype)]
-    if loss == "soft_margin":
+    if loss in ("soft_margin", "squared_hinge"):
         return [normal()], [signs()]
     if loss == "multi_label_margin":
         three = (ids([shape[0], 1]) + jnp.arange(3)) % shape[1]
@@ -194,6 +200,7 @@ class Case:
 
     def __init__(self, loss, shape, dtype):
         jax.clear_caches()
+        loss = loss.removeprefix("closure_")
         function = FUNCTIONS[loss]
         inputs, targets = make(loss, shape, dtype)
         # The targets are arguments too: of a constant, the compiler would compute in advance.

@@ -6,6 +6,7 @@ version; for a case, the names of those who compute its loss; for a step, the mi
 
 import argparse
 import importlib.metadata
+import math
 import sys
 import time
 
@@ -13,6 +14,15 @@ import torch
 import torch.nn.functional as F
 
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+
+
+def log_cosh(error):
+    size = error.abs()
+    return size + F.softplus(-2 * size) - math.log(2)
+
+
+def dice(x, y):
+    return (1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)).mean()
 
 
 def focal(x, ids):
@@ -41,6 +51,20 @@ def make(loss, shape, device, dtype):
     def signs():
         return labels() * 2 - 1
 
+    # What closures compute here are PyTorch's own losses, where it has them.
+    loss = loss.removeprefix("closure_")
+    if loss == "squared_hinge":
+        x, y = tracked(normal()), signs()
+        return [x], lambda x: F.relu(1 - x * y).square().mean()
+    if loss == "quantile":
+        x, y = tracked(normal()), normal()
+        return [x], lambda x: torch.maximum(0.9 * (y - x), -0.1 * (y - x)).mean()
+    if loss == "log_cosh":
+        x, y = tracked(normal()), normal()
+        return [x], lambda x: log_cosh(x - y).mean()
+    if loss == "dice":
+        x, y = tracked(torch.sigmoid(normal())), labels()
+        return [x], lambda x: dice(x, y)
     if loss == "l1":
         x, y = tracked(normal()), normal()
         return [x], lambda x: F.l1_loss(x, y)

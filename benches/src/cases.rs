@@ -33,6 +33,8 @@ pub(crate) const IN_PLACE: &str = "ours, in place";
 pub(crate) const UNCHECKED: &str = "ours, unchecked";
 pub(crate) const BURN: &str = "burn::nn";
 pub(crate) const PLAIN: &str = "plain loop";
+/// A formula as tensor operations.
+pub(crate) const TENSORS: &str = "tensor operations";
 #[cfg(feature = "candle")]
 pub(crate) const CANDLE: &str = "candle";
 
@@ -113,6 +115,11 @@ impl Case {
         format!("{} {}", self.loss, sizes.join("x"))
     }
 
+    /// The name of what is computed, by a closure or not.
+    fn formula(&self) -> &str {
+        self.loss.trim_start_matches("closure_")
+    }
+
     pub(crate) fn elements(&self) -> usize {
         self.shape.iter().product()
     }
@@ -122,7 +129,7 @@ impl Case {
     pub(crate) fn bytes(&self, backward: bool, size: usize) -> usize {
         let elements = self.elements();
         let samples = elements / self.shape[1];
-        let (floats, integers, inputs) = match self.loss {
+        let (floats, integers, inputs) = match self.formula() {
             "margin_ranking" | "gaussian_nll" => (3 * elements, 0, 2),
             "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 0, 3),
             "cosine_embedding" => (2 * elements, samples, 2),
@@ -144,7 +151,7 @@ impl Case {
     /// Whether an exponential or a logarithm per element is part of the formula.
     pub(crate) fn transcendental(&self) -> bool {
         matches!(
-            self.loss,
+            self.formula(),
             "poisson_nll"
                 | "gaussian_nll"
                 | "bce"
@@ -154,6 +161,7 @@ impl Case {
                 | "focal"
                 | "soft_margin"
                 | "multi_label_soft_margin"
+                | "log_cosh"
         )
     }
 
@@ -161,6 +169,7 @@ impl Case {
     pub(crate) fn contestants(&self, device: &Device) -> Vec<Contestant> {
         let shape = &self.shape;
         match self.loss {
+            loss if loss.starts_with("closure") => crate::closures::contestants(self, device),
             "l1" => with_target(
                 normal(shape, device),
                 normal(shape, device),
@@ -379,15 +388,15 @@ pub(crate) fn normal(shape: &[usize], device: &Device) -> Tensor<2> {
     narrow(wide(shape, device))
 }
 
-fn labels(shape: &[usize], device: &Device) -> Tensor<2> {
+pub(crate) fn labels(shape: &[usize], device: &Device) -> Tensor<2> {
     normal(shape, device).greater_scalar(0.0).float()
 }
 
-fn signs(shape: &[usize], device: &Device) -> Tensor<2> {
+pub(crate) fn signs(shape: &[usize], device: &Device) -> Tensor<2> {
     labels(shape, device) * 2.0 - 1.0
 }
 
-fn ids(shape: &[usize], device: &Device) -> Tensor<1, Int> {
+pub(crate) fn ids(shape: &[usize], device: &Device) -> Tensor<1, Int> {
     let classes = shape[1] as i64;
     let ids: Vec<i64> = (0..shape[0] as i64)
         .map(|row| row * 7919 % classes)
@@ -481,7 +490,7 @@ fn us<const D: usize, const N: usize>(
 }
 
 /// Steps on inputs that others hold too: the gradients need memory of their own.
-fn shared<const D: usize, const N: usize>(
+pub(crate) fn shared<const D: usize, const N: usize>(
     inputs: [Tensor<D>; N],
     forward: impl Fn([Tensor<D>; N]) -> Tensor<1> + Clone + 'static,
 ) -> Prepare {

@@ -20,6 +20,7 @@
 //! medians are compared. What counts are the ratios; the milliseconds are this machine's.
 
 mod cases;
+mod closures;
 mod memory;
 mod plain;
 mod python;
@@ -63,6 +64,9 @@ struct Arguments {
     /// The sizes of language models too, for a GPU with tens of gigabytes.
     #[arg(long)]
     language_models: bool,
+    /// Losses of closures instead of the built-in ones.
+    #[arg(long)]
+    closures: bool,
     /// Only the cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -197,7 +201,12 @@ fn measure(
     let size = float.dtype().size();
     let milliseconds = |bytes: usize| bytes as f64 / bandwidth * 1e3;
     let mut measured = Vec::new();
-    for case in cases(backend, arguments.language_models) {
+    let cases = if arguments.closures {
+        closures::cases()
+    } else {
+        cases(backend, arguments.language_models)
+    };
+    for case in cases {
         if !case.name().contains(&arguments.only) {
             continue;
         }
@@ -273,7 +282,7 @@ fn text(heading: &str, measured: &[Measured]) -> String {
     #[cfg(feature = "candle")]
     names.push(cases::CANDLE);
     names.extend(TORCH);
-    names.extend([LIGER, JAX, cases::PLAIN]);
+    names.extend([LIGER, JAX, cases::PLAIN, closures::BUILT_IN, cases::TENSORS]);
     names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
     format!(
         "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",

@@ -129,7 +129,7 @@ impl Elementwise<3> for CrossEntropySlope {
 #[derive(Clone, Copy, Debug)]
 struct OfTwo<H>(H);
 
-impl<H: SoftmaxHead> Elementwise<2> for OfTwo<H> {
+impl<H: SoftmaxHead + Copy> Elementwise<2> for OfTwo<H> {
     fn at<R: Real>(&self, [x, zero]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let other = (-x.clone()).exp();
         let (ln_sum, sum) = (ln_1p(other.clone()), other.clone().plus(1.0));

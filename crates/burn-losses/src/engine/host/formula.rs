@@ -3,10 +3,10 @@
 
 use super::head::{HeadTerms, HostHead, OfSample};
 use super::kernel::{Gradient, Kernel, Must, Sum, Terms};
-use super::machine::{BLOCK, Machine, MachineFloat, OPERANDS};
+use super::machine::{Ahead, BLOCK, Machine, MachineFloat, OPERANDS};
 use super::numbers::Float;
 use super::row_kernel::{HostRows, RowBlock};
-use super::scale::{clamp, narrow};
+use super::scale::{clamp, narrow, scale_each};
 use super::sums::{Lanes, PART, total};
 use super::vectors::{Loop, Vectors};
 use crate::real::Real;
@@ -110,44 +110,50 @@ impl Loop for SumOf<'_, '_, '_> {
         assert!(must.rows.is_none(), "a formula has no rule for rows");
         let length = operands[0].len();
         let mut padded = machine.take_padded();
-        let mut scaled = machine.scaled.take().expect("it is prepared");
         let mut losses = Lanes::NONE;
         let (mut beyond, mut broken) = (false, false);
         for start in (0..length).step_by(BLOCK) {
             let count = BLOCK.min(length - start);
             let blocks = Machine::blocks(&mut padded, operands, start);
             let blocks = &blocks[..operands.len()];
-            machine.run(program, blocks);
+            let ahead = Ahead {
+                operands,
+                start,
+                output: gradient.as_ref().map(|gradient| gradient.output.next()),
+            };
+            machine.run(program, blocks, ahead);
             for (block, rule) in blocks.iter().zip(must.rules) {
                 if let Some(rule) = rule {
                     broken |= !rule.holds_for_all(&block[..]);
                 }
             }
-            let values = machine.result(program, 0, blocks);
-            for part in values[..count].chunks(PART) {
-                losses.add_up_to_a_part(part);
+            let mut left = count;
+            for values in machine.result(program, 0, blocks) {
+                let now = left.min(PART);
+                losses.add_up_to_a_part(&values[..now]);
+                left -= now;
             }
             let Some(gradient) = &mut gradient else {
                 continue;
             };
             for result in 1..program.results.len() {
-                let slopes = machine.result(program, result, blocks);
-                let mut within = true;
-                for at in 0..BLOCK {
-                    let slope = slopes[at] * gradient.scale;
-                    within &= slope.abs() <= f32::MAX;
-                    scaled.0[at] = slope;
-                }
-                beyond |= !within;
-                let scaled = &scaled.0[..count];
-                match result {
-                    1 => gradient.output.write(scaled),
-                    _ => gradient.others[result - 2][start..start + count].copy_from_slice(scaled),
+                let (mut left, mut start) = (count, start);
+                for slopes in machine.result(program, result, blocks) {
+                    let now = left.min(slopes.len());
+                    let slopes = &slopes[..now];
+                    beyond |= match result {
+                        1 => gradient.output.write_scaled(slopes, gradient.scale),
+                        _ => {
+                            let to = &mut gradient.others[result - 2][start..start + now];
+                            to.copy_from_slice(slopes);
+                            scale_each(to, gradient.scale)
+                        }
+                    };
+                    (left, start) = (left - now, start + now);
                 }
             }
         }
         machine.give_padded(padded);
-        machine.scaled = Some(scaled);
         Sum {
             losses: losses.sum(),
             beyond,
@@ -258,10 +264,17 @@ impl<F: Float> Loop for Each<'_, '_, F> {
             let count = BLOCK.min(length - start);
             let blocks = Machine::blocks(&mut padded, operands, start);
             let blocks = &blocks[..operands.len()];
-            machine.run(program, blocks);
+            let ahead = Ahead {
+                operands,
+                start,
+                output: None,
+            };
+            machine.run(program, blocks, ahead);
             for (at, result) in results.iter_mut().enumerate() {
-                let numbers = machine.result(program, at, blocks);
-                result[start..start + count].copy_from_slice(&numbers[..count]);
+                let to = result[start..start + count].chunks_mut(PART);
+                for (to, numbers) in to.zip(machine.result(program, at, blocks)) {
+                    to.copy_from_slice(&numbers[..to.len()]);
+                }
             }
         }
         machine.give_padded(padded);

@@ -4,6 +4,7 @@
 //! memory. The loops over an operation are compiled here, for all formulas.
 
 use super::numbers::Float;
+use super::sums::PART;
 use crate::real::Real;
 use crate::spec::expression::operations as op;
 use crate::spec::expression::operations::Operation;
@@ -29,15 +30,34 @@ impl<F: Float> Block<F> {
 /// The memory that formulas are run in.
 pub(crate) struct Machine<F> {
     slots: Vec<Option<Box<Block<F>>>>,
-    constants: Vec<Box<Block<F>>>,
-    parameters: Vec<Box<Block<F>>>,
+    constants: Vec<[F; LANES]>,
+    parameters: Vec<[F; LANES]>,
     /// Operands that are filled up to a block.
     padded: Vec<Box<Block<F>>>,
-    pub(crate) scaled: Option<Box<Block<F>>>,
 }
 
 /// The most operands that a program is given.
 pub(crate) const OPERANDS: usize = 16;
+
+/// A loop goes through so many numbers, as many as a constant is written out.
+const LANES: usize = PART;
+
+/// What an operation reads: a block, or a constant for all of it.
+#[derive(Clone, Copy)]
+struct Argument<'a, F> {
+    numbers: &'a [F],
+    /// How far the numbers of one loop are from those of the next.
+    stride: usize,
+}
+
+impl<F> Argument<'_, F> {
+    /// What a loop reads.
+    #[inline(always)]
+    fn lanes(&self, at: usize) -> &[F; LANES] {
+        let numbers = self.numbers[at * self.stride..].first_chunk();
+        numbers.expect("a block has whole lanes")
+    }
+}
 
 impl<F: Float> Machine<F> {
     pub(crate) const fn new() -> Self {
@@ -46,24 +66,33 @@ impl<F: Float> Machine<F> {
             constants: Vec::new(),
             parameters: Vec::new(),
             padded: Vec::new(),
-            scaled: None,
         }
     }
 
     /// Gets ready for a program.
     pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) {
         if self.slots.len() < program.slots {
-            self.slots.resize_with(program.slots, || Some(Block::new()));
+            self.slots
+                .resize_with(program.slots, || Some(Block::new()));
         }
-        fill(&mut self.constants, &program.constants);
-        fill(&mut self.parameters, parameters);
-        self.scaled.get_or_insert_with(Block::new);
+        let lanes = |&number: &f64| [F::of(number); LANES];
+        self.constants.clear();
+        self.constants.extend(program.constants.iter().map(lanes));
+        self.parameters.clear();
+        self.parameters.extend(parameters.iter().map(lanes));
     }
 
     /// Runs a program on blocks.
     #[inline(always)]
-    pub(crate) fn run(&mut self, program: &Program, operands: &[&[F; BLOCK]]) {
-        for step in &program.steps {
+    pub(crate) fn run(
+        &mut self,
+        program: &Program,
+        operands: &[&[F; BLOCK]],
+        ahead: Ahead<F>,
+    ) {
+        let steps = program.steps.len() + 1;
+        for (at, step) in program.steps.iter().enumerate() {
+            ahead.fetch(at, steps);
             let slot = usize::from(step.slot);
             let mut taken = self.slots[slot].take().expect("a slot has its block");
             let a = self.read(step.of[0], operands);
@@ -72,30 +101,36 @@ impl<F: Float> Machine<F> {
             apply(step.operation, a, b, c, &mut taken.0);
             self.slots[slot] = Some(taken);
         }
+        ahead.fetch(program.steps.len(), steps);
     }
 
     #[inline(always)]
-    fn read<'a>(&'a self, source: Source, operands: &[&'a [F; BLOCK]]) -> &'a [F; BLOCK] {
-        match source {
-            Source::Operand(at) => operands[usize::from(at)],
-            Source::Parameter(at) => &self.parameters[usize::from(at)].0,
-            Source::Constant(at) => &self.constants[usize::from(at)].0,
+    fn read<'a>(&'a self, source: Source, operands: &[&'a [F; BLOCK]]) -> Argument<'a, F> {
+        let (numbers, stride): (&[F], usize) = match source {
+            Source::Operand(at) => (operands[usize::from(at)], LANES),
+            Source::Parameter(at) => (&self.parameters[usize::from(at)], 0),
+            Source::Constant(at) => (&self.constants[usize::from(at)], 0),
             Source::Slot(at) => match &self.slots[usize::from(at)] {
-                Some(block) => &block.0,
+                Some(block) => (&block.0, LANES),
                 None => unreachable!("no operation writes where it reads"),
             },
-        }
+        };
+        Argument { numbers, stride }
     }
 
-    /// A result of the program that was run.
+    /// Some of the numbers of a result of the program that was run: those of the lanes at a place.
     #[inline(always)]
     pub(crate) fn result<'a>(
         &'a self,
         program: &Program,
-        at: usize,
+        result: usize,
         operands: &[&'a [F; BLOCK]],
-    ) -> &'a [F; BLOCK] {
-        self.read(program.results[at], operands)
+    ) -> impl Iterator<Item = &'a [F; LANES]> {
+        let argument = self.read(program.results[result], operands);
+        (0..BLOCK / LANES).map(move |at| {
+            let numbers = argument.numbers[at * argument.stride..].first_chunk();
+            numbers.expect("a block has whole lanes")
+        })
     }
 
     /// The operands from a place on as blocks: where they lie, if they are as many, or else filled up with the last.
@@ -136,16 +171,48 @@ impl<F: Float> Machine<F> {
     }
 }
 
-fn fill<F: Float>(blocks: &mut Vec<Box<Block<F>>>, numbers: &[f64]) {
-    while blocks.len() < numbers.len() {
-        blocks.push(Block::new());
-    }
-    for (block, &number) in blocks.iter_mut().zip(numbers) {
-        let number = F::of(number);
-        // What was a constant of the last block mostly is one of this.
-        let is_same = block.0[0] == number;
-        if !is_same {
-            block.0.fill(number);
+/// The next block of operands, and where the results of this one go, which are fetched while it is worked on: a program
+/// reads memory in its first operations alone, and writes it after the last. Only so many lines can be under way at a
+/// time, so some are asked for with each operation.
+pub(crate) struct Ahead<'a, F> {
+    pub(crate) operands: &'a [&'a [F]],
+    /// Where this block is.
+    pub(crate) start: usize,
+    /// Where its results go.
+    pub(crate) output: Option<*const F>,
+}
+
+impl<F> Ahead<'_, F> {
+    /// Asks for what is due at one of so many steps.
+    #[inline(always)]
+    #[allow(unused_variables)] // Only one kind of processor is asked.
+    fn fetch(&self, step: usize, steps: usize) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+            const LINE: usize = 64;
+            let at_a_time = BLOCK.div_ceil(steps).next_multiple_of(LINE / size_of::<F>());
+            let from = (step * at_a_time).min(BLOCK);
+            let due = (from..BLOCK.min(from + at_a_time)).step_by(LINE / size_of::<F>());
+            for operand in self.operands {
+                let next = operand.as_ptr().wrapping_add(self.start + BLOCK);
+                for at in due.clone() {
+                    // SAFETY: a prefetch of any address does nothing that can be seen.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(at).cast());
+                    }
+                }
+            }
+            if let Some(output) = self.output {
+                for at in due {
+                    // SAFETY: as above.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        _mm_prefetch::<_MM_HINT_ET0>(output.wrapping_add(at).cast());
+                    }
+                }
+            }
         }
     }
 }
@@ -154,22 +221,28 @@ fn fill<F: Float>(blocks: &mut Vec<Box<Block<F>>>, numbers: &[f64]) {
 #[inline(always)]
 fn apply<F: Float>(
     operation: Operation,
-    a: &[F; BLOCK],
-    b: &[F; BLOCK],
-    c: &[F; BLOCK],
+    a: Argument<F>,
+    b: Argument<F>,
+    c: Argument<F>,
     out: &mut [F; BLOCK],
 ) {
     /// A plain loop; one over halves where the steps of an operation wait for each other.
     macro_rules! each {
         ($function:path, $($x:ident),*) => {
-            for at in 0..BLOCK {
-                out[at] = $function($($x[at]),*);
+            for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                $(let $x = $x.lanes(at);)*
+                for at in 0..LANES {
+                    out[at] = $function($($x[at]),*);
+                }
             }
         };
         (halves $function:path, $($x:ident),*) => {
-            for at in 0..BLOCK / 2 {
-                out[at] = $function($($x[at]),*);
-                out[at + BLOCK / 2] = $function($($x[at + BLOCK / 2]),*);
+            for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                $(let $x = $x.lanes(at);)*
+                for at in 0..LANES / 2 {
+                    out[at] = $function($($x[at]),*);
+                    out[at + LANES / 2] = $function($($x[at + LANES / 2]),*);
+                }
             }
         };
     }

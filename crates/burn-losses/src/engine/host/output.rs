@@ -48,6 +48,13 @@ impl<'a, F: Copy> Output<'a, F> {
         (output(part), output(rest))
     }
 
+    /// Where the next number goes.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    pub(crate) fn next(&self) -> *const F {
+        self.slots.as_ptr().wrapping_add(self.at).cast()
+    }
+
     /// Writes the next numbers.
     #[inline(always)]
     pub(crate) fn write(&mut self, numbers: &[F]) {
@@ -201,6 +208,21 @@ impl<F: Copy> Columns<'_, F> {
 }
 
 impl<F: Float> Output<'_, F> {
+    /// Writes numbers times a scale; says whether one is beyond what its type holds, or none.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    pub(crate) fn write_scaled(&mut self, numbers: &[F], scale: F) -> bool {
+        let slots = &mut self.slots[self.at..self.at + numbers.len()];
+        let mut within = true;
+        for (slot, &number) in slots.iter_mut().zip(numbers) {
+            let scaled = number * scale;
+            within &= scaled.abs() <= F::of(F::MAX);
+            slot.write(scaled);
+        }
+        self.at += numbers.len();
+        !within
+    }
+
     /// Writes the products of numbers and factors, of which 0 makes anything 0.
     #[inline(always)]
     pub(crate) fn write_products(&mut self, numbers: &[F], factors: &[F]) {

@@ -61,7 +61,7 @@ fn pointwise_in_new_memory_and_in_place() {
             };
             let writes = elementwise::Writes {
                 losses: None,
-                gradients: [Some(output), None, None],
+                gradients: [Some(output), None, None, None],
             };
             elementwise::sweep(&Defined(SquaredError), count, &reads, writes, PLAIN)
         };

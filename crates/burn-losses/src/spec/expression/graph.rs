@@ -135,6 +135,8 @@ impl Graph {
             (Select, &[condition, a, b]) => match self.number(condition) {
                 Some(0.0) => Some(b),
                 Some(_) => Some(a),
+                // A condition is 1, 0, or NaN, as what is chosen by it then is.
+                None if self.is(a, 1.0) && self.is(b, 0.0) => Some(condition),
                 None => (a == b).then_some(a),
             },
             _ => None,
@@ -152,10 +154,35 @@ impl Graph {
         if let Some(&[b]) = self.of(b, Negate) {
             return Some(self.add(Subtract, &[a, b]));
         }
-        let &[a] = self.of(a, Negate)? else {
+        if let Some(&[a]) = self.of(a, Negate) {
+            return Some(self.add(Subtract, &[b, a]));
+        }
+        // What is chosen by one condition is added up before.
+        let [condition, yes, no] = self.choice(a)?;
+        let [other, other_yes, other_no] = self.choice(b)?;
+        if condition != other {
             return None;
-        };
-        Some(self.add(Subtract, &[b, a]))
+        }
+        let yes = self.add(Add, &[yes, other_yes]);
+        let no = self.add(Add, &[no, other_no]);
+        Some(self.add(Select, &[condition, yes, no]))
+    }
+
+    /// The condition of a choice, and what is chosen where it holds and where it does not.
+    fn choice(&mut self, value: Value) -> Option<[Value; 3]> {
+        if let Some(&[condition, yes, no]) = self.of(value, Select) {
+            return Some([condition, yes, no]);
+        }
+        let (number, condition) = self.scale_of(value).unwrap_or((1.0, value));
+        if !self.is_condition(condition) {
+            return None;
+        }
+        let [yes, no] = [number, 0.0].map(|number| self.constant(number));
+        Some([condition, yes, no])
+    }
+
+    fn is_condition(&self, value: Value) -> bool {
+        matches!(self.node(value).operation, Above | Equal)
     }
 
     fn difference(&mut self, a: Value, b: Value) -> Option<Value> {
@@ -192,7 +219,7 @@ impl Graph {
             return Some(scaled);
         }
         for (chosen, other) in [(a, b), (b, a)] {
-            let Some(&[condition, yes, no]) = self.of(chosen, Select) else {
+            let Some([condition, yes, no]) = self.choice(chosen) else {
                 continue;
             };
             let zero = self.constant(0.0);
@@ -245,6 +272,13 @@ impl Graph {
             }
             if number == -1.0 {
                 return Some(self.add(Negate, &[b]));
+            }
+            // Where one of two is chosen and the other is 0, the choice is made last.
+            if let Some(&[condition, yes, no]) = self.of(b, Select)
+                && (self.is(yes, 0.0) || self.is(no, 0.0))
+            {
+                let [yes, no] = [yes, no].map(|of| self.add(Multiply, &[a, of]));
+                return Some(self.add(Select, &[condition, yes, no]));
             }
             if let Some((inner, b)) = self.scale_of(b) {
                 let number = self.constant(number * inner);
@@ -338,6 +372,10 @@ impl Graph {
         if let Some((number, inside)) = self.scale_of(a) {
             let number = self.constant(-number);
             return Some(self.add(Multiply, &[number, inside]));
+        }
+        if let Some(&[condition, yes, no]) = self.of(a, Select) {
+            let [yes, no] = [yes, no].map(|of| self.add(Negate, &[of]));
+            return Some(self.add(Select, &[condition, yes, no]));
         }
         if let Some(&[one, other]) = self.of(a, Subtract) {
             return Some(self.add(Subtract, &[other, one]));

@@ -198,19 +198,14 @@ pub(crate) fn min<R: Real>(a: R, b: R) -> R {
 /// A comparison is NaN where there is nothing to compare: what is chosen by it shows that.
 #[inline(always)]
 pub(crate) fn above<R: Real>(a: R, b: R) -> R {
-    compared(a.exceeds(&b), a, b)
+    let (above, not) = (a.exceeds(&b), R::either(b.exceeds(&a), a.same(&b)));
+    a.like(f64::NAN).set(not, 0.0).set(above, 1.0)
 }
 
 #[inline(always)]
 pub(crate) fn equal<R: Real>(a: R, b: R) -> R {
-    compared(a.same(&b), a, b)
-}
-
-#[inline(always)]
-fn compared<R: Real>(holds: R::Mask, a: R, b: R) -> R {
-    let result = a.like(0.0).set(holds, 1.0);
-    let (of_a, of_b) = (a.is_nan(), b.is_nan());
-    result.replace(of_a, a).replace(of_b, b)
+    let (equal, not) = (a.same(&b), R::either(b.exceeds(&a), a.exceeds(&b)));
+    a.like(f64::NAN).set(not, 0.0).set(equal, 1.0)
 }
 
 #[inline(always)]

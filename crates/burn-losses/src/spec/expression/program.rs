@@ -373,3 +373,32 @@ impl Formula {
         &self.key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record;
+    use super::*;
+
+    #[test]
+    fn show() {
+        let show = |name: &str, recorded: super::super::Recorded| {
+            let mut graph = recorded.graph.clone();
+            let of = graph.derivatives(recorded.results[0], &recorded.operands);
+            let formula = Formula::new(&graph, &[recorded.results[0], of[0]], true);
+            println!("{name}: {} slots {:?}", formula.fast.slots, formula.fast.constants);
+            for step in &formula.fast.steps {
+                println!("   {} = {:?} {:?}", step.slot, step.operation, &step.of[..step.operation.arity()]);
+            }
+            println!("   {:?}", formula.fast.results);
+        };
+        show("l1", record(|[x, y]| [(x - y).abs()]));
+        show("mse", record(|[x, y]| [(x - y).square()]));
+        show("huber", record(|[x, y]| { let e = (x - y).abs(); [e.below(1.0).select(0.5 * e * e, e - 0.5)] }));
+        show("squared hinge", record(|[x, y]| [(1.0 - x * y).at_least(0.0).square()]));
+        show("quantile", record(|[x, y]| { let e = y - x; [(0.9 * e).max(-0.1 * e)]}));
+        show("kl", record(|[x, y]| [y * (y.ln() - x)]));
+        show("bce", record(|[x, y]| [x.softplus() - x * y]));
+        show("log_cosh", record(|[x, y]| { let e = (x - y).abs(); [e + (-2.0 * e).softplus() - 0.69] }));
+        show("focal", record(|[ln_p, _p, rest]| [-rest.square() * ln_p]));
+    }
+}
