@@ -1,7 +1,7 @@
 //! A loss of each element, of a closure.
 
 use super::operands::{Operands, flat, numbers, read};
-use super::settings::{Settings, Statistics};
+use super::settings::{ORDINALS, Settings, Statistics};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::elementwise::AnyElementwise;
 use crate::engine::host::formula::FormulaKernel;
@@ -34,7 +34,13 @@ use std::sync::OnceLock;
 /// * the operands: the same shape, of any rank; the first is a float tensor, any other may be `Int` or `Bool` too
 /// * unreduced: that shape
 ///
-/// Each operand that is tracked gets its gradient.
+/// Each operand that is tracked gets its gradient, a target too: give `target.detach()` where it should not.
+///
+/// # Numbers
+///
+/// On flex and ndarray an element of `f32` whose loss or slope comes out infinite or NaN is computed again in `f64`; on a
+/// GPU, whose numbers are `f32`, it is not. A slope that is infinite in truth is the largest number of its type, and where
+/// there is a loss but no slope (infinity less infinity) it is 0.
 ///
 /// # Errors
 ///
@@ -141,7 +147,7 @@ impl<const K: usize> CustomElementwise<K> {
         }
         let settings = Settings::new(name, &[&recorded])?;
         if let Some(unread) = recorded.reads().iter().position(|read| !read) {
-            let which = ["first", "second", "third", "fourth"][unread];
+            let which = ORDINALS[unread];
             return Err(settings.error(format!(
                 "the formula does not depend on its {which} operand: leave it out of the closure, or is something \
                  missing?"

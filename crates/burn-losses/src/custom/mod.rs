@@ -29,7 +29,7 @@
 //! | [`Custom::softmax`] | the probability of a sample's class | class ids |
 //! | [`Custom::row`] | sums over axes | overlaps (dice), correlations, any ratio of sums |
 //!
-//! The guide has a page about them: the guide.
+//! [The guide](crate::guide::custom) has a page about them.
 
 mod check;
 mod elementwise;

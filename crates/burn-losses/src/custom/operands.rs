@@ -79,24 +79,14 @@ impl<const K: usize> Operands<K> {
         if let Some(too_large) = found.too_large() {
             return format!("{name}: {too_large}");
         }
-        if name == "targets" && rule == Rule::SIGNS {
-            return no_sign(found);
-        }
-        if name == "targets" && rule == Rule::PROBABILITY {
-            return (label().explain)(found);
-        }
-        let hint = if rule == Rule::LABELS {
-            if found.all(|value| value == -1.0 || value == 1.0) {
-                " These are signs: convert them with `target::labels`."
-            } else if found.all(|value| value == 0.0 || value == 255.0) {
-                " This looks like a mask of 0 and 255: `greater_scalar(0)` makes labels of it."
-            } else {
-                ""
-            }
-        } else if rule == Rule::FINITE && name == "targets" {
-            " To leave it out, set it to 0 and give it weight 0 in forward_weighted."
+        let hint = if rule == Rule::SIGNS {
+            hint_of(no_sign(found))
+        } else if rule == Rule::PROBABILITY || rule == Rule::LABELS {
+            hint_of((label().explain)(found))
+        } else if rule == Rule::FINITE && K > 1 && at + 1 == K {
+            " To leave it out, set it to 0 and give it weight 0 in forward_weighted.".into()
         } else {
-            ""
+            String::new()
         };
         format!(
             "{name}: {} at index {:?} must be {}.{hint}",
@@ -105,6 +95,12 @@ impl<const K: usize> Operands<K> {
             rule.in_words()
         )
     }
+}
+
+/// What a loss of this crate says to do about such a value: all that it says after the rule.
+fn hint_of(message: String) -> String {
+    let rule = message.find(". ").map_or(message.len(), |end| end + 1);
+    message[rule..].into()
 }
 
 /// Whether a rule says anything of a type that is no float.

@@ -1,7 +1,7 @@
 //! A loss of sums over axes, of closures.
 
 use super::operands::{Operands, numbers, read};
-use super::settings::{Settings, Statistics};
+use super::settings::{ORDINALS, Settings, Statistics};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
@@ -31,7 +31,7 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// # Shapes
 ///
-/// * the operands: the same shape, of any rank from 2 on; the first is a float tensor, any other may be `Int` or
+/// * the operands: the same shape, of any rank from 2 on (or 1, with `with_axes([0])`); the first is a float tensor, any other may be `Int` or
 ///   `Bool` too
 /// * unreduced: that shape with length 1 on the axes that are summed over, which are all but the first or those of
 ///   [`with_axes`](Self::with_axes)
@@ -64,6 +64,7 @@ struct Formulas {
     terms: Arc<Formula>,
     head: Arc<Formula>,
     slopes: Arc<Formula>,
+    slopes_of_row: Arc<Formula>,
     sums: usize,
 }
 
@@ -81,13 +82,26 @@ impl Formulas {
         let results: Vec<_> = core::iter::once(loss).chain(of_sums).collect();
         let of_head = Formula::new(&head.graph, &results, true);
 
-        // The derivatives with respect to the sums come as operands after those of the terms.
+        // The derivatives with respect to the sums come as operands after those of the terms, or as parameters.
+        let (operands, parameters) = (terms.operands.len(), head.parameters.len());
+        let after = |first: usize| (first..first + sums).map(|at| at as u8);
+        let slopes = Self::slopes(&mut terms, after(operands).map(Operation::Operand));
+        let of_row = Self::slopes(&mut terms, after(parameters).map(Operation::Parameter));
+        Self {
+            terms: Arc::new(of_terms),
+            head: Arc::new(of_head),
+            slopes: Arc::new(slopes),
+            slopes_of_row: Arc::new(of_row),
+            sums,
+        }
+    }
+
+    /// The derivatives of terms, each times a factor, behind the sum of the factors.
+    fn slopes(terms: &mut Recorded, factors: impl Iterator<Item = Operation>) -> Formula {
         let graph = &mut terms.graph;
-        let count = terms.operands.len();
-        let factors = (count..count + sums).map(|at| Operation::Operand(at as u8));
         let factors: Vec<_> = factors.map(|factor| graph.add(factor, &[])).collect();
         let nothing = graph.constant(0.0);
-        let mut slopes = vec![nothing; count + 1];
+        let mut slopes = vec![nothing; terms.operands.len() + 1];
         for (&term, &factor) in terms.results.iter().zip(&factors) {
             slopes[0] = graph.add(Operation::Add, &[slopes[0], factor]);
             let of_term = graph.derivatives(term, &terms.operands);
@@ -96,12 +110,7 @@ impl Formulas {
                 *sum = graph.add(Operation::Add, &[*sum, slope]);
             }
         }
-        Self {
-            terms: Arc::new(of_terms),
-            head: Arc::new(of_head),
-            slopes: Arc::new(Formula::new(graph, &slopes, true)),
-            sums,
-        }
+        Formula::new(graph, &slopes, true)
     }
 }
 
@@ -128,12 +137,14 @@ impl<const K: usize> CustomRow<K> {
         let unread = |reads: Vec<bool>| reads.iter().position(|read| !read);
         if let Some(at) = unread(terms.reads()) {
             return Err(settings.error(format!(
-                "no sum depends on operand {at} (counted from 0): leave it out, or is something missing?"
+                "no sum depends on the {} operand: leave it out, or is something missing?",
+                ORDINALS[at]
             )));
         }
         if let Some(at) = unread(head.reads()) {
             return Err(settings.error(format!(
-                "the loss does not depend on sum {at} (counted from 0): leave it out, or is something missing?"
+                "the loss does not depend on the {} sum: leave it out, or is something missing?",
+                ORDINALS[at]
             )));
         }
         let parameters = head.parameters.clone();
@@ -286,13 +297,29 @@ impl<const K: usize> CustomRow<K> {
             terms: formulas.terms.clone(),
             head: formulas.head.clone(),
             slopes: formulas.slopes.clone(),
+            slopes_of_row: formulas.slopes_of_row.clone(),
             sums: formulas.sums,
             rules: kinds.rules(dtype),
             parameters,
         };
         let spec = RowSpec::new(Arc::new(loss), 1, RowTarget::Nothing);
-        let explain = |at: usize, found: &Violation| kinds.explain(at, found);
-        evaluate_ruled(&check, spec, inputs, call.seen_as(seen_as), &explain)
+        // Where an element of a row is in what the user gave.
+        let given = |index: &[usize]| match *index {
+            [row, element] => index_of(row * length + element, shape, summed),
+            _ => index.to_vec(),
+        };
+        let explain =
+            |at: usize, found: &Violation| kinds.explain(at, &found.moved(given(&found.index)));
+        evaluate_ruled(&check, spec, inputs, call.seen_as(seen_as), &explain).map_err(|error| {
+            let kind = match error.kind {
+                LossErrorKind::Value { value, index } => LossErrorKind::Value {
+                    value,
+                    index: given(&index),
+                },
+                kind => kind,
+            };
+            LossError { kind, ..error }
+        })
     }
 
     fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
@@ -336,6 +363,19 @@ fn order<const D: usize>(summed: &[bool]) -> Option<[isize; D]> {
     let order: Vec<usize> = kept.chain((0..D).filter(|&axis| summed[axis])).collect();
     let in_order = order.iter().enumerate().all(|(at, &axis)| at == axis);
     (!in_order).then(|| core::array::from_fn(|at| order[at] as isize))
+}
+
+/// The index of an element, by its place among those that come in the order of [`order`].
+fn index_of(mut place: usize, shape: &Shape, summed: &[bool]) -> Vec<usize> {
+    let rank = summed.len();
+    let kept = (0..rank).filter(|&axis| !summed[axis]);
+    let order: Vec<usize> = kept.chain((0..rank).filter(|&axis| summed[axis])).collect();
+    let mut index = vec![0; rank];
+    for &axis in order.iter().rev() {
+        index[axis] = place % shape[axis];
+        place /= shape[axis];
+    }
+    index
 }
 
 /// Stamps the calls of a loss of so many operands.

@@ -17,6 +17,11 @@ use core::fmt::{Debug, Formatter};
 /// How many parameters a formula has at most: a kernel is told so many.
 const PARAMETERS: usize = 8;
 
+/// What operands and sums are called in messages.
+pub(super) const ORDINALS: [&str; 8] = [
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
+];
+
 /// A suspicion of a user: its name, and what tells it of the statistics of the operands.
 type Suspicion = (
     &'static str,
@@ -38,8 +43,8 @@ impl Settings {
     /// Of formulas, which have one set of parameters.
     pub(super) fn new(name: &'static str, recorded: &[&Recorded]) -> Result<Self, LossError> {
         let error = |message: String| Err(LossError::new(name, LossErrorKind::Config, message));
-        let is_identifier = |c: char| c.is_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(is_identifier) {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        if !name.starts_with(char::is_alphabetic) || !name.chars().all(is_part) {
             let shown = format!(
                 "{name:?} is no name of a loss: give one word of letters and digits, as types have, such as \
                  `SquaredHinge`."
@@ -201,9 +206,7 @@ pub(super) fn largest_of(dtype: DType) -> f64 {
     largest(compute_dtype(dtype).into())
 }
 
-/// What the values of an operand are like, for [a lint](CustomElementwise::with_lint).
-///
-/// [a lint]: crate::custom::CustomElementwise::with_lint
+/// What the values of an operand are like, for [a lint](crate::custom::CustomElementwise::with_lint).
 #[derive(Clone, Debug)]
 pub struct Statistics {
     values: Vec<f64>,

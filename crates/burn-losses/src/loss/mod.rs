@@ -481,6 +481,16 @@ where
     or_panic(weighted(loss, inputs, weights, false))
 }
 
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward_weighted_parts<I, L, W>(loss: &L, inputs: I, weights: W) -> LossParts
+where
+    L: Evaluate<I>,
+    W: SampleWeights<L::Unreduced>,
+{
+    or_panic(weighted_parts(loss, inputs, weights, false))
+}
+
 /// A suspicion about a loss that is no number, though its target is valid.
 fn not_finite(loss: &'static str, value: Tensor<1>) -> Option<Lint> {
     let value = AnyRank::from(value).values()[0];

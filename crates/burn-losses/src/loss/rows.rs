@@ -27,10 +27,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, FloatDType, Shape, Tensor};
 
-/// Evaluates such a loss, of inputs of one shape, and with what fits that.
 /// What to say of an element of an operand that breaks its rule.
 pub(crate) type Explain<'a> = &'a dyn Fn(usize, &Violation) -> String;
 
+/// Evaluates such a loss, of inputs of one shape, and with what fits that.
 pub(crate) fn evaluate<const N: usize>(
     check: &Check,
     spec: RowSpec<FlatValues, N>,

@@ -229,6 +229,24 @@ macro_rules! calls {
                 $crate::loss::forward_weighted(self, ($($input,)*), weights)
             }
 
+            /// As `forward_parts`, in which each element's loss and weight are multiplied by `weights`.
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_weighted_parts<$($kind,)* W>(
+                &self,
+                $($input: $of,)*
+                weights: W,
+            ) -> $crate::LossParts
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+                W: $crate::target::SampleWeights<<Self as $crate::Evaluate<($($kind,)*)>>::Unreduced>,
+            {
+                $crate::loss::forward_weighted_parts(self, ($($input,)*), weights)
+            }
+
             /// The sum of the losses and of their weights, of which the mean over several batches is made.
             ///
             /// # Panics

@@ -19,7 +19,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Any number, and none too.
+    /// Anything, also what is infinite or NaN.
     pub const ANY: Self = Self::between(f64::NEG_INFINITY, f64::INFINITY).or_nan();
     /// A finite number.
     pub const FINITE: Self = Self::between(-f64::MAX, f64::MAX);
@@ -85,6 +85,8 @@ impl Rule {
             "a finite number above 0".into()
         } else if ends {
             format!("{least} or {most}")
+        } else if most == f64::INFINITY {
+            format!("a number from {least} on")
         } else {
             format!("a number from {least} to {most}")
         }

@@ -18,6 +18,8 @@ use crate::spec::norm::{COSINE_EMBEDDING, Length, NormFloor, cosine_embedding, l
 use crate::spec::softmax::{SoftmaxHead, cross_entropy_slope, ln_1p, nll_term, slope_of_class};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+#[cfg(feature = "flex")]
+mod formulas;
 #[cfg(feature = "wgpu")]
 pub(crate) mod gpu;
 mod ids;

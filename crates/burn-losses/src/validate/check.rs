@@ -562,6 +562,17 @@ impl Violation<'_> {
         })
     }
 
+    /// The same value, which is at another place of what the user gave.
+    #[cfg(feature = "std")]
+    pub(crate) fn moved(&self, index: Vec<usize>) -> Self {
+        Self {
+            value: self.value,
+            index,
+            computed: self.computed,
+            data: self.data,
+        }
+    }
+
     /// Whether all values of the tensor are such; for guessing what went wrong.
     pub(crate) fn all(&self, such: impl Fn(f64) -> bool) -> bool {
         position(self.data, |value| !such(value)).is_none()

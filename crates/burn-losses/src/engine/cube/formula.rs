@@ -103,9 +103,10 @@ impl<const K: usize> RowKernel for FormulaRow<K> {
         let (sums, broken) = state.split_at(self.rows.sums);
         let results = self.rows.head.run(sums, &self.rows.parameters);
         let of_sums = results[1..].iter();
-        let of_sums = of_sums.map(|&of_sum| scale_and_clamp(of_sum, self.limit, row.scale));
+        let of_sums =
+            of_sums.map(|&of_sum| scale_and_clamp(of_sum + broken[0], self.limit, row.scale));
         Finished {
-            loss: results[0],
+            loss: results[0] + broken[0],
             poisoned: broken[0],
             at_class: None,
             numbers: of_sums.chain([row.scale]).collect(),

@@ -5,8 +5,9 @@ use super::head::{HeadTerms, HostHead, OfSample};
 use super::kernel::{Gradient, Kernel, Must, Sum, Terms};
 use super::machine::{Ahead, BLOCK, Machine, MachineFloat, OPERANDS};
 use super::numbers::Float;
+use super::output::Output;
 use super::row_kernel::{HostRows, RowBlock};
-use super::scale::{clamp, narrow, scale_each};
+use super::scale::{clamp, narrow};
 use super::sums::{Lanes, PART, total};
 use super::vectors::{Loop, Vectors};
 use crate::real::Real;
@@ -17,6 +18,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{Debug, Formatter};
+use core::ops::Range;
 
 /// A loss of each element, as a [`Kernel`].
 #[derive(Clone)]
@@ -145,8 +147,12 @@ impl Loop for SumOf<'_, '_, '_> {
                         1 => gradient.output.write_scaled(slopes, gradient.scale),
                         _ => {
                             let to = &mut gradient.others[result - 2][start..start + now];
-                            to.copy_from_slice(slopes);
-                            scale_each(to, gradient.scale)
+                            let mut within = true;
+                            for (to, &slope) in to.iter_mut().zip(slopes) {
+                                *to = slope * gradient.scale;
+                                within &= to.abs() <= f32::MAX;
+                            }
+                            !within
                         }
                     };
                     (left, start) = (left - now, start + now);
@@ -365,6 +371,8 @@ pub(crate) struct FormulaRows<const K: usize> {
     pub(crate) head: Arc<Formula>,
     /// Of the operands, and then of the derivatives with respect to the sums; behind what they come to.
     pub(crate) slopes: Arc<Formula>,
+    /// The same, where the derivatives come as parameters, after the others.
+    pub(crate) slopes_of_row: Arc<Formula>,
     pub(crate) sums: usize,
     pub(crate) rules: [Option<Rule>; K],
     pub(crate) parameters: Vec<f64>,
@@ -391,6 +399,8 @@ impl<const K: usize> HostRows<K> for FormulaRows<K> {
 impl<const K: usize> FormulaRows<K> {
     /// About how many elements are worked on together.
     const TOGETHER: usize = 8 * BLOCK;
+    /// From this length on a row is worked on by itself.
+    const LONG: usize = BLOCK / 2;
 
     fn rows<F: MachineFloat>(&self, vectors: Vectors, block: RowBlock<F, K>, each: EachOf<F>) {
         let RowBlock {
@@ -403,26 +413,14 @@ impl<const K: usize> FormulaRows<K> {
             ..
         } = block;
         let count = losses.len();
-        let all = count * length;
         let mut sums = vec![vec![0.0; count]; self.sums];
-        let mut terms = vec![vec![F::default(); Self::TOGETHER.min(all)]; self.sums];
-        for start in (0..all).step_by(Self::TOGETHER) {
-            let end = all.min(start + Self::TOGETHER);
-            let operands = x.map(|x| &x[start..end]);
-            let results = terms.iter_mut().map(|terms| &mut terms[..end - start]);
-            let mut results: Vec<&mut [F]> = results.collect();
-            each(
-                &self.terms,
-                &self.parameters,
-                vectors,
-                &operands,
-                &mut results,
-            );
-            for (sums, terms) in sums.iter_mut().zip(&results) {
-                for (row, of_row) in rows_within(start..end, length) {
-                    sums[row] += vectors.run(Total(&terms[of_row]));
-                }
+        for rows in pieces(count, self.together(length)) {
+            let elements = rows.start * length..rows.end * length;
+            let x = x.map(|x| &x[elements.clone()]);
+            if length >= Self::LONG && self.sum_row(vectors, &x, rows.start, &mut sums) {
+                continue;
             }
+            self.sum_each(vectors, x, (rows, length), &mut sums, each);
         }
         let of_sums: Vec<&[f64]> = sums.iter().map(|sums| &sums[..]).collect();
         let mut heads = vec![vec![0.0; count]; self.sums + 1];
@@ -441,61 +439,243 @@ impl<const K: usize> FormulaRows<K> {
             return;
         }
         // A derivative meets what it is multiplied by before it meets an element: a row that does not count has none.
-        let factors: Vec<Vec<F>> = heads[1..]
-            .iter()
-            .map(|of_sum| {
-                let scaled = of_sum.iter().zip(weights).map(|(&of_sum, &weight)| {
-                    let scaled = narrow::<F, f64>(of_sum * scale.double());
-                    scaled.times_or_zero(weight)
-                });
-                scaled.collect()
+        let factor = |of_sum: f64, weight: F| {
+            narrow::<F, f64>(of_sum * scale.double()).times_or_zero(weight)
+        };
+        for rows in pieces(count, self.together(length)) {
+            let elements = rows.start * length..rows.end * length;
+            let x = x.map(|x| &x[elements.clone()]);
+            let factors: Vec<Vec<F>> = heads[1..]
+                .iter()
+                .map(|of_sum| {
+                    rows.clone()
+                        .map(|row| factor(of_sum[row], weights[row]))
+                        .collect()
+                })
+                .collect();
+            if length >= Self::LONG && self.slopes_of_row(vectors, &x, &factors, &mut gradients) {
+                continue;
+            }
+            self.slopes_of_each(vectors, x, (length, &factors), &mut gradients, each);
+        }
+    }
+
+    fn together(&self, length: usize) -> usize {
+        if length >= Self::LONG {
+            1
+        } else {
+            (Self::TOGETHER / length).max(1)
+        }
+    }
+
+    /// The sums of a row, in one pass; says whether they are finite.
+    fn sum_row<F: MachineFloat>(
+        &self,
+        vectors: Vectors,
+        x: &[&[F]; K],
+        row: usize,
+        sums: &mut [Vec<f64>],
+    ) -> bool {
+        let program = &self.terms.fast;
+        let found = F::machine(|machine| {
+            machine.prepare(program, &self.parameters);
+            vectors.run(SumRow {
+                program,
+                machine,
+                x,
+                sums: [0.0; OPERANDS],
             })
+        });
+        for (sums, found) in sums.iter_mut().zip(found) {
+            sums[row] = found;
+        }
+        found[..self.sums].iter().all(|sum| sum.is_finite())
+    }
+
+    /// The sums of rows, by their terms.
+    fn sum_each<F: MachineFloat>(
+        &self,
+        vectors: Vectors,
+        x: [&[F]; K],
+        (rows, length): (Range<usize>, usize),
+        sums: &mut [Vec<f64>],
+        each: EachOf<F>,
+    ) {
+        let mut terms = vec![vec![F::default(); x[0].len()]; self.sums];
+        let mut results: Vec<&mut [F]> = terms.iter_mut().map(|terms| &mut terms[..]).collect();
+        each(&self.terms, &self.parameters, vectors, &x, &mut results);
+        for (sums, terms) in sums.iter_mut().zip(&results) {
+            for (row, of_row) in rows.clone().zip(terms.chunks_exact(length)) {
+                sums[row] = vectors.run(Total(of_row));
+            }
+        }
+    }
+
+    /// The gradients of a row, in one pass, if they are finite.
+    fn slopes_of_row<F: MachineFloat>(
+        &self,
+        vectors: Vectors,
+        x: &[&[F]; K],
+        factors: &[Vec<F>],
+        gradients: &mut [Option<&mut Output<F>>; K],
+    ) -> bool {
+        let program = &self.slopes_of_row.fast;
+        let factors = factors.iter().map(|factors| factors[0].double());
+        let parameters: Vec<f64> = self.parameters.iter().copied().chain(factors).collect();
+        let finite = F::machine(|machine| {
+            machine.prepare(program, &parameters);
+            vectors.run(SlopesOfRow {
+                program,
+                machine,
+                x,
+                gradients,
+            })
+        });
+        if !finite {
+            for gradient in gradients.iter_mut().flatten() {
+                gradient.rewind(x[0].len());
+            }
+        }
+        finite
+    }
+
+    /// The gradients of rows, by what their sums' derivatives are at each element.
+    fn slopes_of_each<F: MachineFloat>(
+        &self,
+        vectors: Vectors,
+        x: [&[F]; K],
+        (length, factors): (usize, &[Vec<F>]),
+        gradients: &mut [Option<&mut Output<F>>; K],
+        each: EachOf<F>,
+    ) {
+        let all = x[0].len();
+        let spread = |factors: &Vec<F>| {
+            let rows = factors.iter();
+            rows.flat_map(|&factor| core::iter::repeat_n(factor, length))
+                .collect::<Vec<F>>()
+        };
+        let spread: Vec<Vec<F>> = factors.iter().map(spread).collect();
+        let operands: Vec<&[F]> = x
+            .into_iter()
+            .chain(spread.iter().map(|spread| &spread[..]))
             .collect();
-        let mut spread = vec![vec![F::default(); Self::TOGETHER.min(all)]; self.sums];
-        let mut slopes = vec![vec![F::default(); Self::TOGETHER.min(all)]; K + 1];
-        for start in (0..all).step_by(Self::TOGETHER) {
-            let end = all.min(start + Self::TOGETHER);
-            for (spread, factors) in spread.iter_mut().zip(&factors) {
-                for (row, of_row) in rows_within(start..end, length) {
-                    spread[of_row].fill(factors[row]);
-                }
-            }
-            let mut operands: [&[F]; OPERANDS] = [&[]; OPERANDS];
-            let of_spread = spread.iter().map(|spread| &spread[..end - start]);
-            let of_x = x.iter().map(|x| &x[start..end]);
-            for (to, operand) in operands.iter_mut().zip(of_x.chain(of_spread)) {
-                *to = operand;
-            }
-            let operands = &operands[..K + self.sums];
-            let results = slopes.iter_mut().map(|slopes| &mut slopes[..end - start]);
-            let mut results: Vec<&mut [F]> = results.collect();
-            each(
-                &self.slopes,
-                &self.parameters,
-                vectors,
-                operands,
-                &mut results,
-            );
-            for (gradient, slopes) in gradients.iter_mut().zip(&results[1..]) {
-                if let Some(gradient) = gradient {
-                    gradient.fill(end - start, |at| clamp(slopes[at]));
-                }
+        let mut slopes = vec![vec![F::default(); all]; K + 1];
+        let mut results: Vec<&mut [F]> = slopes.iter_mut().map(|slopes| &mut slopes[..]).collect();
+        each(
+            &self.slopes,
+            &self.parameters,
+            vectors,
+            &operands,
+            &mut results,
+        );
+        for (gradient, slopes) in gradients.iter_mut().zip(&results[1..]) {
+            if let Some(gradient) = gradient {
+                gradient.fill(all, |at| clamp(slopes[at]));
             }
         }
     }
 }
 
-/// The rows of a range of elements, and where theirs are in it.
-fn rows_within(
-    range: core::ops::Range<usize>,
-    length: usize,
-) -> impl Iterator<Item = (usize, core::ops::Range<usize>)> {
-    let rows = range.start / length..range.end.div_ceil(length);
-    rows.map(move |row| {
-        let first = (row * length).max(range.start) - range.start;
-        let last = ((row + 1) * length).min(range.end) - range.start;
-        (row, first..last)
-    })
+/// So many, some at a time.
+fn pieces(count: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..count).step_by(together);
+    starts.map(move |start| start..count.min(start + together))
+}
+
+/// The sums of a row's terms.
+struct SumRow<'a, 'b, F> {
+    program: &'a Program,
+    machine: &'a mut Machine<F>,
+    x: &'a [&'b [F]],
+    sums: [f64; OPERANDS],
+}
+
+impl<F: Float> Loop for SumRow<'_, '_, F> {
+    type Output = [f64; OPERANDS];
+
+    #[inline(always)]
+    fn run(self) -> [f64; OPERANDS] {
+        let Self {
+            program,
+            machine,
+            x,
+            mut sums,
+        } = self;
+        let length = x[0].len();
+        let mut padded = machine.take_padded();
+        for start in (0..length).step_by(BLOCK) {
+            let count = BLOCK.min(length - start);
+            let blocks = Machine::blocks(&mut padded, x, start);
+            let blocks = &blocks[..x.len()];
+            let ahead = Ahead {
+                operands: x,
+                start,
+                output: None,
+            };
+            machine.run(program, blocks, ahead);
+            for (at, sum) in sums.iter_mut().enumerate().take(program.results.len()) {
+                let mut lanes = Lanes::NONE;
+                let mut left = count;
+                for values in machine.result(program, at, blocks) {
+                    let now = left.min(PART);
+                    lanes.add_up_to_a_part(&values[..now]);
+                    left -= now;
+                }
+                *sum += lanes.sum();
+            }
+        }
+        machine.give_padded(padded);
+        sums
+    }
+}
+
+/// The gradients of a row; says whether they are finite.
+struct SlopesOfRow<'a, 'b, 'c, F, const K: usize> {
+    program: &'a Program,
+    machine: &'a mut Machine<F>,
+    x: &'a [&'a [F]; K],
+    gradients: &'a mut [Option<&'b mut Output<'c, F>>; K],
+}
+
+impl<F: Float, const K: usize> Loop for SlopesOfRow<'_, '_, '_, F, K> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self {
+            program,
+            machine,
+            x,
+            gradients,
+        } = self;
+        let length = x[0].len();
+        let mut padded = machine.take_padded();
+        let mut beyond = false;
+        for start in (0..length).step_by(BLOCK) {
+            let count = BLOCK.min(length - start);
+            let blocks = Machine::blocks(&mut padded, x, start);
+            let blocks = &blocks[..K];
+            let ahead = Ahead {
+                operands: x,
+                start,
+                output: gradients[0].as_ref().map(|gradient| gradient.next()),
+            };
+            machine.run(program, blocks, ahead);
+            for (at, gradient) in gradients.iter_mut().enumerate() {
+                let Some(gradient) = gradient else {
+                    continue;
+                };
+                let mut left = count;
+                for slopes in machine.result(program, at + 1, blocks) {
+                    let now = left.min(slopes.len());
+                    beyond |= gradient.write_scaled(&slopes[..now], F::of(1.0));
+                    left -= now;
+                }
+            }
+        }
+        machine.give_padded(padded);
+        !beyond
+    }
 }
 
 // What tells two apart for a compiler of kernels: all but the parameters.

@@ -72,8 +72,7 @@ impl<F: Float> Machine<F> {
     /// Gets ready for a program.
     pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) {
         if self.slots.len() < program.slots {
-            self.slots
-                .resize_with(program.slots, || Some(Block::new()));
+            self.slots.resize_with(program.slots, || Some(Block::new()));
         }
         let lanes = |&number: &f64| [F::of(number); LANES];
         self.constants.clear();
@@ -84,12 +83,7 @@ impl<F: Float> Machine<F> {
 
     /// Runs a program on blocks.
     #[inline(always)]
-    pub(crate) fn run(
-        &mut self,
-        program: &Program,
-        operands: &[&[F; BLOCK]],
-        ahead: Ahead<F>,
-    ) {
+    pub(crate) fn run(&mut self, program: &Program, operands: &[&[F; BLOCK]], ahead: Ahead<F>) {
         let steps = program.steps.len() + 1;
         for (at, step) in program.steps.iter().enumerate() {
             ahead.fetch(at, steps);
@@ -191,7 +185,9 @@ impl<F> Ahead<'_, F> {
         {
             use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
             const LINE: usize = 64;
-            let at_a_time = BLOCK.div_ceil(steps).next_multiple_of(LINE / size_of::<F>());
+            let at_a_time = BLOCK
+                .div_ceil(steps)
+                .next_multiple_of(LINE / size_of::<F>());
             let from = (step * at_a_time).min(BLOCK);
             let due = (from..BLOCK.min(from + at_a_time)).step_by(LINE / size_of::<F>());
             for operand in self.operands {

@@ -93,6 +93,28 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// Which values are infinite, or 0, only where their exact values are: nothing that they are made of leaves the range
+    /// of its type for finite operands, but for sums of its largest numbers.
+    fn tame(&self) -> Vec<bool> {
+        let mut tame = vec![false; self.len()];
+        for value in self.values() {
+            let node = self.node(value);
+            let of_tame = node.of().iter().all(|of| tame[of.index()]);
+            let is_number = |value: &Value| self.number(*value).is_some();
+            tame[value.index()] = of_tame
+                && match node.operation {
+                    Operand(_) | Parameter(_) | Constant(_) => true,
+                    Add | Subtract | Negate | Abs | Operation::Sign | Max | Min | Select => true,
+                    Above | Equal | Ln | Ln1p | Divide => true,
+                    Multiply => node.of().iter().any(is_number),
+                    _ => false,
+                };
+        }
+        tame
+    }
+}
+
 /// What is known of a value's sign: that it is above 0 by what a constant is, that it is not below.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sign {
@@ -137,12 +159,14 @@ impl Program {
         Self::new(&graph, &results)
     }
 
-    /// With the products of the processor, where that is the same unless a number leaves the range of its type: then
-    /// there may be NaN where the exact one has a number, but never another number.
+    /// With the products of the processor: where a number left the range of its type and met a zero, there is NaN where
+    /// the exact one has a number. Only what is infinite by itself, such as the logarithm of a target of 0, is no reason
+    /// to compute an element again.
     pub(crate) fn fast(graph: &Graph, results: &[Value]) -> Self {
-        let singular = graph.singular();
+        let (singular, tame) = (graph.singular(), graph.tame());
         let (graph, results) = with(graph, results, |node, operation| match operation {
             Multiply | Chain if !node.of().iter().any(|of| singular[of.index()]) => Times,
+            Multiply | Chain if !node.of().iter().all(|of| tame[of.index()]) => Times,
             operation => plain_products(graph, node, operation),
         });
         let (graph, results) = fused(&graph, &results);
@@ -212,6 +236,16 @@ impl Program {
 
     /// The results, of numbers.
     fn run<R: Real>(&self, operands: &[R], parameters: &[f64]) -> Vec<R> {
+        self.run_watched(operands, parameters, |_| ())
+    }
+
+    /// As [`run`](Self::run); what each step gives is shown.
+    pub(crate) fn run_watched<R: Real>(
+        &self,
+        operands: &[R],
+        parameters: &[f64],
+        mut watch: impl FnMut(&R),
+    ) -> Vec<R> {
         let mut slots: Vec<Option<R>> = vec![None; self.slots];
         let read = |source: Source, slots: &[Option<R>]| match source {
             Source::Operand(at) => operands[usize::from(at)].clone(),
@@ -224,7 +258,9 @@ impl Program {
         };
         for step in &self.steps {
             let of = step.of.map(|source| read(source, &slots));
-            slots[usize::from(step.slot)] = Some(step.operation.of(of));
+            let value = step.operation.of(of);
+            watch(&value);
+            slots[usize::from(step.slot)] = Some(value);
         }
         let results = self.results.iter();
         results.map(|&result| read(result, &slots)).collect()
@@ -371,34 +407,5 @@ impl Formula {
     /// What tells it from others.
     pub(crate) fn key(&self) -> &str {
         &self.key
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::record;
-    use super::*;
-
-    #[test]
-    fn show() {
-        let show = |name: &str, recorded: super::super::Recorded| {
-            let mut graph = recorded.graph.clone();
-            let of = graph.derivatives(recorded.results[0], &recorded.operands);
-            let formula = Formula::new(&graph, &[recorded.results[0], of[0]], true);
-            println!("{name}: {} slots {:?}", formula.fast.slots, formula.fast.constants);
-            for step in &formula.fast.steps {
-                println!("   {} = {:?} {:?}", step.slot, step.operation, &step.of[..step.operation.arity()]);
-            }
-            println!("   {:?}", formula.fast.results);
-        };
-        show("l1", record(|[x, y]| [(x - y).abs()]));
-        show("mse", record(|[x, y]| [(x - y).square()]));
-        show("huber", record(|[x, y]| { let e = (x - y).abs(); [e.below(1.0).select(0.5 * e * e, e - 0.5)] }));
-        show("squared hinge", record(|[x, y]| [(1.0 - x * y).at_least(0.0).square()]));
-        show("quantile", record(|[x, y]| { let e = y - x; [(0.9 * e).max(-0.1 * e)]}));
-        show("kl", record(|[x, y]| [y * (y.ln() - x)]));
-        show("bce", record(|[x, y]| [x.softplus() - x * y]));
-        show("log_cosh", record(|[x, y]| { let e = (x - y).abs(); [e + (-2.0 * e).softplus() - 0.69] }));
-        show("focal", record(|[ln_p, _p, rest]| [-rest.square() * ln_p]));
     }
 }
