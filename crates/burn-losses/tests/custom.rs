@@ -746,6 +746,11 @@ fn it_is_a_module_and_a_loss_among_others() {
     let lints = loss.lint(&x(), &y());
     assert_eq!(lints.len(), 1);
     assert_eq!(lints[0].to_string(), "Mine: a target is 200 [far]");
+    let lints = loss.lint(&x(), &x().zeros_like());
+    assert_eq!(
+        lints[0].to_string(),
+        "Mine: all 2 targets of the batch are 0: there is nothing to learn from it. [constant-target]"
+    );
     // The calls of a loss of one operand, and of a triple.
     let entropy = Custom::elementwise_of("Entropy", |[p]| -p * p.ln());
     let p = device.tensor::<1>(&[0.0, 1.0, 0.5], [3], DType::F32);

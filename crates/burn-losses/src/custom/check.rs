@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 const TOLERANCE: f64 = 1e-5;
 
 /// Compares the slopes of a loss with difference quotients, in `f64`, at points that are given: for a test of a
-/// formula whose slope is [stated](CustomElementwise::with_slope), or of one that should have no corner there.
+/// formula whose slope is [stated](CustomElementwise::with_slope). A corner is no good point: there the loss changes by
+/// one slope on the one side and by another on the other.
 ///
 /// ```
 /// use burn_losses::custom::{Custom, check};

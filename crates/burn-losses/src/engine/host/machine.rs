@@ -8,7 +8,7 @@ use super::sums::PART;
 use crate::real::Real;
 use crate::spec::expression::operations as op;
 use crate::spec::expression::operations::Operation;
-use crate::spec::expression::program::{Program, Source};
+use crate::spec::expression::program::{Program, StepInput};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -19,9 +19,9 @@ pub(crate) const BLOCK: usize = 512;
 /// Aligned as the cache is.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-pub(crate) struct Block<F>(pub(crate) [F; BLOCK]);
+pub(crate) struct SlotBlock<F>(pub(crate) [F; BLOCK]);
 
-impl<F: Float> Block<F> {
+impl<F: Float> SlotBlock<F> {
     pub(crate) fn new() -> Box<Self> {
         Box::new(Self([F::default(); BLOCK]))
     }
@@ -29,11 +29,11 @@ impl<F: Float> Block<F> {
 
 /// The memory that formulas are run in.
 pub(crate) struct Machine<F> {
-    slots: Vec<Option<Box<Block<F>>>>,
+    slots: Vec<Option<Box<SlotBlock<F>>>>,
     constants: Vec<[F; LANES]>,
     parameters: Vec<[F; LANES]>,
     /// Operands that are filled up to a block.
-    padded: Vec<Box<Block<F>>>,
+    padded: Vec<Box<SlotBlock<F>>>,
 }
 
 /// The most operands that a program is given.
@@ -72,7 +72,8 @@ impl<F: Float> Machine<F> {
     /// Gets ready for a program.
     pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) {
         if self.slots.len() < program.slots {
-            self.slots.resize_with(program.slots, || Some(Block::new()));
+            self.slots
+                .resize_with(program.slots, || Some(SlotBlock::new()));
         }
         let lanes = |&number: &f64| [F::of(number); LANES];
         self.constants.clear();
@@ -99,12 +100,12 @@ impl<F: Float> Machine<F> {
     }
 
     #[inline(always)]
-    fn read<'a>(&'a self, source: Source, operands: &[&'a [F; BLOCK]]) -> Argument<'a, F> {
+    fn read<'a>(&'a self, source: StepInput, operands: &[&'a [F; BLOCK]]) -> Argument<'a, F> {
         let (numbers, stride): (&[F], usize) = match source {
-            Source::Operand(at) => (operands[usize::from(at)], LANES),
-            Source::Parameter(at) => (&self.parameters[usize::from(at)], 0),
-            Source::Constant(at) => (&self.constants[usize::from(at)], 0),
-            Source::Slot(at) => match &self.slots[usize::from(at)] {
+            StepInput::Operand(at) => (operands[usize::from(at)], LANES),
+            StepInput::Parameter(at) => (&self.parameters[usize::from(at)], 0),
+            StepInput::Constant(at) => (&self.constants[usize::from(at)], 0),
+            StepInput::Slot(at) => match &self.slots[usize::from(at)] {
                 Some(block) => (&block.0, LANES),
                 None => unreachable!("no operation writes where it reads"),
             },
@@ -130,7 +131,7 @@ impl<F: Float> Machine<F> {
     /// The operands from a place on as blocks: where they lie, if they are as many, or else filled up with the last.
     #[inline(always)]
     pub(crate) fn blocks<'a>(
-        padded: &'a mut Vec<Box<Block<F>>>,
+        padded: &'a mut Vec<Box<SlotBlock<F>>>,
         operands: &[&'a [F]],
         start: usize,
     ) -> [&'a [F; BLOCK]; OPERANDS]
@@ -138,7 +139,7 @@ impl<F: Float> Machine<F> {
         F: 'a,
     {
         while padded.len() < operands.len() {
-            padded.push(Block::new());
+            padded.push(SlotBlock::new());
         }
         for (block, operand) in padded.iter_mut().zip(operands) {
             let rest = &operand[start..];
@@ -156,11 +157,11 @@ impl<F: Float> Machine<F> {
         blocks
     }
 
-    pub(crate) fn take_padded(&mut self) -> Vec<Box<Block<F>>> {
+    pub(crate) fn take_padded(&mut self) -> Vec<Box<SlotBlock<F>>> {
         core::mem::take(&mut self.padded)
     }
 
-    pub(crate) fn give_padded(&mut self, padded: Vec<Box<Block<F>>>) {
+    pub(crate) fn give_padded(&mut self, padded: Vec<Box<SlotBlock<F>>>) {
         self.padded = padded;
     }
 }

@@ -1,11 +1,11 @@
 //! The derivative of a formula, as a formula.
 
-use super::graph::{Graph, Value};
+use super::graph::{FormulaGraph, Value};
 use super::operations::Operation::{self, *};
 use alloc::vec;
 use alloc::vec::Vec;
 
-impl Graph {
+impl FormulaGraph {
     /// The derivative of a value with respect to each of some others, which are operands.
     ///
     /// Where a formula has a corner its slope is 0, and what a formula does not depend on has slope 0, whatever the

@@ -29,14 +29,14 @@ impl Node {
 
 /// The values of a formula, each after those that it is made of.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Graph {
+pub(crate) struct FormulaGraph {
     nodes: Vec<Node>,
     known: HashMap<Node, Value>,
 }
 
 use Operation::*;
 
-impl Graph {
+impl FormulaGraph {
     pub(crate) fn node(&self, value: Value) -> Node {
         self.nodes[value.index()]
     }

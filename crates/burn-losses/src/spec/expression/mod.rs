@@ -9,8 +9,8 @@ mod derivative;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::ops::{Add, Div, Mul, Neg, Sub};
-use graph::{Graph, Value};
+use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use graph::{FormulaGraph, Value};
 use operations::Operation;
 
 /// A value in the formula of a loss of one's own: a symbol, not a number.
@@ -32,11 +32,13 @@ use operations::Operation;
 /// });
 /// ```
 ///
-/// In a product zero times infinity is zero, so `x * x.ln()` is 0 at 0. The derivative of a formula is 0 at its
-/// corners ([`abs`](Self::abs) at 0, [`max`](Self::max) at a tie). NaN stays NaN, also in a comparison: what is
-/// chosen by one is NaN then.
+/// Numbers are `f64`: write `4.0 * x`, and `f64::from(factor)` for an `f32`.
 ///
-/// What may differ from element to element is chosen by a [`Condition`], not by `if`:
+/// In a product zero times infinity is zero, so `x * x.ln()` is 0 at 0. [`abs`](Self::abs) has slope 0 at 0, and
+/// [`max`](Self::max) has none at a tie. NaN stays NaN, also in a comparison: what is chosen by one is NaN then.
+///
+/// What may differ from element to element is chosen by a [`Condition`] ([`above`](Self::above), [`below`](Self::below),
+/// [`equals`](Self::equals)), not by `if`; where a formula has a corner, its slope is that of the value that is chosen:
 ///
 /// ```
 /// # use burn_losses::custom::Custom;
@@ -60,14 +62,14 @@ pub struct Condition(Expr);
 /// A formula that is being recorded.
 struct Recording {
     id: u64,
-    graph: Graph,
+    graph: FormulaGraph,
     parameters: Vec<&'static str>,
 }
 
 /// What a closure gave.
 #[derive(Debug)]
-pub(crate) struct Recorded {
-    pub(crate) graph: Graph,
+pub(crate) struct RecordedFormula {
+    pub(crate) graph: FormulaGraph,
     pub(crate) parameters: Vec<&'static str>,
     pub(crate) operands: Vec<Value>,
     pub(crate) results: Vec<Value>,
@@ -97,7 +99,7 @@ impl Drop for Running {
 /// Runs a closure on symbols, as many as there are operands.
 pub(crate) fn record<const K: usize, const N: usize>(
     closure: impl FnOnce([Expr; K]) -> [Expr; N],
-) -> Recorded {
+) -> RecordedFormula {
     record_with(&[], closure)
 }
 
@@ -105,8 +107,8 @@ pub(crate) fn record<const K: usize, const N: usize>(
 pub(crate) fn record_with<const K: usize, const N: usize>(
     parameters: &[&'static str],
     closure: impl FnOnce([Expr; K]) -> [Expr; N],
-) -> Recorded {
-    let mut graph = Graph::default();
+) -> RecordedFormula {
+    let mut graph = FormulaGraph::default();
     // It stands for what an operation of fewer values does not have.
     graph.constant(0.0);
     record_into(graph, parameters.into(), closure)
@@ -115,9 +117,9 @@ pub(crate) fn record_with<const K: usize, const N: usize>(
 /// Runs a closure on the operands of another one; gives the graph of both, with the results of the other one, and what
 /// this one gave.
 pub(crate) fn record_more<const K: usize>(
-    recorded: &Recorded,
+    recorded: &RecordedFormula,
     closure: impl FnOnce([Expr; K]) -> Expr,
-) -> (Recorded, Value) {
+) -> (RecordedFormula, Value) {
     let (graph, parameters) = (recorded.graph.clone(), recorded.parameters.clone());
     let mut more = record_into(graph, parameters, |operands| [closure(operands)]);
     let result = more.results[0];
@@ -126,10 +128,10 @@ pub(crate) fn record_more<const K: usize>(
 }
 
 fn record_into<const K: usize, const N: usize>(
-    mut graph: Graph,
+    mut graph: FormulaGraph,
     parameters: Vec<&'static str>,
     closure: impl FnOnce([Expr; K]) -> [Expr; N],
-) -> Recorded {
+) -> RecordedFormula {
     let operands: [Value; K] =
         core::array::from_fn(|at| graph.add(Operation::Operand(at as u8), &[]));
     let id = next_id();
@@ -154,7 +156,7 @@ fn record_into<const K: usize, const N: usize>(
         )
     });
     drop(running);
-    Recorded {
+    RecordedFormula {
         graph,
         parameters,
         operands: operands.into(),
@@ -166,20 +168,23 @@ const OUTSIDE: &str = "an `Expr` belongs to the closure that it was made in: not
                        What changes from call to call is an `Expr::parameter`.";
 
 /// In the recording that is running.
+#[track_caller]
 fn recorded(write: impl FnOnce(&mut Recording) -> Value) -> Expr {
-    RECORDINGS.with_borrow_mut(|recordings| {
-        let recording = recordings.last_mut().expect(OUTSIDE);
-        Expr {
+    let expr = RECORDINGS.with_borrow_mut(|recordings| {
+        let recording = recordings.last_mut()?;
+        Some(Expr {
             recording: recording.id,
             value: write(recording),
-        }
-    })
+        })
+    });
+    expr.expect(OUTSIDE)
 }
 
 impl Expr {
     /// A number.
     ///
     /// An `f64` is one wherever an `Expr` can be; this is for a formula that begins with one.
+    #[track_caller]
     pub fn constant(number: f64) -> Self {
         recorded(|recording| recording.graph.constant(number))
     }
@@ -189,6 +194,7 @@ impl Expr {
     /// kernel is compiled anew for it.
     ///
     /// A formula has up to eight of them.
+    #[track_caller]
     pub fn parameter(name: &'static str) -> Self {
         recorded(|recording| {
             let known = recording.parameters.iter().position(|known| *known == name);
@@ -202,56 +208,70 @@ impl Expr {
     }
 
     /// Its value, in the recording that is running.
+    #[track_caller]
     fn own(self) -> Value {
-        recorded(|recording| {
-            assert!(recording.id == self.recording, "{OUTSIDE}");
-            self.value
-        })
-        .value
+        let running = recorded(|_| self.value);
+        assert!(running.recording == self.recording, "{OUTSIDE}");
+        self.value
     }
 
+    #[track_caller]
     fn unary(self, operation: Operation) -> Self {
         let value = self.own();
         recorded(|recording| recording.graph.add(operation, &[value]))
     }
 
+    #[track_caller]
     fn binary(self, operation: Operation, other: Self) -> Self {
         let of = [self.own(), other.own()];
         recorded(|recording| recording.graph.add(operation, &of))
     }
 
     /// The absolute value. Its derivative at 0 is 0.
+    #[track_caller]
     pub fn abs(self) -> Self {
         self.unary(Operation::Abs)
     }
 
     /// -1, 0 or 1. Its derivative is 0.
+    #[track_caller]
     pub fn sign(self) -> Self {
         self.unary(Operation::Sign)
     }
 
     /// `e` to the power of it.
+    #[track_caller]
     pub fn exp(self) -> Self {
         self.unary(Operation::Exp)
     }
 
     /// The natural logarithm: `-inf` at 0, NaN below. That of a [`sigmoid`](Self::sigmoid) is computed without
     /// it, and so is `(1.0 + x.exp()).ln()`.
+    #[track_caller]
     pub fn ln(self) -> Self {
         self.unary(Operation::Ln)
     }
 
     /// `ln(1 + self)`, accurate for tiny numbers.
+    #[track_caller]
     pub fn ln_1p(self) -> Self {
         self.unary(Operation::Ln1p)
     }
 
-    /// The root: NaN below 0. Its derivative at 0 is infinite.
+    /// The root: NaN below 0. Its derivative at 0 is infinite, so the largest number of the type.
+    #[track_caller]
     pub fn sqrt(self) -> Self {
         self.unary(Operation::Sqrt)
     }
 
+    /// The number where it is above 0, else 0.
+    #[track_caller]
+    pub fn relu(self) -> Self {
+        self.max(0.0)
+    }
+
     /// Its square.
+    #[track_caller]
     pub fn square(self) -> Self {
         self * self
     }
@@ -260,66 +280,79 @@ impl Expr {
     ///
     /// Whole powers up to 16 are products, as those of negative numbers must be; any other is that of a number
     /// that is not negative.
+    #[track_caller]
     pub fn powf(self, exponent: impl Into<Expr>) -> Self {
         self.binary(Operation::Power, exponent.into())
     }
 
     /// `1 / (1 + e^-x)`. `1.0 - x.sigmoid()` has all its digits too.
+    #[track_caller]
     pub fn sigmoid(self) -> Self {
         self.unary(Operation::Sigmoid)
     }
 
     /// `ln(sigmoid(x))`, finite for all finite numbers.
+    #[track_caller]
     pub fn log_sigmoid(self) -> Self {
         self.sigmoid().ln()
     }
 
     /// `ln(1 + e^x)`, finite for all finite numbers.
+    #[track_caller]
     pub fn softplus(self) -> Self {
         self.unary(Operation::Softplus)
     }
 
     /// The hyperbolic tangent.
+    #[track_caller]
     pub fn tanh(self) -> Self {
         self.unary(Operation::Tanh)
     }
 
     /// The larger one. Where both are the same neither has a derivative.
+    #[track_caller]
     pub fn max(self, other: impl Into<Expr>) -> Self {
         self.binary(Operation::Max, other.into())
     }
 
     /// The smaller one. Where both are the same neither has a derivative.
+    #[track_caller]
     pub fn min(self, other: impl Into<Expr>) -> Self {
         self.binary(Operation::Min, other.into())
     }
 
     /// The number, or the least that it may be: [`max`](Self::max) by another name.
+    #[track_caller]
     pub fn at_least(self, least: impl Into<Expr>) -> Self {
         self.max(least)
     }
 
     /// The number, or the most that it may be: [`min`](Self::min) by another name.
+    #[track_caller]
     pub fn at_most(self, most: impl Into<Expr>) -> Self {
         self.min(most)
     }
 
     /// The number between two others.
+    #[track_caller]
     pub fn clamp(self, least: impl Into<Expr>, most: impl Into<Expr>) -> Self {
         self.max(least).min(most)
     }
 
     /// Where it is larger.
+    #[track_caller]
     pub fn above(self, other: impl Into<Expr>) -> Condition {
         Condition(self.binary(Operation::Above, other.into()))
     }
 
     /// Where it is smaller.
+    #[track_caller]
     pub fn below(self, other: impl Into<Expr>) -> Condition {
         other.into().above(self)
     }
 
     /// Where it is the same.
+    #[track_caller]
     pub fn equals(self, other: impl Into<Expr>) -> Condition {
         Condition(self.binary(Operation::Equal, other.into()))
     }
@@ -328,29 +361,34 @@ impl Expr {
 impl Condition {
     /// One value where it holds, another elsewhere. The one that is not chosen has no part in the derivative,
     /// whatever it is.
+    #[track_caller]
     pub fn select(self, then: impl Into<Expr>, otherwise: impl Into<Expr>) -> Expr {
         let of = [self.0, then.into(), otherwise.into()].map(Expr::own);
         recorded(|recording| recording.graph.add(Operation::Select, &of))
     }
 
     /// Where both hold.
+    #[track_caller]
     pub fn and(self, other: Self) -> Self {
         Self(self.0.min(other.0))
     }
 
     /// Where one of them holds, or both.
+    #[track_caller]
     pub fn or(self, other: Self) -> Self {
         Self(self.0.max(other.0))
     }
 
     /// Where it does not hold.
     #[allow(clippy::should_implement_trait)] // A word between `and` and `or`.
+    #[track_caller]
     pub fn not(self) -> Self {
         Self(1.0 - self.0)
     }
 }
 
 impl From<f64> for Expr {
+    #[track_caller]
     fn from(number: f64) -> Self {
         Self::constant(number)
     }
@@ -377,6 +415,7 @@ impl core::fmt::Debug for Condition {
 
 impl Neg for Expr {
     type Output = Expr;
+    #[track_caller]
     fn neg(self) -> Expr {
         self.unary(Operation::Negate)
     }
@@ -387,6 +426,7 @@ macro_rules! operator {
     ($trait:ident, $method:ident, $operation:ident) => {
         impl $trait for Expr {
             type Output = Expr;
+            #[track_caller]
             fn $method(self, other: Expr) -> Expr {
                 self.binary(Operation::$operation, other)
             }
@@ -394,6 +434,7 @@ macro_rules! operator {
 
         impl $trait<f64> for Expr {
             type Output = Expr;
+            #[track_caller]
             fn $method(self, other: f64) -> Expr {
                 self.binary(Operation::$operation, other.into())
             }
@@ -401,6 +442,7 @@ macro_rules! operator {
 
         impl $trait<Expr> for f64 {
             type Output = Expr;
+            #[track_caller]
             fn $method(self, other: Expr) -> Expr {
                 Expr::from(self).binary(Operation::$operation, other)
             }
@@ -408,12 +450,29 @@ macro_rules! operator {
     };
 }
 
+/// Stamps an operator that changes a value.
+macro_rules! assignment {
+    ($trait:ident, $method:ident, $operator:tt) => {
+        impl<T: Into<Expr>> $trait<T> for Expr {
+            #[track_caller]
+            fn $method(&mut self, other: T) {
+                *self = *self $operator other.into();
+            }
+        }
+    };
+}
+
+assignment!(AddAssign, add_assign, +);
+assignment!(SubAssign, sub_assign, -);
+assignment!(MulAssign, mul_assign, *);
+assignment!(DivAssign, div_assign, /);
+
 operator!(Add, add, Add);
 operator!(Sub, sub, Subtract);
 operator!(Mul, mul, Multiply);
 operator!(Div, div, Divide);
 
-impl Recorded {
+impl RecordedFormula {
     /// The constants that a formula has in any of its values.
     pub(crate) fn constants(&self) -> impl Iterator<Item = f64> + '_ {
         let numbers = self.graph.values().map(|value| self.graph.number(value));

@@ -1,6 +1,6 @@
 //! A formula as a list of operations, to be run in order.
 
-use super::graph::{Graph, Node, Value};
+use super::graph::{FormulaGraph, Node, Value};
 use super::operations::Operation::{self, *};
 use crate::real::Real;
 use alloc::string::String;
@@ -10,7 +10,7 @@ use core::fmt::Write;
 
 /// Where an operation finds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum StepInput {
     Operand(u8),
     Parameter(u8),
     Constant(u16),
@@ -22,7 +22,7 @@ pub(crate) enum Source {
 pub(crate) struct Step {
     pub(crate) operation: Operation,
     /// As many as the operation is of; then the last one again.
-    pub(crate) of: [Source; 3],
+    pub(crate) of: [StepInput; 3],
     pub(crate) slot: u16,
 }
 
@@ -35,10 +35,10 @@ pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) constants: Vec<f64>,
     pub(crate) slots: usize,
-    pub(crate) results: Vec<Source>,
+    pub(crate) results: Vec<StepInput>,
 }
 
-impl Graph {
+impl FormulaGraph {
     /// Which values some others are made of, themselves included.
     pub(crate) fn live(&self, results: &[Value]) -> Vec<bool> {
         let mut live = vec![false; self.len()];
@@ -93,7 +93,7 @@ impl Graph {
     }
 }
 
-impl Graph {
+impl FormulaGraph {
     /// Which values are infinite, or 0, only where their exact values are: nothing that they are made of leaves the range
     /// of its type for finite operands, but for sums of its largest numbers.
     fn tame(&self) -> Vec<bool> {
@@ -152,7 +152,7 @@ impl Sign {
 
 impl Program {
     /// With the products that a formula has: those in which zero makes zero.
-    pub(crate) fn exact(graph: &Graph, results: &[Value]) -> Self {
+    pub(crate) fn exact(graph: &FormulaGraph, results: &[Value]) -> Self {
         let (graph, results) = with(graph, results, |node, operation| {
             plain_products(graph, node, operation)
         });
@@ -162,7 +162,7 @@ impl Program {
     /// With the products of the processor: where a number left the range of its type and met a zero, there is NaN where
     /// the exact one has a number. Only what is infinite by itself, such as the logarithm of a target of 0, is no reason
     /// to compute an element again.
-    pub(crate) fn fast(graph: &Graph, results: &[Value]) -> Self {
+    pub(crate) fn fast(graph: &FormulaGraph, results: &[Value]) -> Self {
         let (singular, tame) = (graph.singular(), graph.tame());
         let (graph, results) = with(graph, results, |node, operation| match operation {
             Multiply | Chain if !node.of().iter().any(|of| singular[of.index()]) => Times,
@@ -173,7 +173,7 @@ impl Program {
         Self::new(&graph, &results)
     }
 
-    fn new(graph: &Graph, results: &[Value]) -> Self {
+    fn new(graph: &FormulaGraph, results: &[Value]) -> Self {
         let live = graph.live(results);
         // The last value that needs another.
         let mut last: Vec<usize> = graph.values().map(Value::index).collect();
@@ -191,16 +191,16 @@ impl Program {
             slots: 0,
             results: Vec::new(),
         };
-        let mut sources: Vec<Option<Source>> = vec![None; graph.len()];
+        let mut sources: Vec<Option<StepInput>> = vec![None; graph.len()];
         let mut free: Vec<u16> = Vec::new();
         for value in graph.values().filter(|value| live[value.index()]) {
             let node = graph.node(value);
             let source = match node.operation {
-                Operand(at) => Source::Operand(at),
-                Parameter(at) => Source::Parameter(at),
+                Operand(at) => StepInput::Operand(at),
+                Parameter(at) => StepInput::Parameter(at),
                 Constant(bits) => {
                     program.constants.push(f64::from_bits(bits));
-                    Source::Constant(program.constants.len() as u16 - 1)
+                    StepInput::Constant(program.constants.len() as u16 - 1)
                 }
                 operation => {
                     let of = node.of();
@@ -219,12 +219,12 @@ impl Program {
                         let again = of[..at].contains(input);
                         if last[input.index()] == value.index()
                             && !again
-                            && let Source::Slot(slot) = source(input)
+                            && let StepInput::Slot(slot) = source(input)
                         {
                             free.push(slot);
                         }
                     }
-                    Source::Slot(slot)
+                    StepInput::Slot(slot)
                 }
             };
             sources[value.index()] = Some(source);
@@ -247,14 +247,14 @@ impl Program {
         mut watch: impl FnMut(&R),
     ) -> Vec<R> {
         let mut slots: Vec<Option<R>> = vec![None; self.slots];
-        let read = |source: Source, slots: &[Option<R>]| match source {
-            Source::Operand(at) => operands[usize::from(at)].clone(),
-            Source::Parameter(at) => {
+        let read = |source: StepInput, slots: &[Option<R>]| match source {
+            StepInput::Operand(at) => operands[usize::from(at)].clone(),
+            StepInput::Parameter(at) => {
                 let at = usize::from(at);
                 operands[0].parameter(at, parameters[at])
             }
-            Source::Constant(at) => operands[0].like(self.constants[usize::from(at)]),
-            Source::Slot(at) => slots[usize::from(at)].clone().expect("it was written"),
+            StepInput::Constant(at) => operands[0].like(self.constants[usize::from(at)]),
+            StepInput::Slot(at) => slots[usize::from(at)].clone().expect("it was written"),
         };
         for step in &self.steps {
             let of = step.of.map(|source| read(source, &slots));
@@ -287,7 +287,7 @@ impl Program {
 }
 
 /// The product with a constant that is neither zero nor infinite is that of the processor.
-fn plain_products(graph: &Graph, node: &Node, operation: Operation) -> Operation {
+fn plain_products(graph: &FormulaGraph, node: &Node, operation: Operation) -> Operation {
     let plain = |value: &Value| {
         let number = graph.number(*value);
         number.is_some_and(|number| number != 0.0 && number.is_finite())
@@ -300,12 +300,12 @@ fn plain_products(graph: &Graph, node: &Node, operation: Operation) -> Operation
 
 /// The live values of a graph, powers taken apart, operations replaced.
 fn with(
-    graph: &Graph,
+    graph: &FormulaGraph,
     results: &[Value],
     replace: impl Fn(&Node, Operation) -> Operation,
-) -> (Graph, Vec<Value>) {
+) -> (FormulaGraph, Vec<Value>) {
     let live = graph.live(results);
-    let mut new = Graph::default();
+    let mut new = FormulaGraph::default();
     let first = new.constant(0.0);
     let mut values = vec![first; graph.len()];
     for value in graph.values().filter(|value| live[value.index()]) {
@@ -326,7 +326,7 @@ fn with(
 }
 
 /// Products that are only added to something, as one operation with that.
-fn fused(graph: &Graph, results: &[Value]) -> (Graph, Vec<Value>) {
+fn fused(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
     let live = graph.live(results);
     let mut uses = vec![0; graph.len()];
     for value in graph.values().filter(|value| live[value.index()]) {
@@ -341,7 +341,7 @@ fn fused(graph: &Graph, results: &[Value]) -> (Graph, Vec<Value>) {
         let node = graph.node(value);
         (node.operation == Times && uses[value.index()] == 1).then(|| [node.of()[0], node.of()[1]])
     };
-    let mut new = Graph::default();
+    let mut new = FormulaGraph::default();
     let first = new.constant(0.0);
     let mut values = vec![first; graph.len()];
     for value in graph.values().filter(|value| live[value.index()]) {
@@ -379,7 +379,7 @@ pub(crate) struct Formula {
 }
 
 impl Formula {
-    pub(crate) fn new(graph: &Graph, results: &[Value], of_loss: bool) -> Self {
+    pub(crate) fn new(graph: &FormulaGraph, results: &[Value], of_loss: bool) -> Self {
         let exact = Program::exact(graph, results);
         Self {
             fast: Program::fast(graph, results),
