@@ -57,11 +57,17 @@ pub struct CustomElementwise<const K: usize> {
     inner: ElementwiseParts<K>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct ElementwiseParts<const K: usize> {
     settings: Settings,
     operands: Operands<K>,
     formula: Arc<ElementFormulas>,
+}
+
+impl<const K: usize> core::fmt::Debug for ElementwiseParts<K> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
+        self.settings.fmt(formatter)
+    }
 }
 
 /// A formula and its slopes, for each choice of operands that have a gradient.
@@ -70,12 +76,6 @@ struct ElementFormulas {
     /// Slopes that the user has stated.
     slopes: [Option<Value>; MOST],
     ready: [OnceLock<Arc<Formula>>; 1 << MOST],
-}
-
-impl core::fmt::Debug for ElementFormulas {
-    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
-        formatter.write_str("ElementFormulas")
-    }
 }
 
 /// How many operands there are at most.

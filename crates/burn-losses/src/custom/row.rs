@@ -48,7 +48,7 @@ pub struct CustomRow<const K: usize> {
     inner: RowParts<K>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct RowParts<const K: usize> {
     settings: Settings,
     operands: Operands<K>,
@@ -57,6 +57,12 @@ struct RowParts<const K: usize> {
     parameters: Vec<&'static str>,
     /// All but the first if none are given.
     axes: Option<Vec<usize>>,
+}
+
+impl<const K: usize> core::fmt::Debug for RowParts<K> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
+        self.settings.fmt(formatter)
+    }
 }
 
 #[derive(Clone, Debug)]

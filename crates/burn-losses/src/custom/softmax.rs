@@ -44,7 +44,7 @@ pub struct CustomSoftmax {
     inner: SoftmaxParts,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct SoftmaxParts {
     settings: Settings,
     formula: Arc<Formula>,
@@ -53,6 +53,12 @@ struct SoftmaxParts {
     weights: Option<Vec<f64>>,
     ignored: Vec<i64>,
     class_axis: usize,
+}
+
+impl core::fmt::Debug for SoftmaxParts {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
+        self.settings.fmt(formatter)
+    }
 }
 
 impl CustomSoftmax {

@@ -390,3 +390,26 @@ fn random_formulas_are_the_same_everywhere_and_so_are_their_slopes() {
         panic!("{why}\n{instructions:?}\n{show:?}");
     }
 }
+
+/// What a GPU compiles is told apart by the formula, not by its parameters.
+#[cfg(feature = "cube")]
+#[test]
+fn a_parameter_is_no_part_of_a_kernel() {
+    let key = |constant: f64, parameter: f64| {
+        let recorded =
+            record(|[x, y]: [Expr; 2]| [(x - y).abs() * constant + Expr::parameter("margin")]);
+        let formula = Formula::new(&recorded.graph, &recorded.results, true);
+        let kernel = FormulaKernel {
+            value: Arc::new(formula),
+            all: kernel(&[0], false).all,
+            derivatives: &[Derivative::Slope(0); 2],
+            slopes: 0,
+            parameters: vec![parameter],
+        };
+        kernel.on_gpu(vec![None, None], 2, 1.0)
+    };
+    assert!(key(2.0, 1.0) == key(2.0, 3.0));
+    assert!(key(2.0, 1.0) != key(4.0, 1.0));
+    let told = key(2.0, 3.0);
+    assert_eq!(told.parameters(), [3.0]);
+}
