@@ -42,9 +42,7 @@ fn elementwise(loss: &str) -> CustomElementwise<2> {
         "closure_mse" => Custom::elementwise("Mse", |x, y| (x - y).square()),
         "closure_huber" => Custom::elementwise("Huber", |x, y| {
             let error = (x - y).abs();
-            error
-                .below(1.0)
-                .select(0.5 * error * error, error - 0.5)
+            error.below(1.0).select(0.5 * error * error, error - 0.5)
         }),
         "closure_bce_with_logits" => {
             Custom::elementwise("Bce", |x, y| x.softplus() - x * y).with_target(Rule::PROBABILITY)
@@ -153,7 +151,9 @@ pub(crate) fn contestants(case: &Case, device: &Device) -> Vec<Contestant> {
             ),
             contestant(
                 BUILT_IN,
-                shared(x.clone(), move |[x]| FocalLoss::new().forward(x, ids.clone())),
+                shared(x.clone(), move |[x]| {
+                    FocalLoss::new().forward(x, ids.clone())
+                }),
             ),
             contestant(
                 TENSORS,

@@ -801,3 +801,61 @@ fn finite_input_gives_no_nan() {
         }
     }
 }
+
+/// Nothing at all, tensors that are views of others, half precision, checkpointing: as of any other loss.
+#[test]
+fn any_tensor_will_do() {
+    let mse = Custom::elementwise("MyMse", |x, y| (x - y).square());
+    let dice = Custom::row(
+        "MyDice",
+        |[x, y]| [x * y, x + y],
+        |[both, all]| 1.0 - (2.0 * both + 1.0) / (all + 1.0),
+    );
+    for device in devices() {
+        let name = device.name;
+        let none = || Tensor::<2>::zeros([0, 3], &device.device);
+        let tracked = none().autodiff().require_grad();
+        for value in [
+            mse.forward(tracked.clone(), none()),
+            dice.forward(tracked.clone(), none()),
+        ] {
+            assert_eq!(numbers(&value), [0.0], "{name}");
+            assert_eq!(
+                tracked.grad(&value.backward()).unwrap().dims(),
+                [0, 3],
+                "{name}"
+            );
+        }
+        assert_eq!(
+            dice.forward_no_reduction(none(), none()).dims(),
+            [0, 1],
+            "{name}"
+        );
+
+        let all = some(24, 1, 1.0);
+        let (x, y) = (
+            device.tensor::<2>(&all, [4, 6], DType::F32),
+            some(24, 2, 1.0),
+        );
+        let y = device.tensor::<2>(&y, [6, 4], DType::F32);
+        let view = mse.forward_no_reduction(x.clone().transpose(), y.clone());
+        let expected = (x.clone().transpose() - y.clone()).powi_scalar(2);
+        assert_close(name, &numbers(&view), &numbers(&expected), 1e-6);
+        let row = y.clone().slice([0..1, 0..4]).expand([6, 4]);
+        let expanded = mse.forward_no_reduction(y.clone(), row.clone());
+        let expected = (y.clone() - row).powi_scalar(2);
+        assert_close(name, &numbers(&expanded), &numbers(&expected), 1e-6);
+
+        let checkpointed = device.device.clone().autodiff().gradient_checkpointing();
+        let y = Tensor::<2>::from_data(y.into_data(), &checkpointed).require_grad();
+        let gradients = mse.forward(y.clone(), x.transpose()).backward();
+        assert!(y.grad(&gradients).is_some(), "{name}");
+        if device.device.supports_dtype(DType::F16) {
+            let x = device.tracked::<1>(&[200.0, 1.0, 0.5], [3], DType::F16);
+            let value = mse.forward(x.clone(), device.tensor(&[0.0, 0.0, 0.0], [3], DType::F16));
+            let gradient = numbers(&x.grad(&value.backward()).unwrap());
+            assert_close(name, &numbers(&value), &[(40000.0 + 1.25) / 3.0], 1e-3);
+            assert_close(name, &gradient, &[400.0 / 3.0, 2.0 / 3.0, 1.0 / 3.0], 1e-3);
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use super::operands::{Operands, numbers, read};
 use super::settings::{ORDINALS, Settings, Statistics};
-use crate::engine::any_rank::AnyRank;
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
 use crate::loss::call::{Call, LossOutput};
@@ -256,13 +255,16 @@ impl<const K: usize> CustomRow<K> {
                     .into(),
             );
         }
-        if axes.iter().any(|&axis| shape[axis] == 0) && shape.as_slice().iter().any(|&of| of > 0) {
+        let summed: Vec<bool> = (0..rank).map(|axis| axes.contains(&axis)).collect();
+        let empty =
+            |is_summed: bool| (0..rank).any(|axis| summed[axis] == is_summed && shape[axis] == 0);
+        if empty(true) && !empty(false) {
             return error(format!(
                 "the operands {} have nothing to add up.",
                 dims(shape)
             ));
         }
-        Ok((0..rank).map(|axis| axes.contains(&axis)).collect())
+        Ok(summed)
     }
 
     /// The losses of operands of a shape, in which the axes that are summed over come last; where they are is given.
@@ -299,7 +301,7 @@ impl<const K: usize> CustomRow<K> {
             let rule = rules.next().expect("each operand has one");
             let numbers = numbers(operand, rule, dtype);
             if rows == 0 {
-                return AnyRank::from(numbers.layers([0, length, 1]));
+                return numbers;
             }
             numbers.shaped([rows, length])
         });
