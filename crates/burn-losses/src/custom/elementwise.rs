@@ -156,7 +156,7 @@ impl<const K: usize> CustomElementwise<K> {
         let formula = Arc::new(ElementFormulas::new(recorded, [None; MOST]));
         let inner = ElementwiseParts {
             settings,
-            operands: Operands::new(),
+            operands: Operands::new("give it weight 0 in forward_weighted"),
             formula,
         };
         Ok(Self { inner })

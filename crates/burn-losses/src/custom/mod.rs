@@ -98,7 +98,7 @@ impl Custom {
     /// let target = Tensor::<1>::from_data([1.0, 4.0], &device);
     /// let gradients = loss.forward(mean, log_variance.clone(), target).backward();
     /// let of_log_variance = log_variance.grad(&gradients).unwrap();
-    /// assert_eq!(of_log_variance.into_data().to_vec::<f32>().unwrap(), [0.25, -0.75]);
+    /// assert_eq!(of_log_variance.into_data().try_to_vec::<f32>().unwrap(), [0.25, -0.75]);
     /// ```
     ///
     /// # Panics

@@ -19,11 +19,13 @@ use burn::tensor::{DType, FloatDType};
 pub(super) struct Operands<const K: usize> {
     pub(super) names: [&'static str; K],
     pub(super) rules: [Rule; K],
+    /// What else leaves out an element.
+    left_out: &'static str,
 }
 
 impl<const K: usize> Operands<K> {
     /// The last one is the target, if there are several; it must be finite.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(left_out: &'static str) -> Self {
         let names = match K {
             1 => &["output"][..],
             2 => &["output", "targets"],
@@ -37,6 +39,7 @@ impl<const K: usize> Operands<K> {
         Self {
             names: core::array::from_fn(|at| names[at]),
             rules,
+            left_out,
         }
     }
 
@@ -79,12 +82,15 @@ impl<const K: usize> Operands<K> {
         if let Some(too_large) = found.too_large() {
             return format!("{name}: {too_large}");
         }
-        let hint = if rule == Rule::SIGNS {
+        let is_target = K > 1 && at + 1 == K;
+        let hint = if rule == Rule::PROBABILITY && !is_target {
+            " If these are logits, a `sigmoid` or `softmax` makes probabilities of them.".into()
+        } else if rule == Rule::SIGNS {
             hint_of(no_sign(found))
         } else if rule == Rule::PROBABILITY || rule == Rule::LABELS {
             hint_of((label().explain)(found))
-        } else if rule == Rule::FINITE && K > 1 && at + 1 == K {
-            " To leave it out, set it to 0 and give it weight 0 in forward_weighted.".into()
+        } else if rule == Rule::FINITE && is_target {
+            format!(" To leave it out, set it to 0 and {}.", self.left_out)
         } else {
             String::new()
         };

@@ -159,7 +159,7 @@ impl<const K: usize> CustomRow<K> {
         let parameters = head.parameters.clone();
         let inner = RowParts {
             settings,
-            operands: Operands::new(),
+            operands: Operands::new("multiply its terms by a mask, a further operand"),
             formulas: RowFormulas::new(terms, head),
             parameters,
             axes: None,
@@ -174,14 +174,14 @@ impl<const K: usize> CustomRow<K> {
     /// If there is none, or one is named twice.
     #[track_caller]
     pub fn with_axes(mut self, axes: impl Into<Vec<usize>>) -> Self {
-        let mut axes = axes.into();
-        let given = axes.len();
+        let given = axes.into();
+        let mut axes = given.clone();
         axes.sort_unstable();
         axes.dedup();
-        let once = given == axes.len() && given > 0;
+        let once = given.len() == axes.len() && !given.is_empty();
         if !once {
-            let message = "name the axes of the sums, each once.";
-            or_panic(Err(self.inner.settings.error(message.into())))
+            let message = format!("name the axes of the sums, each once: these are {given:?}.");
+            or_panic(Err(self.inner.settings.error(message)))
         }
         self.inner.axes = Some(axes);
         self
