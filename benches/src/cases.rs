@@ -169,7 +169,6 @@ impl Case {
     pub(crate) fn contestants(&self, device: &Device) -> Vec<Contestant> {
         let shape = &self.shape;
         match self.loss {
-            loss if loss.starts_with("closure") => crate::closures::contestants(self, device),
             "l1" => with_target(
                 normal(shape, device),
                 normal(shape, device),

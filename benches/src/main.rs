@@ -210,7 +210,11 @@ fn measure(
         if !case.name().contains(&arguments.only) {
             continue;
         }
-        let mut contestants = case.contestants(device);
+        let mut contestants = if arguments.closures {
+            closures::contestants(&case, device)
+        } else {
+            case.contestants(device)
+        };
         // Candle's are on the CPU, in `f32`.
         #[cfg(feature = "candle")]
         if !backend.is_gpu() && matches!(float, Float::F32) {
