@@ -368,21 +368,24 @@ impl<const K: usize> LossInfo for CustomRow<K> {
     }
 }
 
-/// The axes that are kept, and then the others; nothing where they are in that order.
+/// The axes that are kept, and then the others.
+fn kept_first(summed: &[bool]) -> Vec<usize> {
+    let mut axes: Vec<usize> = (0..summed.len()).collect();
+    axes.sort_by_key(|&axis| summed[axis]);
+    axes
+}
+
+/// The axes as [`kept_first`]; nothing where they are in that order.
 fn order<const D: usize>(summed: &[bool]) -> Option<[isize; D]> {
-    let kept = (0..D).filter(|&axis| !summed[axis]);
-    let order: Vec<usize> = kept.chain((0..D).filter(|&axis| summed[axis])).collect();
+    let order = kept_first(summed);
     let in_order = order.iter().enumerate().all(|(at, &axis)| at == axis);
     (!in_order).then(|| core::array::from_fn(|at| order[at] as isize))
 }
 
-/// The index of an element, by its place among those that come in the order of [`order`].
+/// The index of an element, by its place among those whose axes come as [`kept_first`].
 fn index_of(mut place: usize, shape: &Shape, summed: &[bool]) -> Vec<usize> {
-    let rank = summed.len();
-    let kept = (0..rank).filter(|&axis| !summed[axis]);
-    let order: Vec<usize> = kept.chain((0..rank).filter(|&axis| summed[axis])).collect();
-    let mut index = vec![0; rank];
-    for &axis in order.iter().rev() {
+    let mut index = vec![0; summed.len()];
+    for axis in kept_first(summed).into_iter().rev() {
         index[axis] = place % shape[axis];
         place /= shape[axis];
     }

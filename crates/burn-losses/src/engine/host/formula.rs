@@ -68,23 +68,26 @@ impl Kernel for FormulaKernel {
     }
 
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
-        let formula = match terms.slopes {
-            [] => &self.value,
-            _ => &self.all,
-        };
-        let mut results: Vec<&mut [f32]> = vec![terms.losses];
-        results.extend(terms.slopes.iter_mut().map(|slopes| &mut slopes[..]));
-        each_f32(formula, &self.parameters, vectors, operands, &mut results);
+        self.each(vectors, operands, terms, each_f32);
     }
 
     fn each_f64(&self, vectors: Vectors, operands: &[&[f64]], terms: Terms<f64>) {
+        self.each(vectors, operands, terms, each_f64);
+    }
+}
+
+/// What computes the results of a formula, in a type.
+type EachOf<F> = fn(&Formula, &[f64], Vectors, &[&[F]], &mut [&mut [F]]);
+
+impl FormulaKernel {
+    fn each<F>(&self, vectors: Vectors, operands: &[&[F]], terms: Terms<F>, each: EachOf<F>) {
         let formula = match terms.slopes {
             [] => &self.value,
             _ => &self.all,
         };
-        let mut results: Vec<&mut [f64]> = vec![terms.losses];
+        let mut results: Vec<&mut [F]> = vec![terms.losses];
         results.extend(terms.slopes.iter_mut().map(|slopes| &mut slopes[..]));
-        each_f64(formula, &self.parameters, vectors, operands, &mut results);
+        each(formula, &self.parameters, vectors, operands, &mut results);
     }
 }
 
@@ -303,9 +306,6 @@ impl HostHead for FormulaHead {
         self.terms(vectors, terms, each_f64);
     }
 }
-
-/// What computes the results of a formula, in a type.
-type EachOf<F> = fn(&Formula, &[f64], Vectors, &[&[F]], &mut [&mut [F]]);
 
 impl FormulaHead {
     fn terms<F: MachineFloat>(&self, vectors: Vectors, terms: HeadTerms<F>, each: EachOf<F>) {

@@ -50,10 +50,10 @@ struct Argument<'a, F> {
     stride: usize,
 }
 
-impl<F> Argument<'_, F> {
+impl<'a, F> Argument<'a, F> {
     /// What a loop reads.
     #[inline(always)]
-    fn lanes(&self, at: usize) -> &[F; LANES] {
+    fn lanes(&self, at: usize) -> &'a [F; LANES] {
         let numbers = self.numbers[at * self.stride..].first_chunk();
         numbers.expect("a block has whole lanes")
     }
@@ -122,10 +122,7 @@ impl<F: Float> Machine<F> {
         operands: &[&'a [F; BLOCK]],
     ) -> impl Iterator<Item = &'a [F; LANES]> {
         let argument = self.read(program.results[result], operands);
-        (0..BLOCK / LANES).map(move |at| {
-            let numbers = argument.numbers[at * argument.stride..].first_chunk();
-            numbers.expect("a block has whole lanes")
-        })
+        (0..BLOCK / LANES).map(move |at| argument.lanes(at))
     }
 
     /// The operands from a place on as blocks: where they lie, if they are as many, or else filled up with the last.
