@@ -1,23 +1,18 @@
 //! A loss of each element, of a closure.
 
-use super::operands::{Operands, flat, numbers, read};
-use super::settings::{ORDINALS, Settings, Statistics};
-use crate::engine::any_rank::AnyRank;
-use crate::engine::elementwise::AnyElementwise;
-use crate::engine::host::formula::FormulaKernel;
+use super::settings::{ORDINALS, Settings};
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
+use crate::loss::formula::operands::{Operands, read};
+use crate::loss::formula::statistics::Statistics;
+use crate::loss::formula::{ElementFormulas, FormulaCall, MOST};
 use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
-use crate::spec::elementwise::Derivative;
-use crate::spec::expression::graph::{FormulaGraph, Value};
-use crate::spec::expression::program::Formula;
 use crate::spec::expression::{Expr, RecordedFormula, record_more};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, Operand};
-use crate::validate::check::{Check, Violation};
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::format;
 use alloc::string::String;
@@ -25,7 +20,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use std::sync::OnceLock;
 
 /// A loss of each element, of a closure: see [`Custom::elementwise`](super::Custom::elementwise).
 ///
@@ -67,68 +61,6 @@ struct ElementwiseParts<const K: usize> {
 impl<const K: usize> core::fmt::Debug for ElementwiseParts<K> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
         self.settings.fmt(formatter)
-    }
-}
-
-/// A formula and its slopes, for each choice of operands that have a gradient.
-struct ElementFormulas {
-    recorded: RecordedFormula,
-    /// Slopes that the user has stated.
-    slopes: [Option<Value>; MOST],
-    ready: [OnceLock<Arc<Formula>>; 1 << MOST],
-}
-
-/// How many operands there are at most.
-const MOST: usize = 4;
-
-/// Which slope is whose, for each choice of operands that have a gradient: there are no others.
-static DERIVATIVES: [[Derivative; MOST]; 1 << MOST] = {
-    let mut all = [[Derivative::Slope(0); MOST]; 1 << MOST];
-    let mut chosen = 0;
-    while chosen < all.len() {
-        let (mut operand, mut slope) = (0, 0);
-        while operand < MOST {
-            if chosen & (1 << operand) != 0 {
-                all[chosen][operand] = Derivative::Slope(slope);
-                slope += 1;
-            }
-            operand += 1;
-        }
-        chosen += 1;
-    }
-    all
-};
-
-impl ElementFormulas {
-    fn new(recorded: RecordedFormula, slopes: [Option<Value>; MOST]) -> Self {
-        Self {
-            recorded,
-            slopes,
-            ready: [const { OnceLock::new() }; 1 << MOST],
-        }
-    }
-
-    /// The loss, and the slopes with respect to the chosen operands.
-    fn with_slopes(&self, chosen: usize) -> Arc<Formula> {
-        let formula = self.ready[chosen].get_or_init(|| {
-            let RecordedFormula {
-                graph,
-                operands,
-                results,
-                ..
-            } = &self.recorded;
-            let mut graph: FormulaGraph = graph.clone();
-            let loss = results[0];
-            let derivatives = graph.derivatives(loss, operands);
-            let mut results = alloc::vec![loss];
-            for (at, derivative) in derivatives.into_iter().enumerate() {
-                if chosen & (1 << at) != 0 {
-                    results.push(self.slopes[at].unwrap_or(derivative));
-                }
-            }
-            Arc::new(Formula::new(&graph, &results, true))
-        });
-        formula.clone()
     }
 }
 
@@ -230,8 +162,8 @@ impl<const K: usize> CustomElementwise<K> {
             recorded, slopes, ..
         } = &*self.inner.formula;
         let mut slopes = *slopes;
-        let (more, slope) = record_more(recorded, slope);
-        slopes[operand] = Some(slope);
+        let (more, stated) = record_more(recorded, |operands| [slope(operands)]);
+        slopes[operand] = Some(stated[0]);
         let settings = or_panic(self.inner.settings.again(&more));
         self.inner.settings = settings;
         self.inner.formula = Arc::new(ElementFormulas::new(more, slopes));
@@ -268,50 +200,17 @@ impl<const K: usize> CustomElementwise<K> {
         let AnyOperand::Numbers(first) = &operands[0] else {
             unreachable!("the first operand is of floats")
         };
-        let dtype = first.dtype();
         let check = Check::new(settings.name, &first.device(), call.waiting);
         kinds.check(&check, &operands)?;
-        settings.held(&check, dtype)?;
-        let parameters = settings.parameters(&formula.recorded.parameters)?;
-
-        // An operand that is none of floats is read as it is, if it is the last.
-        let mut rest = OtherOperands::default();
-        let mut inputs = Vec::with_capacity(K);
-        for (at, (operand, rule)) in operands.into_iter().zip(kinds.rules).enumerate() {
-            match operand {
-                AnyOperand::Others(others) if at + 1 == K => {
-                    rest = OtherOperands::flat(flat(others.values, rule, dtype));
-                }
-                operand => inputs.push(numbers(operand, rule, dtype)),
-            }
-        }
-        let tracked = inputs.iter().map(AnyRank::is_tracked).enumerate();
-        let chosen = tracked.fold(0, |all, (at, tracked)| all | usize::from(tracked) << at);
-        let value = formula.with_slopes(0);
-        let definition: Arc<dyn AnyElementwise> = Arc::new(FormulaKernel {
-            all: formula.with_slopes(chosen),
-            value,
-            derivatives: &DERIVATIVES[chosen][..K],
-            slopes: chosen.count_ones() as usize,
-            parameters,
-        });
-        let explain: [_; K] =
-            core::array::from_fn(|at| move |found: &Violation| kinds.explain(at, found));
-        let mut at = 0;
-        let required = kinds.rules(dtype).map(|rule| {
-            at += 1;
-            Some(Required {
-                rule: rule?,
-                explain: &explain[at - 1],
-            })
-        });
-        let call_of = ElementwiseCall::erased(&check, definition, rest, required);
-        match inputs.len() {
-            1 => evaluate::<1>(call_of, inputs, call),
-            2 => evaluate::<2>(call_of, inputs, call),
-            3 => evaluate::<3>(call_of, inputs, call),
-            _ => evaluate::<4>(call_of, inputs, call),
-        }
+        settings.held(&check, first.dtype())?;
+        let call_of = FormulaCall {
+            check: &check,
+            formulas: formula,
+            parameters: settings.parameters(&formula.recorded.parameters)?,
+            kinds,
+            along: None,
+        };
+        call_of.evaluate(operands, call)
     }
 
     fn lints(&self, operands: [AnyOperand; K]) -> Vec<Lint> {
@@ -335,17 +234,6 @@ impl<const K: usize> CustomElementwise<K> {
         let all = formula.with_slopes((1 << K) - 1);
         all.run(point, &parameters)
     }
-}
-
-fn evaluate<const N: usize>(
-    call_of: ElementwiseCall,
-    inputs: Vec<AnyRank>,
-    call: Call,
-) -> Result<LossOutput, LossError> {
-    let Ok(inputs) = <[AnyRank; N]>::try_from(inputs) else {
-        unreachable!("there are so many inputs")
-    };
-    call_of.evaluate(inputs, call)
 }
 
 impl<const K: usize> burn::module::ModuleDisplay for CustomElementwise<K> {

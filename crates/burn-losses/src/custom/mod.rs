@@ -33,15 +33,14 @@
 
 mod check;
 mod elementwise;
-mod operands;
 mod row;
 mod settings;
 mod softmax;
 
+pub use crate::loss::formula::statistics::Statistics;
 pub use check::check;
 pub use elementwise::CustomElementwise;
 pub use row::CustomRow;
-pub use settings::Statistics;
 pub use softmax::CustomSoftmax;
 
 #[doc(inline)]

@@ -1,10 +1,11 @@
 //! A loss of sums over axes, of closures.
 
-use super::operands::{Operands, numbers, read};
-use super::settings::{ORDINALS, Settings, Statistics};
+use super::settings::{ORDINALS, Settings};
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::formula::operands::{Operands, numbers, read};
+use crate::loss::formula::statistics::Statistics;
 use crate::loss::rows::evaluate_ruled;
 use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};

@@ -1,7 +1,6 @@
 //! What every loss of a closure has besides its formula.
 
-use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::{compute_dtype, largest};
+use crate::loss::formula::statistics::{Statistics, same_everywhere};
 use crate::losses::NAMES;
 use crate::spec::expression::RecordedFormula;
 use crate::spec::reduction::Reduction;
@@ -174,25 +173,7 @@ impl Settings {
     /// What is suspicious of operands: a target, which is the last of several, that is the same everywhere, and what the
     /// user suspects.
     pub(super) fn lints(&self, operands: &[Statistics], target: Rule) -> Vec<Lint> {
-        let same = match operands {
-            [_, .., targets] if targets.count() > 1 && targets.least() == targets.most() => {
-                let is_class = target == Rule::SIGNS || target == Rule::LABELS;
-                Some(Lint {
-                    loss: self.name,
-                    rule: if is_class {
-                        "single-class"
-                    } else {
-                        "constant-target"
-                    },
-                    message: format!(
-                        "all {} targets of the batch are {}: there is nothing to learn from it.",
-                        targets.count(),
-                        targets.least()
-                    ),
-                })
-            }
-            _ => None,
-        };
+        let same = same_everywhere(self.name, operands, target);
         let lints = self.suspicions.iter().filter_map(|(rule, suspicion)| {
             Some(Lint {
                 loss: self.name,
@@ -218,53 +199,5 @@ impl Settings {
 impl Debug for Settings {
     fn fmt(&self, formatter: &mut Formatter) -> core::fmt::Result {
         formatter.write_str(&self.describe(self.name))
-    }
-}
-
-/// The largest number of the type in which input of a type is computed.
-pub(super) fn largest_of(dtype: DType) -> f64 {
-    largest(compute_dtype(dtype).into())
-}
-
-/// What the values of an operand are like, for [a lint](crate::custom::CustomElementwise::with_lint).
-#[derive(Clone, Debug)]
-pub struct Statistics {
-    values: Vec<f64>,
-}
-
-impl Statistics {
-    pub(super) fn of(values: AnyRank) -> Self {
-        Self {
-            values: values.values(),
-        }
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.values.len()
-    }
-
-    /// The least of them.
-    pub fn least(&self) -> f64 {
-        self.values.iter().copied().fold(f64::INFINITY, f64::min)
-    }
-
-    /// The largest of them.
-    pub fn most(&self) -> f64 {
-        self.values
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    /// Their mean.
-    pub fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
-    }
-
-    /// What share of them is such.
-    pub fn share(&self, such: impl Fn(f64) -> bool) -> f64 {
-        let found = self.values.iter().filter(|&&value| such(value)).count();
-        found as f64 / self.values.len() as f64
     }
 }

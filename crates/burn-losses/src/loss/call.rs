@@ -6,6 +6,8 @@ use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::shape::{layers, ones, without};
 use crate::engine::values::{AnyTarget, FlatValues};
+#[cfg(feature = "std")]
+use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind};
@@ -100,6 +102,52 @@ impl Call {
             seen_as: Some(shape),
             ..self
         }
+    }
+
+    /// The same call for a sum, if it is for what a mean is made of: then who calls divides.
+    #[cfg(feature = "std")]
+    pub(crate) fn undivided(&self) -> Option<Self> {
+        let divides = matches!(
+            self.returns,
+            Returns::SumAndWeight | Returns::Reduced(Reduction::Mean)
+        );
+        divides.then(|| Self {
+            returns: Returns::Reduced(Reduction::Sum),
+            ..self.clone()
+        })
+    }
+
+    /// The output of an [`undivided`](Self::undivided) call as this one wants it.
+    #[cfg(feature = "std")]
+    pub(crate) fn divided(&self, sum: LossOutput, divisor: Tensor<1>) -> LossOutput {
+        let dtype = sum.value.dtype();
+        match self.returns {
+            Returns::SumAndWeight => LossOutput {
+                value: sum.value.cast(compute_dtype(dtype)),
+                weight: Some(divisor),
+                ..sum
+            },
+            _ => LossOutput {
+                value: (sum.value.cast(divisor.dtype()) / divisor).cast(dtype),
+                ..sum
+            },
+        }
+    }
+
+    /// The sum of a number for each loss, of the given shape, times the weights.
+    #[cfg(feature = "std")]
+    pub(crate) fn weighted_sum(
+        &self,
+        check: &Check,
+        numbers: Tensor<1>,
+        shape: &Shape,
+    ) -> Result<Tensor<1>, LossError> {
+        let Some(weights) = &self.weights else {
+            return Ok(numbers.sum());
+        };
+        let values = weights.values.clone().in_compute_dtype(numbers.dtype());
+        let each = spread(values, &weights.shape, shape, check)?;
+        Ok((each.cast(numbers.dtype()) * numbers).sum())
     }
 
     /// Whether each loss is wanted.

@@ -3,7 +3,10 @@
 pub(crate) mod call;
 pub(crate) mod classes;
 pub(crate) mod elementwise;
+#[cfg(feature = "std")]
+pub(crate) mod formula;
 pub(crate) mod front;
+pub(crate) mod labels;
 pub(crate) mod rows;
 pub(crate) mod values;
 

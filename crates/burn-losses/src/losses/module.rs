@@ -13,7 +13,8 @@ pub(crate) fn describe(config: &impl Debug) -> String {
 /// `Default`, `config`, the display, its name, and the calls. The configuration brings its rules, as `validate`.
 ///
 /// Last comes the trait that has the calls, and what its inputs are called; the loss itself brings
-/// [`Evaluate`](crate::loss::Evaluate). Or, for a loss of each element, what its target must be: then it brings `losses`
+/// [`Evaluate`](crate::loss::Evaluate). Of a loss that is a formula it is `Formula<target>`, by what its target must be: it
+/// brings `formula`. Or, for another loss of each element, what its target must be: then it brings `losses`
 /// and `lints` of an input and a target without their types. (Of true values all is known but the `kernel`: a definition
 /// without its type.)
 macro_rules! loss_module {
@@ -53,6 +54,70 @@ macro_rules! loss_module {
                 $crate::loss::values::lints(Self::NAME, &targets)
             }
         }
+    };
+    ($loss:ident, $config:ident, Formula<$target:ident> [$input:ident, $last:ident]) => {
+        loss_module!($loss, $config, Loss [$input, $last]);
+        loss_module!(@formula $loss, 2, $target, [$input: X], $last);
+    };
+    ($loss:ident, $config:ident, Formula<$target:ident> with losses [$input:ident, $last:ident]) => {
+        loss_module!($loss, $config, Loss [$input, $last]);
+        loss_module!(@of_operands $loss, $target, [$input: X], $last);
+    };
+    ($loss:ident, $config:ident, Formula<$target:ident> [$first:ident, $second:ident, $last:ident]) => {
+        loss_module!($loss, $config, TripleLoss [$first, $second, $last]);
+        loss_module!(@formula $loss, 3, $target, [$first: A, $second: B], $last);
+    };
+    (@formula $loss:ident, $count:literal, $target:ident, [$($input:ident: $kind:ident),+], $last:ident) => {
+        impl $loss {
+            fn losses(
+                &self,
+                operands: [$crate::targets::AnyOperand; $count],
+                call: $crate::loss::call::Call,
+            ) -> Result<$crate::loss::call::LossOutput, $crate::LossError> {
+                self.formula().evaluate(Self::NAME, operands, call)
+            }
+
+            fn lints(
+                &self,
+                operands: [$crate::targets::AnyOperand; $count],
+            ) -> alloc::vec::Vec<$crate::Lint> {
+                self.formula().lints(Self::NAME, operands)
+            }
+        }
+
+        loss_module!(@of_operands $loss, $target, [$($input: $kind),+], $last);
+    };
+    (@of_operands $loss:ident, $target:ident, [$($input:ident: $kind:ident),+], $last:ident) => {
+        impl<const D: usize, T: $crate::targets::$target<D>>
+            $crate::loss::Evaluate<($(loss_module!(@tensor $kind D),)+ T)> for $loss
+        {
+            type Unreduced = burn::tensor::Tensor<D>;
+
+            fn evaluate(
+                &self,
+                ($($input,)+ $last): ($(loss_module!(@tensor $kind D),)+ T),
+                call: $crate::loss::call::Call,
+            ) -> Result<$crate::loss::call::LossOutput, $crate::LossError> {
+                let operands = [
+                    $($crate::targets::AnyOperand::Numbers($input.into()),)+
+                    $last.into_operand(),
+                ];
+                self.losses(operands, call)
+            }
+
+            fn inspect(
+                &self,
+                ($($input,)+ $last): ($(loss_module!(@tensor $kind D),)+ T),
+            ) -> alloc::vec::Vec<$crate::Lint> {
+                self.lints([
+                    $($crate::targets::AnyOperand::Numbers($input.into()),)+
+                    $last.into_operand(),
+                ])
+            }
+        }
+    };
+    (@tensor $kind:ident $rank:ident) => {
+        burn::tensor::Tensor<$rank>
     };
     ($loss:ident, $config:ident, $target:ident $inputs:tt) => {
         loss_module!($loss, $config, Loss $inputs);

@@ -49,6 +49,14 @@ impl Rule {
         }
     }
 
+    /// A finite number above `least`, which is not allowed itself.
+    pub const fn above(least: f64) -> Self {
+        Self {
+            open: true,
+            ..Self::between(least, f64::MAX)
+        }
+    }
+
     /// Whether there is anything that is not allowed.
     #[cfg(feature = "std")]
     pub(crate) fn is_any(&self) -> bool {
@@ -84,6 +92,8 @@ impl Rule {
             "a finite number from 0 on".into()
         } else if *self == Self::POSITIVE {
             "a finite number above 0".into()
+        } else if self.open && most == f64::MAX {
+            format!("a finite number above {least}")
         } else if ends {
             format!("{least} or {most}")
         } else if most == f64::INFINITY {

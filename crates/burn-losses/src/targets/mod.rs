@@ -73,7 +73,7 @@ pub trait RegressionTarget<const D: usize>: CountTarget<D> {
     note = "counts without an axis of length 1, [N] for [N, 1]: add it with `targets.unsqueeze_dim::<{D}>(1)`",
     note = "labels as Bool: they are no counts; use `BceWithLogitsLoss`"
 )]
-pub trait CountTarget<const D: usize>: Readable {}
+pub trait CountTarget<const D: usize>: Operand<D> {}
 
 /// A predicted variance in the form the loss computes with.
 #[doc(hidden)]
@@ -137,7 +137,7 @@ pub trait DistributionTarget<const D: usize>: Readable {}
     note = "labels without an axis of length 1, [N] for [N, 1] or [N, H, W] for [N, 1, H, W]: add it with `targets.unsqueeze_dim::<{D}>(1)`",
     note = "class ids: use `CrossEntropyLoss`, or convert them with `burn_losses::target::one_hot`"
 )]
-pub trait BinaryTarget<const D: usize>: Readable {}
+pub trait BinaryTarget<const D: usize>: Operand<D> {}
 
 /// A target that says one of two directions, for input of rank `D`: float or `Int` -1 or +1, or
 /// `Bool`, where `true` is +1.
@@ -147,7 +147,7 @@ pub trait BinaryTarget<const D: usize>: Readable {}
     note = "labels 0 and 1: convert them with `burn_losses::target::signs`",
     note = "signs of another rank than the input: bring both to one shape with `reshape`"
 )]
-pub trait SignTarget<const D: usize>: Readable {}
+pub trait SignTarget<const D: usize>: Operand<D> {}
 
 /// An operand of a [`Custom`](crate::custom::Custom) loss beside its first, of rank `D`: a tensor of numbers, which may
 /// be tracked, of `Int`, or of `Bool`.
@@ -173,6 +173,15 @@ pub trait Operand<const D: usize>: Readable {
 pub enum AnyOperand {
     Numbers(AnyRank),
     Others(AnyTarget),
+}
+
+impl AnyOperand {
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::Numbers(numbers) => numbers.shape(),
+            Self::Others(others) => others.shape.clone(),
+        }
+    }
 }
 
 impl<const D: usize> Operand<D> for Tensor<D> {

@@ -45,6 +45,10 @@ pub fn table() -> Vec<Row> {
     };
     let poisson = PoissonNllLossConfig::new;
     let gaussian = GaussianNllLossConfig::new;
+    let robust = |config: GeneralRobustLossConfig| {
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let negative_binomials = NegativeBinomialNllLossConfig::new;
     let margins = MultiMarginLossConfig::new;
     let triplet = TripletMarginLossConfig::new;
     let distant = |distance| TripletMarginWithDistanceLossConfig::new().with_distance(distance);
@@ -114,6 +118,260 @@ pub fn table() -> Vec<Row> {
                 gaussian_nll("variances of rows [N, 1]", Variances::Columns, gaussian()),
                 gaussian_nll("a number", Variances::Number(0.7), gaussian()),
                 gaussian_nll_3("variances of rows, rank 3", gaussian()),
+            ],
+        ),
+        row(
+            "QuantileLoss",
+            [
+                regression("median", |reduction| {
+                    QuantileLossConfig::new().with_reduction(reduction).init()
+                }),
+                regression_4("rank 4, 0.9", |reduction| {
+                    let config = QuantileLossConfig::new().with_quantiles(vec![0.9]);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "ExpectileLoss",
+            [
+                regression("rank 2", |reduction| {
+                    ExpectileLossConfig::new().with_reduction(reduction).init()
+                }),
+                regression_1("rank 1, 0.9", |reduction| {
+                    let config = ExpectileLossConfig::new().with_expectile(0.9);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "LogCoshLoss",
+            [
+                regression("rank 2", |reduction| {
+                    LogCoshLossConfig::new().with_reduction(reduction).init()
+                }),
+                regression_4("rank 4", |reduction| {
+                    LogCoshLossConfig::new().with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "GeneralRobustLoss",
+            [
+                regression(
+                    "Charbonnier",
+                    robust(GeneralRobustLossConfig::charbonnier()),
+                ),
+                regression("Cauchy", robust(GeneralRobustLossConfig::cauchy())),
+                regression(
+                    "Geman-McClure",
+                    robust(GeneralRobustLossConfig::geman_mcclure()),
+                ),
+                regression(
+                    "Welsch, scale 2",
+                    robust(GeneralRobustLossConfig::welsch().with_scale(2.0)),
+                ),
+                regression(
+                    "squared",
+                    robust(GeneralRobustLossConfig::new().with_alpha(Some(2.0))),
+                ),
+                regression_1(
+                    "alpha 0.5",
+                    robust(GeneralRobustLossConfig::new().with_alpha(Some(0.5))),
+                ),
+                regression(
+                    "alpha 3",
+                    robust(GeneralRobustLossConfig::new().with_alpha(Some(3.0))),
+                ),
+                regression(
+                    "alpha -7",
+                    robust(GeneralRobustLossConfig::new().with_alpha(Some(-7.0))),
+                ),
+            ],
+        ),
+        row(
+            "TukeyLoss",
+            [
+                regression("rank 2", |reduction| {
+                    TukeyLossConfig::new().with_reduction(reduction).init()
+                }),
+                regression_1("rank 1, c 1", |reduction| {
+                    TukeyLossConfig::new()
+                        .with_c(1.0)
+                        .with_reduction(reduction)
+                        .init()
+                }),
+            ],
+        ),
+        row(
+            "MsleLoss",
+            [of_amounts("rank 2", |reduction| {
+                MsleLossConfig::new().with_reduction(reduction).init()
+            })],
+        ),
+        row(
+            "MapeLoss",
+            [
+                of_amounts("rank 2", |reduction| {
+                    MapeLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_amounts("percent, eps 1", |reduction| {
+                    let config = MapeLossConfig::new().with_percent(true).with_eps(1.0);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "SmapeLoss",
+            [
+                of_amounts("rank 2", |reduction| {
+                    SmapeLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_amounts("percent", |reduction| {
+                    SmapeLossConfig::new()
+                        .with_percent(true)
+                        .with_reduction(reduction)
+                        .init()
+                }),
+            ],
+        ),
+        row(
+            "TweedieLoss",
+            [
+                of_log_means("rank 2", |reduction| {
+                    TweedieLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_log_means("power 1.2", |reduction| {
+                    TweedieLossConfig::new()
+                        .with_power(1.2)
+                        .with_reduction(reduction)
+                        .init()
+                }),
+            ],
+        ),
+        row(
+            "GammaNllLoss",
+            [
+                of_log_means("rank 2", |reduction| {
+                    GammaNllLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_log_means("shape 2.5", |reduction| {
+                    let config = GammaNllLossConfig::new().with_shape(Some(2.5));
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "NegativeBinomialNllLoss",
+            [
+                negative_binomial("means, float counts", Kind::Float, negative_binomials()),
+                negative_binomial("means, int counts", Kind::Int, negative_binomials()),
+                negative_binomial(
+                    "logits, float counts",
+                    Kind::Float,
+                    negative_binomials()
+                        .with_parametrization(NegativeBinomialParametrization::TotalCountLogits),
+                ),
+            ],
+        ),
+        row(
+            "LaplaceNllLoss",
+            [of_scale("rank 2", false, |reduction| {
+                LaplaceNllLossConfig::new().with_reduction(reduction).init()
+            })],
+        ),
+        row(
+            "StudentTNllLoss",
+            [
+                of_scale("rank 2", false, |reduction| {
+                    StudentTNllLossConfig::new()
+                        .with_reduction(reduction)
+                        .init()
+                }),
+                of_scale("Cauchy", false, |reduction| {
+                    StudentTNllLossConfig::new()
+                        .with_df(1.0)
+                        .with_reduction(reduction)
+                        .init()
+                }),
+            ],
+        ),
+        row(
+            "LogNormalNllLoss",
+            [of_scale("rank 2", true, |reduction| {
+                LogNormalNllLossConfig::new()
+                    .with_reduction(reduction)
+                    .init()
+            })],
+        ),
+        row(
+            "GaussianCrpsLoss",
+            [of_scale("rank 2", false, |reduction| {
+                GaussianCrpsLossConfig::new()
+                    .with_reduction(reduction)
+                    .init()
+            })],
+        ),
+        row(
+            "SigmoidFocalLoss",
+            [
+                binary("soft labels", Kind::Float, |reduction| {
+                    SigmoidFocalLossConfig::new()
+                        .with_reduction(reduction)
+                        .init()
+                }),
+                binary("int labels, alpha", Kind::Int, |reduction| {
+                    let config = SigmoidFocalLossConfig::new().with_alpha(Some(0.25));
+                    config.with_reduction(reduction).init()
+                }),
+                binary("bool labels, gamma 0.5", Kind::Bool, |reduction| {
+                    let config = SigmoidFocalLossConfig::new().with_gamma(0.5);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "QualityFocalLoss",
+            [
+                binary("soft labels", Kind::Float, |reduction| {
+                    QualityFocalLossConfig::new()
+                        .with_reduction(reduction)
+                        .init()
+                }),
+                binary("int labels, beta 1.5", Kind::Int, |reduction| {
+                    let config = QualityFocalLossConfig::new().with_beta(1.5);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "VarifocalLoss",
+            [
+                binary("soft labels", Kind::Float, |reduction| {
+                    VarifocalLossConfig::new().with_reduction(reduction).init()
+                }),
+                binary("int labels, gamma 1.5", Kind::Int, |reduction| {
+                    let config = VarifocalLossConfig::new().with_gamma(1.5);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "AsymmetricLoss",
+            [
+                binary("soft labels", Kind::Float, |reduction| {
+                    AsymmetricLossConfig::new().with_reduction(reduction).init()
+                }),
+                binary("bool labels, no margin", Kind::Bool, |reduction| {
+                    let config = AsymmetricLossConfig::new().with_margin(0.0);
+                    config.with_reduction(reduction).init()
+                }),
+                binary("int labels, other powers", Kind::Int, |reduction| {
+                    let config = AsymmetricLossConfig::new()
+                        .with_gamma_neg(2.5)
+                        .with_gamma_pos(0.5);
+                    config.with_reduction(reduction).init()
+                }),
             ],
         ),
         row(
@@ -457,6 +715,88 @@ where
     .reshaping()
 }
 
+/// A loss of predicted and true amounts, all positive.
+pub fn of_amounts<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            inputs: vec![
+                uniform(rng, rows, columns, 0.1, 4.0),
+                uniform(rng, rows, columns, 0.1, 4.0),
+            ],
+            target: None,
+        },
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
+}
+
+/// A loss of the logarithms of means, and positive amounts.
+pub fn of_log_means<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            inputs: vec![
+                normal(rng, rows, columns),
+                uniform(rng, rows, columns, 0.1, 4.0),
+            ],
+            target: None,
+        },
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
+}
+
+/// A loss of predictions, their scale, and true values, which may have to be positive.
+pub fn of_scale<L>(
+    name: &str,
+    positive: bool,
+    make: impl Fn(Reduction) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        move |rng, rows, columns| Batch {
+            inputs: vec![
+                normal(rng, rows, columns),
+                uniform(rng, rows, columns, 0.2, 2.0),
+                match positive {
+                    true => uniform(rng, rows, columns, 0.1, 4.0),
+                    false => normal(rng, rows, columns),
+                },
+            ],
+            target: None,
+        },
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input(), args.input()),
+    )
+}
+
+/// Of positive numbers, whichever they are, and counts.
+pub fn negative_binomial(name: &str, kind: Kind, config: NegativeBinomialNllLossConfig) -> Variant {
+    let sample = move |rng: &mut StdRng, rows, columns| {
+        let counted = counted(rng, rows, columns, kind, false);
+        counted.and(uniform(rng, rows, columns, 0.2, 2.0))
+    };
+    let make = move |reduction, _| config.clone().with_reduction(reduction).init();
+    match kind {
+        Kind::Int => variant(name, sample, make, |mut args| {
+            (args.input(), args.input(), args.ints())
+        }),
+        _ => variant(name, sample, make, |mut args| {
+            (args.input(), args.input(), args.floats())
+        }),
+    }
+}
+
 /// A loss of counts and their rates, or the logarithms of the rates.
 pub fn of_counts<L>(
     name: &str,
@@ -794,6 +1134,25 @@ macro_rules! of_kind {
             }),
         }
     };
+}
+
+/// A loss of logits and labels.
+pub fn binary<L>(
+    name: &str,
+    kind: Kind,
+    make: impl Fn(Reduction) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>
+        + Call<(Tensor<2>, Tensor<2, Int>), 2>
+        + Call<(Tensor<2>, Tensor<2, Bool>), 2>,
+{
+    let sample = move |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![normal(rng, rows, columns)],
+        target: Some((kind, labels(rng, rows, columns, kind))),
+    };
+    let make = move |reduction, _| make(reduction);
+    of_kind!(name, kind, sample, make, [logits])
 }
 
 pub fn bce(name: &str, kind: Kind, options: BinaryOptions) -> Variant {

@@ -1,11 +1,12 @@
 //! Binary cross-entropy of logits.
 
 use super::bce::{class_factors, smooth};
-use super::lints::{label, single_label};
+use super::lints::single_label;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
+use crate::loss::labels::label;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::real::Real;

@@ -4,39 +4,11 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::classes::Options;
-use crate::loss::elementwise::Required;
-use crate::spec::rule::Rule;
 use crate::validate::check::{integers, row_sums, tolerance};
 use crate::validate::error::Lint;
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::FloatDType;
-
-/// What a label must be.
-pub(crate) fn label() -> Required<'static> {
-    Required {
-        rule: Rule::PROBABILITY,
-        explain: &|found| {
-            let hint = if found.all(|label| label == -1.0 || label == 1.0) {
-                "These are signs: convert them with `target::labels`."
-            } else if found.all(|id| id >= -1.0 && id % 1.0 == 0.0) && !found.all(|id| id >= 0.0) {
-                "Lists of labels padded with -1 belong to MultiLabelMarginLoss, or convert them with \
-                 `target::multi_hot`."
-            } else if found.all(|label| label == 0.0 || label == 255.0) {
-                "This looks like a mask of 0 and 255: `greater_scalar(0)` makes labels of it."
-            } else if found.all(|label| label >= 0.0 && label % 1.0 == 0.0) {
-                "Class ids belong to CrossEntropyLoss, or convert them with `target::one_hot`."
-            } else {
-                "A binary target says how true a label is, from 0 (no) to 1 (yes)."
-            };
-            format!(
-                "target {} at index {:?} is not a label: it must be 0, 1 or between. {hint}",
-                found.shown(),
-                found.index
-            )
-        },
-    }
-}
 
 /// A suspicion about labels that are all the same.
 pub(crate) fn single_label(loss: &'static str, labels: AnyTarget) -> Option<Lint> {

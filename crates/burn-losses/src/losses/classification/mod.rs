@@ -63,7 +63,26 @@ pub use nll::{NllLoss, NllLossConfig};
 pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
 
 #[cfg(feature = "std")]
-pub(crate) use lints::{SOFTMAX_INSIDE, class_lints, label};
+pub(crate) use lints::{SOFTMAX_INSIDE, class_lints};
+
+// Losses by formulas, whose recording needs `std`.
+#[cfg(feature = "std")]
+mod asymmetric;
+#[cfg(feature = "std")]
+mod quality_focal;
+#[cfg(feature = "std")]
+mod sigmoid_focal;
+#[cfg(feature = "std")]
+mod varifocal;
+
+#[cfg(feature = "std")]
+pub use asymmetric::{AsymmetricLoss, AsymmetricLossConfig};
+#[cfg(feature = "std")]
+pub use quality_focal::{QualityFocalLoss, QualityFocalLossConfig};
+#[cfg(feature = "std")]
+pub use sigmoid_focal::{FocalDivisor, SigmoidFocalLoss, SigmoidFocalLossConfig};
+#[cfg(feature = "std")]
+pub use varifocal::{VarifocalLoss, VarifocalLossConfig};
 
 /// The maths of this folder's losses, for the unit tests.
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use super::bce::class_factors;
 use super::bce_with_logits::{BceWithLogits, sigmoid_left};
-use super::lints::{label, single_label};
+use super::lints::single_label;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
+use crate::loss::labels::label;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::operand::PerClass;

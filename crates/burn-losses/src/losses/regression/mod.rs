@@ -48,6 +48,71 @@ pub use mse::{MseLoss, MseLossConfig};
 pub use poisson_nll::{PoissonNllLoss, PoissonNllLossConfig};
 pub use smooth_l1::{SmoothL1Loss, SmoothL1LossConfig};
 
+// Losses by formulas, whose recording needs `std`.
+#[cfg(feature = "std")]
+mod expectile;
+#[cfg(feature = "std")]
+mod gamma_nll;
+#[cfg(feature = "std")]
+mod gaussian_crps;
+#[cfg(feature = "std")]
+mod general_robust;
+#[cfg(feature = "std")]
+mod laplace_nll;
+#[cfg(feature = "std")]
+mod log_cosh;
+#[cfg(feature = "std")]
+mod log_normal_nll;
+#[cfg(feature = "std")]
+mod mape;
+#[cfg(feature = "std")]
+mod msle;
+#[cfg(feature = "std")]
+mod negative_binomial_nll;
+#[cfg(feature = "std")]
+mod quantile;
+#[cfg(feature = "std")]
+mod smape;
+#[cfg(feature = "std")]
+mod student_t_nll;
+#[cfg(feature = "std")]
+mod tukey;
+#[cfg(feature = "std")]
+mod tweedie;
+
+#[cfg(feature = "std")]
+pub use expectile::{ExpectileLoss, ExpectileLossConfig};
+#[cfg(feature = "std")]
+pub use gamma_nll::{GammaNllLoss, GammaNllLossConfig};
+#[cfg(feature = "std")]
+pub use gaussian_crps::{GaussianCrpsLoss, GaussianCrpsLossConfig};
+#[cfg(feature = "std")]
+pub use general_robust::{GeneralRobustLoss, GeneralRobustLossConfig};
+#[cfg(feature = "std")]
+pub use laplace_nll::{LaplaceNllLoss, LaplaceNllLossConfig};
+#[cfg(feature = "std")]
+pub use log_cosh::{LogCoshLoss, LogCoshLossConfig};
+#[cfg(feature = "std")]
+pub use log_normal_nll::{LogNormalNllLoss, LogNormalNllLossConfig};
+#[cfg(feature = "std")]
+pub use mape::{MapeLoss, MapeLossConfig};
+#[cfg(feature = "std")]
+pub use msle::{MsleLoss, MsleLossConfig};
+#[cfg(feature = "std")]
+pub use negative_binomial_nll::{
+    NegativeBinomialNllLoss, NegativeBinomialNllLossConfig, NegativeBinomialParametrization,
+};
+#[cfg(feature = "std")]
+pub use quantile::{QuantileLoss, QuantileLossConfig};
+#[cfg(feature = "std")]
+pub use smape::{SmapeLoss, SmapeLossConfig};
+#[cfg(feature = "std")]
+pub use student_t_nll::{StudentTNllLoss, StudentTNllLossConfig};
+#[cfg(feature = "std")]
+pub use tukey::{TukeyLoss, TukeyLossConfig};
+#[cfg(feature = "std")]
+pub use tweedie::{TweedieLoss, TweedieLossConfig};
+
 /// The maths of this folder's losses, for the unit tests.
 #[cfg(test)]
 pub(crate) mod definitions {

@@ -3,6 +3,7 @@
 pub(crate) mod graph;
 pub(crate) mod operations;
 pub(crate) mod program;
+pub(crate) mod special;
 
 mod derivative;
 
@@ -116,15 +117,14 @@ pub(crate) fn record_with<const K: usize, const N: usize>(
 
 /// Runs a closure on the operands of another one; gives the graph of both, with the results of the other one, and what
 /// this one gave.
-pub(crate) fn record_more<const K: usize>(
+pub(crate) fn record_more<const K: usize, const N: usize>(
     recorded: &RecordedFormula,
-    closure: impl FnOnce([Expr; K]) -> Expr,
-) -> (RecordedFormula, Value) {
+    closure: impl FnOnce([Expr; K]) -> [Expr; N],
+) -> (RecordedFormula, Vec<Value>) {
     let (graph, parameters) = (recorded.graph.clone(), recorded.parameters.clone());
-    let mut more = record_into(graph, parameters, |operands| [closure(operands)]);
-    let result = more.results[0];
-    more.results = recorded.results.clone();
-    (more, result)
+    let mut more = record_into(graph, parameters, closure);
+    let results = core::mem::replace(&mut more.results, recorded.results.clone());
+    (more, results)
 }
 
 fn record_into<const K: usize, const N: usize>(

@@ -1,10 +1,9 @@
 //! The operands of a call: their names, what must hold for them, and what they are without their types.
 
-use super::settings::largest_of;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::compute_dtype;
+use crate::engine::dtype::{compute_dtype, largest};
 use crate::engine::values::{AnyTarget, FlatValues};
-use crate::losses::classification::label;
+use crate::loss::labels::label;
 use crate::spec::rule::Rule;
 use crate::targets::AnyOperand;
 use crate::validate::check::{Check, Violation};
@@ -16,16 +15,18 @@ use alloc::vec::Vec;
 use burn::tensor::{DType, FloatDType};
 
 #[derive(Clone, Debug)]
-pub(super) struct Operands<const K: usize> {
-    pub(super) names: [&'static str; K],
-    pub(super) rules: [Rule; K],
+pub(crate) struct Operands<const K: usize> {
+    pub(crate) names: [&'static str; K],
+    pub(crate) rules: [Rule; K],
+    /// What to do about an operand that breaks its rule, where that says more than the rule.
+    pub(crate) hints: [&'static str; K],
     /// What else leaves out an element.
     left_out: &'static str,
 }
 
 impl<const K: usize> Operands<K> {
     /// The last one is the target, if there are several; it must be finite.
-    pub(super) fn new(left_out: &'static str) -> Self {
+    pub(crate) fn new(left_out: &'static str) -> Self {
         let names = match K {
             1 => &["output"][..],
             2 => &["output", "targets"],
@@ -39,12 +40,13 @@ impl<const K: usize> Operands<K> {
         Self {
             names: core::array::from_fn(|at| names[at]),
             rules,
+            hints: [""; K],
             left_out,
         }
     }
 
     /// The checks of what the host knows.
-    pub(super) fn check(&self, check: &Check, operands: &[AnyOperand; K]) -> Result<(), LossError> {
+    pub(crate) fn check(&self, check: &Check, operands: &[AnyOperand; K]) -> Result<(), LossError> {
         let (first, first_name) = (&operands[0], self.names[0]);
         let AnyOperand::Numbers(input) = first else {
             unreachable!("the first operand is of floats")
@@ -70,20 +72,22 @@ impl<const K: usize> Operands<K> {
     }
 
     /// What must hold for each operand, in the type in which input of a type is computed.
-    pub(super) fn rules(&self, dtype: DType) -> [Option<Rule>; K] {
-        let largest = largest_of(dtype);
+    pub(crate) fn rules(&self, dtype: DType) -> [Option<Rule>; K] {
+        let largest = largest(compute_dtype(dtype).into());
         self.rules
             .map(|rule| (!rule.is_any()).then(|| rule.held(largest)))
     }
 
     /// What to say of a value that breaks the rule of an operand.
-    pub(super) fn explain(&self, at: usize, found: &Violation) -> String {
+    pub(crate) fn explain(&self, at: usize, found: &Violation) -> String {
         let (name, rule) = (self.names[at], self.rules[at]);
         if let Some(too_large) = found.too_large() {
             return format!("{name}: {too_large}");
         }
         let is_target = K > 1 && at + 1 == K;
-        let hint = if rule == Rule::PROBABILITY && !is_target {
+        let hint = if !self.hints[at].is_empty() {
+            format!(" {}", self.hints[at])
+        } else if rule == Rule::PROBABILITY && !is_target {
             " If these are logits, a `sigmoid` or `softmax` makes probabilities of them.".into()
         } else if rule == Rule::SIGNS {
             hint_of(no_sign(found))
@@ -127,7 +131,7 @@ fn can_hold(check: &Check, name: &str, operand: &AnyTarget, rule: Rule) -> Resul
 }
 
 /// The operand as numbers, in the type in which input of a type is computed, if it is none yet.
-pub(super) fn numbers(operand: AnyOperand, rule: Rule, dtype: DType) -> AnyRank {
+pub(crate) fn numbers(operand: AnyOperand, rule: Rule, dtype: DType) -> AnyRank {
     let wide: FloatDType = compute_dtype(dtype);
     match operand {
         AnyOperand::Numbers(numbers) => numbers,
@@ -139,7 +143,7 @@ pub(super) fn numbers(operand: AnyOperand, rule: Rule, dtype: DType) -> AnyRank 
 }
 
 /// Values that are no floats, in order: `true` is a sign where signs are wanted.
-pub(super) fn flat(values: FlatValues, rule: Rule, dtype: DType) -> FlatValues {
+pub(crate) fn flat(values: FlatValues, rule: Rule, dtype: DType) -> FlatValues {
     if rule == Rule::SIGNS {
         values.signs(compute_dtype(dtype))
     } else {
@@ -148,7 +152,7 @@ pub(super) fn flat(values: FlatValues, rule: Rule, dtype: DType) -> FlatValues {
 }
 
 /// The values of an operand, for looking at them.
-pub(super) fn read(operand: AnyOperand, rule: Rule) -> AnyRank {
+pub(crate) fn read(operand: AnyOperand, rule: Rule) -> AnyRank {
     match operand {
         AnyOperand::Numbers(numbers) => numbers,
         AnyOperand::Others(others) => {

@@ -1,0 +1,171 @@
+//! The negative log-likelihood of counts that vary more than their mean.
+
+use super::laplace_nll::SCALE;
+use crate::loss::formula::{FormulaLoss, LossFormula};
+use crate::losses::config::loss_config;
+use crate::losses::module::loss_module;
+use crate::spec::expression::special::{ln_factorial_rest, ln_ratio};
+use crate::spec::reduction::Reduction;
+use crate::spec::rule::Rule;
+use crate::validate::error::LossError;
+use alloc::format;
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+loss_config! {
+    /// Configuration of [`NegativeBinomialNllLoss`].
+    pub struct NegativeBinomialNllLossConfig {
+        /// What the two inputs are.
+        pub parametrization: NegativeBinomialParametrization = NegativeBinomialParametrization::MeanDispersion,
+        /// How the losses are reduced.
+        pub reduction: Reduction = Reduction::Mean,
+    }
+}
+
+impl NegativeBinomialNllLossConfig {
+    fn validate(&self) -> Result<(), LossError> {
+        Ok(())
+    }
+}
+
+/// The negative log-likelihood of counts under negative binomial distributions: Poisson's, where the rate itself varies.
+///
+/// # Formula
+///
+#[cfg_attr(doc, doc = include_str!("../../../docs/shapes/negative_binomial_nll.html"))]
+/// <details><summary>As plain text</summary>
+///
+/// ```text
+/// loss = -ln( Gamma(y + r) / (Gamma(r) y!) * (r / (r + m))^r * (m / (r + m))^y )
+/// MeanDispersion   : m = first            r = 1 / second     variance m + second m^2
+/// TotalCountLogits : m = r e^second       r = first
+/// ```
+///
+/// </details>
+///
+/// # Character
+///
+/// For counts whose variance exceeds their mean, which is most counts: sales of an item, visits, reads of a gene. Where
+/// [`PoissonNllLoss`](crate::regression::PoissonNllLoss) takes a spread of the square root of the mean for granted, this model says how
+/// far the counts stray. Libraries mean different things by its two numbers, so which is an option with names. With a dispersion that
+/// tends to 0 it is Poisson's distribution, and the loss stays exact there: nothing large is subtracted from something large.
+///
+/// Both numbers come from a softplus or an exponential of a linear layer, but for logits, which are linear.
+///
+/// # Target
+///
+/// **The counts themselves, as `Int` or floats from 0 on, in the shape of the two inputs**: not standardised and not as logarithms. The
+/// usual mistake is to exchange dispersion and total count, which are each other's inverse: no check can see that, but `lint` reports
+/// counts that are no integers.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// let means = Tensor::<1>::from_data([2.0, 2.0], &device);
+/// let dispersions = Tensor::<1>::from_data([1.0, 1.0], &device);
+/// let counts = Tensor::<1, Int>::from_data([0, 1], &device);
+///
+/// // With a total count of 1 it is the geometric distribution: 1/3, 2/9, ..
+/// let value = NegativeBinomialNllLoss::new().forward(means, dispersions, counts);
+/// assert!((value.into_scalar::<f32>() - (3_f32.ln() + 4.5_f32.ln()) / 2.0).abs() < 1e-5);
+/// ```
+///
+/// # Shapes
+///
+/// * both inputs and targets: the same shape, of any rank
+/// * unreduced: that shape
+///
+/// # Errors
+///
+/// * Shapes or devices that differ: nothing is broadcast.
+/// * A mean, dispersion or total count that is not above 0, or not finite. A count that is negative, NaN or infinite.
+/// * A float type that the device cannot compute with.
+///
+/// Where values are not read (see [`Checks`](crate::Checks)), an invalid number or count makes loss and gradients NaN.
+///
+/// # Other libraries
+///
+/// `MeanDispersion` is pytorch-forecasting's `NegativeBinomialDistributionLoss` (whose second number is the dispersion), and
+/// `TotalCountLogits` is `-torch.distributions.NegativeBinomial(total_count, logits=logits).log_prob(y)`, which GluonTS's
+/// `NegativeBinomialOutput` takes. Those do not check that counts are integers; here the formula holds between integers too.
+#[doc(alias = "NegativeBinomialOutput")]
+#[doc(alias = "overdispersion")]
+#[doc(alias = "count")]
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct NegativeBinomialNllLoss {
+    #[module(skip)]
+    config: NegativeBinomialNllLossConfig,
+}
+
+loss_module!(NegativeBinomialNllLoss, NegativeBinomialNllLossConfig, Formula<CountTarget> [first, second, targets]);
+
+/// What the two inputs of a [`NegativeBinomialNllLoss`] are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum NegativeBinomialParametrization {
+    /// The mean, and the dispersion `a`: the variance is `m + a m^2`.
+    #[default]
+    MeanDispersion,
+    /// The number of failures at which counting ends, which need not be an integer, and the log-odds of a success.
+    TotalCountLogits,
+}
+
+static MEAN_DISPERSION: LossFormula<3> = LossFormula::new(|[mean, dispersion, y]| {
+    let total = 1.0 / dispersion;
+    let (all, difference) = (total + y, mean - y);
+    // The factorials grow as z ln z - z: what grows is taken together, as logarithms of ratios near 1.
+    all * ln_ratio(total + mean, all, difference)
+        + (dispersion * y).ln_1p()
+        + y * ln_ratio(y, mean, -difference)
+        + ln_factorial_rest(y)
+        + ln_factorial_rest(total)
+        - ln_factorial_rest(all)
+});
+
+static TOTAL_COUNT_LOGITS: LossFormula<3> = LossFormula::new(|[total, logits, y]| {
+    let all = total + y;
+    let of_ratio = (y / total).ln_1p();
+    total * logits.softplus() + y * (-logits).softplus() - all * of_ratio
+        + of_ratio
+        + y * (y / total).ln()
+        + ln_factorial_rest(y)
+        + ln_factorial_rest(total)
+        - ln_factorial_rest(all)
+});
+
+impl NegativeBinomialNllLoss {
+    fn formula(&self) -> FormulaLoss<3> {
+        let loss = match self.config.parametrization {
+            NegativeBinomialParametrization::MeanDispersion => MEAN_DISPERSION
+                .of(["mean", "dispersion", "targets"])
+                .rule(
+                    0,
+                    Rule::POSITIVE,
+                    "It is no logarithm: take `exp` of a layer's output, or `softplus`.",
+                )
+                .rule(1, Rule::POSITIVE, SCALE),
+            NegativeBinomialParametrization::TotalCountLogits => TOTAL_COUNT_LOGITS
+                .of(["total_count", "logits", "targets"])
+                .rule(0, Rule::POSITIVE, SCALE),
+        };
+        loss.rule(
+            2,
+            Rule::NONNEGATIVE,
+            "Counts are not standardised, and no logarithms.",
+        )
+        .suspect("fractional-count", |operands| {
+            let share = operands[2].share(|count| count % 1.0 != 0.0);
+            (share > 0.0).then(|| {
+                format!(
+                    "{:.0} % of the targets are no integers: are they counts?",
+                    100.0 * share
+                )
+            })
+        })
+    }
+}
