@@ -130,7 +130,13 @@ impl Case {
         let elements = self.elements();
         let samples = elements / self.shape[1];
         let (floats, integers, inputs) = match self.formula() {
-            "margin_ranking" | "gaussian_nll" => (3 * elements, 0, 2),
+            "margin_ranking"
+            | "gaussian_nll"
+            | "negative_binomial_nll"
+            | "laplace_nll"
+            | "student_t_nll"
+            | "log_normal_nll"
+            | "gaussian_crps" => (3 * elements, 0, 2),
             "triplet_margin" | "triplet_margin_with_distance" => (3 * elements, 0, 3),
             "cosine_embedding" => (2 * elements, samples, 2),
             "cross_entropy" | "focal" | "nll" | "multi_margin" => (elements, samples, 1),
@@ -162,6 +168,18 @@ impl Case {
                 | "soft_margin"
                 | "multi_label_soft_margin"
                 | "log_cosh"
+                | "msle"
+                | "tweedie"
+                | "gamma_nll"
+                | "negative_binomial_nll"
+                | "laplace_nll"
+                | "student_t_nll"
+                | "log_normal_nll"
+                | "gaussian_crps"
+                | "sigmoid_focal"
+                | "quality_focal"
+                | "varifocal"
+                | "asymmetric"
         )
     }
 

@@ -21,6 +21,7 @@
 
 mod cases;
 mod closures;
+mod formulas;
 mod memory;
 mod plain;
 mod python;
@@ -67,6 +68,9 @@ struct Arguments {
     /// Losses of closures instead of the built-in ones.
     #[arg(long)]
     closures: bool,
+    /// The built-in losses that are made of formulas instead of the others.
+    #[arg(long, conflicts_with = "closures")]
+    formulas: bool,
     /// Only the cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -203,6 +207,8 @@ fn measure(
     let mut measured = Vec::new();
     let cases = if arguments.closures {
         closures::cases()
+    } else if arguments.formulas {
+        formulas::cases()
     } else {
         cases(backend, arguments.language_models)
     };
@@ -212,6 +218,8 @@ fn measure(
         }
         let mut contestants = if arguments.closures {
             closures::contestants(&case, device)
+        } else if arguments.formulas {
+            formulas::contestants(&case, device)
         } else {
             case.contestants(device)
         };

@@ -41,12 +41,31 @@
 //! | [`HuberLoss`] | regression | predictions | the true values, same shape |
 //! | [`PoissonNllLoss`] | regression of counts | logarithms of rates, or rates | counts, same shape |
 //! | [`GaussianNllLoss`] | regression with a spread | predictions and their variance | the true values, same shape |
+//! | [`QuantileLoss`] | regression by a quantile, or several | predictions, of several quantiles `[N, Q]` | the true values, same shape, or `[N, 1]` beside several |
+//! | [`ExpectileLoss`] | regression where one side costs more | predictions | the true values, same shape |
+//! | [`LogCoshLoss`] | regression | predictions | the true values, same shape |
+//! | [`GeneralRobustLoss`] | regression with outliers | predictions | the true values, same shape |
+//! | [`TukeyLoss`] | regression with outliers, left out | predictions | the true values, same shape |
+//! | [`MsleLoss`] | regression by ratios | amounts above -1 | amounts above -1, same shape |
+//! | [`MapeLoss`] | regression by relative errors | predictions | the true values, not standardised, same shape |
+//! | [`SmapeLoss`] | regression by relative errors, bounded | predictions | the true values, not standardised, same shape |
+//! | [`TweedieLoss`] | regression of amounts, many of them 0 | logarithms of means | amounts, 0 or more, same shape |
+//! | [`GammaNllLoss`] | regression of amounts above 0 | logarithms of means | amounts above 0, same shape |
+//! | [`NegativeBinomialNllLoss`] | regression of counts with a spread | means and dispersions, or total counts and logits | counts, same shape |
+//! | [`LaplaceNllLoss`] | regression with a spread | medians and their scale | the true values, same shape |
+//! | [`StudentTNllLoss`] | regression with a spread and outliers | locations and their scale | the true values, same shape |
+//! | [`LogNormalNllLoss`] | regression of amounts above 0 with a spread | means and spreads of logarithms | amounts above 0, same shape |
+//! | [`GaussianCrpsLoss`] | regression with a spread, by a score | means and their standard deviation | the true values, same shape |
 //! | [`CrossEntropyLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int), or class probabilities `[N, C]` |
 //! | [`FocalLoss`] | one class of several, where most samples are easy | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`NllLoss`] | one class of several | log-probabilities `[N, C]` | class ids `[N]` (Int) |
 //! | [`MultiMarginLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`BceWithLogitsLoss`] | yes or no, once or many times | logits | labels 0 or 1 (or between), same shape |
 //! | [`BceLoss`] | yes or no, once or many times | probabilities | labels 0 or 1 (or between), same shape |
+//! | [`SigmoidFocalLoss`] | yes or no, where "no" is frequent and easy | logits | labels 0 or 1 (or between), same shape |
+//! | [`QualityFocalLoss`] | the class and quality of a detection | logits | qualities from 0 to 1, 0 at other classes, same shape |
+//! | [`VarifocalLoss`] | the class and quality of a detection | logits | qualities from 0 to 1, exactly 0 at other classes, same shape |
+//! | [`AsymmetricLoss`] | many labels of which few hold | logits | labels 0 or 1 (or between), same shape |
 //! | [`SoftMarginLoss`] | yes or no, once or many times | logits | +1 yes, -1 no, same shape |
 //! | [`MultiLabelSoftMarginLoss`] | any number of labels | logits `[N, C]` | labels 0 or 1 (or between), same shape |
 //! | [`MultiLabelMarginLoss`] | any number of labels, ranked first | logits `[N, C]` | ids of the labels, then -1 (Int), same shape |
@@ -56,6 +75,9 @@
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
 //! | [`TripletMarginLoss`] | metric learning | anchor, positive, negative | none: the roles are the target |
 //! | [`TripletMarginWithDistanceLoss`] | metric learning, by any distance | anchor, positive, negative | none: the roles are the target |
+//!
+//! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], and from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], need the
+//! feature `std`, which is on by default.
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and

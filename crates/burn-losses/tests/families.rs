@@ -190,7 +190,18 @@ fn every_member_is_tested() {
     }
     assert_eq!(
         RegressionLossConfig::NAMES,
-        ["l1", "mse", "smooth_l1", "huber", "poisson_nll"]
+        [
+            "l1",
+            "mse",
+            "smooth_l1",
+            "huber",
+            "poisson_nll",
+            "quantile",
+            "expectile",
+            "log_cosh",
+            "general_robust",
+            "tukey"
+        ]
     );
 }
 
@@ -569,6 +580,16 @@ fn a_regression_member_gives_what_its_loss_gives() {
         both(huber.clone().into(), &|x, y| huber.forward(x, y));
         let poisson = PoissonNllLossConfig::new().with_full(true).init();
         both(poisson.clone().into(), &|x, y| poisson.forward(x, y));
+        let quantile = QuantileLossConfig::new().with_quantiles(vec![0.9]).init();
+        both(quantile.clone().into(), &|x, y| quantile.forward(x, y));
+        let expectile = ExpectileLossConfig::new().with_expectile(0.9).init();
+        both(expectile.clone().into(), &|x, y| expectile.forward(x, y));
+        let log_cosh = LogCoshLoss::new();
+        both(log_cosh.clone().into(), &|x, y| log_cosh.forward(x, y));
+        let welsch = GeneralRobustLossConfig::welsch().init();
+        both(welsch.clone().into(), &|x, y| welsch.forward(x, y));
+        let tukey = TukeyLossConfig::new().with_c(2.0).init();
+        both(tukey.clone().into(), &|x, y| tukey.forward(x, y));
     }
 }
 
@@ -652,7 +673,8 @@ fn a_wrong_file_says_what_there_is() {
     let error = "hubert".parse::<RegressionLossConfig>().unwrap_err();
     assert_eq!(
         error,
-        "there is no loss `hubert` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`"
+        "there is no loss `hubert` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`, `quantile`, `expectile`, \
+         `log_cosh`, `general_robust`, `tukey`"
     );
 }
 
@@ -675,6 +697,11 @@ fn a_saved_configuration_loads_to_the_same_loss() {
         SmoothL1LossConfig::new().with_beta(0.5).into(),
         HuberLossConfig::new().with_delta(0.5).into(),
         PoissonNllLossConfig::new().with_log_input(false).into(),
+        QuantileLossConfig::new()
+            .with_quantiles(vec![0.1, 0.9])
+            .into(),
+        GeneralRobustLossConfig::welsch().into(),
+        TukeyLossConfig::new().with_c(2.0).into(),
     ] {
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(

@@ -1,6 +1,6 @@
-//! Every loss against values and gradients that PyTorch computed in `f64`.
+//! Every loss against values and gradients that PyTorch and other libraries computed in `f64`.
 //!
-//! `golden/generate.py` makes the data. Inputs are exact in `f32`, so one set serves both types.
+//! `golden/generate.py` and `golden/libraries.py` make the data. Inputs are exact in `f32`, so one set serves both types.
 
 mod common;
 
@@ -312,6 +312,60 @@ regression!(mse, "mse", MseLossConfig);
 regression!(smooth_l1, "smooth_l1", SmoothL1LossConfig);
 regression!(huber, "huber", HuberLossConfig);
 
+regression!(quantile, "quantile", QuantileLossConfig);
+regression!(expectile, "expectile", ExpectileLossConfig);
+regression!(log_cosh, "log_cosh", LogCoshLossConfig);
+regression!(general_robust, "general_robust", GeneralRobustLossConfig);
+regression!(tukey, "tukey", TukeyLossConfig);
+regression!(msle, "msle", MsleLossConfig);
+regression!(mape, "mape", MapeLossConfig);
+regression!(smape, "smape", SmapeLossConfig);
+regression!(tweedie, "tweedie", TweedieLossConfig);
+regression!(gamma_nll, "gamma_nll", GammaNllLossConfig);
+
+/// Predictions, their scale, and a target that has a gradient too.
+macro_rules! scaled {
+    ($test:ident, $file:literal, $config:ident) => {
+        #[test]
+        fn $test() {
+            run($file, include_str!(concat!("golden/", $file, ".json")), |case, on, dtype| {
+                with_rank!(case.inputs[0].shape.len(), [1 2 3 4], D, K => {
+                    let target = on.tracked(&case.target.data, case.target.dims::<D>(), dtype);
+                    let mut inputs = case.inputs::<D>(on, dtype);
+                    let scale = inputs[1].clone();
+                    inputs.push(target.clone());
+                    let loss = case.config::<$config>().init();
+                    case.triple::<D, D, _, _>(&loss, &inputs, scale, target)
+                })
+            });
+        }
+    };
+}
+
+scaled!(laplace_nll, "laplace_nll", LaplaceNllLossConfig);
+scaled!(student_t_nll, "student_t_nll", StudentTNllLossConfig);
+scaled!(log_normal_nll, "log_normal_nll", LogNormalNllLossConfig);
+scaled!(gaussian_crps, "gaussian_crps", GaussianCrpsLossConfig);
+
+#[test]
+fn negative_binomial_nll() {
+    run(
+        "negative_binomial_nll",
+        include_str!("golden/negative_binomial_nll.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [1 2 3 4], D, K => {
+                let loss = case.config::<NegativeBinomialNllLossConfig>().init();
+                let inputs = case.inputs::<D>(on, dtype);
+                let second = inputs[1].clone();
+                match case.kind.as_str() {
+                    "int" => case.triple::<D, D, _, _>(&loss, &inputs, second, case.ints::<D>(on)),
+                    _ => case.triple::<D, D, _, _>(&loss, &inputs, second, case.floats::<D>(on, dtype)),
+                }
+            })
+        },
+    );
+}
+
 #[test]
 fn poisson_nll() {
     run(
@@ -452,6 +506,10 @@ elementwise!(bce, "bce", BceLossConfig, [1 2 3 4 5], D);
 elementwise!(bce_with_logits, "bce_with_logits", BceWithLogitsLossConfig, [1 2 3 4 5], D);
 elementwise!(hinge_embedding, "hinge_embedding", HingeEmbeddingLossConfig, [1 2 3 4 5], D);
 elementwise!(soft_margin, "soft_margin", SoftMarginLossConfig, [1 2 3 4 5], D);
+elementwise!(sigmoid_focal, "sigmoid_focal", SigmoidFocalLossConfig, [1 2 3 4 5], D);
+elementwise!(quality_focal, "quality_focal", QualityFocalLossConfig, [1 2 3 4 5], D);
+elementwise!(varifocal, "varifocal", VarifocalLossConfig, [1 2 3 4 5], D);
+elementwise!(asymmetric, "asymmetric", AsymmetricLossConfig, [1 2 3 4 5], D);
 elementwise!(
     multi_label_soft_margin,
     "multi_label_soft_margin",

@@ -23,6 +23,16 @@ pub enum LossConfig {
     Huber(HuberLossConfig),
     /// The likelihood of counts.
     PoissonNll(PoissonNllLossConfig),
+    /// The squared error, unequal on the two sides.
+    Expectile(ExpectileLossConfig),
+    /// The absolute error, smooth near 0.
+    LogCosh(LogCoshLossConfig),
+    /// Squared near 0, with any tail.
+    GeneralRobust(GeneralRobustLossConfig),
+    /// Squared near 0, and constant far from it.
+    Tukey(TukeyLossConfig),
+    /// Quantiles of the values.
+    Quantile(QuantileLossConfig),
     /// The likelihood of values whose spread is predicted too.
     GaussianNll(GaussianNllLossConfig),
 }
@@ -30,10 +40,12 @@ pub enum LossConfig {
 /// A loss as the field of a model: its kinds differ in what the model has to give.
 #[derive(Module, Debug)]
 pub enum ModelLoss {
-    /// Of scaled predictions and scaled targets, which all but one of the family can take.
+    /// Of scaled predictions and scaled targets, which all but two of the family can take.
     Scaled(RegressionLoss),
     /// Of rates, or their logarithms, and targets as they are.
     PoissonNll(PoissonNllLoss),
+    /// Of a scaled prediction for each quantile, and scaled targets.
+    Quantile(QuantileLoss),
     /// Of scaled predictions, scaled targets, and variances.
     GaussianNll(GaussianNllLoss),
 }
@@ -46,6 +58,11 @@ impl LossConfig {
         "smooth_l1",
         "huber",
         "poisson_nll",
+        "expectile",
+        "log_cosh",
+        "general_robust",
+        "tukey",
+        "quantile",
         "gaussian_nll",
     ];
 
@@ -57,7 +74,12 @@ impl LossConfig {
             Self::SmoothL1(_) => Self::NAMES[2],
             Self::Huber(_) => Self::NAMES[3],
             Self::PoissonNll(_) => Self::NAMES[4],
-            Self::GaussianNll(_) => Self::NAMES[5],
+            Self::Expectile(_) => Self::NAMES[5],
+            Self::LogCosh(_) => Self::NAMES[6],
+            Self::GeneralRobust(_) => Self::NAMES[7],
+            Self::Tukey(_) => Self::NAMES[8],
+            Self::Quantile(_) => Self::NAMES[9],
+            Self::GaussianNll(_) => Self::NAMES[10],
         }
     }
 
@@ -68,6 +90,11 @@ impl LossConfig {
             Self::Mse(config) => config.into(),
             Self::SmoothL1(config) => config.into(),
             Self::Huber(config) => config.into(),
+            Self::Expectile(config) => config.into(),
+            Self::LogCosh(config) => config.into(),
+            Self::GeneralRobust(config) => config.into(),
+            Self::Tukey(config) => config.into(),
+            Self::Quantile(config) => return config.try_init().map(ModelLoss::Quantile),
             Self::PoissonNll(config) => return config.try_init().map(ModelLoss::PoissonNll),
             Self::GaussianNll(config) => return config.try_init().map(ModelLoss::GaussianNll),
         };
@@ -77,11 +104,16 @@ impl LossConfig {
 
 impl Config for LossConfig {}
 
-/// The loss of this name, with its default options.
+/// The loss of this name, with its default options, or three quantiles.
 impl FromStr for LossConfig {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        // A band and its middle say more than the median alone, which is the default of the loss.
+        if name == "quantile" {
+            let band = QuantileLossConfig::new().with_quantiles(vec![0.1, 0.5, 0.9]);
+            return Ok(Self::Quantile(band));
+        }
         cli::named(name)
     }
 }

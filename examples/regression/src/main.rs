@@ -21,7 +21,10 @@ use regression::model::{Answers, Model, best_constant};
 /// tested on the rest. The last layer of the model is linear. What a loss gets of its output, and of
 /// the true values, which are whole numbers of grams from 2700 to 6300:
 ///
-///   l1, mse, smooth_l1, huber  the output; the values in standard deviations from their mean
+///   l1, mse, smooth_l1, huber, expectile, log_cosh, general_robust, tukey
+///                              the output; the values in standard deviations from their mean
+///   quantile                   an output for each quantile, by default 0.1, 0.5 and 0.9, a band that
+///                              is to hold 80 % of the values; the values as before
 ///   poisson_nll                the output as the logarithm of the rate, or with "log_input": false
 ///                              its softplus as the rate; the values as they are. Grams are no
 ///                              counts: the mean is learned all the same, but the spread that the
@@ -86,6 +89,14 @@ fn run(cli: &Cli) -> Result<(), Error> {
     draw(&path, &title, &answers)?;
     println!("wrote {}", path.display());
 
+    if let Some((found, asked)) = answers.coverage() {
+        println!(
+            "{:.0} % of the held-out penguins are in the band, {:.0} % are asked for",
+            100.0 * found,
+            100.0 * asked
+        );
+    }
+
     let (kind, number) = best_constant(loss, &penguins);
     let error = answers.mean_absolute_error();
     let baseline = Answers::constant(&penguins, number).mean_absolute_error();
@@ -106,12 +117,17 @@ fn draw(path: &std::path::Path, title: &str, answers: &Answers) -> Result<(), Er
             pairs.map(|&(truth, said)| (f64::from(truth), f64::from(said)))
         };
         let deviations = answers.deviations.iter().flatten();
+        let bands = answers.band.iter().flat_map(|band| &band.ends);
+        let bands = points()
+            .zip(bands)
+            .map(|((truth, _), ends)| ends.map(|end| (truth, f64::from(end))));
         let bars: Vec<_> = points()
             .zip(deviations)
             .map(|((truth, said), &deviation)| {
                 let deviation = f64::from(deviation);
                 [(truth, said - deviation), (truth, said + deviation)]
             })
+            .chain(bands)
             .collect();
         let values = || {
             let ends = bars.iter().flatten();
@@ -125,8 +141,11 @@ fn draw(path: &std::path::Path, title: &str, answers: &Answers) -> Result<(), Er
         );
         let (least, largest) = (x.range.start, x.range.end);
         let mut legend = vec![("held-out penguin", BLUE), ("perfect", GREY)];
-        if !bars.is_empty() {
+        if answers.deviations.is_some() {
             legend.push(("standard deviation", ORANGE));
+        }
+        if answers.band.is_some() {
+            legend.push(("band of quantiles", ORANGE));
         }
         let mut axes = chart::panel(body, x, y, &legend)?;
         chart::line(&mut axes, [(least, least), (largest, largest)], GREY)?;

@@ -44,6 +44,7 @@ impl Model {
 fn outputs(loss: &ModelLoss) -> usize {
     match loss {
         ModelLoss::Scaled(_) | ModelLoss::PoissonNll(_) => 1,
+        ModelLoss::Quantile(loss) => loss.config().quantiles.len(),
         ModelLoss::GaussianNll(_) => 2,
     }
 }
@@ -68,6 +69,7 @@ impl Penguins {
     fn loss_of(&self, loss: &ModelLoss, outputs: Tensor<2>, batch: Batch) -> Tensor<1> {
         match loss {
             ModelLoss::Scaled(loss) => loss.forward(outputs, batch.scaled),
+            ModelLoss::Quantile(loss) => loss.forward(outputs, batch.scaled),
             ModelLoss::PoissonNll(loss) => loss.forward(self.rates(loss, outputs), batch.masses),
             ModelLoss::GaussianNll(loss) => {
                 let (mean, variance) = mean_and_variance(outputs);
@@ -106,6 +108,7 @@ impl Task for Penguins {
         let outputs = model.forward(batch.measurements);
         match &model.loss {
             ModelLoss::Scaled(loss) => loss.lint(&outputs, &batch.scaled),
+            ModelLoss::Quantile(loss) => loss.lint(&outputs, &batch.scaled),
             ModelLoss::PoissonNll(loss) => loss.lint(&self.rates(loss, outputs), &batch.masses),
             ModelLoss::GaussianNll(loss) => {
                 let (mean, variance) = mean_and_variance(outputs);
@@ -129,6 +132,16 @@ pub struct Answers {
     pub pairs: Vec<(f32, f32)>,
     /// The standard deviation of each prediction, if the model predicts it.
     pub deviations: Option<Vec<f32>>,
+    /// The least and the largest quantile, if the model predicts several.
+    pub band: Option<Band>,
+}
+
+/// Between what the true values are said to be.
+pub struct Band {
+    /// How many of them are said to be there, as a share.
+    pub asked: f64,
+    /// The ends for each penguin.
+    pub ends: Vec<[f32; 2]>,
 }
 
 impl Answers {
@@ -141,8 +154,23 @@ impl Answers {
     /// The answers that a model's outputs for the held-out penguins are.
     fn of(penguins: &Penguins, loss: &ModelLoss, outputs: Tensor<2>) -> Self {
         let numbers = |values: Tensor<2>| values.into_data().iter::<f32>().collect::<Vec<_>>();
+        let mut band = None;
         let (predictions, deviations) = match loss {
             ModelLoss::Scaled(_) => (penguins.masses(outputs), None),
+            ModelLoss::Quantile(loss) => {
+                let quantiles = &loss.config().quantiles;
+                let last = quantiles.len() - 1;
+                let of = |at| penguins.masses(outputs.clone().narrow(1, at, 1));
+                band = (last > 0).then(|| Band {
+                    asked: quantiles[last] - quantiles[0],
+                    ends: of(0)
+                        .into_iter()
+                        .zip(of(last))
+                        .map(|(low, high)| [low, high])
+                        .collect(),
+                });
+                (of(last / 2), None)
+            }
             ModelLoss::PoissonNll(loss) => {
                 let rates = penguins.rates(loss, outputs);
                 let rates = match loss.config().log_input {
@@ -161,6 +189,7 @@ impl Answers {
         Self {
             pairs: truth.zip(predictions).collect(),
             deviations,
+            band,
         }
     }
 
@@ -170,12 +199,21 @@ impl Answers {
         Self {
             pairs: truth.map(|truth| (truth, number)).collect(),
             deviations: None,
+            band: None,
         }
     }
 
     /// The mean absolute error.
     pub fn mean_absolute_error(&self) -> f32 {
         mean(self.pairs.iter().map(|(truth, said)| (truth - said).abs()))
+    }
+
+    /// The share of the true values that are in the band, if there is one, and the share that should be.
+    pub fn coverage(&self) -> Option<(f64, f64)> {
+        let band = self.band.as_ref()?;
+        let inside = self.pairs.iter().zip(&band.ends);
+        let inside = inside.filter(|((truth, _), [low, high])| (low..=high).contains(&truth));
+        Some((inside.count() as f64 / self.pairs.len() as f64, band.asked))
     }
 
     /// The share of the variance that is explained (R squared): 1 at best, 0 for the mean.
@@ -201,9 +239,16 @@ pub fn best_constant(loss: &LossConfig, penguins: &Penguins) -> (&'static str, f
         LossConfig::L1(_) => ("median", median(targets)),
         LossConfig::SmoothL1(config) => ("Huber mean", huber_mean(targets, unscaled(config.beta))),
         LossConfig::Huber(config) => ("Huber mean", huber_mean(targets, unscaled(config.delta))),
-        LossConfig::Mse(_) | LossConfig::PoissonNll(_) | LossConfig::GaussianNll(_) => {
-            ("mean", mean(targets))
-        }
+        // Robust means lie between mean and median; the error that is compared is least for the median.
+        LossConfig::LogCosh(_)
+        | LossConfig::GeneralRobust(_)
+        | LossConfig::Tukey(_)
+        | LossConfig::Quantile(_) => ("median", median(targets)),
+        // An expectile other than the mean is no better a guess of the value.
+        LossConfig::Expectile(_)
+        | LossConfig::Mse(_)
+        | LossConfig::PoissonNll(_)
+        | LossConfig::GaussianNll(_) => ("mean", mean(targets)),
     }
 }
 

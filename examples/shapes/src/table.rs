@@ -123,6 +123,278 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "quantile",
+            title: "QuantileLoss",
+            formula: &[
+                r"\ell &= \max(q\, (y - x),\ (q - 1) (y - x)) \qquad q \text{: the quantile}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} -q & x < y \\ 1 - q & x > y \\ 0 & x = y \end{cases}",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("quantile 0.5", |x| quantile(x, 0.5)),
+                ("quantile 0.9", |x| quantile(x, 0.9)),
+                ("quantile 0.1", |x| quantile(x, 0.1)),
+            ],
+        },
+        Row {
+            name: "expectile",
+            title: "ExpectileLoss",
+            formula: &[
+                r"w &= \begin{cases} q & x \le y \\ 1 - q & x > y \end{cases} \qquad q \text{: the expectile}",
+                r"\ell &= w\, (x - y)^2",
+                r"\frac{\partial \ell}{\partial x} &= 2 w\, (x - y)",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("expectile 0.5", |x| expectile(x, 0.5)),
+                ("expectile 0.9", |x| expectile(x, 0.9)),
+                ("expectile 0.1", |x| expectile(x, 0.1)),
+            ],
+        },
+        Row {
+            name: "log_cosh",
+            title: "LogCoshLoss",
+            formula: &[
+                r"\ell &= \ln \cosh(x - y) = |x - y| + \ln \left( 1 + e^{-2 |x - y|} \right) - \ln 2",
+                r"\frac{\partial \ell}{\partial x} &= \tanh(x - y)",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[("ln cosh(x - y)", |x| {
+                with_target(x, 0.0, LogCoshLoss::new())
+            })],
+        },
+        Row {
+            name: "general_robust",
+            title: "GeneralRobustLoss",
+            formula: &[
+                r"s &= \frac{x - y}{c} \qquad c \text{: the scale}",
+                r"\ell &= \frac{|\alpha - 2|}{\alpha} \left( \left( \frac{s^2}{|\alpha - 2|} + 1 \right)^{\alpha / 2} - 1 \right)",
+                r"\alpha = 2 \text{:} \quad \ell &= \frac{s^2}{2} \qquad \alpha = 0 \text{:} \quad \ell = \ln \left( \frac{s^2}{2} + 1 \right) \qquad \text{no } \alpha \text{:} \quad \ell = 1 - e^{-s^2 / 2}",
+                r"\frac{\partial \ell}{\partial x} &= \frac{s}{c} \left( \frac{s^2}{|\alpha - 2|} + 1 \right)^{\alpha / 2 - 1} \qquad \text{no } \alpha \text{: } \frac{s}{c}\, e^{-s^2 / 2}",
+            ],
+            x: "prediction - target",
+            range: -5.0..5.0,
+            gradients: None,
+            curves: &[
+                ("alpha 1: Charbonnier", |x| {
+                    robust(x, GeneralRobustLossConfig::charbonnier())
+                }),
+                ("alpha 0: Cauchy", |x| {
+                    robust(x, GeneralRobustLossConfig::cauchy())
+                }),
+                ("no alpha: Welsch", |x| {
+                    robust(x, GeneralRobustLossConfig::welsch())
+                }),
+            ],
+        },
+        Row {
+            name: "tukey",
+            title: "TukeyLoss",
+            formula: &[
+                r"\ell &= \begin{cases} \frac{c^2}{6} \left( 1 - \left( 1 - \frac{(x - y)^2}{c^2} \right)^3 \right) & |x - y| \le c \\ \frac{c^2}{6} & \text{else} \end{cases}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} (x - y) \left( 1 - \frac{(x - y)^2}{c^2} \right)^2 & |x - y| \le c \\ 0 & \text{else} \end{cases}",
+            ],
+            x: "prediction - target",
+            range: -7.0..7.0,
+            gradients: None,
+            curves: &[("c 4.685", |x| tukey(x, 4.685)), ("c 2", |x| tukey(x, 2.0))],
+        },
+        Row {
+            name: "msle",
+            title: "MsleLoss",
+            formula: &[
+                r"\ell &= \left( \ln(1 + x) - \ln(1 + y) \right)^2",
+                r"\frac{\partial \ell}{\partial x} &= \frac{2}{1 + x} \left( \ln(1 + x) - \ln(1 + y) \right)",
+            ],
+            x: "prediction",
+            range: 0.0..8.0,
+            gradients: None,
+            curves: &[
+                ("target 0", |x| with_target(x, 0.0, MsleLoss::new())),
+                ("target 2", |x| with_target(x, 2.0, MsleLoss::new())),
+                ("target 6", |x| with_target(x, 6.0, MsleLoss::new())),
+            ],
+        },
+        Row {
+            name: "mape",
+            title: "MapeLoss",
+            formula: &[
+                r"\ell &= \frac{|x - y|}{\max(|y|,\ \varepsilon)} \qquad \text{percent: times } 100",
+                r"\frac{\partial \ell}{\partial x} &= \frac{\operatorname{sign}(x - y)}{\max(|y|,\ \varepsilon)}",
+            ],
+            x: "prediction",
+            range: 0.0..4.0,
+            gradients: None,
+            curves: &[
+                ("target 1", |x| with_target(x, 1.0, MapeLoss::new())),
+                ("target 2", |x| with_target(x, 2.0, MapeLoss::new())),
+            ],
+        },
+        Row {
+            name: "smape",
+            title: "SmapeLoss",
+            formula: &[
+                r"\ell &= \begin{cases} \frac{2 |x - y|}{|x| + |y|} & x \ne 0 \text{ or } y \ne 0 \\ 0 & \text{else} \end{cases} \qquad \text{percent: times } 100",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} \frac{4 |y| \operatorname{sign}(x - y)}{(|x| + |y|)^2} & x y > 0 \\ 0 & \text{else} \end{cases}",
+            ],
+            x: "prediction",
+            range: -1.0..5.0,
+            gradients: None,
+            curves: &[
+                ("target 1", |x| with_target(x, 1.0, SmapeLoss::new())),
+                ("target 3", |x| with_target(x, 3.0, SmapeLoss::new())),
+            ],
+        },
+        Row {
+            name: "tweedie",
+            title: "TweedieLoss",
+            formula: &[
+                r"\ell &= \frac{y\, e^{-(p - 1) x}}{p - 1} + \frac{e^{(2 - p) x}}{2 - p} \qquad p \text{: the power}",
+                r"\frac{\partial \ell}{\partial x} &= e^{(2 - p) x} - y\, e^{-(p - 1) x}",
+            ],
+            x: "logarithm of the mean",
+            range: -2.0..3.0,
+            gradients: None,
+            curves: &[
+                ("amount 0", |x| with_target(x, 0.0, TweedieLoss::new())),
+                ("amount 1", |x| with_target(x, 1.0, TweedieLoss::new())),
+                ("amount 3", |x| with_target(x, 3.0, TweedieLoss::new())),
+            ],
+        },
+        Row {
+            name: "gamma_nll",
+            title: "GammaNllLoss",
+            formula: &[
+                r"\ell &= y\, e^{-x} + x",
+                r"\text{shape } k \text{:} \quad \ell &= k \left( y\, e^{-x} + x \right) - (k - 1) \ln y - k \ln k + \ln \Gamma(k)",
+                r"\frac{\partial \ell}{\partial x} &= 1 - y\, e^{-x} \qquad \text{shape } k \text{: } k \left( 1 - y\, e^{-x} \right)",
+            ],
+            x: "logarithm of the mean",
+            range: -1.0..3.0,
+            gradients: None,
+            curves: &[
+                ("amount 1", |x| with_target(x, 1.0, GammaNllLoss::new())),
+                ("amount 3", |x| with_target(x, 3.0, GammaNllLoss::new())),
+                ("amount 3, shape 2", |x| {
+                    let config = GammaNllLossConfig::new().with_shape(Some(2.0));
+                    with_target(x, 3.0, config.init())
+                }),
+            ],
+        },
+        Row {
+            name: "negative_binomial_nll",
+            title: "NegativeBinomialNllLoss",
+            formula: &[
+                r"\text{mean } m \text{ and dispersion } a \text{:} \quad r &= \frac{1}{a}",
+                r"\text{total count } r \text{ and logits } z \text{:} \quad m &= r\, e^{z}",
+                r"\ell &= -\ln \left( \frac{\Gamma(y + r)}{\Gamma(r)\, y!} \left( \frac{r}{r + m} \right)^r \left( \frac{m}{r + m} \right)^y \right)",
+                r"\frac{\partial \ell}{\partial m} &= \frac{m - y}{m + a m^2} \qquad \frac{\partial \ell}{\partial z} = \frac{r\, (m - y)}{r + m}",
+            ],
+            x: "mean, where the count is 3",
+            range: 0.5..10.0,
+            gradients: None,
+            curves: &[
+                ("dispersion 0.1", |x| {
+                    with_scale(x, 0.1, 3.0, NegativeBinomialNllLoss::new())
+                }),
+                ("dispersion 0.5", |x| {
+                    with_scale(x, 0.5, 3.0, NegativeBinomialNllLoss::new())
+                }),
+                ("dispersion 2", |x| {
+                    with_scale(x, 2.0, 3.0, NegativeBinomialNllLoss::new())
+                }),
+            ],
+        },
+        Row {
+            name: "laplace_nll",
+            title: "LaplaceNllLoss",
+            formula: &[
+                r"\ell &= \ln(2 b) + \frac{|x - y|}{b} \qquad b \text{: the scale}",
+                r"\frac{\partial \ell}{\partial x} &= \frac{\operatorname{sign}(x - y)}{b} \qquad \frac{\partial \ell}{\partial b} = \frac{1}{b} - \frac{|x - y|}{b^2}",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("scale 0.5", |x| {
+                    with_scale(x, 0.5, 0.0, LaplaceNllLoss::new())
+                }),
+                ("scale 1", |x| {
+                    with_scale(x, 1.0, 0.0, LaplaceNllLoss::new())
+                }),
+            ],
+        },
+        Row {
+            name: "student_t_nll",
+            title: "StudentTNllLoss",
+            formula: &[
+                r"w &= \frac{x - y}{s} \qquad s \text{: the scale} \qquad \nu \text{: the degrees of freedom}",
+                r"\ell &= \frac{\nu + 1}{2} \ln \left( 1 + \frac{w^2}{\nu} \right) + \ln s + \ln \Gamma \left( \frac{\nu}{2} \right) - \ln \Gamma \left( \frac{\nu + 1}{2} \right) + \frac{1}{2} \ln(\pi \nu)",
+                r"\frac{\partial \ell}{\partial x} &= \frac{(\nu + 1)\, w}{s\, (\nu + w^2)} \qquad \frac{\partial \ell}{\partial s} = \frac{1}{s} \left( 1 - \frac{(\nu + 1)\, w^2}{\nu + w^2} \right)",
+            ],
+            x: "prediction - target",
+            range: -5.0..5.0,
+            gradients: None,
+            curves: &[
+                ("scale 1", |x| student_t(x, 1.0, 3.0)),
+                ("scale 2", |x| student_t(x, 2.0, 3.0)),
+                ("scale 1, df 1: Cauchy", |x| student_t(x, 1.0, 1.0)),
+            ],
+        },
+        Row {
+            name: "log_normal_nll",
+            title: "LogNormalNllLoss",
+            formula: &[
+                r"w &= \frac{\ln y - x}{s} \qquad s \text{: the scale}",
+                r"\ell &= \ln y + \ln s + \frac{1}{2} \ln(2 \pi) + \frac{w^2}{2}",
+                r"\frac{\partial \ell}{\partial x} &= -\frac{w}{s} \qquad \frac{\partial \ell}{\partial s} = \frac{1 - w^2}{s}",
+            ],
+            x: "mean of the logarithm, where the amount is 1",
+            range: -2.0..2.0,
+            gradients: None,
+            curves: &[
+                ("scale 0.5", |x| {
+                    with_scale(x, 0.5, 1.0, LogNormalNllLoss::new())
+                }),
+                ("scale 1", |x| {
+                    with_scale(x, 1.0, 1.0, LogNormalNllLoss::new())
+                }),
+                ("scale 2", |x| {
+                    with_scale(x, 2.0, 1.0, LogNormalNllLoss::new())
+                }),
+            ],
+        },
+        Row {
+            name: "gaussian_crps",
+            title: "GaussianCrpsLoss",
+            formula: &[
+                r"w &= \frac{y - x}{s} \qquad s \text{: the scale}",
+                r"\varphi(w) &= \frac{e^{-w^2 / 2}}{\sqrt{2 \pi}} \qquad \Phi(w) = \int_{-\infty}^{w} \varphi(t)\, dt",
+                r"\ell &= s \left( w\, (2 \Phi(w) - 1) + 2 \varphi(w) - \frac{1}{\sqrt{\pi}} \right)",
+                r"\frac{\partial \ell}{\partial x} &= 1 - 2 \Phi(w) \qquad \frac{\partial \ell}{\partial s} = 2 \varphi(w) - \frac{1}{\sqrt{\pi}}",
+            ],
+            x: "prediction - target",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("scale 0.5", |x| {
+                    with_scale(x, 0.5, 0.0, GaussianCrpsLoss::new())
+                }),
+                ("scale 1", |x| {
+                    with_scale(x, 1.0, 0.0, GaussianCrpsLoss::new())
+                }),
+                ("scale 2", |x| {
+                    with_scale(x, 2.0, 0.0, GaussianCrpsLoss::new())
+                }),
+            ],
+        },
+        Row {
             name: "cross_entropy",
             title: "CrossEntropyLoss",
             formula: &[
@@ -199,6 +471,79 @@ pub fn rows() -> Vec<Row> {
                 ("label 0.7", |x| {
                     with_target(x, 0.7, BceWithLogitsLoss::new())
                 }),
+            ],
+        },
+        Row {
+            name: "sigmoid_focal",
+            title: "SigmoidFocalLoss",
+            formula: &[
+                r"p &= \frac{1}{1 + e^{-x}} \qquad b = -y \ln p - (1 - y) \ln(1 - p)",
+                r"q &= y\, (1 - p) + (1 - y)\, p \qquad a = \alpha y + (1 - \alpha) (1 - y) \text{, or } 1 \text{ without } \alpha",
+                r"\ell &= a\, q^{\gamma}\, b",
+                r"\frac{\partial \ell}{\partial x} &= a \left( q^{\gamma} (p - y) + \gamma\, q^{\gamma - 1} (1 - 2 y)\, p\, (1 - p)\, b \right)",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("label 1, gamma 0: BceWithLogitsLoss", |x| {
+                    sigmoid_focal(x, 1.0, 0.0)
+                }),
+                ("label 1, gamma 2", |x| sigmoid_focal(x, 1.0, 2.0)),
+                ("label 0, gamma 2", |x| sigmoid_focal(x, 0.0, 2.0)),
+            ],
+        },
+        Row {
+            name: "quality_focal",
+            title: "QualityFocalLoss",
+            formula: &[
+                r"p &= \frac{1}{1 + e^{-x}} \qquad b = -y \ln p - (1 - y) \ln(1 - p)",
+                r"\ell &= |y - p|^{\beta}\, b",
+                r"\frac{\partial \ell}{\partial x} &= (p - y) \left( |y - p|^{\beta} + \beta\, |y - p|^{\beta - 2}\, p\, (1 - p)\, b \right)",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("label 1", |x| with_target(x, 1.0, QualityFocalLoss::new())),
+                ("label 0", |x| with_target(x, 0.0, QualityFocalLoss::new())),
+                ("label 0.7", |x| {
+                    with_target(x, 0.7, QualityFocalLoss::new())
+                }),
+            ],
+        },
+        Row {
+            name: "varifocal",
+            title: "VarifocalLoss",
+            formula: &[
+                r"p &= \frac{1}{1 + e^{-x}} \qquad b = -y \ln p - (1 - y) \ln(1 - p)",
+                r"\ell &= \begin{cases} y\, b & y > 0 \\ -\alpha\, p^{\gamma} \ln(1 - p) & y = 0 \end{cases}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} y\, (p - y) & y > 0 \\ \alpha\, p^{\gamma} \left( p - \gamma\, (1 - p) \ln(1 - p) \right) & y = 0 \end{cases}",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("label 1", |x| with_target(x, 1.0, VarifocalLoss::new())),
+                ("label 0", |x| with_target(x, 0.0, VarifocalLoss::new())),
+                ("label 0.7", |x| with_target(x, 0.7, VarifocalLoss::new())),
+            ],
+        },
+        Row {
+            name: "asymmetric",
+            title: "AsymmetricLoss",
+            formula: &[
+                r"p &= \frac{1}{1 + e^{-x}} \qquad q = \max(p - m,\ 0) \qquad m \text{: the margin}",
+                r"\ell &= -y\, (1 - p)^{\gamma_+} \ln p - (1 - y)\, q^{\gamma_-} \ln(1 - q)",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} (1 - p)^{\gamma_+} \left( \gamma_+\, p \ln p - (1 - p) \right) & y = 1 \\ p\, (1 - p)\, q^{\gamma_-} \left( \frac{1}{1 - q} - \frac{\gamma_-}{q} \ln(1 - q) \right) & y = 0 \text{ and } p > m \\ 0 & y = 0 \text{ and } p \le m \end{cases}",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("label 1", |x| asymmetric(x, 1.0, 0.05)),
+                ("label 0", |x| asymmetric(x, 0.0, 0.05)),
+                ("label 0, margin 0", |x| asymmetric(x, 0.0, 0.0)),
             ],
         },
         Row {
@@ -424,6 +769,15 @@ where
     loss.forward_no_reduction(x.clone(), zeros(x) + target)
 }
 
+/// The loss with the same scale and the same target everywhere.
+fn with_scale<L>(x: Tensor<1>, scale: f64, target: f64, loss: L) -> Tensor<1>
+where
+    L: TripleLoss<Tensor<1>, Tensor<1>, Tensor<1>, Unreduced = Tensor<1>>,
+{
+    let zeros = zeros(x.clone());
+    loss.forward_no_reduction(x, zeros.clone() + scale, zeros + target)
+}
+
 /// The loss of two classes, of which the second is the target.
 fn of_class_1<L>(x: Tensor<1>, loss: L) -> Tensor<1>
 where
@@ -448,6 +802,39 @@ fn focal(x: Tensor<1>, gamma: f64) -> Tensor<1> {
 fn gaussian(x: Tensor<1>, variance: f64) -> Tensor<1> {
     let targets = zeros(x.clone());
     GaussianNllLoss::new().forward_no_reduction(x, targets, variance)
+}
+
+fn quantile(x: Tensor<1>, quantile: f64) -> Tensor<1> {
+    let config = QuantileLossConfig::new().with_quantiles(vec![quantile]);
+    with_target(x, 0.0, config.init())
+}
+
+fn expectile(x: Tensor<1>, expectile: f64) -> Tensor<1> {
+    let config = ExpectileLossConfig::new().with_expectile(expectile);
+    with_target(x, 0.0, config.init())
+}
+
+fn robust(x: Tensor<1>, config: GeneralRobustLossConfig) -> Tensor<1> {
+    with_target(x, 0.0, config.init())
+}
+
+fn tukey(x: Tensor<1>, c: f64) -> Tensor<1> {
+    with_target(x, 0.0, TukeyLossConfig::new().with_c(c).init())
+}
+
+fn student_t(x: Tensor<1>, scale: f64, df: f64) -> Tensor<1> {
+    let config = StudentTNllLossConfig::new().with_df(df);
+    with_scale(x, scale, 0.0, config.init())
+}
+
+fn sigmoid_focal(x: Tensor<1>, label: f64, gamma: f64) -> Tensor<1> {
+    let config = SigmoidFocalLossConfig::new().with_gamma(gamma);
+    with_target(x, label, config.init())
+}
+
+fn asymmetric(x: Tensor<1>, label: f64, margin: f64) -> Tensor<1> {
+    let config = AsymmetricLossConfig::new().with_margin(margin);
+    with_target(x, label, config.init())
 }
 
 fn divergence(x: Tensor<1>, probability: f64) -> Tensor<1> {

@@ -194,7 +194,7 @@ macro_rules! loss_config {
 /// the configuration is read and written, `init`, `try_init`, and the conversions from its members.
 macro_rules! loss_family {
     ($family:ident [$($input:ident),*], $family_config:ident, default: $default:ident, {
-        $($variant:ident: $name:literal, $loss:ident, $config:ident;)*
+        $($(#[$when:meta])? $variant:ident: $name:literal, $loss:ident, $config:ident;)*
     }) => {
         $crate::losses::module::calls!([] $family, Loss [$($input),*]);
 
@@ -205,7 +205,7 @@ macro_rules! loss_family {
                 content: burn::module::Content,
             ) -> Option<burn::module::Content> {
                 match self {
-                    $(Self::$variant(loss) => loss.custom_content(content),)*
+                    $($(#[$when])? Self::$variant(loss) => loss.custom_content(content),)*
                 }
             }
         }
@@ -215,25 +215,25 @@ macro_rules! loss_family {
         impl $crate::loss::LossInfo for $family {
             fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(loss) => loss.name(),)*
+                    $($(#[$when])? Self::$variant(loss) => loss.name(),)*
                 }
             }
 
             fn reduction(&self) -> $crate::Reduction {
                 match self {
-                    $(Self::$variant(loss) => loss.reduction(),)*
+                    $($(#[$when])? Self::$variant(loss) => loss.reduction(),)*
                 }
             }
         }
 
         impl $family_config {
             /// The names of the losses, as a configuration file has them under `loss`.
-            pub const NAMES: &'static [&'static str] = &[$($name),*];
+            pub const NAMES: &'static [&'static str] = &[$($(#[$when])? $name),*];
 
             /// The name of this loss.
             pub fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(_) => $name,)*
+                    $($(#[$when])? Self::$variant(_) => $name,)*
                 }
             }
 
@@ -255,13 +255,13 @@ macro_rules! loss_family {
             pub fn try_init(&self) -> Result<$family, $crate::LossError> {
                 self.validate()?;
                 match self {
-                    $(Self::$variant(config) => config.try_init().map($family::$variant),)*
+                    $($(#[$when])? Self::$variant(config) => config.try_init().map($family::$variant),)*
                 }
             }
 
             fn read(mut options: $crate::losses::config::Given) -> Result<Self, alloc::string::String> {
                 match options.take_loss(Self::NAMES)?.as_str() {
-                    $($name => options.over_defaults().map(Self::$variant),)*
+                    $($(#[$when])? $name => options.over_defaults().map(Self::$variant),)*
                     other => unreachable!("`{other}` is none of the names"),
                 }
             }
@@ -292,12 +292,14 @@ macro_rules! loss_family {
         impl burn::config::Config for $family_config {}
 
         $(
+            $(#[$when])?
             impl From<$config> for $family_config {
                 fn from(config: $config) -> Self {
                     Self::$variant(config)
                 }
             }
 
+            $(#[$when])?
             impl From<$loss> for $family {
                 fn from(loss: $loss) -> Self {
                     Self::$variant(loss)

@@ -94,6 +94,8 @@ impl Rule {
             "a finite number above 0".into()
         } else if self.open && most == f64::MAX {
             format!("a finite number above {least}")
+        } else if self.open {
+            format!("a number above {least}")
         } else if ends {
             format!("{least} or {most}")
         } else if most == f64::INFINITY {
@@ -115,6 +117,17 @@ impl Rule {
             or_nan: true,
             ..self
         }
+    }
+
+    /// The same for what a model gives: where it is not finite the model has diverged, and that is not a wrong call.
+    #[cfg(feature = "std")]
+    pub(crate) fn or_diverged(self) -> Self {
+        let most = if self.most == f64::MAX {
+            f64::INFINITY
+        } else {
+            self.most
+        };
+        Self { most, ..self }.or_nan()
     }
 
     /// Whether it holds for all numbers. Which kind of rule it is, is asked once, so that each loop is a plain one.

@@ -564,6 +564,14 @@ pub fn table() -> Vec<Row> {
                     let config = PoissonNllLossConfig::new().with_reduction(reduction);
                     RegressionLoss::from(config.init())
                 }),
+                regression("quantile", |reduction| {
+                    let config = QuantileLossConfig::new().with_quantiles(vec![0.1]);
+                    RegressionLoss::from(config.with_reduction(reduction).init())
+                }),
+                regression("tukey", |reduction| {
+                    let config = TukeyLossConfig::new().with_reduction(reduction);
+                    RegressionLoss::from(config.init())
+                }),
             ],
         ),
         row("ClassificationLoss", classification_family()),

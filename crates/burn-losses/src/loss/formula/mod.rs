@@ -257,6 +257,11 @@ impl<const K: usize> FormulaLoss<K> {
         self
     }
 
+    /// As [`rule`](Self::rule), for what a model gives: it may have diverged.
+    pub(crate) fn output_rule(self, operand: usize, rule: Rule, hint: &'static str) -> Self {
+        self.rule(operand, rule.or_diverged(), hint)
+    }
+
     /// With a last operand: numbers along an axis.
     pub(crate) fn along(mut self, numbers: PerClass) -> Self {
         self.along = Some(numbers);

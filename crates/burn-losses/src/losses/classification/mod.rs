@@ -8,6 +8,9 @@
 //! | one class of several, of which the best should lead by a margin | logits | [`MultiMarginLoss`] |
 //! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
 //! | yes or no, or any number of labels | probabilities | [`BceLoss`] |
+//! | yes or no, where "no" is frequent and easy | logits | [`SigmoidFocalLoss`] |
+//! | how good a detection of a class is | logits | [`QualityFocalLoss`], [`VarifocalLoss`] |
+//! | many labels, of which few hold | logits | [`AsymmetricLoss`] |
 //! | yes or no, given as signs | logits | [`SoftMarginLoss`] |
 //! | any number of labels, one loss per sample | logits | [`MultiLabelSoftMarginLoss`] |
 //! | any number of labels, which should lead all others | logits | [`MultiLabelMarginLoss`] |
@@ -17,9 +20,14 @@
 //! Where there is a choice, take the loss that starts from logits: it has the softmax or sigmoid
 //! inside, and stays accurate where a probability is all but 0 or 1.
 //!
+//! Where labels are unequal, four losses are binary cross-entropy in which some labels count less. [`SigmoidFocalLoss`]
+//! makes less of labels that are right already, so that many easy "no" do not rule. [`AsymmetricLoss`] makes still less of
+//! a "no", and nothing of one that is improbable. In [`QualityFocalLoss`] and [`VarifocalLoss`] a label between 0 and 1 is the
+//! quality of a detection. They need the feature `std`, which is on by default.
+//!
 //! The targets differ more than the losses do: class ids, labels, signs, lists of labels or
 //! probabilities. Each page says which, and [`target`](crate::target) converts between them.
-//! [`ClassificationLoss`] is any of them, and always takes logits and class ids.
+//! [`ClassificationLoss`] is any of them but those four, and always takes logits and class ids.
 //!
 //! # From two classes to ten
 //!

@@ -1,6 +1,7 @@
 //! Binary cross-entropy in which labels that are right already count less.
 
 use crate::engine::any_rank::in_context_of;
+use crate::engine::dtype::compute_dtype;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::operands::numbers;
 use crate::loss::formula::statistics::Statistics;
@@ -17,7 +18,7 @@ use crate::validate::error::{Lint, LossError};
 use alloc::string::String;
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::DType;
+use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 
 /// What [`SigmoidFocalLoss`] divides the sum of its losses by in [`Mean`](Reduction::Mean).
@@ -233,9 +234,9 @@ impl SigmoidFocalLoss {
         let (shape, labels) = (operands[0].shape(), operands[1].clone());
         let sum = self.formula().evaluate(Self::NAME, operands, undivided)?;
         let device = sum.value.device();
-        let labels = numbers(labels, Rule::PROBABILITY, DType::F32)
-            .inner()
-            .flat();
+        let dtype: FloatDType = compute_dtype(sum.value.dtype());
+        let labels = numbers(labels, Rule::PROBABILITY, dtype.into());
+        let labels = labels.inner().cast(dtype).flat();
         let check = Check::new(Self::NAME, &device, false);
         let positives = call.weighted_sum(&check, labels, &shape)?.clamp_min(1.0);
         Ok(call.divided(sum, in_context_of(positives, &device)))

@@ -1,5 +1,10 @@
 //! Any loss for regression, chosen when the program runs.
 
+#[cfg(feature = "std")]
+use super::{
+    ExpectileLoss, ExpectileLossConfig, GeneralRobustLoss, GeneralRobustLossConfig, LogCoshLoss,
+    LogCoshLossConfig, QuantileLoss, QuantileLossConfig, TukeyLoss, TukeyLossConfig,
+};
 use super::{
     HuberLoss, HuberLossConfig, L1Loss, L1LossConfig, MseLoss, MseLossConfig, PoissonNllLoss,
     PoissonNllLossConfig, SmoothL1Loss, SmoothL1LossConfig,
@@ -30,7 +35,8 @@ use serde::Serialize;
 /// let error = "hubber".parse::<RegressionLossConfig>().unwrap_err();
 /// assert_eq!(
 ///     error,
-///     "there is no loss `hubber` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`"
+///     "there is no loss `hubber` here, only `l1`, `mse`, `smooth_l1`, `huber`, `poisson_nll`, `quantile`, `expectile`, \
+///      `log_cosh`, `general_robust`, `tukey`"
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +53,21 @@ pub enum RegressionLossConfig {
     Huber(HuberLossConfig),
     /// `poisson_nll`: for counts, [`PoissonNllLoss`].
     PoissonNll(PoissonNllLossConfig),
+    /// `quantile`: a quantile of the targets, [`QuantileLoss`].
+    #[cfg(feature = "std")]
+    Quantile(QuantileLossConfig),
+    /// `expectile`: the squared error, unequal on the two sides, [`ExpectileLoss`].
+    #[cfg(feature = "std")]
+    Expectile(ExpectileLossConfig),
+    /// `log_cosh`: the absolute error, smooth near zero, [`LogCoshLoss`].
+    #[cfg(feature = "std")]
+    LogCosh(LogCoshLossConfig),
+    /// `general_robust`: squared near zero, with any tail, [`GeneralRobustLoss`].
+    #[cfg(feature = "std")]
+    GeneralRobust(GeneralRobustLossConfig),
+    /// `tukey`: squared near zero, and constant far from it, [`TukeyLoss`].
+    #[cfg(feature = "std")]
+    Tukey(TukeyLossConfig),
 }
 
 /// Any of the losses for regression, for programs in which the loss is an option.
@@ -56,7 +77,7 @@ pub enum RegressionLossConfig {
 /// **The true values, as floats in the shape of the predictions**, whichever loss it is. All but
 /// `poisson_nll` can be swapped without a change to the model. That one takes counts, which are never
 /// negative (so they are not standardised; a negative one is an error), and predictions that are the
-/// logarithms of rates, or rates.
+/// logarithms of rates, or rates. `quantile` with several quantiles takes an output for each beside a target of length 1.
 ///
 /// # Example
 ///
@@ -97,6 +118,21 @@ pub enum RegressionLoss {
     Huber(HuberLoss),
     /// The negative log-likelihood of counts.
     PoissonNll(PoissonNllLoss),
+    /// A quantile of the targets.
+    #[cfg(feature = "std")]
+    Quantile(QuantileLoss),
+    /// The squared error, unequal on the two sides.
+    #[cfg(feature = "std")]
+    Expectile(ExpectileLoss),
+    /// The absolute error, smooth near zero.
+    #[cfg(feature = "std")]
+    LogCosh(LogCoshLoss),
+    /// Squared near zero, with any tail.
+    #[cfg(feature = "std")]
+    GeneralRobust(GeneralRobustLoss),
+    /// Squared near zero, and constant far from it.
+    #[cfg(feature = "std")]
+    Tukey(TukeyLoss),
 }
 
 loss_family!(RegressionLoss [predictions, targets], RegressionLossConfig, default: Mse, {
@@ -105,6 +141,11 @@ loss_family!(RegressionLoss [predictions, targets], RegressionLossConfig, defaul
     SmoothL1: "smooth_l1", SmoothL1Loss, SmoothL1LossConfig;
     Huber: "huber", HuberLoss, HuberLossConfig;
     PoissonNll: "poisson_nll", PoissonNllLoss, PoissonNllLossConfig;
+    #[cfg(feature = "std")] Quantile: "quantile", QuantileLoss, QuantileLossConfig;
+    #[cfg(feature = "std")] Expectile: "expectile", ExpectileLoss, ExpectileLossConfig;
+    #[cfg(feature = "std")] LogCosh: "log_cosh", LogCoshLoss, LogCoshLossConfig;
+    #[cfg(feature = "std")] GeneralRobust: "general_robust", GeneralRobustLoss, GeneralRobustLossConfig;
+    #[cfg(feature = "std")] Tukey: "tukey", TukeyLoss, TukeyLossConfig;
 });
 
 impl RegressionLossConfig {
@@ -123,6 +164,16 @@ impl RegressionLoss {
             Self::SmoothL1(loss) => loss,
             Self::Huber(loss) => loss,
             Self::PoissonNll(loss) => loss,
+            #[cfg(feature = "std")]
+            Self::Quantile(loss) => loss,
+            #[cfg(feature = "std")]
+            Self::Expectile(loss) => loss,
+            #[cfg(feature = "std")]
+            Self::LogCosh(loss) => loss,
+            #[cfg(feature = "std")]
+            Self::GeneralRobust(loss) => loss,
+            #[cfg(feature = "std")]
+            Self::Tukey(loss) => loss,
         }
     }
 }

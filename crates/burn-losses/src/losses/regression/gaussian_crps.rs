@@ -80,7 +80,7 @@ impl GaussianCrpsLossConfig {
 /// # Errors
 ///
 /// * Shapes or devices that differ: nothing is broadcast.
-/// * A deviation that is not above 0, or not finite. A target that is NaN or infinite.
+/// * A deviation that is not above 0. A target that is NaN or infinite.
 /// * A float type that the device cannot compute with.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid deviation or target makes loss and gradients NaN.
@@ -125,6 +125,6 @@ fn twice_density_less(w: Expr) -> Expr {
 impl GaussianCrpsLoss {
     fn formula(&self) -> FormulaLoss<3> {
         CRPS.of(["predictions", "scale", "targets"])
-            .rule(1, Rule::POSITIVE, SCALE)
+            .output_rule(1, Rule::POSITIVE, SCALE)
     }
 }

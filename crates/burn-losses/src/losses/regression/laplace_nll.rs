@@ -74,7 +74,7 @@ impl LaplaceNllLossConfig {
 /// # Errors
 ///
 /// * Shapes or devices that differ: nothing is broadcast.
-/// * A scale that is not above 0, or not finite. A target that is NaN or infinite.
+/// * A scale that is not above 0. A target that is NaN or infinite.
 /// * A float type that the device cannot compute with.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid scale or target makes loss and gradients NaN.
@@ -100,7 +100,7 @@ impl LaplaceNllLoss {
     fn formula(&self) -> FormulaLoss<3> {
         LAPLACE
             .of(["predictions", "scale", "targets"])
-            .rule(1, Rule::POSITIVE, SCALE)
+            .output_rule(1, Rule::POSITIVE, SCALE)
     }
 }
 

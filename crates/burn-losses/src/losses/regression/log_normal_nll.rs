@@ -75,7 +75,7 @@ impl LogNormalNllLossConfig {
 /// # Errors
 ///
 /// * Shapes or devices that differ: nothing is broadcast.
-/// * A scale that is not above 0, or not finite. A target that is 0 or negative, NaN or infinite.
+/// * A scale that is not above 0. A target that is 0 or negative, NaN or infinite.
 /// * A float type that the device cannot compute with.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid scale or target makes loss and gradients NaN.
@@ -104,7 +104,7 @@ impl LogNormalNllLoss {
     fn formula(&self) -> FormulaLoss<3> {
         LOG_NORMAL
             .of(["predictions", "scale", "targets"])
-            .rule(1, Rule::POSITIVE, SCALE)
+            .output_rule(1, Rule::POSITIVE, SCALE)
             .rule(
                 2,
                 Rule::POSITIVE,

@@ -9,8 +9,24 @@
 //! prediction. Where the model says how far off it may be, [`GaussianNllLoss`] takes a variance as
 //! well.
 //!
-//! All take predictions and true values of one shape; nothing is broadcast, but for a variance.
-//! [`RegressionLoss`] is any of them that takes nothing else.
+//! The others need the feature `std`, which is on by default:
+//!
+//! * For a quantile of the targets, or a band of several, there is [`QuantileLoss`]; for an error that costs more on one
+//!   side [`ExpectileLoss`].
+//! * With outliers: [`LogCoshLoss`] is much like the Huber loss, without a corner in any derivative. [`GeneralRobustLoss`]
+//!   counts outliers as much or as little as its `alpha` says, and [`TukeyLoss`] leaves them out.
+//! * Where the ratio to the target counts, and not the difference: [`MsleLoss`], [`MapeLoss`] and [`SmapeLoss`], which is
+//!   bounded.
+//! * For amounts that are often exactly 0 there is [`TweedieLoss`], for amounts above 0 [`GammaNllLoss`]. Both take the
+//!   logarithm of the mean as the prediction.
+//! * Where the model predicts a spread beside the number: [`LaplaceNllLoss`] and [`StudentTNllLoss`] have heavier tails
+//!   than [`GaussianNllLoss`], [`LogNormalNllLoss`] is for amounts above 0, [`NegativeBinomialNllLoss`] for counts, and
+//!   [`GaussianCrpsLoss`] is a score in the unit of the targets. These five take the target last; [`GaussianNllLoss`]
+//!   takes the variance last.
+//!
+//! All take predictions and true values of one shape; nothing is broadcast, but for a variance, and for targets beside
+//! several quantiles. [`RegressionLoss`] is any of those that can take each other's place: the absolute and the squared
+//! error, the two between them, Poisson's, the quantile and the expectile loss, and the three for outliers.
 //!
 //! # A part of the targets is wrong
 //!

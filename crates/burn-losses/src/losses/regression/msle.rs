@@ -105,10 +105,9 @@ static MSLE: LossFormula<2> =
 
 impl MsleLoss {
     fn formula(&self) -> FormulaLoss<2> {
-        let predicted = Rule::between(-1.0, f64::INFINITY).or_nan();
         MSLE.of(["predictions", "targets"])
-            .rule(0, predicted, PREDICTIONS)
-            .rule(1, Rule::between(-1.0, f64::MAX), TARGETS)
+            .output_rule(0, Rule::above(-1.0), PREDICTIONS)
+            .rule(1, Rule::above(-1.0), TARGETS)
             .suspect("negative-target", |operands| {
                 let targets = &operands[1];
                 (targets.least() < 0.0).then(|| {

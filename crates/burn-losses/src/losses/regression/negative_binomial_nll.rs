@@ -4,6 +4,7 @@ use super::laplace_nll::SCALE;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::spec::expression::Expr;
 use crate::spec::expression::special::{ln_factorial_rest, ln_ratio};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -82,7 +83,7 @@ impl NegativeBinomialNllLossConfig {
 /// # Errors
 ///
 /// * Shapes or devices that differ: nothing is broadcast.
-/// * A mean, dispersion or total count that is not above 0, or not finite. A count that is negative, NaN or infinite.
+/// * A mean, dispersion or total count that is not above 0. A count that is negative, NaN or infinite.
 /// * A float type that the device cannot compute with.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid number or count makes loss and gradients NaN.
@@ -115,43 +116,50 @@ pub enum NegativeBinomialParametrization {
     TotalCountLogits,
 }
 
-static MEAN_DISPERSION: LossFormula<3> = LossFormula::new(|[mean, dispersion, y]| {
-    let total = 1.0 / dispersion;
-    let (all, difference) = (total + y, mean - y);
-    // The factorials grow as z ln z - z: what grows is taken together, as logarithms of ratios near 1.
-    all * ln_ratio(total + mean, all, difference)
-        + (dispersion * y).ln_1p()
-        + y * ln_ratio(y, mean, -difference)
-        + ln_factorial_rest(y)
-        + ln_factorial_rest(total)
-        - ln_factorial_rest(all)
-});
+static MEAN_DISPERSION: LossFormula<3> =
+    LossFormula::new(|[mean, dispersion, y]| of_mean(mean, y, 1.0 / dispersion));
 
 static TOTAL_COUNT_LOGITS: LossFormula<3> = LossFormula::new(|[total, logits, y]| {
+    let moderate = logits.abs().below(MODERATE);
+    let near = of_mean(total * moderate.select(logits, 0.0).exp(), y, total);
     let all = total + y;
-    let of_ratio = (y / total).ln_1p();
-    total * logits.softplus() + y * (-logits).softplus() - all * of_ratio
-        + of_ratio
+    let far = total * logits.softplus() + y * (-logits).softplus() - all * (y / total).ln_1p()
         + y * (y / total).ln()
-        + ln_factorial_rest(y)
-        + ln_factorial_rest(total)
-        - ln_factorial_rest(all)
+        + of_factorials(y, total);
+    moderate.select(near, far)
 });
+
+/// The odds of which the exponential is far from the ends of all types.
+const MODERATE: f64 = 20.0;
+
+/// By the mean and the total count. The factorials grow as `z ln z - z`: what grows is taken together, as logarithms of
+/// ratios that may be near 1.
+fn of_mean(mean: Expr, y: Expr, total: Expr) -> Expr {
+    let (all, difference) = (total + y, mean - y);
+    all * ln_ratio(total + mean, all, difference)
+        + y * ln_ratio(y, mean, -difference)
+        + of_factorials(y, total)
+}
+
+fn of_factorials(y: Expr, total: Expr) -> Expr {
+    let rests = ln_factorial_rest(y) + ln_factorial_rest(total) - ln_factorial_rest(total + y);
+    (y / total).ln_1p() + rests
+}
 
 impl NegativeBinomialNllLoss {
     fn formula(&self) -> FormulaLoss<3> {
         let loss = match self.config.parametrization {
             NegativeBinomialParametrization::MeanDispersion => MEAN_DISPERSION
                 .of(["mean", "dispersion", "targets"])
-                .rule(
+                .output_rule(
                     0,
                     Rule::POSITIVE,
                     "It is no logarithm: take `exp` of a layer's output, or `softplus`.",
                 )
-                .rule(1, Rule::POSITIVE, SCALE),
+                .output_rule(1, Rule::POSITIVE, SCALE),
             NegativeBinomialParametrization::TotalCountLogits => TOTAL_COUNT_LOGITS
                 .of(["total_count", "logits", "targets"])
-                .rule(0, Rule::POSITIVE, SCALE),
+                .output_rule(0, Rule::POSITIVE, SCALE),
         };
         loss.rule(
             2,

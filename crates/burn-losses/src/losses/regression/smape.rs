@@ -105,12 +105,27 @@ pub struct SmapeLoss {
 loss_module!(SmapeLoss, SmapeLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
 /// Of halves, whose sum is in the range of the type.
-static SMAPE: LossFormula<2> = LossFormula::new(|[x, y]| {
+static SMAPE: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| {
+        let (difference, size) = halves(x, y);
+        let relative = Expr::parameter("factor") * (difference.abs() / size);
+        size.equals(0.0).select(0.0, relative)
+    },
+    // What rules find is a difference of numbers that are nearly the same, far from the target.
+    |[x, y]| {
+        let (difference, size) = halves(x, y);
+        let slope = difference.sign() * Expr::parameter("factor") / size;
+        let one_sign = (x.sign() * y.sign()).above(0.0);
+        let of = |other: Expr| one_sign.select(slope * (0.5 * other.abs() / size), 0.0);
+        [of(y), -of(x)]
+    },
+);
+
+/// Of half the numbers, so that their sum does not overflow.
+fn halves(x: Expr, y: Expr) -> (Expr, Expr) {
     let (x, y) = (0.5 * x, 0.5 * y);
-    let size = x.abs() + y.abs();
-    let relative = Expr::parameter("factor") * ((x - y).abs() / size);
-    size.equals(0.0).select(0.0, relative)
-});
+    (x - y, x.abs() + y.abs())
+}
 
 impl SmapeLoss {
     fn formula(&self) -> FormulaLoss<2> {

@@ -83,7 +83,7 @@ impl StudentTNllLossConfig {
 /// # Errors
 ///
 /// * Shapes or devices that differ: nothing is broadcast.
-/// * A scale that is not above 0, or not finite. A target that is NaN or infinite.
+/// * A scale that is not above 0. A target that is NaN or infinite.
 /// * A float type that the device cannot compute with.
 /// * In `init`: a `df` that is not above 0, or not finite.
 ///
@@ -131,6 +131,6 @@ impl StudentTNllLoss {
             .of(["predictions", "scale", "targets"])
             .with("df", self.config.df)
             .with("constant", CONSTANT.at([self.config.df]))
-            .rule(1, Rule::POSITIVE, SCALE)
+            .output_rule(1, Rule::POSITIVE, SCALE)
     }
 }

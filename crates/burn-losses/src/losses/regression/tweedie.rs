@@ -119,10 +119,18 @@ pub struct TweedieLoss {
 
 loss_module!(TweedieLoss, TweedieLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-static TWEEDIE: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let [above, below] = ["above", "below"].map(Expr::parameter);
-    y * (-above * x).exp() / above + (below * x).exp() / below
-});
+static TWEEDIE: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| {
+        let [above, below] = ["above", "below"].map(Expr::parameter);
+        y * (-above * x).exp() / above + (below * x).exp() / below
+    },
+    // Without the factors, so that the slope is 0 where the prediction is right.
+    |[x, y]| {
+        let [above, below] = ["above", "below"].map(Expr::parameter);
+        let falling = (-above * x).exp();
+        [(below * x).exp() - y * falling, falling / above]
+    },
+);
 
 impl TweedieLoss {
     fn formula(&self) -> FormulaLoss<2> {

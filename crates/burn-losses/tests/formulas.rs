@@ -1,0 +1,503 @@
+//! The losses that are formulas: hard inputs, wrong targets, and what is suspicious.
+
+mod common;
+
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+use burn_losses::prelude::*;
+use common::{TestDevice, assert_close, devices, numbers};
+
+fn tensor(on: &TestDevice, data: &[f64], dtype: DType) -> Tensor<1> {
+    on.tensor(data, [data.len()], dtype)
+}
+
+/// The losses of predictions and targets, and the gradients of their sum, are these, on all CPUs and in all types.
+fn pair<L>(loss: &L, x: &[f64], y: &[f64], each: &[f64], slopes: &[f64])
+where
+    L: Loss<Tensor<1>, Tensor<1>, Unreduced = Tensor<1>>,
+{
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (dtype, tolerance, max) in [
+            (DType::F32, 1e-5, f64::from(f32::MAX)),
+            (DType::F64, 1e-10, f64::MAX),
+        ] {
+            let input = on.tracked(x, [x.len()], dtype);
+            let losses = loss.forward_no_reduction(input.clone(), tensor(on, y, dtype));
+            let gradients = losses.clone().sum().backward();
+            let what = |at| format!("{} on {} {dtype:?}, element {at}", loss.name(), on.name);
+            let found = numbers(&input.grad(&gradients).expect("it is tracked"));
+            for (at, (found, expected)) in numbers(&losses).iter().zip(each).enumerate() {
+                if *expected > max {
+                    assert!(
+                        found.is_infinite() || *found == max,
+                        "{}: {found}",
+                        what(at)
+                    );
+                } else {
+                    close(&what(at), *found, *expected, tolerance);
+                }
+            }
+            for (at, (found, expected)) in found.iter().zip(slopes).enumerate() {
+                assert!(found.is_finite(), "{}: slope {found}", what(at));
+                close(&what(at), *found, expected.clamp(-max, max), tolerance);
+            }
+        }
+    }
+}
+
+/// Relative to the number itself, unless it is below what the type holds.
+fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
+    let error = (found - expected).abs();
+    let near = error <= tolerance * expected.abs() || error < 1e-37;
+    assert!(near, "{what}: found {found:e}, expected {expected:e}");
+}
+
+#[test]
+fn errors_beyond_their_square_are_finite() {
+    let (x, y) = ([1e30, -1e30, 0.0, 1e-6], [0.0; 4]);
+    pair(
+        &LogCoshLoss::new(),
+        &x,
+        &y,
+        &[1e30, 1e30, 0.0, 0.5e-12],
+        &[1.0, -1.0, 0.0, 1e-6],
+    );
+    pair(
+        &GeneralRobustLoss::new(),
+        &x,
+        &y,
+        &[1e30, 1e30, 0.0, 0.5e-12],
+        &[1.0, -1.0, 0.0, 1e-6],
+    );
+    let ln = 2.0 * 1e30_f64.ln() - 2_f64.ln();
+    pair(
+        &GeneralRobustLossConfig::cauchy().init(),
+        &x,
+        &y,
+        &[ln, ln, 0.0, 0.5e-12],
+        &[2e-30, -2e-30, 0.0, 1e-6],
+    );
+    pair(
+        &GeneralRobustLossConfig::geman_mcclure().init(),
+        &x,
+        &y,
+        &[2.0, 2.0, 0.0, 0.5e-12],
+        &[0.0, 0.0, 0.0, 1e-6],
+    );
+    pair(
+        &GeneralRobustLossConfig::welsch().init(),
+        &x,
+        &y,
+        &[1.0, 1.0, 0.0, 0.5e-12],
+        &[0.0, 0.0, 0.0, 1e-6],
+    );
+    let c = 4.685 * 4.685 / 6.0;
+    pair(
+        &TukeyLoss::new(),
+        &x,
+        &y,
+        &[c, c, 0.0, 0.5e-12],
+        &[0.0, 0.0, 0.0, 1e-6],
+    );
+    pair(
+        &QuantileLossConfig::new().with_quantiles(vec![0.9]).init(),
+        &x[..3],
+        &y[..3],
+        &[1e29, 9e29, 0.0],
+        &[0.1, -0.9, 0.0],
+    );
+    pair(
+        &ExpectileLoss::new(),
+        &x[..3],
+        &y[..3],
+        &[0.5e60, 0.5e60, 0.0],
+        &[1e30, -1e30, 0.0],
+    );
+}
+
+/// What the losses of distributions give for the scale 1, an error of `d`, and its slope.
+fn of_error<L>(loss: &L, d: f64, each: f64, slope: f64)
+where
+    L: TripleLoss<Tensor<1>, Tensor<1>, Tensor<1>, Unreduced = Tensor<1>>,
+{
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-10)] {
+            let [x, scale] = [[d], [1.0]].map(|data| on.tracked(&data, [1], dtype));
+            let losses =
+                loss.forward_no_reduction(x.clone(), scale.clone(), tensor(on, &[0.0], dtype));
+            let gradients = losses.clone().sum().backward();
+            let what = format!("{} on {} {dtype:?}, error {d}", loss.name(), on.name);
+            close(&what, numbers(&losses)[0], each, tolerance);
+            close(
+                &what,
+                numbers(&x.grad(&gradients).unwrap())[0],
+                slope,
+                tolerance,
+            );
+            let of_scale = numbers(&scale.grad(&gradients).unwrap())[0];
+            assert!(
+                of_scale.is_finite(),
+                "{what}: slope of the scale {of_scale}"
+            );
+        }
+    }
+}
+
+#[test]
+fn distributions_are_finite_far_from_the_target() {
+    let inverse_sqrt_pi = std::f64::consts::FRAC_2_SQRT_PI / 2.0;
+    let crps = GaussianCrpsLoss::new();
+    of_error(&crps, 1e30, 1e30, 1.0);
+    of_error(&crps, 0.0, (2_f64.sqrt() - 1.0) * inverse_sqrt_pi, 0.0);
+    of_error(&LaplaceNllLoss::new(), 1e30, 1e30, 1.0);
+    // ln of the density of Student's t with three degrees of freedom: 2 ln(w^2) more than its constant.
+    let far =
+        4.0 * 1e30_f64.ln() - 2.0 * 3_f64.ln() + (3_f64.sqrt() * std::f64::consts::FRAC_PI_2).ln();
+    of_error(&StudentTNllLoss::new(), 1e30, far, 4e-30);
+}
+
+#[test]
+fn amounts_of_0_and_far_logarithms_are_exact() {
+    // Tweedie at a target of 0 is the mean's part alone.
+    pair(
+        &TweedieLoss::new(),
+        &[0.0, -40.0, 60.0],
+        &[0.0, 0.0, 0.0],
+        &[2.0, 2.0 * (-20_f64).exp(), 2.0 * 30_f64.exp()],
+        &[1.0, (-20_f64).exp(), 30_f64.exp()],
+    );
+    // Beyond the type: exp(100).
+    pair(
+        &GammaNllLoss::new(),
+        &[0.0, -100.0, 100.0],
+        &[1.0, 1.0, 1.0],
+        &[1.0, 100_f64.exp() - 100.0, 100.0],
+        &[0.0, 1.0 - 100_f64.exp(), 1.0],
+    );
+    pair(
+        &SmapeLoss::new(),
+        &[0.0, 0.0, 1.0, -1.0],
+        &[0.0, 1.0, 0.0, 1.0],
+        &[0.0, 2.0, 2.0, 2.0],
+        &[0.0, 0.0, 0.0, 0.0],
+    );
+}
+
+#[test]
+fn saturated_labels_keep_their_tiny_losses() {
+    let q = |x: f64| (-x).exp() / (1.0 + (-x).exp());
+    let tail = |x: f64| (-x).exp().ln_1p();
+    let (x, y) = ([20.0, 20.0, -100.0, 0.0], [1.0, 0.0, 1.0, 1.0]);
+    let ln2 = std::f64::consts::LN_2;
+    pair(
+        &SigmoidFocalLoss::new(),
+        &x,
+        &y,
+        &[
+            q(20.0).powi(2) * tail(20.0),
+            (1.0 - q(20.0)).powi(2) * (20.0 + tail(20.0)),
+            100.0,
+            0.25 * ln2,
+        ],
+        &[
+            -q(20.0).powi(2) * (2.0 * (1.0 - q(20.0)) * tail(20.0) + q(20.0)),
+            (1.0 - q(20.0)).powi(2) * (2.0 * q(20.0) * (20.0 + tail(20.0)) + 1.0 - q(20.0)),
+            -1.0,
+            -0.25 * (ln2 + 0.5),
+        ],
+    );
+    // A power below 1, where the slope of the power alone is infinite.
+    let gentle = SigmoidFocalLossConfig::new().with_gamma(0.5).init();
+    let (far, root) = (q(30.0), q(30.0).sqrt());
+    pair(
+        &gentle,
+        &[30.0, 120.0],
+        &[1.0, 1.0],
+        &[root * tail(30.0), 0.0],
+        &[-root * (0.5 * (1.0 - far) * tail(30.0) + far), 0.0],
+    );
+    let asymmetric = AsymmetricLossConfig::new().with_margin(0.0).init();
+    pair(
+        &asymmetric,
+        &[20.0, -20.0],
+        &[1.0, 0.0],
+        &[q(20.0) * tail(20.0), 0.0],
+        &[-q(20.0) * ((1.0 - q(20.0)) * tail(20.0) + q(20.0)), 0.0],
+    );
+    // What is below the margin is no loss at all.
+    pair(&AsymmetricLoss::new(), &[-4.0], &[0.0], &[0.0], &[0.0]);
+    for number in [f64::from(f32::MAX), -f64::from(f32::MAX)] {
+        for label in [0.0, 1.0, 0.5] {
+            finite(&SigmoidFocalLoss::new(), number, label);
+            finite(&gentle, number, label);
+            finite(&QualityFocalLoss::new(), number, label);
+            finite(&VarifocalLoss::new(), number, label);
+            finite(&AsymmetricLoss::new(), number, label);
+            finite(&asymmetric, number, label);
+        }
+    }
+}
+
+fn finite<L>(loss: &L, x: f64, y: f64)
+where
+    L: Loss<Tensor<1>, Tensor<1>, Unreduced = Tensor<1>>,
+{
+    for on in devices() {
+        let input = on.tracked(&[x], [1], DType::F32);
+        let each = loss.forward_no_reduction(input.clone(), tensor(&on, &[y], DType::F32));
+        let gradients = each.clone().sum().backward();
+        let slope = numbers(&input.grad(&gradients).unwrap())[0];
+        let what = format!("{} of {x} and {y} on {}", loss.name(), on.name);
+        assert!(!numbers(&each)[0].is_nan(), "{what} is NaN");
+        assert!(slope.is_finite(), "{what} has slope {slope}");
+    }
+}
+
+#[test]
+fn many_quantiles_share_a_target() {
+    for on in devices() {
+        let loss = QuantileLossConfig::new()
+            .with_quantiles(vec![0.1, 0.5, 0.9])
+            .with_quantile_axis(2)
+            .init();
+        let x: Vec<f64> = (0..12).map(|at| f64::from(at) * 0.5).collect();
+        let y = [1.25, 0.0, 5.0, 4.0];
+        let input = on.tracked(&x, [2, 2, 3], DType::F32);
+        let target = on.tracked(&y, [2, 2, 1], DType::F32);
+        let each = loss.forward_no_reduction(input.clone(), target.clone());
+        let gradients = loss.forward(input.clone(), target.clone()).backward();
+        let quantile = |at: usize| [0.1, 0.5, 0.9][at % 3];
+        let slope = |at: usize| match y[at / 3] - x[at] {
+            error if error > 0.0 => -quantile(at),
+            error if error < 0.0 => 1.0 - quantile(at),
+            _ => 0.0,
+        };
+        let expected: Vec<f64> = (0..12).map(|at| slope(at) * (x[at] - y[at / 3])).collect();
+        assert_close("each", &numbers(&each), &expected, 1e-6);
+        let slopes: Vec<f64> = (0..12).map(|at| slope(at) / 12.0).collect();
+        assert_close(
+            "slopes",
+            &numbers(&input.grad(&gradients).unwrap()),
+            &slopes,
+            1e-6,
+        );
+        let of_targets: Vec<f64> = slopes
+            .chunks(3)
+            .map(|row| -row.iter().sum::<f64>())
+            .collect();
+        let found = numbers(&target.grad(&gradients).unwrap());
+        assert_close("slopes of the targets", &found, &of_targets, 1e-6);
+    }
+}
+
+#[test]
+fn positives_divide_with_their_weights() {
+    for on in devices() {
+        let loss = SigmoidFocalLossConfig::new()
+            .with_divisor(FocalDivisor::Positives)
+            .init();
+        let logits = || on.tracked(&[0.5, -1.0, 2.0, 0.0], [2, 2], DType::F32);
+        let labels = Tensor::<2, Int>::from_data([[1, 0], [1, 1]], &on.device);
+        let each = numbers(&loss.forward_no_reduction(logits(), labels.clone()));
+        let value = numbers(&loss.forward(logits(), labels.clone()))[0];
+        assert_close("mean", &[value], &[each.iter().sum::<f64>() / 3.0], 1e-5);
+        let weights = tensor(&on, &[0.0, 2.0], DType::F32);
+        let value = numbers(&loss.forward_weighted(logits(), labels.clone(), weights.clone()))[0];
+        let expected = 2.0 * (each[2] + each[3]) / 4.0;
+        assert_close("weighted", &[value], &[expected], 1e-5);
+        let parts = loss.forward_weighted_parts(logits(), labels.clone(), weights);
+        assert_close("parts", &numbers(&parts.weight), &[4.0], 1e-6);
+        // No positive: divided by 1.
+        let none = Tensor::<2, Bool>::from_data([[false, false], [false, false]], &on.device);
+        let each = numbers(&loss.forward_no_reduction(logits(), none.clone()));
+        let value = loss.forward(logits(), none);
+        assert_close("none", &numbers(&value), &[each.iter().sum()], 1e-5);
+    }
+}
+
+/// The text of what is wrong on flex.
+fn refused<L, T>(loss: &L, x: &[f64], target: impl Fn(&TestDevice) -> T, says: &[&str])
+where
+    L: Loss<Tensor<1>, T>,
+{
+    for on in devices() {
+        let error = loss
+            .try_forward(tensor(&on, x, DType::F32), target(&on))
+            .expect_err("it is wrong")
+            .to_string();
+        for part in says {
+            assert!(
+                error.contains(part),
+                "{} on {}: {error}",
+                loss.name(),
+                on.name
+            );
+        }
+    }
+}
+
+fn refused_3<L>(loss: &L, [x, second, y]: [&[f64]; 3], says: &[&str])
+where
+    L: TripleLoss<Tensor<1>, Tensor<1>, Tensor<1>>,
+{
+    for on in devices() {
+        let [x, second, y] = [x, second, y].map(|data| tensor(&on, data, DType::F32));
+        let error = loss
+            .try_forward(x, second, y)
+            .expect_err("it is wrong")
+            .to_string();
+        for part in says {
+            assert!(
+                error.contains(part),
+                "{} on {}: {error}",
+                loss.name(),
+                on.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_target_is_an_error_that_says_what_to_do() {
+    let floats = |data: &'static [f64]| move |on: &TestDevice| tensor(on, data, DType::F32);
+    let ints = |data: &'static [i64]| {
+        move |on: &TestDevice| {
+            let data = TensorData::new(data.to_vec(), [data.len()]);
+            Tensor::<1, Int>::from_data(data, &on.device)
+        }
+    };
+    let x = [0.5, -0.5, 1.5];
+
+    let masks = ints(&[0, 255, 255]);
+    let says = ["255", "[1]", "mask of 0 and 255"];
+    refused(&SigmoidFocalLoss::new(), &x, masks, &says);
+    refused(&QualityFocalLoss::new(), &x, masks, &says);
+    refused(&VarifocalLoss::new(), &x, masks, &says);
+    refused(&AsymmetricLoss::new(), &x, masks, &says);
+    let signs = floats(&[1.0, -1.0, 1.0]);
+    refused(
+        &AsymmetricLoss::new(),
+        &x,
+        signs,
+        &["-1", "[1]", "target::labels"],
+    );
+    let ids = ints(&[0, 2, 1]);
+    refused(
+        &SigmoidFocalLoss::new(),
+        &x,
+        ids,
+        &["2", "CrossEntropyLoss"],
+    );
+
+    let standardised = floats(&[0.3, -1.2, 0.0]);
+    refused(
+        &TweedieLoss::new(),
+        &x,
+        standardised,
+        &["-1.2", "[1]", "from 0 on"],
+    );
+    refused(
+        &MsleLoss::new(),
+        &x,
+        standardised,
+        &["-1.2", "[1]", "above -1", "amounts"],
+    );
+    let zeros = floats(&[1.0, 2.0, 0.0]);
+    refused(
+        &GammaNllLoss::new(),
+        &x,
+        zeros,
+        &["0", "[2]", "above 0", "TweedieLoss"],
+    );
+    let missing = floats(&[1.0, f64::NAN, 0.0]);
+    let says = ["NaN", "[1]", "weight 0 in forward_weighted"];
+    refused(&QuantileLoss::new(), &x, missing, &says);
+    refused(&LogCoshLoss::new(), &x, missing, &says);
+    refused(&TukeyLoss::new(), &x, missing, &says);
+    refused(&GeneralRobustLoss::new(), &x, missing, &says);
+    refused(&ExpectileLoss::new(), &x, missing, &says);
+    refused(&MapeLoss::new(), &x, missing, &says);
+    refused(&SmapeLoss::new(), &x, missing, &says);
+
+    let (scale, y) = ([1.0, -0.1, 1.0], [0.5, 1.0, 2.0]);
+    let says = ["-0.1", "[1]", "above 0", "softplus"];
+    refused_3(&LaplaceNllLoss::new(), [&x, &scale, &y], &says);
+    refused_3(&StudentTNllLoss::new(), [&x, &scale, &y], &says);
+    refused_3(&LogNormalNllLoss::new(), [&x, &scale, &y], &says);
+    refused_3(&GaussianCrpsLoss::new(), [&x, &scale, &y], &says);
+    let one = [1.0; 3];
+    let logs = [0.5, -1.5, 2.0];
+    let says = ["-1.5", "[1]", "above 0", "logarithms"];
+    refused_3(&LogNormalNllLoss::new(), [&x, &one, &logs], &says);
+    let says = ["-1.5", "[1]", "from 0 on", "standardised"];
+    refused_3(&NegativeBinomialNllLoss::new(), [&one, &one, &logs], &says);
+    let says = ["mean", "-0.5", "[1]", "exp"];
+    refused_3(&NegativeBinomialNllLoss::new(), [&x, &one, &y], &says);
+}
+
+#[test]
+fn quantiles_that_do_not_fit_are_errors() {
+    let message = |quantiles: &[f64]| {
+        let config = QuantileLossConfig::new().with_quantiles(quantiles.to_vec());
+        config.try_init().expect_err("it is wrong").to_string()
+    };
+    assert!(message(&[]).contains("must have one at least"));
+    assert!(message(&[0.9, 0.1]).contains("must ascend, but 0.1 comes after 0.9"));
+    assert!(message(&[0.5, 1.0]).contains("above 0 and below 1, but is 1"));
+    assert!(message(&[90.0]).contains("but is 90"));
+
+    let on = &devices()[0];
+    let loss = QuantileLossConfig::new()
+        .with_quantiles(vec![0.1, 0.9])
+        .init();
+    let x = |columns| on.tensor(&vec![0.0; 2 * columns], [2, columns], DType::F32);
+    let error = loss.try_forward(x(3), x(1)).unwrap_err().to_string();
+    assert!(
+        error.contains("2 quantiles") && error.contains("[2, 3]"),
+        "{error}"
+    );
+    let error = loss.try_forward(x(2), x(2)).unwrap_err().to_string();
+    assert!(
+        error.contains("[2, 2]") && error.contains("[2, 1]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_suspicious_is_reported() {
+    let on = &devices()[0];
+    let of = |data: &[f64]| tensor(on, data, DType::F32);
+    let rules = |lints: Vec<burn_losses::Lint>| -> Vec<&'static str> {
+        lints.iter().map(|lint| lint.rule).collect()
+    };
+    let loss = QuantileLossConfig::new()
+        .with_quantiles(vec![0.1, 0.9])
+        .init();
+    let x = on.tensor(&[2.0, 1.0, 0.0, 1.0], [2, 2], DType::F32);
+    let y = on.tensor(&[1.0, 2.0], [2, 1], DType::F32);
+    assert_eq!(rules(loss.lint(&x, &y)), ["quantile-crossing"]);
+    let (x, y) = (of(&[1.0, 2.0]), of(&[0.0, 2.0]));
+    assert_eq!(rules(MapeLoss::new().lint(&x, &y)), ["zero-target"]);
+    let (x, y) = (of(&[1.0, 2.0]), of(&[-0.5, 2.0]));
+    assert_eq!(rules(MsleLoss::new().lint(&x, &y)), ["negative-target"]);
+    assert_eq!(rules(SmapeLoss::new().lint(&x, &y)), ["mixed-signs"]);
+    let counts = of(&[0.5, 2.0]);
+    let one = of(&[1.0, 1.0]);
+    let lints = NegativeBinomialNllLoss::new().lint(&one, &one, &counts);
+    assert_eq!(rules(lints), ["fractional-count"]);
+    let (x, y) = (of(&[0.2, 0.8]), of(&[0.0, 1.0]));
+    for lints in [
+        SigmoidFocalLoss::new().lint(&x, &y),
+        QualityFocalLoss::new().lint(&x, &y),
+        VarifocalLoss::new().lint(&x, &y),
+        AsymmetricLoss::new().lint(&x, &y),
+    ] {
+        assert_eq!(rules(lints), ["probabilities-as-logits"]);
+    }
+    let lints = SigmoidFocalLoss::new().lint(&of(&[1.5, -2.0]), &of(&[1.0, 1.0]));
+    assert_eq!(rules(lints), ["single-class"]);
+    let (x, y) = (of(&[9.0, 12.0]), of(&[8.0, 13.0]));
+    assert_eq!(
+        rules(TweedieLoss::new().lint(&x, &y)),
+        ["means-as-logarithms"]
+    );
+}
