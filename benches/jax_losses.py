@@ -4,6 +4,7 @@ It is told and answers the same.
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -66,9 +67,13 @@ def bce(x, y):
 bce.defjvps(lambda dx, _, x, y: dx * (x - y) / jnp.maximum((1 - x) * x, 1e-12), None)
 
 
-def bce_with_logits(x, y):
+def logistic(x, y):
     # Optax's takes two to three times as long.
-    return (jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))).mean()
+    return jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def bce_with_logits(x, y):
+    return logistic(x, y).mean()
 
 
 def multi_label_margin(x, y):
@@ -108,6 +113,88 @@ def triplet_margin(anchor, positive, negative):
     return hinge(distance(anchor, positive) - distance(anchor, negative) + 1).mean()
 
 
+def expectile(x, y, q=0.5):
+    return (jnp.where(x > y, 1 - q, q) * jnp.square(x - y)).mean()
+
+
+def quantile(x, y, q=0.5):
+    return jnp.maximum(q * (y - x), (q - 1) * (y - x)).mean()
+
+
+def charbonnier(x, y):
+    return (jnp.sqrt(jnp.square(x - y) + 1) - 1).mean()
+
+
+def tukey(x, y, c=4.685):
+    r = jnp.minimum(jnp.square((x - y) / c), 1)
+    return (c * c / 6 * (1 - (1 - r) ** 3)).mean()
+
+
+def mape(x, y):
+    return (jnp.abs(x - y) / jnp.maximum(jnp.abs(y), 1e-7)).mean()
+
+
+def smape(x, y):
+    return (2 * jnp.abs(x - y) / jnp.maximum(jnp.abs(x) + jnp.abs(y), 1e-7)).mean()
+
+
+def tweedie(x, y, p=1.5):
+    return (jnp.exp((2 - p) * x) / (2 - p) - y * jnp.exp((1 - p) * x) / (1 - p)).mean()
+
+
+def negative_binomial_nll(mean, dispersion, y):
+    gammaln = jax.scipy.special.gammaln
+    total = 1 / dispersion
+    ln = jnp.log(total + mean)
+    factorials = gammaln(total) + gammaln(y + 1) - gammaln(total + y)
+    rest = total * (ln - jnp.log(total)) + y * (ln - jnp.log(mean))
+    return (factorials + rest).mean()
+
+
+def laplace_nll(x, scale, y):
+    return (jnp.log(2 * scale) + jnp.abs(x - y) / scale).mean()
+
+
+def student_t_nll(x, scale, y, df=3.0):
+    constant = math.lgamma(df / 2) - math.lgamma((df + 1) / 2) + math.log(math.pi * df) / 2
+    square = jnp.square((x - y) / scale)
+    return ((df + 1) / 2 * jnp.log1p(square / df) + jnp.log(scale)).mean() + constant
+
+
+def log_normal_nll(x, scale, y):
+    ln = jnp.log(y)
+    half = math.log(2 * math.pi) / 2
+    return (ln + jnp.log(scale) + jnp.square((ln - x) / scale) / 2).mean() + half
+
+
+def gaussian_crps(x, scale, y):
+    w = (y - x) / scale
+    density = math.sqrt(2 / math.pi) * jnp.exp(-jnp.square(w) / 2)
+    share = jax.scipy.special.erf(w / math.sqrt(2))
+    return (scale * (w * share + density - 1 / math.sqrt(math.pi))).mean()
+
+
+def sigmoid_focal(x, y):
+    # Optax's, by the logarithm of a sum of exponentials, takes several times as long.
+    p = jax.nn.sigmoid(x)
+    return (jnp.square(1 - (p * y + (1 - p) * (1 - y))) * logistic(x, y)).mean()
+
+
+def quality_focal(x, y):
+    return (jnp.square(y - jax.nn.sigmoid(x)) * logistic(x, y)).mean()
+
+
+def varifocal(x, y):
+    weight = jnp.where(y > 0, y, 0.75 * jnp.square(jax.nn.sigmoid(x)))
+    return (weight * logistic(x, y)).mean()
+
+
+def asymmetric(x, y):
+    p = jax.nn.sigmoid(x)
+    q = jnp.maximum(p - 0.05, 0)
+    return -(y * (1 - p) * jax.nn.log_sigmoid(x) + (1 - y) * q**4 * jnp.log1p(-q)).mean()
+
+
 # As functions of the inputs, which come first, and the targets. They equal PyTorch's with its
 # defaults; where Optax has the same, that is taken.
 FUNCTIONS = {
@@ -135,9 +222,28 @@ FUNCTIONS = {
     "triplet_margin": triplet_margin,
     "triplet_margin_with_distance": triplet_margin,
     "squared_hinge": lambda x, y: jnp.square(hinge(1 - x * y)).mean(),
-    "quantile": lambda x, y: jnp.maximum(0.9 * (y - x), -0.1 * (y - x)).mean(),
+    "closure_quantile": lambda x, y: quantile(x, y, 0.9),
     "log_cosh": lambda x, y: optax.losses.log_cosh(x, y).mean(),
     "dice": lambda x, y: (1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)).mean(),
+    # With the defaults of ours.
+    "expectile": expectile,
+    "quantile": quantile,
+    "general_robust": charbonnier,
+    "tukey": tukey,
+    "msle": lambda x, y: jnp.square(jnp.log1p(x) - jnp.log1p(y)).mean(),
+    "mape": mape,
+    "smape": smape,
+    "tweedie": tweedie,
+    "gamma_nll": lambda x, y: (y * jnp.exp(-x) + x).mean(),
+    "negative_binomial_nll": negative_binomial_nll,
+    "laplace_nll": laplace_nll,
+    "student_t_nll": student_t_nll,
+    "log_normal_nll": log_normal_nll,
+    "gaussian_crps": gaussian_crps,
+    "sigmoid_focal": sigmoid_focal,
+    "quality_focal": quality_focal,
+    "varifocal": varifocal,
+    "asymmetric": asymmetric,
 }
 
 
@@ -163,10 +269,26 @@ def make(loss, shape, dtype):
     def log_probs():
         return jax.nn.log_softmax(wide(), 1).astype(dtype)
 
-    if loss == "poisson_nll":
-        return [normal()], [jnp.floor(jnp.abs(normal()) * 3)]
-    if loss == "gaussian_nll":
-        return [normal(), jnp.exp(normal())], [normal()]
+    def positive():
+        return jnp.exp(normal())
+
+    def counts():
+        return jnp.floor(jnp.abs(normal()) * 3)
+
+    if loss in ("poisson_nll", "tweedie"):
+        return [normal()], [counts()]
+    if loss in ("msle", "mape", "smape"):
+        return [positive()], [positive()]
+    if loss == "gamma_nll":
+        return [normal()], [positive()]
+    if loss == "negative_binomial_nll":
+        return [positive(), positive()], [counts()]
+    if loss == "log_normal_nll":
+        return [normal(), positive()], [positive()]
+    if loss in ("quality_focal", "varifocal"):
+        return [normal()], [labels() * jax.nn.sigmoid(normal())]
+    if loss in ("gaussian_nll", "laplace_nll", "student_t_nll", "gaussian_crps"):
+        return [normal(), positive()], [normal()]
     if loss in ("cross_entropy", "focal", "multi_margin"):
         return [normal()], [ids([shape[0], *shape[2:]])]
     if loss == "nll":
@@ -175,7 +297,7 @@ def make(loss, shape, dtype):
         return [jax.nn.sigmoid(normal())], [labels()]
     if loss == "dice":
         return [jax.nn.sigmoid(normal())], [labels()]
-    if loss in ("bce_with_logits", "multi_label_soft_margin"):
+    if loss in ("bce_with_logits", "multi_label_soft_margin", "sigmoid_focal", "asymmetric"):
         return [normal()], [labels()]
     if loss == "kl_div":
         return [log_probs()], [jax.nn.softmax(wide(), 1).astype(dtype)]
@@ -200,7 +322,8 @@ class Case:
 
     def __init__(self, loss, shape, dtype):
         jax.clear_caches()
-        loss = loss.removeprefix("closure_")
+        if loss not in FUNCTIONS:
+            loss = loss.removeprefix("closure_")
         function = FUNCTIONS[loss]
         inputs, targets = make(loss, shape, dtype)
         # The targets are arguments too: of a constant, the compiler would compute in advance.
