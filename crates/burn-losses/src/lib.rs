@@ -81,8 +81,8 @@
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
-//! [`ClassificationLoss`] are any of the losses of their task that can take each other's place, for programs in which the loss is an option or
-//! comes from a configuration file. A loss that is not in the table is a closure: the module [`custom`].
+//! [`ClassificationLoss`] are any of the losses of their task that can take each other's place, for
+//! programs in which the loss is an option or comes from a configuration file. A loss that is not in the table is a closure: the module [`custom`].
 //!
 //! The value of each loss over its input; the pages of the losses have the gradients, and say what
 //! the colours are:

@@ -175,6 +175,7 @@ pub enum AnyOperand {
     Others(AnyTarget),
 }
 
+#[cfg(feature = "std")] // The losses by formulas look at it.
 impl AnyOperand {
     pub(crate) fn shape(&self) -> Shape {
         match self {
