@@ -314,6 +314,20 @@ fn positives_divide_with_their_weights() {
     }
 }
 
+/// The sum of the losses is larger than the type holds, the mean is not.
+#[test]
+fn positives_divide_a_sum_that_half_precision_cannot_hold() {
+    let loss = SigmoidFocalLossConfig::new()
+        .with_divisor(FocalDivisor::Positives)
+        .init();
+    for on in devices().iter().filter(|on| on.name == "flex") {
+        let logits = on.tensor(&[-100.0; 1000], [1000], DType::F16);
+        let labels = Tensor::<1>::ones([1000], (&on.device, DType::F16));
+        let value = loss.forward(logits, labels);
+        assert_close("mean", &numbers(&value), &[100.0], 1e-3);
+    }
+}
+
 /// The text of what is wrong on flex.
 fn refused<L, T>(loss: &L, x: &[f64], target: impl Fn(&TestDevice) -> T, says: &[&str])
 where

@@ -2,7 +2,7 @@
 
 use super::settings::{ORDINALS, Settings};
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::formula::operands::{Operands, read};
+use crate::loss::formula::operands::Operands;
 use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{ElementFormulas, FormulaCall, MOST};
 use crate::loss::sealed::Sealed;
@@ -219,10 +219,7 @@ impl<const K: usize> CustomElementwise<K> {
             operands: kinds,
             ..
         } = &self.inner;
-        let operands = operands.into_iter().zip(kinds.rules);
-        let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
-        let read: Vec<_> = read.collect();
-        settings.lints(&read, kinds.rules[K - 1])
+        settings.lints(&kinds.statistics(operands), kinds.rules[K - 1])
     }
 
     /// The loss and its slopes at a point, in `f64`.

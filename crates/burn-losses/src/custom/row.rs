@@ -4,7 +4,7 @@ use super::settings::{ORDINALS, Settings};
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::formula::operands::{Operands, numbers, read};
+use crate::loss::formula::operands::{Operands, numbers};
 use crate::loss::formula::statistics::Statistics;
 use crate::loss::rows::evaluate_ruled;
 use crate::loss::sealed::Sealed;
@@ -341,10 +341,7 @@ impl<const K: usize> CustomRow<K> {
             operands: kinds,
             ..
         } = &self.inner;
-        let operands = operands.into_iter().zip(kinds.rules);
-        let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
-        let read: Vec<_> = read.collect();
-        settings.lints(&read, kinds.rules[K - 1])
+        settings.lints(&kinds.statistics(operands), kinds.rules[K - 1])
     }
 }
 

@@ -104,7 +104,8 @@ impl Call {
         }
     }
 
-    /// The same call for a sum, if it is for what a mean is made of: then who calls divides.
+    /// The same call for a sum, if it is for what a mean is made of: then who calls divides. The sum is in the type that is
+    /// computed in, so that it may be larger than the type of the inputs holds.
     #[cfg(feature = "std")]
     pub(crate) fn undivided(&self) -> Option<Self> {
         let divides = matches!(
@@ -112,23 +113,22 @@ impl Call {
             Returns::SumAndWeight | Returns::Reduced(Reduction::Mean)
         );
         divides.then(|| Self {
-            returns: Returns::Reduced(Reduction::Sum),
+            returns: Returns::SumAndWeight,
             ..self.clone()
         })
     }
 
-    /// The output of an [`undivided`](Self::undivided) call as this one wants it.
+    /// The output of an [`undivided`](Self::undivided) call of inputs of the given type as this one wants it.
     #[cfg(feature = "std")]
-    pub(crate) fn divided(&self, sum: LossOutput, divisor: Tensor<1>) -> LossOutput {
-        let dtype = sum.value.dtype();
+    pub(crate) fn divided(&self, sum: LossOutput, divisor: Tensor<1>, dtype: DType) -> LossOutput {
         match self.returns {
             Returns::SumAndWeight => LossOutput {
-                value: sum.value.cast(compute_dtype(dtype)),
                 weight: Some(divisor),
                 ..sum
             },
             _ => LossOutput {
-                value: (sum.value.cast(divisor.dtype()) / divisor).cast(dtype),
+                value: (sum.value / divisor).cast(dtype),
+                weight: None,
                 ..sum
             },
         }

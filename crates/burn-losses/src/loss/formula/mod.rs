@@ -20,7 +20,7 @@ use crate::validate::error::{Lint, LossError};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use operands::{Operands, flat, numbers, read};
+use operands::{Operands, flat, numbers};
 use statistics::{Statistics, same_everywhere};
 use std::sync::OnceLock;
 
@@ -304,10 +304,7 @@ impl<const K: usize> FormulaLoss<K> {
     }
 
     pub(crate) fn lints(self, loss: &'static str, operands: [AnyOperand; K]) -> Vec<Lint> {
-        let rules = self.operands.rules;
-        let operands = operands.into_iter().zip(rules);
-        let read = operands.map(|(operand, rule)| Statistics::of(read(operand, rule)));
-        let read: Vec<_> = read.collect();
+        let read = self.operands.statistics(operands);
         let suspicions = self.suspicions.iter();
         let lints = suspicions.filter_map(|&(rule, suspicion)| {
             suspicion(&read).map(|message| Lint {
@@ -316,7 +313,7 @@ impl<const K: usize> FormulaLoss<K> {
                 message,
             })
         });
-        let same = same_everywhere(loss, &read, rules[K - 1]);
+        let same = same_everywhere(loss, &read, self.operands.rules[K - 1]);
         same.into_iter().chain(lints).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The operands of a call: their names, what must hold for them, and what they are without their types.
 
+use super::statistics::Statistics;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::dtype::{compute_dtype, largest};
 use crate::engine::values::{AnyTarget, FlatValues};
@@ -78,6 +79,14 @@ impl<const K: usize> Operands<K> {
             .map(|rule| (!rule.is_any()).then(|| rule.held(largest)))
     }
 
+    /// What the values of operands are like.
+    pub(crate) fn statistics(&self, operands: [AnyOperand; K]) -> Vec<Statistics> {
+        let operands = operands.into_iter().zip(self.rules);
+        operands
+            .map(|(operand, rule)| Statistics::of(read(operand, rule)))
+            .collect()
+    }
+
     /// What to say of a value that breaks the rule of an operand.
     pub(crate) fn explain(&self, at: usize, found: &Violation) -> String {
         let (name, rule) = (self.names[at], self.rules[at]);
@@ -152,7 +161,7 @@ pub(crate) fn flat(values: FlatValues, rule: Rule, dtype: DType) -> FlatValues {
 }
 
 /// The values of an operand, for looking at them.
-pub(crate) fn read(operand: AnyOperand, rule: Rule) -> AnyRank {
+fn read(operand: AnyOperand, rule: Rule) -> AnyRank {
     match operand {
         AnyOperand::Numbers(numbers) => numbers,
         AnyOperand::Others(others) => {

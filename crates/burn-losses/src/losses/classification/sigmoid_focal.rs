@@ -231,15 +231,18 @@ impl SigmoidFocalLoss {
         let Some(undivided) = undivided else {
             return self.formula().evaluate(Self::NAME, operands, call);
         };
-        let (shape, labels) = (operands[0].shape(), operands[1].clone());
+        let AnyOperand::Numbers(logits) = &operands[0] else {
+            unreachable!("logits are floats")
+        };
+        let (shape, dtype, labels) = (logits.shape(), logits.dtype(), operands[1].clone());
         let sum = self.formula().evaluate(Self::NAME, operands, undivided)?;
         let device = sum.value.device();
-        let dtype: FloatDType = compute_dtype(sum.value.dtype());
-        let labels = numbers(labels, Rule::PROBABILITY, dtype.into());
-        let labels = labels.inner().cast(dtype).flat();
+        let computed: FloatDType = compute_dtype(dtype);
+        let labels = numbers(labels, Rule::PROBABILITY, dtype);
+        let labels = labels.inner().cast(computed).flat();
         let check = Check::new(Self::NAME, &device, false);
         let positives = call.weighted_sum(&check, labels, &shape)?.clamp_min(1.0);
-        Ok(call.divided(sum, in_context_of(positives, &device)))
+        Ok(call.divided(sum, in_context_of(positives, &device), dtype))
     }
 
     fn lints(&self, operands: [AnyOperand; 2]) -> Vec<Lint> {
