@@ -195,6 +195,103 @@ def asymmetric(x, y):
     return -(y * (1 - p) * jax.nn.log_sigmoid(x) + (1 - y) * q**4 * jnp.log1p(-q)).mean()
 
 
+def sigmoid_poly1(x, y):
+    p = jax.nn.sigmoid(x)
+    return (logistic(x, y) + y * (1 - p) + (1 - y) * p).mean()
+
+
+def dpo(chosen, rejected, of_chosen, of_rejected, beta=0.1):
+    margin = (chosen - rejected) - (of_chosen - of_rejected)
+    return -jax.nn.log_sigmoid(beta * margin).mean()
+
+
+def simpo(chosen, rejected, beta=2.0, gamma=1.0):
+    return -jax.nn.log_sigmoid(beta * (chosen - rejected) - gamma).mean()
+
+
+def orpo(chosen, rejected, weight=0.1):
+    rests = jnp.log1p(-jnp.exp(chosen)) - jnp.log1p(-jnp.exp(rejected))
+    return -(chosen + weight * jax.nn.log_sigmoid((chosen - rejected) - rests)).mean()
+
+
+def kto(policy, reference, kl, desirable, beta=0.1):
+    gain = beta * (policy - reference - kl)
+    return jnp.where(desirable > 0.5, jax.nn.sigmoid(-gain), jax.nn.sigmoid(gain)).mean()
+
+
+def policy_clip(log_probs, old, advantages):
+    ratio = jnp.exp(log_probs - old)
+    return -jnp.minimum(ratio * advantages, jnp.clip(ratio, 0.8, 1.2) * advantages).mean()
+
+
+def gan_discriminator(real, fake):
+    return (jax.nn.softplus(-real) + jax.nn.softplus(fake)).mean()
+
+
+def gaussian_kl(mean, log_variance):
+    terms = 1 + log_variance - jnp.square(mean) - jnp.exp(log_variance)
+    return -0.5 * terms.sum() / mean.shape[0]
+
+
+def poly1(x, ids):
+    loss = -picked(jax.nn.log_softmax(x, 1), ids)
+    return (loss + 1 - jnp.exp(-loss)).mean()
+
+
+def with_margins(x, ids, margins):
+    return cross_entropy(8 * x.at[jnp.arange(x.shape[0]), ids].add(-margins[ids]), ids)
+
+
+def z_loss(x, ids):
+    lse = jax.scipy.special.logsumexp(x, 1)
+    return cross_entropy(x, ids) + 1e-4 * jnp.square(lse).mean()
+
+
+def divergence(ln_p, ln_q):
+    """Of the first from the second, which comes last as in PyTorch's."""
+    return (jnp.exp(ln_q) * (ln_q - ln_p)).sum(1).mean()
+
+
+def softmax_kl(x, z):
+    return divergence(jax.nn.log_softmax(x, 1), jax.nn.log_softmax(z, 1))
+
+
+def js_div(x, z):
+    ln_p, ln_q = jax.nn.log_softmax(x, 1), jax.nn.log_softmax(z, 1)
+    ln_m = jnp.logaddexp(ln_p, ln_q) - math.log(2)
+    return 0.5 * (divergence(ln_m, ln_q) + divergence(ln_m, ln_p))
+
+
+def total_variation(x, z):
+    return 0.5 * jnp.abs(jax.nn.softmax(x, 1) - jax.nn.softmax(z, 1)).sum(1).mean()
+
+
+def distillation(x, z, ids, temperature=2.0, alpha=0.5):
+    of_teacher = temperature**2 * softmax_kl(x / temperature, z / temperature)
+    return alpha * of_teacher + (1 - alpha) * cross_entropy(x, ids)
+
+
+def earth_mover(x, ids):
+    reached = (jnp.arange(x.shape[1]) >= ids[:, None]).astype(x.dtype)
+    return jnp.square(jnp.cumsum(jax.nn.softmax(x, 1), 1) - reached).sum(1).mean()
+
+
+def thresholds(x, ids):
+    """The loss at each threshold, and which of them come after the first one that is not passed."""
+    at = jnp.arange(x.shape[1])
+    return logistic(x, (ids[:, None] > at).astype(x.dtype)), ids[:, None] < at
+
+
+def coral(x, ids):
+    loss, _ = thresholds(x, ids)
+    return loss.sum(1).mean()
+
+
+def corn(x, ids):
+    loss, unused = thresholds(x, ids)
+    return jnp.where(unused, 0, loss).sum() / (~unused).sum()
+
+
 # As functions of the inputs, which come first, and the targets. They equal PyTorch's with its
 # defaults; where Optax has the same, that is taken.
 FUNCTIONS = {
@@ -244,6 +341,28 @@ FUNCTIONS = {
     "quality_focal": quality_focal,
     "varifocal": varifocal,
     "asymmetric": asymmetric,
+    "sigmoid_poly1": sigmoid_poly1,
+    "dpo": dpo,
+    "simpo": simpo,
+    "orpo": orpo,
+    "kto": kto,
+    "policy_clip": policy_clip,
+    "gan_generator": lambda fake: jax.nn.softplus(-fake).mean(),
+    "gan_discriminator": gan_discriminator,
+    "gaussian_kl": gaussian_kl,
+    "poly1": poly1,
+    "cross_entropy_log_prior": lambda x, ids, prior: cross_entropy(x + prior, ids),
+    "cross_entropy_margins": with_margins,
+    "cross_entropy_softcap": lambda x, ids: cross_entropy(30 * jnp.tanh(x / 30), ids),
+    "cross_entropy_z_loss": z_loss,
+    "focal_log_prior": lambda x, ids, prior: focal(x + prior, ids),
+    "earth_mover": earth_mover,
+    "coral": coral,
+    "corn": corn,
+    "softmax_kl": softmax_kl,
+    "js_div": js_div,
+    "total_variation": total_variation,
+    "distillation": distillation,
 }
 
 
@@ -266,14 +385,22 @@ def make(loss, shape, dtype):
     def ids(samples):
         return jnp.asarray(RANDOM.integers(0, shape[1], samples, np.int32))
 
-    def log_probs():
+    def log_softmax():
         return jax.nn.log_softmax(wide(), 1).astype(dtype)
+
+    def log_probs():
+        """Of sequences: they do not add up to 1."""
+        return -(jnp.abs(normal()) + 0.1)
 
     def positive():
         return jnp.exp(normal())
 
     def counts():
         return jnp.floor(jnp.abs(normal()) * 3)
+
+    def sizes():
+        """How many samples each class has: 1, 2, 3 .."""
+        return jnp.arange(1, shape[1] + 1, dtype=jnp.float32)
 
     if loss in ("poisson_nll", "tweedie"):
         return [normal()], [counts()]
@@ -291,16 +418,28 @@ def make(loss, shape, dtype):
         return [normal(), positive()], [normal()]
     if loss in ("cross_entropy", "focal", "multi_margin"):
         return [normal()], [ids([shape[0], *shape[2:]])]
+    if loss in ("poly1", "cross_entropy_softcap", "cross_entropy_z_loss"):
+        return [normal()], [ids(shape[:1])]
+    if loss in ("earth_mover", "coral", "corn"):
+        return [normal()], [ids(shape[:1])]
+    if loss in ("cross_entropy_log_prior", "focal_log_prior"):
+        return [normal()], [ids(shape[:1]), jnp.log(sizes() / sizes().sum()).astype(dtype)]
+    if loss == "cross_entropy_margins":
+        return [normal()], [ids(shape[:1]), (0.5 * sizes() ** -0.25).astype(dtype)]
+    if loss == "distillation":
+        return [normal()], [normal(), ids(shape[:1])]
     if loss == "nll":
-        return [log_probs()], [ids(shape[:1])]
+        return [log_softmax()], [ids(shape[:1])]
     if loss == "bce":
         return [jax.nn.sigmoid(normal())], [labels()]
     if loss == "dice":
         return [jax.nn.sigmoid(normal())], [labels()]
-    if loss in ("bce_with_logits", "multi_label_soft_margin", "sigmoid_focal", "asymmetric"):
+    if loss in ("bce_with_logits", "multi_label_soft_margin"):
+        return [normal()], [labels()]
+    if loss in ("sigmoid_focal", "asymmetric", "sigmoid_poly1"):
         return [normal()], [labels()]
     if loss == "kl_div":
-        return [log_probs()], [jax.nn.softmax(wide(), 1).astype(dtype)]
+        return [log_softmax()], [jax.nn.softmax(wide(), 1).astype(dtype)]
     if loss in ("soft_margin", "squared_hinge"):
         return [normal()], [signs()]
     if loss == "multi_label_margin":
@@ -314,6 +453,20 @@ def make(loss, shape, dtype):
         return [normal(), normal()], [signs()[:, 0]]
     if loss in ("triplet_margin", "triplet_margin_with_distance"):
         return [normal() for _ in range(3)], []
+    if loss in ("simpo", "orpo"):
+        return [log_probs(), log_probs()], []
+    if loss == "dpo":
+        return [log_probs(), log_probs()], [log_probs(), log_probs()]
+    if loss == "kto":
+        return [log_probs()], [log_probs(), jnp.full(shape, 0.5, dtype), labels()]
+    if loss == "policy_clip":
+        new = log_probs()
+        # The old ones are near the new ones.
+        return [new], [new + 0.1 * normal(), normal()]
+    if loss == "gan_generator":
+        return [normal()], []
+    if loss in ("gan_discriminator", "gaussian_kl"):
+        return [normal(), normal()], []
     return [normal()], [normal()]
 
 

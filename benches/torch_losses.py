@@ -122,8 +122,107 @@ def asymmetric(x, y):
     return -(y * (1 - p) * F.logsigmoid(x) + (1 - y) * q**4 * torch.log1p(-q)).mean()
 
 
-# What PyTorch has not, with the defaults of ours, as functions of the inputs and the target, which
-# comes last. Of likelihoods it has distributions, which compiled are no faster than the formulas.
+def sigmoid_poly1(x, y):
+    p = torch.sigmoid(x)
+    loss = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    return (loss + y * (1 - p) + (1 - y) * p).mean()
+
+
+def dpo(chosen, rejected, of_chosen, of_rejected, beta=0.1):
+    return -F.logsigmoid(beta * ((chosen - rejected) - (of_chosen - of_rejected))).mean()
+
+
+def simpo(chosen, rejected, beta=2.0, gamma=1.0):
+    return -F.logsigmoid(beta * (chosen - rejected) - gamma).mean()
+
+
+def orpo(chosen, rejected, weight=0.1):
+    rests = torch.log1p(-torch.exp(chosen)) - torch.log1p(-torch.exp(rejected))
+    return -(chosen + weight * F.logsigmoid((chosen - rejected) - rests)).mean()
+
+
+def kto(policy, reference, kl, desirable, beta=0.1):
+    gain = beta * (policy - reference - kl)
+    return torch.where(desirable > 0.5, torch.sigmoid(-gain), torch.sigmoid(gain)).mean()
+
+
+def policy_clip(log_probs, old, advantages):
+    ratio = torch.exp(log_probs - old)
+    return -torch.minimum(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages).mean()
+
+
+def gan_discriminator(real, fake):
+    return (F.softplus(-real) + F.softplus(fake)).mean()
+
+
+def gaussian_kl(mean, log_variance):
+    terms = 1 + log_variance - mean.square() - log_variance.exp()
+    return -0.5 * terms.sum() / mean.shape[0]
+
+
+def poly1(x, ids):
+    loss = F.cross_entropy(x, ids, reduction="none")
+    return (loss + 1 - torch.exp(-loss)).mean()
+
+
+def with_margins(x, ids, margins):
+    at = ids[:, None]
+    return F.cross_entropy(8 * x.scatter_add(1, at, -margins[at]), ids)
+
+
+def z_loss(x, ids):
+    return F.cross_entropy(x, ids) + 1e-4 * torch.logsumexp(x, 1).square().mean()
+
+
+def divergence(ln_p, ln_q):
+    """Of the first from the second, which comes last as in PyTorch's."""
+    return F.kl_div(ln_p, ln_q, reduction="batchmean", log_target=True)
+
+
+def softmax_kl(x, z):
+    return divergence(F.log_softmax(x, 1), F.log_softmax(z, 1))
+
+
+def js_div(x, z):
+    ln_p, ln_q = F.log_softmax(x, 1), F.log_softmax(z, 1)
+    ln_m = torch.logaddexp(ln_p, ln_q) - math.log(2)
+    return 0.5 * (divergence(ln_m, ln_q) + divergence(ln_m, ln_p))
+
+
+def total_variation(x, z):
+    return 0.5 * (torch.softmax(x, 1) - torch.softmax(z, 1)).abs().sum(1).mean()
+
+
+def distillation(x, z, ids, temperature=2.0, alpha=0.5):
+    of_teacher = temperature**2 * softmax_kl(x / temperature, z / temperature)
+    return alpha * of_teacher + (1 - alpha) * F.cross_entropy(x, ids)
+
+
+def earth_mover(x, ids):
+    reached = torch.arange(x.shape[1], device=x.device) >= ids[:, None]
+    return (torch.softmax(x, 1).cumsum(1) - reached.to(x.dtype)).square().sum(1).mean()
+
+
+def thresholds(x, ids):
+    """The loss at each threshold, and which of them come after the first one that is not passed."""
+    at = torch.arange(x.shape[1], device=x.device)
+    passed = (ids[:, None] > at).to(x.dtype)
+    loss = F.binary_cross_entropy_with_logits(x, passed, reduction="none")
+    return loss, ids[:, None] < at
+
+
+def coral(x, ids):
+    loss, _ = thresholds(x, ids)
+    return loss.sum(1).mean()
+
+
+def corn(x, ids):
+    loss, unused = thresholds(x, ids)
+    return loss.masked_fill(unused, 0).sum() / (~unused).sum()
+
+
+# What PyTorch has not, with the defaults of ours, as functions of the inputs, which come first, and
+# the targets. Of likelihoods it has distributions, which compiled are no faster than the formulas.
 FORMULAS = {
     "expectile": expectile,
     "quantile": quantile,
@@ -143,7 +242,55 @@ FORMULAS = {
     "quality_focal": quality_focal,
     "varifocal": varifocal,
     "asymmetric": asymmetric,
+    "sigmoid_poly1": sigmoid_poly1,
+    "dpo": dpo,
+    "simpo": simpo,
+    "orpo": orpo,
+    "kto": kto,
+    "policy_clip": policy_clip,
+    "gan_generator": lambda fake: F.softplus(-fake).mean(),
+    "gan_discriminator": gan_discriminator,
+    "gaussian_kl": gaussian_kl,
 }
+# How many inputs these have, where not just the last operand is a target.
+INPUTS = {
+    "dpo": 2,
+    "simpo": 2,
+    "orpo": 2,
+    "kto": 1,
+    "policy_clip": 1,
+    "gan_generator": 1,
+    "gan_discriminator": 2,
+    "gaussian_kl": 2,
+}
+# Of logits, ids and what is known of the classes.
+CLASSES = {
+    "poly1": lambda x, ids, _: poly1(x, ids),
+    "cross_entropy_log_prior": lambda x, ids, of: F.cross_entropy(x + of.log_prior, ids),
+    "cross_entropy_margins": lambda x, ids, of: with_margins(x, ids, of.margins),
+    "cross_entropy_softcap": lambda x, ids, _: F.cross_entropy(30 * torch.tanh(x / 30), ids),
+    "cross_entropy_z_loss": lambda x, ids, _: z_loss(x, ids),
+    "focal_log_prior": lambda x, ids, of: focal(x + of.log_prior, ids),
+    "earth_mover": lambda x, ids, _: earth_mover(x, ids),
+    "coral": lambda x, ids, _: coral(x, ids),
+    "corn": lambda x, ids, _: corn(x, ids),
+}
+# Of a student's logits and a teacher's, and for distillation ids.
+TEACHERS = {
+    "softmax_kl": softmax_kl,
+    "js_div": js_div,
+    "total_variation": total_variation,
+    "distillation": distillation,
+}
+
+
+class OfClasses:
+    """The logarithms of the shares of classes that have 1, 2, 3 .. samples, and their margins."""
+
+    def __init__(self, classes, device, dtype):
+        counts = torch.arange(1, classes + 1, dtype=torch.float64)
+        self.log_prior = (counts / counts.sum()).log().to(device, dtype)
+        self.margins = (0.5 * counts**-0.25).to(device, dtype)
 
 
 def tracked(tensor):
@@ -175,6 +322,16 @@ def make(loss, shape, device, dtype):
     def qualities():
         return labels() * torch.sigmoid(normal())
 
+    def log_probs():
+        """Of sequences: they do not add up to 1."""
+        return -(normal().abs() + 0.1)
+
+    def halves():
+        return torch.full(shape, 0.5, device=device, dtype=dtype)
+
+    def ids():
+        return torch.randint(0, shape[1], [shape[0], *shape[2:]], device=device)
+
     if loss in FORMULAS:
         operands = {
             "msle": [positive, positive],
@@ -191,10 +348,32 @@ def make(loss, shape, device, dtype):
             "quality_focal": [normal, qualities],
             "varifocal": [normal, qualities],
             "asymmetric": [normal, labels],
+            "sigmoid_poly1": [normal, labels],
+            "dpo": [log_probs, log_probs, log_probs, log_probs],
+            "simpo": [log_probs, log_probs],
+            "orpo": [log_probs, log_probs],
+            "kto": [log_probs, log_probs, halves, labels],
+            "policy_clip": [log_probs, normal, normal],
+            "gan_generator": [normal],
         }
-        *inputs, y = [kind() for kind in operands.get(loss, [normal, normal])]
+        operands = [kind() for kind in operands.get(loss, [normal, normal])]
+        if loss == "policy_clip":
+            # The old ones are near the new ones.
+            operands[1] = operands[0] + 0.1 * operands[1]
+        count = INPUTS.get(loss, len(operands) - 1)
+        inputs, targets = operands[:count], operands[count:]
         formula = FORMULAS[loss]
-        return [tracked(x) for x in inputs], lambda *inputs: formula(*inputs, y)
+        return [tracked(x) for x in inputs], lambda *inputs: formula(*inputs, *targets)
+    if loss in CLASSES:
+        x, y, of = tracked(normal()), ids(), OfClasses(shape[1], device, dtype)
+        formula = CLASSES[loss]
+        return [x], lambda x: formula(x, y, of)
+    if loss in TEACHERS:
+        x, targets = tracked(normal()), [normal()]
+        if loss == "distillation":
+            targets.append(ids())
+        formula = TEACHERS[loss]
+        return [x], lambda x: formula(x, *targets)
     # What closures compute here are PyTorch's own losses, where it has them.
     loss = loss.removeprefix("closure_")
     if loss == "squared_hinge":
@@ -229,16 +408,15 @@ def make(loss, shape, device, dtype):
         variance = tracked(normal().exp())
         return [x, variance], lambda x, variance: F.gaussian_nll_loss(x, y, variance)
     if loss in ("cross_entropy", "focal", "nll", "multi_margin"):
-        samples = [shape[0], *shape[2:]]
-        ids = torch.randint(0, shape[1], samples, device=device)
+        y = ids()
         if loss == "cross_entropy":
-            return [tracked(normal())], lambda x: F.cross_entropy(x, ids)
+            return [tracked(normal())], lambda x: F.cross_entropy(x, y)
         if loss == "focal":
-            return [tracked(normal())], lambda x: focal(x, ids)
+            return [tracked(normal())], lambda x: focal(x, y)
         if loss == "multi_margin":
-            return [tracked(normal())], lambda x: F.multi_margin_loss(x, ids)
+            return [tracked(normal())], lambda x: F.multi_margin_loss(x, y)
         x = tracked(torch.log_softmax(wide(), 1).to(dtype))
-        return [x], lambda x: F.nll_loss(x, ids)
+        return [x], lambda x: F.nll_loss(x, y)
     if loss == "bce":
         x, y = tracked(torch.sigmoid(normal())), labels()
         return [x], lambda x: F.binary_cross_entropy(x, y)

@@ -28,15 +28,37 @@ const LOSSES: &[&str] = &[
     "asymmetric",
 ];
 
+/// More of them, each with an exponential: of how many tensors an element is read, and how many of these have a gradient.
+const MORE_LOSSES: &[(&str, usize, usize)] = &[
+    ("sigmoid_poly1", 2, 1),
+    ("dpo", 4, 2),
+    ("simpo", 2, 2),
+    ("orpo", 2, 2),
+    ("kto", 4, 1),
+    ("policy_clip", 3, 1),
+    ("gan_generator", 1, 1),
+    ("gan_discriminator", 2, 2),
+    ("gaussian_kl", 2, 2),
+];
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for shape in [[4096, 1000], [10, 100]] {
-        for &loss in LOSSES {
+        let more = MORE_LOSSES.iter().map(|(loss, ..)| loss);
+        for &loss in LOSSES.iter().chain(more) {
             let shape = shape.to_vec();
             cases.push(Case { loss, shape });
         }
     }
     cases
+}
+
+/// The bytes that have to move at least, of one of the more losses: each takes an exponential besides.
+pub(crate) fn bytes(case: &Case, backward: bool, size: usize) -> Option<usize> {
+    let of_case = |(loss, ..): &&(&str, usize, usize)| *loss == case.loss;
+    let &(_, read, gradients) = MORE_LOSSES.iter().find(of_case)?;
+    let written = if backward { gradients } else { 0 };
+    Some(size * (read + written) * case.elements())
 }
 
 /// Ours alone: Burn has none of these, and the scripts bring the others.
@@ -56,6 +78,7 @@ fn ours(case: &Case, device: &Device) -> Prepare {
     let labels = || labels(shape, device);
     // Of the positives; that of the others is 0.
     let qualities = || labels() * activation::sigmoid(normal());
+    let log_probs = || (normal().abs() + 0.1).neg();
     match case.loss {
         "expectile" => of_two(normal(), normal(), |x, y| {
             ExpectileLoss::new().forward(x, y)
@@ -104,6 +127,45 @@ fn ours(case: &Case, device: &Device) -> Prepare {
         "asymmetric" => of_two(normal(), labels(), |x, y| {
             AsymmetricLoss::new().forward(x, y)
         }),
+        "sigmoid_poly1" => of_two(normal(), labels(), |x, y| {
+            SigmoidPoly1Loss::new().forward(x, y)
+        }),
+        "dpo" => {
+            let [reference_chosen, reference_rejected] = [log_probs(), log_probs()];
+            shared([log_probs(), log_probs()], move |[chosen, rejected]| {
+                let (of_chosen, of_rejected) =
+                    (reference_chosen.clone(), reference_rejected.clone());
+                DpoLoss::new().forward(chosen, rejected, of_chosen, of_rejected)
+            })
+        }
+        "simpo" => of_pair(log_probs(), log_probs(), |chosen, rejected| {
+            SimPoLoss::new().forward(chosen, rejected)
+        }),
+        "orpo" => of_pair(log_probs(), log_probs(), |chosen, rejected| {
+            OrpoLoss::new().forward(chosen, rejected)
+        }),
+        "kto" => {
+            let (reference, desirable) = (log_probs(), labels());
+            let kl = reference.zeros_like() + 0.5;
+            shared([log_probs()], move |[policy]| {
+                let (reference, kl) = (reference.clone(), kl.clone());
+                KtoLoss::new().forward(policy, reference, kl, desirable.clone())
+            })
+        }
+        "policy_clip" => {
+            let (log_probs, advantages) = (log_probs(), normal());
+            let old = log_probs.clone() + normal() * 0.1;
+            shared([log_probs], move |[log_probs]| {
+                PolicyClipLoss::new().forward(log_probs, old.clone(), advantages.clone())
+            })
+        }
+        "gan_generator" => shared([normal()], |[fake]| GanGeneratorLoss::new().forward(fake)),
+        "gan_discriminator" => of_pair(normal(), normal(), |real, fake| {
+            GanDiscriminatorLoss::new().forward(real, fake)
+        }),
+        "gaussian_kl" => of_pair(normal(), normal(), |mean, log_variance| {
+            GaussianKlLoss::new().forward(mean, log_variance)
+        }),
         loss => unreachable!("{loss} is not among the losses"),
     }
 }
@@ -120,5 +182,12 @@ fn of_two(x: Tensor<2>, y: Tensor<2>, forward: Two) -> Prepare {
 fn of_three(x: Tensor<2>, second: Tensor<2>, y: Tensor<2>, forward: Three) -> Prepare {
     shared([x, second], move |[x, second]| {
         forward(x, second, y.clone())
+    })
+}
+
+/// Of two numbers for each element, with the gradients of both, and no target.
+fn of_pair(first: Tensor<2>, second: Tensor<2>, forward: Two) -> Prepare {
+    shared([first, second], move |[first, second]| {
+        forward(first, second)
     })
 }

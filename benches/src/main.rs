@@ -26,9 +26,10 @@ mod memory;
 mod plain;
 mod python;
 mod report;
+mod softmax;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use cases::{Contestant, Prepare, cases};
+use cases::{Case, Contestant, Prepare, cases};
 use clap::{Parser, ValueEnum};
 use python::{JAX_SCRIPT, Python, TORCH_SCRIPT};
 use rayon::prelude::*;
@@ -71,12 +72,41 @@ struct Arguments {
     /// The built-in losses that are made of formulas instead of the others.
     #[arg(long, conflicts_with = "closures")]
     formulas: bool,
+    /// What options of cross-entropy cost, and the losses of a teacher and of ranks, instead of the others.
+    #[arg(long, conflicts_with_all = ["closures", "formulas"])]
+    softmax: bool,
     /// Only the cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
     /// Writes figures.csv, table.md and chart.svg into this directory too.
     #[arg(long)]
     output: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn cases(&self) -> Vec<Case> {
+        if self.closures {
+            closures::cases()
+        } else if self.formulas {
+            formulas::cases()
+        } else if self.softmax {
+            softmax::cases()
+        } else {
+            cases(self.backend, self.language_models)
+        }
+    }
+
+    fn contestants(&self, case: &Case, device: &Device) -> Vec<Contestant> {
+        if self.closures {
+            closures::contestants(case, device)
+        } else if self.formulas {
+            formulas::contestants(case, device)
+        } else if self.softmax {
+            softmax::contestants(case, device)
+        } else {
+            case.contestants(device)
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -205,24 +235,11 @@ fn measure(
     let size = float.dtype().size();
     let milliseconds = |bytes: usize| bytes as f64 / bandwidth * 1e3;
     let mut measured = Vec::new();
-    let cases = if arguments.closures {
-        closures::cases()
-    } else if arguments.formulas {
-        formulas::cases()
-    } else {
-        cases(backend, arguments.language_models)
-    };
-    for case in cases {
+    for case in arguments.cases() {
         if !case.name().contains(&arguments.only) {
             continue;
         }
-        let mut contestants = if arguments.closures {
-            closures::contestants(&case, device)
-        } else if arguments.formulas {
-            formulas::contestants(&case, device)
-        } else {
-            case.contestants(device)
-        };
+        let mut contestants = arguments.contestants(&case, device);
         // Candle's are on the CPU, in `f32`.
         #[cfg(feature = "candle")]
         if !backend.is_gpu() && matches!(float, Float::F32) {
@@ -239,12 +256,15 @@ fn measure(
         for backward in [false, true] {
             let times = medians(&contestants, pythons, backward, arguments.repeats)?;
             let best = shared.map(|shared| milliseconds(case.best_schedule(size, shared)));
+            // Those that `Case` does not know take an exponential each.
+            let of_more = || formulas::bytes(&case, backward, size);
+            let more = softmax::bytes(&case, backward, size).or_else(of_more);
             let row = Measured {
                 case: case.name(),
                 backward,
-                floor: milliseconds(case.bytes(backward, size)),
+                floor: milliseconds(more.unwrap_or_else(|| case.bytes(backward, size))),
                 best: best.filter(|_| backward),
-                transcendental: case.transcendental(),
+                transcendental: more.is_some() || case.transcendental(),
                 times,
                 memory: match backend.is_gpu() {
                     // The allocator of this process sees none of it, and Burn tells what the device
@@ -295,12 +315,14 @@ fn text(heading: &str, measured: &[Measured]) -> String {
     names.push(cases::CANDLE);
     names.extend(TORCH);
     names.extend([LIGER, JAX, cases::PLAIN, closures::BUILT_IN, cases::TENSORS]);
+    names.push(softmax::CROSS_ENTROPY);
     names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
     format!(
-        "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}",
+        "{heading}\n\nForward and backward:\n\n{}\nForward, untracked:\n\n{}\n{}{}",
         report::table(measured, &names, true),
         report::table(measured, &names, false),
-        report::summary(measured)
+        report::summary(measured),
+        softmax::ratios(measured)
     )
 }
 

@@ -24,7 +24,8 @@
 //! `with_..` methods and saved as JSON) and a [`Module`](burn::module::Module) without parameters
 //! that sits as a field in a model. The calls are the same for all of them, and methods of each, so
 //! nothing is imported for them. Code that is generic over its loss has them from the traits [`Loss`]
-//! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`].
+//! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`]. (The three losses with
+//! one input or with four, [`GanGeneratorLoss`], [`DpoLoss`] and [`KtoLoss`], have them as methods alone.)
 //!
 //! A configuration is read from a file, alone or as a field of another, that has only what is to differ from the
 //! defaults; a name that is no option is an error with those there are. (As a field of a `#[derive(Config)]` of Burn it
@@ -58,11 +59,13 @@
 //! | [`GaussianCrpsLoss`] | regression with a spread, by a score | means and their standard deviation | the true values, same shape |
 //! | [`CrossEntropyLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int), or class probabilities `[N, C]` |
 //! | [`FocalLoss`] | one class of several, where most samples are easy | logits `[N, C]` | class ids `[N]` (Int) |
+//! | [`Poly1Loss`] | one class of several, with one more option to tune | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`NllLoss`] | one class of several | log-probabilities `[N, C]` | class ids `[N]` (Int) |
 //! | [`MultiMarginLoss`] | one class of several | logits `[N, C]` | class ids `[N]` (Int) |
 //! | [`BceWithLogitsLoss`] | yes or no, once or many times | logits | labels 0 or 1 (or between), same shape |
 //! | [`BceLoss`] | yes or no, once or many times | probabilities | labels 0 or 1 (or between), same shape |
 //! | [`SigmoidFocalLoss`] | yes or no, where "no" is frequent and easy | logits | labels 0 or 1 (or between), same shape |
+//! | [`SigmoidPoly1Loss`] | yes or no, with one more option to tune | logits | labels 0 or 1 (or between), same shape |
 //! | [`QualityFocalLoss`] | the class and quality of a detection | logits | qualities from 0 to 1, 0 at other classes, same shape |
 //! | [`VarifocalLoss`] | the class and quality of a detection | logits | qualities from 0 to 1, exactly 0 at other classes, same shape |
 //! | [`AsymmetricLoss`] | many labels of which few hold | logits | labels 0 or 1 (or between), same shape |
@@ -70,14 +73,33 @@
 //! | [`MultiLabelSoftMarginLoss`] | any number of labels | logits `[N, C]` | labels 0 or 1 (or between), same shape |
 //! | [`MultiLabelMarginLoss`] | any number of labels, ranked first | logits `[N, C]` | ids of the labels, then -1 (Int), same shape |
 //! | [`KlDivLoss`] | match a distribution | log-probabilities `[N, C]` | probabilities `[N, C]` (or log-probabilities) |
+//! | [`SoftmaxKlLoss`] | learn from a teacher, or from each other | logits of a student `[N, C]` | logits of a teacher, same shape |
+//! | [`JsDivLoss`] | learn from a teacher who is far off | logits of a student `[N, C]` | logits of a teacher, same shape |
+//! | [`TotalVariationLoss`] | learn from a teacher, without small probabilities | logits of a student `[N, C]` | logits of a teacher, same shape |
+//! | [`DistillationLoss`] | learn from a teacher and the true class | logits of a student `[N, C]` | logits of a teacher, same shape, and class ids `[N]` (Int) |
+//! | [`CoralLoss`] | classes in an order, by thresholds | logits `[N, K - 1]` | ranks `[N]` (Int) |
+//! | [`CornLoss`] | classes in an order, by thresholds one after the other | logits `[N, K - 1]` | ranks `[N]` (Int) |
+//! | [`EarthMoverLoss`] | classes in an order, of which near ones are nearly right | logits `[N, K]` | ranks `[N]` (Int) |
 //! | [`HingeEmbeddingLoss`] | alike or not | a distance per pair | +1 alike, -1 not |
 //! | [`CosineEmbeddingLoss`] | alike or not | two embeddings `[N, E]` | +1 alike, -1 not `[N]` |
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
 //! | [`TripletMarginLoss`] | metric learning | anchor, positive, negative | none: the roles are the target |
 //! | [`TripletMarginWithDistanceLoss`] | metric learning, by any distance | anchor, positive, negative | none: the roles are the target |
+//! | [`DpoLoss`] | preferences between pairs of answers | log-probabilities of both under a policy | those under a frozen reference, same shape |
+//! | [`SimPoLoss`] | the same, without a reference | mean log-probabilities of both | none: the roles are the target |
+//! | [`OrpoLoss`] | the same, and the chosen answer itself | mean log-probabilities of both | none: the roles are the target |
+//! | [`KtoLoss`] | answers that are good or bad | log-probabilities under a policy and a reference, and their divergence | labels 0 or 1, same shape |
+//! | [`PolicyClipLoss`] | actions with rewards | log-probabilities under a policy and the old one | advantages, same shape |
+//! | [`GanGeneratorLoss`] | a generator against a discriminator | scores of generated samples | none: that they are generated |
+//! | [`GanDiscriminatorLoss`] | a discriminator against a generator | scores of real and of generated samples | none: the roles are the target |
+//! | [`GaussianKlLoss`] | latents of a variational autoencoder | means and logarithms of variances | none: the standard normal distribution |
 //!
-//! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], and from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], need the
-//! feature `std`, which is on by default.
+//! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], from
+//! [`SoftmaxKlLoss`] to [`EarthMoverLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which is on
+//! by default.
+//!
+//! They are in seven modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`ranking`], [`preference`]
+//! and [`generative`], whose pages say which loss is for what, and which have the functions that go with their losses.
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
@@ -148,6 +170,9 @@ pub use loss::{Evaluate, Loss, LossInfo, LossModule, LossParts, TripleLoss};
 pub use losses::distance::{cosine_similarity, pairwise_distance};
 #[doc(inline)]
 pub use losses::{classification, ranking, regression};
+#[cfg(feature = "std")]
+#[doc(inline)]
+pub use losses::{distillation, generative, ordinal, preference};
 #[doc(inline)]
 pub use spec::reduction::Reduction;
 #[doc(inline)]
@@ -179,6 +204,8 @@ pub mod target {
     //! | logits and ids of sequences | one sample for each id | [`flatten`] |
     //! | labels of single samples | pairs with a sign | [`pairs`] |
     //! | labels of single samples | triplets | [`triplets`] |
+    //! | class ids | how often each class occurs | [`class_counts`] |
+    //! | counts of classes | weights, priors, margins of classes | [`class_weights`], [`log_prior`], [`ldam_margins`] |
 
     #[doc(inline)]
     pub use crate::targets::*;
@@ -190,6 +217,16 @@ use prelude::*;
 /// Everything a model or a training loop needs: the losses, their configurations and their calls.
 pub mod prelude {
     pub use crate::losses::classification::*;
+    #[cfg(feature = "std")]
+    pub use crate::losses::distillation::*;
+    #[cfg(feature = "std")]
+    pub use crate::losses::generative::*;
+    #[cfg(feature = "std")]
+    pub use crate::losses::ordinal::{
+        CoralLoss, CoralLossConfig, CornLoss, CornLossConfig, EarthMoverLoss, EarthMoverLossConfig,
+    };
+    #[cfg(feature = "std")]
+    pub use crate::losses::preference::*;
     pub use crate::losses::ranking::*;
     pub use crate::losses::regression::*;
     pub use crate::{

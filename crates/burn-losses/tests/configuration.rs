@@ -345,7 +345,8 @@ fn defaults_are_the_documented_ones() {
             weights: none, ignore_indices: nothing, class_axis: 1, reduction: Reduction::Mean
         };
         CrossEntropyLoss, CrossEntropyLossConfig {
-            weights: none, ignore_indices: nothing, label_smoothing: 0.0, class_axis: 1,
+            weights: none, ignore_indices: nothing, label_smoothing: 0.0, log_prior: none, tau: 1.0,
+            margins: none, logit_scale: 1.0, softcap: None, z_loss: 0.0, class_axis: 1,
             reduction: Reduction::Mean
         };
         BceLoss, BceLossConfig {
@@ -457,6 +458,12 @@ fn every_configuration_survives_json() {
             .with_weights(Some(vec![0.0, 1.0 / 3.0, 1e-300, 12345.678]))
             .with_ignore_index(255)
             .with_label_smoothing(0.1)
+            .with_log_prior(Some(vec![-1.5, -0.25]))
+            .with_tau(0.5)
+            .with_margins(Some(vec![0.5, 1.0 / 3.0]))
+            .with_logit_scale(30.0)
+            .with_softcap(Some(50.0))
+            .with_z_loss(1e-4)
             .with_class_axis(3)
             .with_reduction(sum);
         BceLossConfig
@@ -615,7 +622,7 @@ fn a_file_in_part_is_a_field_of_a_users_configuration() {
         (
             r#"{ "learning_rate": 0.1, "loss": { "label_smooting": 0.1 }, "task": "nll" }"#,
             "CrossEntropyLoss has no option `label_smooting`: it has `weights`, `ignore_indices`, \
-             `label_smoothing`, `class_axis`, `reduction`",
+             `label_smoothing`, `log_prior`, `tau`, `margins`, `logit_scale`, `softcap`, `z_loss`, `class_axis`, `reduction`",
         ),
         (
             r#"{ "learning_rate": 0.1, "loss": {}, "task": "cross entropy" }"#,
@@ -709,7 +716,7 @@ fn a_loss_is_shown_with_its_options() {
         (
             CrossEntropyLoss::new().to_string(),
             "CrossEntropyLoss { weights: None, ignore_indices: [], label_smoothing: 0.0, \
-             class_axis: 1, reduction: Mean }",
+             log_prior: None, tau: 1.0, margins: None, logit_scale: 1.0, softcap: None, z_loss: 0.0, class_axis: 1, reduction: Mean }",
         ),
         (
             CrossEntropyLossConfig::new()
@@ -717,7 +724,7 @@ fn a_loss_is_shown_with_its_options() {
                 .init()
                 .to_string(),
             "CrossEntropyLoss { weights: Some([0.5, 2.0]), ignore_indices: [], \
-             label_smoothing: 0.0, class_axis: 1, reduction: Mean }",
+             label_smoothing: 0.0, log_prior: None, tau: 1.0, margins: None, logit_scale: 1.0, softcap: None, z_loss: 0.0, class_axis: 1, reduction: Mean }",
         ),
         (
             BceLoss::new().to_string(),
@@ -844,7 +851,8 @@ fn a_model_shows_its_losses() {
         "Model {
   linear: Linear {d_input: 2, d_output: 3, bias: true, params: 9}
   loss: CrossEntropyLoss { weights: Some([1.0, 2.0, 0.5]), ignore_indices: [-1], \
-  label_smoothing: 0.0, class_axis: 1, reduction: Mean }
+  label_smoothing: 0.0, log_prior: None, tau: 1.0, margins: None, logit_scale: 1.0, softcap: None, z_loss: 0.0, \
+  class_axis: 1, reduction: Mean }
   auxiliary: TripletMarginLoss { margin: 1.0, p: 1.0, eps: 1e-6, swap: false, reduction: Mean }
   params: 9
 }"

@@ -618,7 +618,7 @@ fn a_file_is_laid_over_the_defaults() {
 fn a_wrong_file_says_what_there_is() {
     let losses = "`cross_entropy`, `focal`, `nll`, `bce_with_logits`, `bce`, `kl_div`, `multi_margin`, \
                   `soft_margin`, `multi_label_margin`, `multi_label_soft_margin`";
-    let smoothing = "`weights`, `ignore_indices`, `label_smoothing`, `class_axis`, `reduction`";
+    let smoothing = "`weights`, `ignore_indices`, `label_smoothing`, `log_prior`, `tau`, `margins`, `logit_scale`, `softcap`, `z_loss`, `class_axis`, `reduction`";
     for (file, text) in [
         (
             r#"{ "loss": "cross_entrpy" }"#,

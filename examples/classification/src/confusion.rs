@@ -46,6 +46,21 @@ impl Confusion {
         self.counts[class].iter().sum::<usize>() as f64 / self.total() as f64
     }
 
+    /// The share of a class that is recognized; NaN where it does not occur.
+    pub fn recall(&self, class: usize) -> f64 {
+        self.counts[class][class] as f64 / self.counts[class].iter().sum::<usize>() as f64
+    }
+
+    /// The mean of the recalls of the classes that occur, in which a rare class counts as much as any.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let recalls = (0..CLASSES).map(|class| self.recall(class));
+        let occurring = recalls.filter(|recall| !recall.is_nan());
+        let (sum, count) = occurring.fold((0.0, 0.0), |(sum, count), recall| {
+            (sum + recall, count + 1.0)
+        });
+        sum / count
+    }
+
     /// Draws the counts as a heat map.
     pub fn draw(&self, path: &Path) -> Result<(), Error> {
         let title = "Which digit was taken for which";
@@ -132,5 +147,11 @@ mod tests {
         assert_eq!(confusion.counts[3][8], 1);
         assert_eq!((confusion.right(), confusion.total()), (3, 4));
         assert_eq!((confusion.accuracy(), confusion.share(3)), (0.75, 0.75));
+        assert_eq!(
+            (confusion.recall(8), confusion.recall(0).is_nan()),
+            (1.0, true)
+        );
+        let balanced = confusion.balanced_accuracy();
+        assert!((balanced - 5.0 / 6.0).abs() < 1e-12, "{balanced}");
     }
 }

@@ -8,9 +8,13 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use burn_losses::prelude::*;
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use classification::loss::{self, LossChoice};
 use classification::model::{Digits, Model};
+use classification::rare;
 use common::cli::{self, Defaults, Flags};
-use common::{Error, digits, training};
+use common::digits::{self, CLASSES};
+use common::{Error, training};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -30,17 +34,37 @@ use rand::rngs::StdRng;
 ///   multi_label_margin       logits; rows that list labels, here the id alone, and then -1
 ///   multi_label_soft_margin  logits; one-hot rows
 ///
+/// Three more take logits and ids, and have options that are made of how often each digit occurs in
+/// training:
+///
+///   focal_weighted           focal, with an alpha by which each digit counts alike
+///   class_balanced           cross_entropy, weighted by the effective number of images
+///   logit_adjusted           cross_entropy of logits to which the logarithm of the digit's share is
+///                            added while training: what is learned is what would be if all were
+///                            as frequent
+///
+/// They are for --rare, which makes one digit rare in training and compares the loss with plain
+/// cross_entropy: the mean of the digits' recalls, and the recall of the rare one, for five seeds.
+/// With --rare 3, of which 7 images are left, plain cross_entropy recognizes 67 % of the held-out
+/// threes. Focal alone makes no clear difference (64 %). Weights do (focal_weighted 81 %,
+/// class_balanced 81 %), and logit_adjusted does most (92 %): at a small cost to the other digits,
+/// some of which are then taken for a 3
+///
 /// One seed gives the same weights and the same batches on every backend.
 #[derive(Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Cli {
     /// The loss to train with
-    #[arg(long, default_value = "cross_entropy", value_parser = cli::loss::<ClassificationLossConfig>(ClassificationLossConfig::NAMES))]
-    loss: ClassificationLossConfig,
+    #[arg(long, default_value = "cross_entropy", value_parser = cli::loss::<LossChoice>(LossChoice::NAMES))]
+    loss: LossChoice,
 
     /// A JSON file with the loss and its options, in place of --loss
-    #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = cli::config_file::<ClassificationLossConfig>)]
-    config: Option<ClassificationLossConfig>,
+    #[arg(long, value_name = "FILE", conflicts_with = "loss", value_parser = config_file)]
+    config: Option<LossChoice>,
+
+    /// A digit of which one training image in 20 is left: the loss is compared with plain cross_entropy
+    #[arg(long, value_name = "DIGIT", value_parser = digit())]
+    rare: Option<usize>,
 
     #[command(flatten)]
     flags: Flags,
@@ -60,13 +84,17 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Error> {
     let flags = &cli.flags;
     let loss = cli.config.as_ref().unwrap_or(&cli.loss);
-    loss.try_init()?;
-
-    let device = flags.backend.device()?;
+    if let Some(class) = cli.rare {
+        return rare::run(loss, class, flags, &flags.backend.device()?);
+    }
     let mut rng = StdRng::seed_from_u64(flags.seed);
     let task = Digits(digits::split(digits::load()?, &mut rng));
+    let config = loss.config(&loss::counts(&task.0));
+    config.try_init()?;
+
+    let device = flags.backend.device()?;
     let title = format!("Handwritten digits, trained with {}", loss.name());
-    let new = |device: &Device| Model::new(loss, device);
+    let new = |device: &Device| Model::new(&config, device);
     let model = training::run(&task, new, &title, "accuracy", flags, &device, &mut rng)?;
 
     let confusion = task.confusion(&model, &device);
@@ -87,4 +115,12 @@ fn run(cli: &Cli) -> Result<(), Error> {
             100.0 * baseline,
         ),
     )
+}
+
+fn config_file(path: &str) -> Result<LossChoice, String> {
+    cli::config_file::<ClassificationLossConfig>(path).map(LossChoice::AsIs)
+}
+
+fn digit() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..CLASSES as u64)
 }

@@ -2,14 +2,14 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use common::Error;
-use common::chart::{self, Area, Axis, BLUE, GREEN, ORANGE, RGBColor};
+use common::chart::{self, Area, Axis, BLUE, GREEN, ORANGE, PURPLE, RGBColor};
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
 use crate::table::{Row, rows};
 
 /// The number of points of a curve: odd, so that the middle is one of them.
 const POINTS: usize = 241;
-const COLORS: [RGBColor; 3] = [BLUE, ORANGE, GREEN];
+const COLORS: [RGBColor; 4] = [BLUE, ORANGE, GREEN, PURPLE];
 /// Fonts that have the parts of large braces, and room between the lines of a formula.
 const STYLE: &str = "<style>.formula math{font-family:'STIX Two Math','Cambria Math',\
     'Latin Modern Math','STIX Math',math} .formula mtd{padding-top:.4em;padding-bottom:.4em} \

@@ -437,6 +437,23 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "poly1",
+            title: "Poly1Loss",
+            formula: &[
+                r"p_c &= \frac{e^{x_c}}{\sum_k e^{x_k}}",
+                r"\ell &= w_y \left( -\ln p_y + \varepsilon\, (1 - p_y) \right)",
+                r"\frac{\partial \ell}{\partial x_c} &= w_y\, (1 + \varepsilon\, p_y) \begin{cases} p_c - 1 & c = y \\ p_c & c \ne y \end{cases}",
+            ],
+            x: "logit of class 1, where that of class 0 is 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("class 1, epsilon 0: CrossEntropyLoss", |x| poly1(x, 0.0)),
+                ("class 1, epsilon 1", |x| poly1(x, 1.0)),
+                ("epsilon -1", |x| poly1(x, -1.0)),
+            ],
+        },
+        Row {
             name: "nll",
             title: "NllLoss",
             formula: &[
@@ -491,6 +508,25 @@ pub fn rows() -> Vec<Row> {
                 }),
                 ("label 1, gamma 2", |x| sigmoid_focal(x, 1.0, 2.0)),
                 ("label 0, gamma 2", |x| sigmoid_focal(x, 0.0, 2.0)),
+            ],
+        },
+        Row {
+            name: "sigmoid_poly1",
+            title: "SigmoidPoly1Loss",
+            formula: &[
+                r"p &= \frac{1}{1 + e^{-x}}",
+                r"\ell &= y \left( -\ln p + \varepsilon\, (1 - p) \right) + (1 - y) \left( -\ln(1 - p) + \varepsilon\, p \right)",
+                r"\frac{\partial \ell}{\partial x} &= p - y + \varepsilon\, (1 - 2 y)\, p\, (1 - p)",
+            ],
+            x: "logit",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("label 1, epsilon 0: BceWithLogitsLoss", |x| {
+                    sigmoid_poly1(x, 1.0, 0.0)
+                }),
+                ("label 1, epsilon 1", |x| sigmoid_poly1(x, 1.0, 1.0)),
+                ("label 0, epsilon 1", |x| sigmoid_poly1(x, 0.0, 1.0)),
             ],
         },
         Row {
@@ -738,6 +774,283 @@ pub fn rows() -> Vec<Row> {
                 ("Cosine", |x| triplet_of_angles(x, Distance::Cosine)),
             ],
         },
+        Row {
+            name: "softmax_kl",
+            title: "SoftmaxKlLoss",
+            formula: &[
+                r"p &= \operatorname{softmax} \left( \frac{x}{T} \right) \qquad q = \operatorname{softmax} \left( \frac{z}{T} \right) \qquad x \text{: the student, } z \text{: the teacher, } T \text{: the temperature}",
+                r"\operatorname{KL}(a, b) &= \sum_c a_c \ln \frac{a_c}{b_c} \qquad s \text{: the skew}",
+                r"\text{Forward:} \quad \ell &= T^2 \operatorname{KL}(q, p) \qquad \text{Reverse:} \quad \ell = T^2 \operatorname{KL}(p, q) \qquad \text{Symmetric: the mean of both}",
+                r"\text{SkewForward:} \quad \ell &= T^2 \operatorname{KL}(q,\ s\, q + (1 - s)\, p) \qquad \text{SkewReverse:} \quad \ell = T^2 \operatorname{KL}(p,\ (1 - s)\, q + s\, p)",
+                r"\text{Forward:} \quad \frac{\partial \ell}{\partial x_c} &= T\, (p_c - q_c) \qquad \text{Reverse:} \quad \frac{\partial \ell}{\partial x_c} = T\, p_c \left( \ln \frac{p_c}{q_c} - \operatorname{KL}(p, q) \right)",
+            ],
+            x: "student's logit of class 1 (the teacher's is 2)",
+            range: -4.0..8.0,
+            gradients: None,
+            curves: &[
+                ("Forward", |x| softmax_kl(x, KlDirection::Forward)),
+                ("Reverse", |x| softmax_kl(x, KlDirection::Reverse)),
+                ("Symmetric", |x| softmax_kl(x, KlDirection::Symmetric)),
+                ("SkewForward", |x| softmax_kl(x, KlDirection::SkewForward)),
+            ],
+        },
+        Row {
+            name: "js_div",
+            title: "JsDivLoss",
+            formula: &[
+                r"p &= \operatorname{softmax} \left( \frac{x}{T} \right) \qquad q = \operatorname{softmax} \left( \frac{z}{T} \right) \qquad x \text{: the student, } z \text{: the teacher, } T \text{: the temperature}",
+                r"m &= \beta\, q + (1 - \beta)\, p \qquad \operatorname{KL}(a, b) = \sum_c a_c \ln \frac{a_c}{b_c}",
+                r"\ell &= \beta \operatorname{KL}(q, m) + (1 - \beta) \operatorname{KL}(p, m)",
+                r"\beta = 0 \text{:} \quad \ell &= \operatorname{KL}(q, p) \qquad \beta = 1 \text{:} \quad \ell = \operatorname{KL}(p, q)",
+                r"\frac{\partial \ell}{\partial x_c} &= \frac{1 - \beta}{T}\, p_c \left( \ln \frac{p_c}{m_c} - \operatorname{KL}(p, m) \right) \qquad 0 < \beta < 1",
+            ],
+            x: "student's logit of class 1 (the teacher's is 2)",
+            range: -4.0..8.0,
+            gradients: None,
+            curves: &[
+                ("beta 0.5", |x| js_div(x, 0.5)),
+                ("beta 0.1", |x| js_div(x, 0.1)),
+                ("beta 0.9", |x| js_div(x, 0.9)),
+            ],
+        },
+        Row {
+            name: "total_variation",
+            title: "TotalVariationLoss",
+            formula: &[
+                r"p &= \operatorname{softmax} \left( \frac{x}{T} \right) \qquad q = \operatorname{softmax} \left( \frac{z}{T} \right) \qquad x \text{: the student, } z \text{: the teacher, } T \text{: the temperature}",
+                r"\ell &= \frac{1}{2} \sum_c |p_c - q_c|",
+                r"g_c &= \operatorname{sign}(p_c - q_c) \qquad \frac{\partial \ell}{\partial x_c} = \frac{p_c}{2 T} \left( g_c - \sum_k p_k\, g_k \right)",
+            ],
+            x: "student's logit of class 1 (the teacher's is 2)",
+            range: -4.0..8.0,
+            gradients: None,
+            curves: &[
+                ("temperature 1", |x| total_variation(x, 1.0)),
+                ("temperature 2", |x| total_variation(x, 2.0)),
+            ],
+        },
+        Row {
+            name: "distillation",
+            title: "DistillationLoss",
+            formula: &[
+                r"p &= \operatorname{softmax} \left( \frac{x}{T} \right) \qquad q = \operatorname{softmax} \left( \frac{z}{T} \right) \qquad x \text{: the student, } z \text{: the teacher, } T \text{: the temperature}",
+                r"r &= \operatorname{softmax}(x) \qquad y \text{: the class}",
+                r"\ell &= \alpha\, T^2 \sum_c q_c \ln \frac{q_c}{p_c} - (1 - \alpha) \ln r_y",
+                r"\frac{\partial \ell}{\partial x_c} &= \alpha\, T\, (p_c - q_c) + (1 - \alpha) \begin{cases} r_c - 1 & c = y \\ r_c & c \ne y \end{cases}",
+            ],
+            x: "student's logit of class 1 (the teacher's is 2)",
+            range: -4.0..8.0,
+            gradients: None,
+            curves: &[
+                ("class 1, alpha 0.5", |x| distillation(x, 1, 0.5)),
+                ("class 0, alpha 0.5", |x| distillation(x, 0, 0.5)),
+                ("alpha 1: SoftmaxKlLoss", |x| distillation(x, 1, 1.0)),
+            ],
+        },
+        Row {
+            name: "coral",
+            title: "CoralLoss",
+            formula: &[
+                r"p_k &= \frac{1}{1 + e^{-x_k}} \qquad k \text{: the threshold between rank } k \text{ and } k + 1",
+                r"\ell &= -\sum_{k < y} w_k \ln p_k - \sum_{k \ge y} w_k \ln(1 - p_k)",
+                r"\frac{\partial \ell}{\partial x_k} &= w_k \begin{cases} p_k - 1 & k < y \\ p_k & k \ge y \end{cases}",
+            ],
+            x: "score; the two logits are 2 above and below",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("rank 0", |x| coral(x, 0)),
+                ("rank 1", |x| coral(x, 1)),
+                ("rank 2", |x| coral(x, 2)),
+            ],
+        },
+        Row {
+            name: "corn",
+            title: "CornLoss",
+            formula: &[
+                r"p_k &= \frac{1}{1 + e^{-x_k}} \qquad \text{that threshold } k \text{ is passed, if the one before is}",
+                r"\ell &= -\sum_{k < y} \ln p_k - \ln(1 - p_y) \qquad \text{without the last term for the highest rank}",
+                r"\frac{\partial \ell}{\partial x_k} &= \begin{cases} p_k - 1 & k < y \\ p_k & k = y \\ 0 & k > y \end{cases}",
+                r"\text{mean} &= \frac{\sum_n \ell_n}{\text{number of terms of all } \ell_n}",
+            ],
+            x: "second threshold's logit (the first one's is 0)",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("rank 0", |x| corn(x, 0)),
+                ("rank 1", |x| corn(x, 1)),
+                ("rank 2", |x| corn(x, 2)),
+            ],
+        },
+        Row {
+            name: "earth_mover",
+            title: "EarthMoverLoss",
+            formula: &[
+                r"p_c &= \frac{e^{x_c}}{\sum_k e^{x_k}} \qquad P_c = \sum_{k \le c} p_k",
+                r"d_c &= \begin{cases} P_c & c < y \\ P_c - 1 & c \ge y \end{cases} \qquad \ell = \sum_c d_c^2",
+                r"g_c &= 2 \sum_{k \ge c} d_k \qquad \frac{\partial \ell}{\partial x_c} = p_c \left( g_c - \sum_k p_k\, g_k \right)",
+            ],
+            x: "logit of rank 2; those of 0 and 1 are 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("rank 0", |x| earth_mover(x, 0)),
+                ("rank 1", |x| earth_mover(x, 1)),
+                ("rank 2", |x| earth_mover(x, 2)),
+            ],
+        },
+        Row {
+            name: "dpo",
+            title: "DpoLoss",
+            formula: &[
+                r"D &= (a - b) - (a_0 - b_0) \qquad a, b \text{: chosen and rejected, by the policy} \qquad a_0, b_0 \text{: by the reference}",
+                r"z &= \beta D \qquad l = \ln(1 + e^{-z}) \qquad m = \ln(1 + e^{z}) \qquad \sigma(z) = \frac{1}{1 + e^{-z}}",
+                r"\text{Sigmoid:} \quad \ell &= (1 - e)\, l + e\, m \qquad \text{Robust:} \quad \ell = \frac{(1 - e)\, l - e\, m}{1 - 2 e} \qquad e \text{: the label smoothing}",
+                r"\text{Hinge:} \quad \ell &= \max(1 - z,\ 0) \qquad \text{Ipo:} \quad \ell = \left( D - \frac{1}{2 \beta} \right)^2",
+                r"\frac{\partial \ell}{\partial a} &= -\frac{\partial \ell}{\partial b} = \begin{cases} \beta\, (\sigma(z) - 1 + e) & \text{Sigmoid} \\ \frac{-\beta}{1 - 2 e} \left( (1 - e)\, \sigma(-z) + e\, \sigma(z) \right) & \text{Robust} \\ -\beta & \text{Hinge, } z < 1 \text{, else } 0 \\ 2 \left( D - \frac{1}{2 \beta} \right) & \text{Ipo} \end{cases}",
+            ],
+            x: "D, where beta is 1",
+            range: -2.0..3.0,
+            gradients: None,
+            curves: &[
+                ("Sigmoid", |x| dpo(x, DpoVariant::Sigmoid, 0.0)),
+                ("Hinge", |x| dpo(x, DpoVariant::Hinge, 0.0)),
+                ("Ipo", |x| dpo(x, DpoVariant::Ipo, 0.0)),
+                ("Robust, smoothed by 0.2", |x| {
+                    dpo(x, DpoVariant::Robust, 0.2)
+                }),
+            ],
+        },
+        Row {
+            name: "simpo",
+            title: "SimPoLoss",
+            formula: &[
+                r"z &= \beta\, (a - b) - \gamma \qquad a, b \text{: chosen and rejected} \qquad \sigma(z) = \frac{1}{1 + e^{-z}}",
+                r"\ell &= (1 - e) \ln(1 + e^{-z}) + e \ln(1 + e^{z}) \qquad e \text{: the label smoothing}",
+                r"\frac{\partial \ell}{\partial a} &= -\frac{\partial \ell}{\partial b} = \beta\, (\sigma(z) - 1 + e)",
+            ],
+            x: "chosen - rejected",
+            range: -2.0..3.0,
+            gradients: None,
+            curves: &[
+                ("beta 2, gamma 1", |x| simpo(x, 1.0, 0.0)),
+                ("beta 2, gamma 0", |x| simpo(x, 0.0, 0.0)),
+                ("gamma 1, smoothed by 0.2", |x| simpo(x, 1.0, 0.2)),
+            ],
+        },
+        Row {
+            name: "orpo",
+            title: "OrpoLoss",
+            formula: &[
+                r"L &= \ln \frac{e^a}{1 - e^a} - \ln \frac{e^b}{1 - e^b} \qquad a, b \text{: chosen and rejected}",
+                r"\ell &= -a + \lambda \ln \left( 1 + e^{-L} \right)",
+                r"\frac{\partial \ell}{\partial a} &= -1 - \frac{\lambda}{(1 + e^L) (1 - e^a)} \qquad \frac{\partial \ell}{\partial b} = \frac{\lambda}{(1 + e^L) (1 - e^b)}",
+            ],
+            x: "chosen, where the rejected one is -1",
+            range: -4.0..-0.02,
+            gradients: None,
+            curves: &[
+                ("lambda 0.1", |x| orpo(x, 0.1)),
+                ("lambda 0.5", |x| orpo(x, 0.5)),
+                ("lambda 0", |x| orpo(x, 0.0)),
+            ],
+        },
+        Row {
+            name: "kto",
+            title: "KtoLoss",
+            formula: &[
+                r"t &= \beta \left( (a - a_0) - k \right) \qquad a, a_0 \text{: by the policy and the reference} \qquad \sigma(t) = \frac{1}{1 + e^{-t}}",
+                r"\ell &= \begin{cases} w_+\, \sigma(-t) & \text{good} \\ w_-\, \sigma(t) & \text{bad} \end{cases}",
+                r"\frac{\partial \ell}{\partial a} &= \begin{cases} -\beta\, w_+\, \sigma(t)\, \sigma(-t) & \text{good} \\ \beta\, w_-\, \sigma(t)\, \sigma(-t) & \text{bad} \end{cases}",
+            ],
+            x: "policy - reference (beta 0.1)",
+            range: -60.0..60.0,
+            gradients: None,
+            curves: &[
+                ("good, kl 0", |x| kto(x, 0.0, 1.0)),
+                ("bad, kl 0", |x| kto(x, 0.0, 0.0)),
+                ("good, kl 20", |x| kto(x, 20.0, 1.0)),
+            ],
+        },
+        Row {
+            name: "policy_clip",
+            title: "PolicyClipLoss",
+            formula: &[
+                r"r &= e^{x - x_0} \qquad x, x_0 \text{: log-probabilities now and as it acted} \qquad A \text{: the advantage}",
+                r"\ell &= -\min \left( r A,\ \min(\max(r,\ 1 - c_-),\ 1 + c_+)\, A \right) \qquad c_-, c_+ \text{: how far down and up}",
+                r"\frac{\partial \ell}{\partial x} &= r\, \frac{\partial \ell}{\partial r} \qquad \frac{\partial \ell}{\partial r} = \begin{cases} 0 & A > 0 \text{ and } r \ge 1 + c_+ \text{, or } A < 0 \text{ and } r \le 1 - c_- \\ -A & \text{else} \end{cases}",
+            ],
+            x: "ratio r",
+            range: 0.2..2.0,
+            gradients: None,
+            curves: &[
+                ("advantage 1", |x| {
+                    with_scale(x.log(), 0.0, 1.0, PolicyClipLoss::new())
+                }),
+                ("advantage -1", |x| {
+                    with_scale(x.log(), 0.0, -1.0, PolicyClipLoss::new())
+                }),
+            ],
+        },
+        Row {
+            name: "gan_generator",
+            title: "GanGeneratorLoss",
+            formula: &[
+                r"\ell &= \begin{cases} \ln(1 + e^{-f}) & \text{NonSaturating} \\ -f & \text{Hinge, Wasserstein} \\ \frac{1}{2} (f - 1)^2 & \text{LeastSquares} \end{cases} \qquad f \text{: the score}",
+                r"\frac{\partial \ell}{\partial f} &= \begin{cases} -\frac{1}{1 + e^{f}} & \text{NonSaturating} \\ -1 & \text{Hinge, Wasserstein} \\ f - 1 & \text{LeastSquares} \end{cases}",
+            ],
+            x: "score of a generated sample",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("NonSaturating", |x| {
+                    generator(x, GanObjective::NonSaturating)
+                }),
+                ("Hinge, Wasserstein", |x| generator(x, GanObjective::Hinge)),
+                ("LeastSquares", |x| generator(x, GanObjective::LeastSquares)),
+            ],
+        },
+        Row {
+            name: "gan_discriminator",
+            title: "GanDiscriminatorLoss",
+            formula: &[
+                r"\ell &= \begin{cases} \ln(1 + e^{-r}) + \ln(1 + e^{f}) & \text{NonSaturating} \\ \max(1 - r,\ 0) + \max(1 + f,\ 0) & \text{Hinge} \\ \frac{1}{2} \left( (r - 1)^2 + f^2 \right) & \text{LeastSquares} \\ f - r & \text{Wasserstein} \end{cases} \qquad r, f \text{: the scores}",
+                r"\frac{\partial \ell}{\partial f} &= \begin{cases} \frac{1}{1 + e^{-f}} & \text{NonSaturating} \\ 1 & \text{Hinge, } f > -1 \text{, else } 0 \\ f & \text{LeastSquares} \\ 1 & \text{Wasserstein} \end{cases} \qquad \frac{\partial \ell}{\partial r} = \begin{cases} -\frac{1}{1 + e^{r}} & \text{NonSaturating} \\ -1 & \text{Hinge, } r < 1 \text{, else } 0 \\ r - 1 & \text{LeastSquares} \\ -1 & \text{Wasserstein} \end{cases}",
+            ],
+            x: "generated sample's score (the real one's is 1)",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("NonSaturating", |x| {
+                    discriminator(x, GanObjective::NonSaturating)
+                }),
+                ("Hinge", |x| discriminator(x, GanObjective::Hinge)),
+                ("LeastSquares", |x| {
+                    discriminator(x, GanObjective::LeastSquares)
+                }),
+                ("Wasserstein", |x| {
+                    discriminator(x, GanObjective::Wasserstein)
+                }),
+            ],
+        },
+        Row {
+            name: "gaussian_kl",
+            title: "GaussianKlLoss",
+            formula: &[
+                r"\ell &= \frac{1}{2} \left( m^2 + e^{v} - 1 - v \right) \qquad m \text{: the mean, } v \text{: the logarithm of the variance}",
+                r"\frac{\partial \ell}{\partial m} &= m \qquad \frac{\partial \ell}{\partial v} = \frac{e^{v} - 1}{2}",
+                r"\text{batch mean} &= \frac{1}{N} \sum_n \sum_d \ell_{n d}",
+            ],
+            x: "one of the two, where the other is 0",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("mean", |x| with_target(x, 0.0, GaussianKlLoss::new())),
+                ("logarithm of the variance", |x| {
+                    GaussianKlLoss::new().forward_no_reduction(zeros(x.clone()), x)
+                }),
+            ],
+        },
     ]
 }
 
@@ -799,6 +1112,10 @@ fn focal(x: Tensor<1>, gamma: f64) -> Tensor<1> {
     of_class_1(x, FocalLossConfig::new().with_gamma(gamma).init())
 }
 
+fn poly1(x: Tensor<1>, epsilon: f64) -> Tensor<1> {
+    of_class_1(x, Poly1LossConfig::new().with_epsilon(epsilon).init())
+}
+
 fn gaussian(x: Tensor<1>, variance: f64) -> Tensor<1> {
     let targets = zeros(x.clone());
     GaussianNllLoss::new().forward_no_reduction(x, targets, variance)
@@ -829,6 +1146,11 @@ fn student_t(x: Tensor<1>, scale: f64, df: f64) -> Tensor<1> {
 
 fn sigmoid_focal(x: Tensor<1>, label: f64, gamma: f64) -> Tensor<1> {
     let config = SigmoidFocalLossConfig::new().with_gamma(gamma);
+    with_target(x, label, config.init())
+}
+
+fn sigmoid_poly1(x: Tensor<1>, label: f64, epsilon: f64) -> Tensor<1> {
+    let config = SigmoidPoly1LossConfig::new().with_epsilon(epsilon);
     with_target(x, label, config.init())
 }
 
@@ -886,4 +1208,104 @@ fn triplet_of_angles(angle: Tensor<1>, distance: Distance) -> Tensor<1> {
     config
         .init()
         .forward_no_reduction(anchor, positive, negative)
+}
+
+/// The logits of a teacher of two classes, for each of a student's.
+fn teacher(x: Tensor<1>) -> Tensor<2> {
+    beside_zero(zeros(x) + 2.0)
+}
+
+/// The loss of a student beside that teacher.
+fn beside_teacher<L>(x: Tensor<1>, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<2>, Unreduced = Tensor<1>>,
+{
+    loss.forward_no_reduction(beside_zero(x.clone()), teacher(x))
+}
+
+fn softmax_kl(x: Tensor<1>, direction: KlDirection) -> Tensor<1> {
+    let config = SoftmaxKlLossConfig::new().with_direction(direction);
+    beside_teacher(x, config.init())
+}
+
+fn js_div(x: Tensor<1>, beta: f64) -> Tensor<1> {
+    beside_teacher(x, JsDivLossConfig::new().with_beta(beta).init())
+}
+
+fn total_variation(x: Tensor<1>, temperature: f64) -> Tensor<1> {
+    let config = TotalVariationLossConfig::new().with_temperature(temperature);
+    beside_teacher(x, config.init())
+}
+
+fn distillation(x: Tensor<1>, class: i64, alpha: f64) -> Tensor<1> {
+    let loss = DistillationLossConfig::new().with_alpha(alpha).init();
+    let ids = same_ids(x.clone(), class);
+    loss.forward_no_reduction(beside_zero(x.clone()), teacher(x), ids)
+}
+
+/// The same class everywhere.
+fn same_ids(x: Tensor<1>, class: i64) -> Tensor<1, Int> {
+    zeros(x).int() + class
+}
+
+/// One score for all thresholds, as the last layer of such a model gives it, and what each threshold adds to it.
+fn coral(score: Tensor<1>, rank: i64) -> Tensor<1> {
+    let ranks = same_ids(score.clone(), rank);
+    let score = column(score);
+    let logits = Tensor::cat(vec![score.clone() + 2.0, score - 2.0], 1);
+    CoralLoss::new().forward_no_reduction(logits, ranks)
+}
+
+fn corn(x: Tensor<1>, rank: i64) -> Tensor<1> {
+    let ranks = same_ids(x.clone(), rank);
+    CornLoss::new().forward_no_reduction(beside_zero(x), ranks)
+}
+
+/// Three ranks with logits of 0, 0 and `x`.
+fn earth_mover(x: Tensor<1>, rank: i64) -> Tensor<1> {
+    let ranks = same_ids(x.clone(), rank);
+    let first = column(x.clone()).zeros_like();
+    let logits = Tensor::cat(vec![first, beside_zero(x)], 1);
+    EarthMoverLoss::new().forward_no_reduction(logits, ranks)
+}
+
+/// By how much more the policy prefers the chosen answer than the reference, which finds both alike.
+fn dpo(x: Tensor<1>, variant: DpoVariant, label_smoothing: f64) -> Tensor<1> {
+    let config = DpoLossConfig::new()
+        .with_beta(1.0)
+        .with_variant(variant)
+        .with_label_smoothing(label_smoothing);
+    let alike = zeros(x.clone()) - 10.0;
+    let loss = config.init();
+    loss.forward_no_reduction(x - 10.0, alike.clone(), alike.clone(), alike)
+}
+
+fn simpo(x: Tensor<1>, gamma: f64, label_smoothing: f64) -> Tensor<1> {
+    let config = SimPoLossConfig::new()
+        .with_gamma(gamma)
+        .with_label_smoothing(label_smoothing);
+    with_target(x - 10.0, -10.0, config.init())
+}
+
+fn orpo(x: Tensor<1>, lambda: f64) -> Tensor<1> {
+    let config = OrpoLossConfig::new().with_lambda(lambda);
+    with_target(x, -1.0, config.init())
+}
+
+/// How much more probable an answer is than by the reference.
+fn kto(x: Tensor<1>, kl: f64, desirable: f64) -> Tensor<1> {
+    let zeros = zeros(x.clone());
+    let (reference, kl, desirable) = (zeros.clone() - 100.0, zeros.clone() + kl, zeros + desirable);
+    KtoLoss::new().forward_no_reduction(x - 100.0, reference, kl, desirable)
+}
+
+fn generator(x: Tensor<1>, objective: GanObjective) -> Tensor<1> {
+    let config = GanGeneratorLossConfig::new().with_objective(objective);
+    config.init().forward_no_reduction(x)
+}
+
+fn discriminator(x: Tensor<1>, objective: GanObjective) -> Tensor<1> {
+    let config = GanDiscriminatorLossConfig::new().with_objective(objective);
+    let real = zeros(x.clone()) + 1.0;
+    config.init().forward_no_reduction(real, x)
 }

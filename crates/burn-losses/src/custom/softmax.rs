@@ -6,12 +6,12 @@ use crate::engine::host::formula::FormulaHead;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
+use crate::loss::formula::softmax::of_class;
 use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::classification::{SOFTMAX_INSIDE, class_lints};
 use crate::losses::module::calls;
 use crate::spec::expression::RecordedFormula;
-use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::Formula;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
@@ -74,22 +74,9 @@ impl CustomSoftmax {
                 "the formula depends on no operand: `ln p`, `p` or `1 - p` is what a loss of a class is of.".into(),
             ));
         }
-        // The derivative with respect to ln p: p changes by p, and the rest by -p.
-        let (loss, [_, p, _]) = (
-            recorded.results[0],
-            [0, 1, 2].map(|at: usize| recorded.operands[at]),
-        );
-        let graph = &mut recorded.graph;
-        let [of_ln_p, of_p, of_rest] = graph.derivatives(loss, &recorded.operands)[..] else {
-            unreachable!("there are three operands")
-        };
-        let of_both = graph.add(Operation::Subtract, &[of_p, of_rest]);
-        let of_both = graph.add(Operation::Chain, &[p, of_both]);
-        let slope = graph.add(Operation::Add, &[of_ln_p, of_both]);
-        let formula = Formula::new(graph, &[loss, slope], true);
         let inner = SoftmaxParts {
             settings,
-            formula: Arc::new(formula),
+            formula: Arc::new(of_class(&mut recorded)),
             parameters: recorded.parameters,
             weights: None,
             ignored: Vec::new(),

@@ -6,7 +6,7 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `earth_mover`: the two that have sweeps of their own; [`any_rank`], [`values`]: tensors without theirs.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
@@ -23,6 +23,8 @@ mod cube;
 pub(crate) mod device;
 pub(crate) mod dispatch;
 pub(crate) mod dtype;
+#[cfg(feature = "std")]
+mod earth_mover;
 pub(crate) mod elementwise;
 #[cfg(feature = "std")]
 mod formula;
@@ -33,6 +35,8 @@ pub(crate) mod portable;
 pub(crate) mod rows;
 pub(crate) mod shape;
 pub(crate) mod softmax;
+#[cfg(feature = "std")]
+mod softmax_pair;
 pub(crate) mod tape;
 pub(crate) mod values;
 

@@ -27,6 +27,11 @@ pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
     /// The parts of the losses of layers, and the derivatives with respect to each operand.
     fn on_tensors(&self, x: [Tensor<3>; K], row: TensorRow) -> TensorTerms;
 
+    /// Whether there is something for [`on_gpu`](Self::on_gpu) to give; if not, a GPU computes with tensor operations.
+    fn has_gpu_kernel(&self) -> bool {
+        true
+    }
+
     /// What a GPU computes, given how large a gradient may be.
     #[cfg(feature = "cube")]
     fn on_gpu(&self, limit: f64) -> GpuRows;

@@ -8,6 +8,7 @@ use super::cube::row_kernel::RowKernel;
 use super::cube::softmax::HeadRow;
 use crate::engine::host::head::{DefinedHead, HostHead};
 use crate::spec::classes::IdsOrProbs;
+use crate::spec::logits::Adjustment;
 use crate::spec::rule::Rule;
 use crate::spec::softmax::SoftmaxHead;
 use alloc::sync::Arc;
@@ -63,6 +64,10 @@ pub(crate) struct ClassSpec<P> {
     /// The weights of the classes are part of what a mean is divided by.
     pub(crate) weights_count: bool,
     pub(crate) label_smoothing: f64,
+    /// What is done to the logits first.
+    pub(crate) adjustment: Option<Arc<Adjustment>>,
+    /// What the square of the logarithm of a sample's sum of exponentials is multiplied by, to be a part of its loss.
+    pub(crate) z_loss: f64,
     /// What is computed of the class's probability, if it is not its logarithm. Then the target is ids, and nothing
     /// is smoothed.
     pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
@@ -82,6 +87,8 @@ impl<P> ClassSpec<P> {
             weights: self.weights,
             weights_count: self.weights_count,
             label_smoothing: self.label_smoothing,
+            adjustment: self.adjustment,
+            z_loss: self.z_loss,
             head: self.head,
         }
     }

@@ -12,6 +12,8 @@ use crate::spec::request::{Request, Returns};
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
+#[cfg(feature = "std")]
+use burn::tensor::FloatDType;
 use burn::tensor::{DType, Device, Shape, Tensor};
 
 /// How a loss is called: what is wanted of it.
@@ -150,9 +152,109 @@ impl Call {
         Ok((each.cast(numbers.dtype()) * numbers).sum())
     }
 
+    /// The same call, in which the weights of each sample add up to 1, or to 0 where none of its losses counts; of losses
+    /// of the given shape.
+    #[cfg(feature = "std")]
+    pub(crate) fn by_sample(
+        self,
+        check: &Check,
+        shape: &Shape,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, LossError> {
+        let count = shape.num_elements();
+        if count == 0 {
+            return Ok(self);
+        }
+        let each = self.each_weight(check, shape, device, dtype)?;
+        let rows = shaped(each, [shape[0], count / shape[0]]);
+        // Over the largest first: the sum stays in range.
+        let largest = rows.clone().max_dim(1);
+        let none = largest.clone().equal_scalar(0.0);
+        let rows = rows / largest.mask_fill(none.clone(), 1.0);
+        let shares = rows.clone() / rows.sum_dim(1).mask_fill(none, 1.0);
+        Ok(self.with_weights(flat(shares), shape))
+    }
+
+    /// The same call; where it is for a mean that who calls divides, with weights that are about 1 over the number of losses
+    /// at most, of the given shape. The mean does not depend on how large they are, and no sum of them leaves the range.
+    #[cfg(feature = "std")]
+    pub(crate) fn within_range(
+        self,
+        check: &Check,
+        shape: &Shape,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, LossError> {
+        let count = shape.num_elements();
+        if count == 0 || self.returns != Returns::Reduced(Reduction::Mean) {
+            return Ok(self);
+        }
+        let share = 1.0 / count.next_power_of_two() as f64;
+        let each = self.each_weight(check, shape, device, dtype)?;
+        let largest = each.clone().max();
+        let none = largest.clone().equal_scalar(0.0);
+        let each = each / largest.mask_fill(none, 1.0) * share;
+        Ok(self.with_weights(each, shape))
+    }
+
+    /// The weight of each loss of the given shape, in the type that is computed in.
+    #[cfg(feature = "std")]
+    fn each_weight(
+        &self,
+        check: &Check,
+        shape: &Shape,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Tensor<1>, LossError> {
+        let computed: FloatDType = compute_dtype(dtype);
+        let Some(given) = &self.weights else {
+            let place = (&device.clone().without_autodiff(), computed.into());
+            return Ok(Tensor::ones([shape.num_elements()], place));
+        };
+        check.device("the loss", device, "weights", &given.device)?;
+        let values = given.values.clone().in_compute_dtype(dtype);
+        let valid = check.sample_weights(&values, &given.shape, dtype)?;
+        Ok(spread(or_nan(values, &valid), &given.shape, shape, check)?.cast(computed))
+    }
+
+    /// The same call, in which a loss counts only where `counts` is 1; losses of the given shape.
+    #[cfg(feature = "std")]
+    pub(crate) fn where_counts(
+        self,
+        check: &Check,
+        counts: Tensor<1>,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Result<Self, LossError> {
+        let each = self.each_weight(check, shape, &counts.device(), dtype)?;
+        let left_out = counts.equal_scalar(0.0);
+        Ok(self.with_weights(each.mask_fill(left_out, 0.0), shape))
+    }
+
+    #[cfg(feature = "std")]
+    fn with_weights(self, each: Tensor<1>, shape: &Shape) -> Self {
+        let weights = AnyTarget {
+            shape: shape.clone(),
+            device: each.device(),
+            is_tracked: false,
+            values: FlatValues::Float(each),
+        };
+        Self {
+            weights: Some(weights),
+            ..self
+        }
+    }
+
     /// Whether each loss is wanted.
     pub(crate) fn is_unreduced(&self) -> bool {
         self.returns == Returns::Unreduced
+    }
+
+    /// Whether a mean is wanted.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_mean(&self) -> bool {
+        self.returns == Returns::Reduced(Reduction::Mean)
     }
 
     /// Whether there are weights.

@@ -20,6 +20,7 @@ use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::real::Real;
 use crate::spec::classes::IdsOrProbs;
+use crate::spec::logits::Adjustment;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
@@ -44,6 +45,10 @@ pub(crate) struct Options<'a> {
     /// The weights are part of what a mean is divided by.
     pub(crate) weights_count: bool,
     pub(crate) label_smoothing: f64,
+    /// What is done to the logits first.
+    pub(crate) adjustment: Option<Arc<Adjustment>>,
+    /// As in [`ClassSpec`].
+    pub(crate) z_loss: f64,
     pub(crate) class_axis: usize,
     /// What is computed of the class's probability, if it is not its logarithm.
     pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
@@ -64,6 +69,8 @@ impl Options<'_> {
             ignored: &[],
             weights_count: true,
             label_smoothing: 0.0,
+            adjustment: None,
+            z_loss: 0.0,
             class_axis,
             head: None,
         }
@@ -120,6 +127,7 @@ pub(crate) fn check_classes(
         return Err(misfit(check, name, &shape, axis, found));
     }
     check.class_weights(options.weights_are, options.weights, shape[axis], false)?;
+    check_adjustment(check, options, shape[axis], targets, input.dtype())?;
     if let (FlatValues::Float(_), Some(id)) = (&targets.values, options.ignored.first()) {
         return Err(check.error(
             LossErrorKind::Config,
@@ -127,6 +135,41 @@ pub(crate) fn check_classes(
                 "ignore_indices (here {id}) are ids, but the target holds class probabilities: \
                  leave samples out with weight 0 in forward_weighted."
             ),
+        ));
+    }
+    Ok(())
+}
+
+/// What is done to the logits fits the classes and the target.
+fn check_adjustment(
+    check: &Check,
+    options: &Options,
+    classes: usize,
+    targets: &AnyTarget,
+    dtype: DType,
+) -> Result<(), LossError> {
+    check.holds(dtype, "z_loss", options.z_loss)?;
+    let Some(adjustment) = &options.adjustment else {
+        return Ok(());
+    };
+    let Adjustment {
+        softcap,
+        scale,
+        offsets,
+        margins,
+    } = &**adjustment;
+    check.holds(dtype, "softcap", softcap.unwrap_or(1.0))?;
+    check.holds(dtype, "logit_scale", *scale)?;
+    for (name, numbers) in [("log_prior", offsets), ("margins", margins)] {
+        check.class_weights(name, numbers.as_ref(), classes, false)?;
+        check.holds_all(dtype, name, numbers.as_deref().unwrap_or_default())?;
+    }
+    if margins.is_some() && matches!(targets.values, FlatValues::Float(_)) {
+        return Err(check.error(
+            LossErrorKind::Config,
+            "margins are taken from the logit of a sample's class, but the target holds class probabilities: give class ids, \
+             which `target::class_ids` makes of them."
+                .into(),
         ));
     }
     Ok(())
@@ -196,7 +239,9 @@ pub(crate) fn evaluate(
     let about_one;
     let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
-        (Some(weights), FlatValues::Int(_)) if call.returns == MEAN && options.weights_count => {
+        (Some(weights), FlatValues::Int(_))
+            if call.returns == MEAN && options.weights_count && options.z_loss == 0.0 =>
+        {
             about_one = scaled(weights);
             Some(&about_one)
         }
@@ -211,6 +256,7 @@ pub(crate) fn evaluate(
     let options = &Options {
         weights: class_weights,
         head: options.head.clone(),
+        adjustment: options.adjustment.clone(),
         ..*options
     };
     let front = Front {
@@ -218,6 +264,7 @@ pub(crate) fn evaluate(
         axis: Some(axis),
         operands: 1 + usize::from(options.weights.is_some()),
         counted: options.by_class() || !options.ignored.is_empty(),
+        on_gpus: options.adjustment.is_none() && options.z_loss == 0.0,
     };
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.
@@ -251,6 +298,8 @@ fn sweep(options: &Options, kind: ClassInput, targets: FlatValues) -> ClassSpec<
         weights: options.weights.cloned(),
         weights_count: options.weights_count,
         label_smoothing: options.label_smoothing,
+        adjustment: options.adjustment.clone(),
+        z_loss: options.z_loss,
         head: options.head.clone(),
     }
 }
@@ -339,6 +388,15 @@ fn with_tensors(
         return Ok(coefficients.losses(input, 1.0, terms));
     }
     let q = coefficients.q.clone();
+    let (x, step) = match &options.adjustment {
+        Some(adjustment) => adjusted(adjustment, x, &coefficients),
+        None => (x, None),
+    };
+    let through = |slope: Tensor<3>| match step {
+        // What does not count has no gradient, whatever its cap.
+        Some(step) => step.times_or_zero(slope),
+        None => slope,
+    };
     if let Some(head) = &options.head {
         let of_f32 = x.dtype() == DType::F32 && is_cpu(&x.device());
         let terms = head_terms(&**head, x.clone(), q.clone(), &coefficients);
@@ -355,17 +413,61 @@ fn with_tensors(
             terms
         };
         let TensorTerms { value, mut slopes } = terms;
-        let slopes = || slopes.pop().expect("there is one");
+        let slopes = || through(slopes.pop().expect("there is one"));
         return Ok(coefficients.losses(input, 0.5, (value, slopes)));
     }
+    let shape_of = x.dims();
     let softmax = Softmax::new(x);
-    let (values, _) = nll_term(softmax.half_log_prob(), q.clone());
+    let (mut values, _) = nll_term(softmax.half_log_prob(), q.clone());
+    let mut of_lse = None;
+    if options.z_loss != 0.0 {
+        let lse = softmax.log_sum_exp();
+        let counts = coefficients.used.clone().map(|used| used.any_dim(AXIS));
+        let lse = match counts {
+            Some(counts) => lse.mask_fill(counts.bool_not(), 0.0),
+            None => lse,
+        };
+        // Among the terms of the first class: they are added up.
+        let square = lse.clone() * lse.clone() * (0.5 * options.z_loss);
+        let first = values.clone().slice_dim(AXIS, 0..1) + square;
+        values = values.slice_assign([0..shape_of[0], 0..1, 0..shape_of[2]], first);
+        of_lse = Some(lse * (2.0 * options.z_loss));
+    }
     let slopes = || {
         let q_of_rest = q.clone().sum_dim(AXIS) - q.clone();
         let (prob, rest) = softmax.prob_and_rest();
-        cross_entropy_slope(prob, rest, q, q_of_rest)
+        let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
+        through(match of_lse {
+            Some(of_lse) => slope + prob * of_lse.expand(shape_of),
+            None => slope,
+        })
     };
     Ok(coefficients.losses(input, 0.5, (values, slopes)))
+}
+
+/// Logits as they count, and what their gradient is multiplied by.
+fn adjusted(
+    adjustment: &Adjustment,
+    x: Tensor<3>,
+    coefficients: &Coefficients,
+) -> (Tensor<3>, Option<Tensor<3>>) {
+    let (device, dtype, shape) = (x.device(), x.dtype(), x.dims());
+    let (x, slope) = adjustment.capped(x);
+    let step = slope.unwrap_or_else(|| x.ones_like()) * adjustment.scale;
+    let offset = match &adjustment.offsets {
+        Some(offsets) => along_axis(offsets, &device, dtype).expand(shape),
+        None => x.zeros_like(),
+    };
+    let mut x = adjustment.moved(x, offset);
+    if let (Some(margins), Some(used)) = (&adjustment.margins, &coefficients.used) {
+        let margins: Vec<f64> = margins
+            .iter()
+            .map(|margin| margin * adjustment.scale)
+            .collect();
+        let margins = along_axis(&margins, &device, dtype).expand(shape);
+        x = x - margins.mask_fill(used.clone().bool_not(), 0.0);
+    }
+    (x, Some(step))
 }
 
 /// Half of the losses of samples by the head of their softmax, at their classes, and the slopes.

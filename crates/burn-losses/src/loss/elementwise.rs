@@ -116,6 +116,7 @@ impl<'a> ElementwiseCall<'a> {
                 + there(self.weights.is_some())
                 + there(self.rows.is_some()),
             counted: false,
+            on_gpus: true,
         };
         // What would have to be read again to say what is wrong. Any other input is moved, so that its
         // gradient can take its place.

@@ -3,6 +3,7 @@
 
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
+use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
 use crate::engine::dispatch::{ExtraOperands, Run};
 use crate::engine::portable::reduce::Losses;
@@ -21,6 +22,8 @@ pub(crate) struct Front<'a> {
     pub(crate) operands: usize,
     /// How much each loss counts must be found out for another reason than these weights.
     pub(crate) counted: bool,
+    /// There is a kernel of it for GPUs.
+    pub(crate) on_gpus: bool,
 }
 
 impl Front<'_> {
@@ -50,7 +53,7 @@ impl Front<'_> {
             each: call.is_unreduced(),
         };
         let bound = dispatch::tensors(&inputs, besides);
-        let swept = dispatch::is_there(&device, dtype, bound);
+        let swept = dispatch::is_there(&device, dtype, bound) && (self.on_gpus || is_cpu(&device));
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         if !swept {
             let losses = tensors(&inputs)?;

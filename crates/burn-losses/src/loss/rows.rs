@@ -55,6 +55,7 @@ pub(crate) fn evaluate_ruled<const N: usize>(
         axis: Some(axis),
         operands: operands(&spec.target),
         counted: false,
+        on_gpus: spec.loss.has_gpu_kernel(),
     };
     let (target, dtype) = (spec.target.clone(), inputs[0].dtype());
     let rules = spec.loss.rules();

@@ -3,32 +3,54 @@
 pub mod classification;
 pub(crate) mod config;
 pub(crate) mod distance;
+#[cfg(feature = "std")]
+pub mod distillation;
+#[cfg(feature = "std")]
+pub mod generative;
 pub(crate) mod module;
+#[cfg(feature = "std")]
+pub mod ordinal;
+#[cfg(feature = "std")]
+pub mod preference;
 pub mod ranking;
 pub mod regression;
 pub(crate) mod signs;
 
 /// What the losses are called: no other may have one of these names.
 #[cfg(feature = "std")]
-pub(crate) const NAMES: [&str; 41] = {
+pub(crate) const NAMES: [&str; 58] = {
     use classification::*;
+    use distillation::*;
+    use generative::*;
+    use ordinal::*;
+    use preference::*;
     use ranking::*;
     use regression::*;
     [
         AsymmetricLoss::NAME,
         BceLoss::NAME,
         BceWithLogitsLoss::NAME,
+        CoralLoss::NAME,
+        CornLoss::NAME,
         CosineEmbeddingLoss::NAME,
         CrossEntropyLoss::NAME,
+        DistillationLoss::NAME,
+        DpoLoss::NAME,
+        EarthMoverLoss::NAME,
         ExpectileLoss::NAME,
         FocalLoss::NAME,
         GammaNllLoss::NAME,
+        GanDiscriminatorLoss::NAME,
+        GanGeneratorLoss::NAME,
         GaussianCrpsLoss::NAME,
+        GaussianKlLoss::NAME,
         GaussianNllLoss::NAME,
         GeneralRobustLoss::NAME,
         HingeEmbeddingLoss::NAME,
         HuberLoss::NAME,
+        JsDivLoss::NAME,
         KlDivLoss::NAME,
+        KtoLoss::NAME,
         L1Loss::NAME,
         LaplaceNllLoss::NAME,
         LogCoshLoss::NAME,
@@ -42,14 +64,21 @@ pub(crate) const NAMES: [&str; 41] = {
         MultiMarginLoss::NAME,
         NegativeBinomialNllLoss::NAME,
         NllLoss::NAME,
+        OrpoLoss::NAME,
         PoissonNllLoss::NAME,
+        PolicyClipLoss::NAME,
+        Poly1Loss::NAME,
         QualityFocalLoss::NAME,
         QuantileLoss::NAME,
         SigmoidFocalLoss::NAME,
+        SigmoidPoly1Loss::NAME,
+        SimPoLoss::NAME,
         SmapeLoss::NAME,
         SmoothL1Loss::NAME,
         SoftMarginLoss::NAME,
+        SoftmaxKlLoss::NAME,
         StudentTNllLoss::NAME,
+        TotalVariationLoss::NAME,
         TripletMarginLoss::NAME,
         TukeyLoss::NAME,
         TweedieLoss::NAME,

@@ -67,6 +67,43 @@ macro_rules! loss_module {
         loss_module!($loss, $config, TripleLoss [$first, $second, $last]);
         loss_module!(@formula $loss, 3, $target, [$first: A, $second: B], $last);
     };
+    (
+        $loss:ident, $config:ident,
+        Formula<$target:ident> with losses [$first:ident, $second:ident, $last:ident]
+    ) => {
+        loss_module!($loss, $config, TripleLoss [$first, $second, $last]);
+        loss_module!(@of_operands $loss, $target, [$first: A, $second: B], $last);
+    };
+    (
+        $loss:ident, $config:ident,
+        Formula<$target:ident> [$first:ident, $second:ident, $third:ident, $last:ident]
+    ) => {
+        loss_module!(@module $loss, $config);
+        $crate::losses::module::calls!([] $loss, Inputs [$first, $second, $third, $last]);
+        loss_module!(@formula $loss, 4, $target, [$first: A, $second: B, $third: C], $last);
+    };
+    ($loss:ident, $config:ident, Formula [$input:ident]) => {
+        loss_module!(@module $loss, $config);
+        $crate::losses::module::calls!([] $loss, Inputs [$input]);
+
+        impl<const D: usize> $crate::loss::Evaluate<(burn::tensor::Tensor<D>,)> for $loss {
+            type Unreduced = burn::tensor::Tensor<D>;
+
+            fn evaluate(
+                &self,
+                ($input,): (burn::tensor::Tensor<D>,),
+                call: $crate::loss::call::Call,
+            ) -> Result<$crate::loss::call::LossOutput, $crate::LossError> {
+                let operands = [$crate::targets::AnyOperand::Numbers($input.into())];
+                self.formula().evaluate(Self::NAME, operands, call)
+            }
+
+            fn inspect(&self, ($input,): (burn::tensor::Tensor<D>,)) -> alloc::vec::Vec<$crate::Lint> {
+                let operands = [$crate::targets::AnyOperand::Numbers($input.into())];
+                self.formula().lints(Self::NAME, operands)
+            }
+        }
+    };
     (@formula $loss:ident, $count:literal, $target:ident, [$($input:ident: $kind:ident),+], $last:ident) => {
         impl $loss {
             fn losses(

@@ -129,6 +129,42 @@ pub(crate) trait Real:
     }
 }
 
+/// The hyperbolic tangent: near zero its series, elsewhere from the exponential.
+#[inline(always)]
+pub(crate) fn tanh<R: Real>(x: R) -> R {
+    const SMALL: f64 = 0.5;
+    let size = x.clone().abs();
+    let exp = size.clone().times(-2.0).exp();
+    let one = x.like(1.0);
+    let large = (one - exp.clone()) / exp.plus(1.0);
+    let near = size.clone().at_most(SMALL);
+    let square = near.clone() * near.clone();
+    let last: usize = if x.is_double() { 15 } else { 7 };
+    let mut series = square.clone().times(TANH[last]).plus(TANH[last - 1]);
+    for term in (0..last - 1).rev() {
+        series = series.times_plus(square.clone(), TANH[term]);
+    }
+    let small = near * series;
+    large.replace(size.between(0.0, SMALL), small) * x.sign()
+}
+
+/// The coefficients of `tanh(x) / x` in powers of `x^2`.
+const TANH: [f64; 16] = {
+    let mut series = [1.0; 16];
+    let mut power = 1;
+    // The derivative is `1 - tanh^2`.
+    while power < series.len() {
+        let (mut square, mut at) = (0.0, 0);
+        while at < power {
+            square += series[at] * series[power - 1 - at];
+            at += 1;
+        }
+        series[power] = -square / (2 * power + 1) as f64;
+        power += 1;
+    }
+    series
+};
+
 /// Every other term of the series, down from the last one.
 #[inline(always)]
 fn every_other<R: Real>(fourth: &R, last: usize) -> R {

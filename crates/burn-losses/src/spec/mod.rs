@@ -1,7 +1,7 @@
 //! What a loss is, apart from whoever runs it.
 //!
 //! * [`elementwise`], [`softmax`], [`row`]: the traits of what a loss computes.
-//! * [`margin`], [`norm`], [`distance`]: maths that losses share.
+//! * [`margin`], [`norm`], [`distance`], [`logits`]: maths that losses share.
 //! * `expression`: a formula that a user writes.
 //! * [`rule`]: what a value must be.
 //! * [`classes`], [`operand`]: what is computed, and of what; [`request`], [`reduction`]: what is wanted of it.
@@ -11,6 +11,7 @@ pub(crate) mod distance;
 pub(crate) mod elementwise;
 #[cfg(feature = "std")]
 pub(crate) mod expression;
+pub(crate) mod logits;
 pub(crate) mod margin;
 pub(crate) mod norm;
 pub(crate) mod operand;

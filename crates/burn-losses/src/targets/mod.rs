@@ -1,6 +1,7 @@
 //! What a target may be: the module [`target`](crate::target) of users.
 
 mod adapters;
+mod class_counts;
 pub(crate) mod rank;
 pub(crate) mod rows;
 pub(crate) mod sealed;
@@ -8,6 +9,9 @@ pub(crate) mod sealed;
 pub use adapters::{
     Pairs, Triplets, class_ids, flatten, label_ids, labels, log_probs, multi_hot, one_hot, pairs,
     signs, triplets,
+};
+pub use class_counts::{
+    ClassWeighting, WeightNormalization, class_counts, class_weights, ldam_margins, log_prior,
 };
 
 use crate::engine::any_rank::AnyRank;

@@ -197,6 +197,15 @@ impl Check {
         Ok(())
     }
 
+    /// The error for an operand that is tracked, and must not be.
+    #[cfg(feature = "std")]
+    pub(crate) fn tracked(&self, name: &str, hint: &str) -> LossError {
+        self.error(
+            LossErrorKind::TrackedTarget,
+            format!("{name}: tracked by autodiff. {hint}"),
+        )
+    }
+
     /// As [`untracked`](Self::untracked), for weights: somebody may want their gradient.
     pub(crate) fn untracked_weights(&self, weights: &AnyTarget) -> Result<(), LossError> {
         if weights.is_tracked {

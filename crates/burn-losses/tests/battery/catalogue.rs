@@ -100,6 +100,37 @@ fn catalogue(max: f64) -> Vec<Hard> {
     };
     let kl = || kl_div("probabilities", KlDivLossConfig::new());
     let kl_log = || kl_div("log", KlDivLossConfig::new().with_log_target(true));
+    let dpo = || dpo("sigmoid", DpoLossConfig::new());
+    let simpo = || of_answers("", |r| SimPoLossConfig::new().with_reduction(r).init());
+    let orpo = || of_answers("", |r| OrpoLossConfig::new().with_reduction(r).init());
+    let kto = || kto("float labels", Kind::Float, KtoLossConfig::new());
+    let policy_clip = || policy_clip("", PolicyClipLossConfig::new());
+    let generator = |objective| {
+        let config = GanGeneratorLossConfig::new().with_objective(objective);
+        gan_generator("", config)
+    };
+    let discriminator = |objective| {
+        let config = GanDiscriminatorLossConfig::new().with_objective(objective);
+        gan_discriminator("", move |r| config.clone().with_reduction(r).init())
+    };
+    let gaussian_kl = || regression("", |r| GaussianKlLossConfig::new().with_reduction(r).init());
+    let poly1 = || poly1_of("ids", plain(), Poly1LossConfig::new());
+    let sigmoid_poly1 = || {
+        binary("soft labels", Kind::Float, |r| {
+            SigmoidPoly1LossConfig::new().with_reduction(r).init()
+        })
+    };
+    let softmax_kl = || two_logits("", |r| SoftmaxKlLossConfig::new().with_reduction(r).init());
+    let js_div = || two_logits("", |r| JsDivLossConfig::new().with_reduction(r).init());
+    let variation = || {
+        two_logits("", |r| {
+            TotalVariationLossConfig::new().with_reduction(r).init()
+        })
+    };
+    let distillation = || distillation("ids", vec![], DistillationLossConfig::new());
+    let coral = || coral("ranks", false);
+    let corn = || corn("ranks");
+    let earth_mover = || earth_mover("ranks");
     let ln2 = std::f64::consts::LN_2;
     // What BCE's logarithm of 0 counts for, and PyTorch's least denominator of its gradient.
     let (least_ln, least_variance) = (100.0, f64::from(1e-12_f32));
@@ -837,6 +868,233 @@ fn catalogue(max: f64) -> Vec<Hard> {
             gradients: [[[-0.5; 2]]],
         }
         .of(kl_log(), "-inf at a log-target that is possible"),
+        Case {
+            inputs: [[[max, -max], [0.0, -0.5]]],
+            target: ids([1, 1]),
+            each: vec![4.0 + (-4.0_f64).exp().ln_1p(), {
+                let capped = 2.0 * 0.25_f64.tanh();
+                capped + (-capped).exp().ln_1p()
+            }],
+            gradients: [[[0.0; 2], {
+                let slope = 1.0 / (1.0 + (-2.0 * 0.25_f64.tanh()).exp());
+                [slope, -slope / 0.25_f64.cosh().powi(2)]
+            }]],
+        }
+        .of(
+            cross_entropy_with("softcap", plain(), |config, _| {
+                config.with_softcap(Some(2.0))
+            }),
+            "the largest logits, capped",
+        ),
+        Case {
+            inputs: [[[max, -max], [-max, max]]],
+            target: ids([1, 1]),
+            each: vec![2.0 * max, 0.0],
+            gradients: [[[10.0, -10.0], [0.0; 2]]],
+        }
+        .of(
+            cross_entropy_with("logit_scale", plain(), |config, _| {
+                config.with_logit_scale(10.0)
+            }),
+            "the largest logits, scaled",
+        ),
+        Case {
+            inputs: [[[max, 0.0], [-INF, 0.0], [1e4, 0.0]]],
+            target: ids([0, 1, 1]),
+            each: vec![INF, 0.0, 1e4 + 1e6],
+            gradients: [[[0.02 * max, 0.0], [0.0; 2], [201.0, -1.0]]],
+        }
+        .of(
+            cross_entropy_with("z_loss", plain(), |config, _| config.with_z_loss(0.01)),
+            "the largest logits, whose sum is squared",
+        ),
+        Case {
+            inputs: [[[1e4, -1e4], [-1e4, 1e4], [1e4, 1e4]]],
+            target: ids([0, 0, 1]),
+            each: vec![0.0, 2e4 + 1.0, ln2 + 0.5],
+            gradients: [[[0.0; 2], [-1.0, 1.0], [0.75, -0.75]]],
+        }
+        .of(poly1(), "logits of +-10000, Poly-1"),
+        Case {
+            inputs: [[[max, -max], [-INF, 0.0]]],
+            target: ids([1, 1]),
+            each: vec![2.0 * max, 0.0],
+            gradients: [[[1.0, -1.0], [0.0; 2]]],
+        }
+        .of(poly1(), "the largest logits and -inf, Poly-1"),
+        Case {
+            inputs: [[[max, -max, max, -max, 0.0]]],
+            target: floats([[1.0, 0.0, 0.0, 1.0, 1.0]]),
+            each: vec![0.0, 0.0, max, max, ln2 + 0.5],
+            gradients: [[[0.0, 0.0, 1.0, -1.0, -0.75]]],
+        }
+        .of(sigmoid_poly1(), "the largest logits, Poly-1 by the sigmoid"),
+        Case {
+            inputs: [
+                [[0.0, 0.0], [0.0, 0.0], [0.0, -INF]],
+                [[1e4, -1e4], [0.0, -INF], [0.0, -INF]],
+            ],
+            target: None,
+            each: vec![ln2, ln2, 0.0],
+            gradients: [[[-0.5, 0.5], [-0.5, 0.5], [0.0; 2]], [[0.0; 2]; 3]],
+        }
+        .of(softmax_kl(), "a teacher that is certain"),
+        Case {
+            inputs: [[[1e4, -1e4], [-max, max]], [[-1e4, 1e4], [max, -max]]],
+            target: None,
+            each: vec![ln2; 2],
+            gradients: [[[0.0; 2]; 2]; 2],
+        }
+        .of(js_div(), "a student and a teacher that are certain"),
+        Case {
+            inputs: [
+                [[1e4, -1e4], [-max, max], [1.0, 2.0]],
+                [[-1e4, 1e4], [max, -max], [1.0, 2.0]],
+            ],
+            target: None,
+            each: vec![1.0, 1.0, 0.0],
+            gradients: [[[0.0; 2]; 3]; 2],
+        }
+        .of(variation(), "certain, and at the corner"),
+        Case {
+            // The logits of the teacher, and the class.
+            inputs: [[[1e4, -1e4], [0.0, 0.0]]],
+            target: floats([[1e4, -1e4, 1.0], [1e4, -1e4, 0.0]]),
+            each: vec![1e4, 2.5 * ln2],
+            gradients: [[[0.5, -0.5], [-0.75, 0.75]]],
+        }
+        .of(distillation(), "a teacher that is certain, and a class"),
+        Case {
+            inputs: [[[max, -max], [max, -max], [max, -max]]],
+            target: ids([1, 0, 2]),
+            each: vec![0.0, max, max],
+            gradients: [[[0.0; 2], [1.0, 0.0], [0.0, -1.0]]],
+        }
+        .of(coral(), "the largest logits of thresholds"),
+        Case {
+            // A mean is divided after the sum, which must be in range.
+            inputs: [[[max / 4.0, -max / 4.0]; 3]],
+            target: ids([1, 0, 2]),
+            each: vec![0.0, max / 4.0, max / 4.0],
+            gradients: [[[0.0; 2], [1.0, 0.0], [0.0, -1.0]]],
+        }
+        .of(corn(), "large logits of thresholds"),
+        Case {
+            inputs: [[[0.0, -INF], [0.0, max]]],
+            target: ids([0, 0]),
+            each: vec![ln2; 2],
+            gradients: [[[0.5, 0.0]; 2]],
+        }
+        .of(corn(), "anything at a threshold that is not reached"),
+        Case {
+            inputs: [[[1e4, 0.0, -1e4], [max, 0.0, -max], [0.0, -INF, 1e4]]],
+            target: ids([2, 0, 0]),
+            each: vec![2.0, 0.0, 2.0],
+            gradients: [[[0.0; 3]; 3]],
+        }
+        .of(earth_mover(), "logits that are certain of a rank"),
+        Case {
+            inputs: [[[5.0, 5.0], [-max, -max]]],
+            target: ids([0, 1]),
+            each: vec![0.25; 2],
+            gradients: [[[-0.25, 0.25], [0.25, -0.25]]],
+        }
+        .of(earth_mover(), "equal logits of ranks"),
+        Case {
+            inputs: [[[max, -max, 0.0, 20.0]]],
+            target: None,
+            each: vec![0.0, max, ln2, ln_tiny],
+            gradients: [[[0.0, -1.0, -0.5, -tiny_slope]]],
+        }
+        .of(
+            generator(GanObjective::NonSaturating),
+            "the largest scores of a generator",
+        ),
+        Case {
+            inputs: [[[1.0, -max]], [[-1.0, max]]],
+            target: None,
+            each: vec![0.0, 2.0 * max],
+            gradients: [[[0.0, -1.0]], [[0.0, 1.0]]],
+        }
+        .of(
+            discriminator(GanObjective::Hinge),
+            "scores at the corner and the largest",
+        ),
+        Case {
+            inputs: [[[max, 1.0]], [[0.0, -max]]],
+            target: None,
+            each: vec![INF; 2],
+            gradients: [[[max, 0.0]], [[0.0, -max]]],
+        }
+        .of(
+            discriminator(GanObjective::LeastSquares),
+            "scores whose squares overflow",
+        ),
+        Case {
+            inputs: [[[0.0, 0.0, 0.0, max]], [[0.0, max, -max, 0.0]]],
+            target: None,
+            each: vec![0.0, INF, max / 2.0, INF],
+            gradients: [[[0.0, 0.0, 0.0, max]], [[0.0, INF, -0.5, 0.0]]],
+        }
+        .of(gaussian_kl(), "the largest means and log-variances"),
+        Case {
+            inputs: [[[0.0, 0.0]], [[1e-5, -1e-5]]],
+            target: None,
+            // Further terms are below what `f64` shows of these.
+            each: [1e-5_f64, -1e-5]
+                .map(|v| v * v / 4.0 * (1.0 + v / 3.0 + v * v / 12.0))
+                .to_vec(),
+            gradients: [[[0.0; 2]], [[1e-5_f64, -1e-5].map(|v| v.exp_m1() / 2.0)]],
+        }
+        .of(gaussian_kl(), "variances that are nearly 1"),
+        Case {
+            // The log-probabilities under the reference, of the chosen answers and then of the rejected ones.
+            inputs: [[[0.0, -max, 0.0, -max]], [[0.0, 0.0, -max, 0.0]]],
+            target: floats([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -max]]),
+            each: vec![ln2, 0.1 * max, 0.0, 0.2 * max],
+            gradients: [[[-0.05, -0.1, 0.0, -0.1]], [[0.05, 0.1, 0.0, 0.1]]],
+        }
+        .of(dpo(), "the least log-probabilities of answers"),
+        Case {
+            inputs: [[[-INF, -1.0]], [[-1.0, -INF]]],
+            target: floats([[-1.0; 4]]),
+            each: vec![INF, 0.0],
+            gradients: [[[-0.1, 0.0]], [[0.1, 0.0]]],
+        }
+        .of(dpo(), "answers that are impossible"),
+        Case {
+            inputs: [[[0.0, -max, 0.0]], [[-0.5, 0.0, -max]]],
+            target: None,
+            each: vec![ln2, 2.0 * max, 0.0],
+            gradients: [[[-1.0, -2.0, 0.0]], [[1.0, 2.0, 0.0]]],
+        }
+        .of(simpo(), "the least mean log-probabilities"),
+        Case {
+            inputs: [[[0.0, -1.0, -max]], [[0.0, -INF, -1.0]]],
+            target: None,
+            each: vec![0.1 * ln2, 1.0, 1.1 * max],
+            gradients: [
+                [[-1.0, -1.0, -1.1]],
+                [[0.0, 0.0, -0.1 / (-1.0_f64).exp_m1()]],
+            ],
+        }
+        .of(orpo(), "answers that are certain, and impossible"),
+        Case {
+            // The log-probabilities under the reference, the divergences and the labels.
+            inputs: [[[-max, 0.0, 0.0]]],
+            target: floats([[0.0, -max, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0]]),
+            each: vec![1.0, 0.0, 0.5],
+            gradients: [[[0.0, 0.0, 0.025]]],
+        }
+        .of(kto(), "the least log-probabilities of good answers"),
+        Case {
+            // The log-probabilities under the old policy, and the advantages.
+            inputs: [[[0.0, 0.0, -max, max]]],
+            target: floats([[0.0, -max, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0]]),
+            each: vec![-1.0, -1.2, 0.0, INF],
+            gradients: [[[-1.0, 0.0, 0.0, INF]]],
+        }
+        .of(policy_clip(), "ratios that overflow"),
     ];
     for p in [1.0, 1.5, 3.0] {
         all.push(

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 pub struct Row {
     pub loss: &'static str,
@@ -33,6 +34,10 @@ pub fn table() -> Vec<Row> {
         ignored: vec![],
         ..smooth()
     };
+    let smoothed = || ClassOptions {
+        weights: false,
+        ..unignored()
+    };
     let l1 = |reduction| L1LossConfig::new().with_reduction(reduction).init();
     let mse = |reduction| MseLossConfig::new().with_reduction(reduction).init();
     let smooth_l1 = |beta| {
@@ -52,6 +57,26 @@ pub fn table() -> Vec<Row> {
     let margins = MultiMarginLossConfig::new;
     let triplet = TripletMarginLossConfig::new;
     let distant = |distance| TripletMarginWithDistanceLossConfig::new().with_distance(distance);
+    let preferred = DpoLossConfig::new;
+    let desirable = KtoLossConfig::new;
+    let clipped = PolicyClipLossConfig::new;
+    let scored = |objective| {
+        let config = GanDiscriminatorLossConfig::new().with_objective(objective);
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let generated = |objective| GanGeneratorLossConfig::new().with_objective(objective);
+    let gaussian_kl = |reduction| GaussianKlLossConfig::new().with_reduction(reduction).init();
+    let poly1 = |epsilon| Poly1LossConfig::new().with_epsilon(epsilon);
+    let divergence = |config: SoftmaxKlLossConfig| {
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let directed = |direction| SoftmaxKlLossConfig::new().with_direction(direction);
+    let mixed =
+        |config: JsDivLossConfig| move |reduction| config.clone().with_reduction(reduction).init();
+    let variation = |config: TotalVariationLossConfig| {
+        move |reduction| config.clone().with_reduction(reduction).init()
+    };
+    let distilled = DistillationLossConfig::new;
     vec![
         row(
             "L1Loss",
@@ -393,6 +418,104 @@ pub fn table() -> Vec<Row> {
                 cross_entropy_probs("probabilities, weights, smoothing", unignored()),
                 cross_entropy_spatial("[N, C, 2]", Axes::ClassSecond, smooth()),
                 cross_entropy_spatial("[N, 2, C]", Axes::ClassLast, weighted()),
+                cross_entropy_probs_spatial(
+                    "probabilities [N, C, 2], weights, smoothing",
+                    Axes::ClassSecond,
+                    unignored(),
+                    |config, _| config,
+                ),
+                cross_entropy_with("log_prior", plain(), of_prior),
+                cross_entropy_with("margins", plain(), of_margins),
+                cross_entropy_with("logit_scale", plain(), |config, _| {
+                    config.with_logit_scale(2.5)
+                }),
+                cross_entropy_with("softcap", plain(), |config, _| {
+                    config.with_softcap(Some(1.5))
+                }),
+                cross_entropy_with(
+                    "log_prior, weights, ignored ids, smoothing",
+                    smooth(),
+                    of_prior,
+                ),
+                cross_entropy_with("margins, weights, ignored ids", weighted(), of_margins),
+                cross_entropy_with(
+                    "margins, weights, ignored ids, smoothing",
+                    smooth(),
+                    of_margins,
+                ),
+                cross_entropy_with("all that is done to logits", plain(), adjusted),
+                cross_entropy_with(
+                    "all that is done to logits, weights, ignored ids, smoothing",
+                    smooth(),
+                    adjusted,
+                ),
+                cross_entropy_with("z_loss", plain(), with_square),
+                cross_entropy_with("z_loss, weights, ignored ids", weighted(), with_square),
+                cross_entropy_with(
+                    "z_loss, weights, ignored ids, smoothing",
+                    smooth(),
+                    with_square,
+                ),
+                cross_entropy_with("z_loss, smoothing", smoothed(), with_square),
+                cross_entropy_with(
+                    "z_loss, all that is done to logits",
+                    plain(),
+                    |config, classes| with_square(adjusted(config, classes), classes),
+                ),
+                cross_entropy_with("everything", smooth(), |config, classes| {
+                    with_square(adjusted(config, classes), classes)
+                }),
+                cross_entropy_probs_with("probabilities, log_prior", plain(), of_prior),
+                cross_entropy_probs_with("probabilities, z_loss", plain(), with_square),
+                cross_entropy_probs_with("probabilities, everything", unignored(), of_probs),
+                cross_entropy_spatial_with(
+                    "[N, C, 2], margins",
+                    Axes::ClassSecond,
+                    plain(),
+                    of_margins,
+                ),
+                cross_entropy_spatial_with(
+                    "[N, 2, C], log_prior, weights, ignored ids",
+                    Axes::ClassLast,
+                    weighted(),
+                    of_prior,
+                ),
+                cross_entropy_spatial_with(
+                    "[N, C, 2], z_loss",
+                    Axes::ClassSecond,
+                    plain(),
+                    with_square,
+                ),
+                cross_entropy_spatial_with(
+                    "[N, 2, C], z_loss, weights, ignored ids",
+                    Axes::ClassLast,
+                    weighted(),
+                    with_square,
+                ),
+                cross_entropy_spatial_with(
+                    "[N, C, 2], everything",
+                    Axes::ClassSecond,
+                    smooth(),
+                    |config, classes| with_square(adjusted(config, classes), classes),
+                ),
+                cross_entropy_spatial_with(
+                    "[N, 2, C], everything",
+                    Axes::ClassLast,
+                    smooth(),
+                    |config, classes| with_square(adjusted(config, classes), classes),
+                ),
+                cross_entropy_probs_spatial(
+                    "probabilities [N, C, 2], everything",
+                    Axes::ClassSecond,
+                    unignored(),
+                    of_probs,
+                ),
+                cross_entropy_probs_spatial(
+                    "probabilities [N, 2, C], everything",
+                    Axes::ClassLast,
+                    plain(),
+                    of_probs,
+                ),
             ],
         ),
         row(
@@ -403,6 +526,65 @@ pub fn table() -> Vec<Row> {
                 focal("cross-entropy", 0.0, plain()),
                 focal_spatial("[N, C, 2]", Axes::ClassSecond, weighted()),
                 focal_spatial("[N, 2, C]", Axes::ClassLast, plain()),
+                focal_with("log_prior", 2.0, plain(), |config, classes| {
+                    let config = config.with_log_prior(Some(log_prior(classes)));
+                    config.with_tau(1.5)
+                }),
+                focal_with("margins", 1.0, plain(), |config, classes| {
+                    config.with_margins(Some(class_margins(classes)))
+                }),
+                focal_with("logit_scale", 2.0, plain(), |config, _| {
+                    config.with_logit_scale(2.5)
+                }),
+                focal_with("softcap", 0.5, plain(), |config, _| {
+                    config.with_softcap(Some(1.5))
+                }),
+                focal_with("everything", 2.0, weighted(), adjusted_focal),
+                focal_spatial_with(
+                    "[N, C, 2], everything",
+                    Axes::ClassSecond,
+                    weighted(),
+                    adjusted_focal,
+                ),
+                focal_spatial_with(
+                    "[N, 2, C], everything",
+                    Axes::ClassLast,
+                    plain(),
+                    adjusted_focal,
+                ),
+            ],
+        ),
+        row(
+            "Poly1Loss",
+            [
+                poly1_of("ids", plain(), poly1(1.0)),
+                poly1_of("weights, ignored ids, epsilon -1", weighted(), poly1(-1.0)),
+                poly1_of("cross-entropy", plain(), poly1(0.0)),
+                poly1_spatial(
+                    "[N, C, 2], epsilon 2.5",
+                    Axes::ClassSecond,
+                    weighted(),
+                    poly1(2.5),
+                ),
+                poly1_spatial("[N, 2, C]", Axes::ClassLast, plain(), poly1(1.0)),
+            ],
+        ),
+        row(
+            "SigmoidPoly1Loss",
+            [
+                binary("soft labels", Kind::Float, |reduction| {
+                    SigmoidPoly1LossConfig::new()
+                        .with_reduction(reduction)
+                        .init()
+                }),
+                binary("int labels, epsilon 2", Kind::Int, |reduction| {
+                    let config = SigmoidPoly1LossConfig::new().with_epsilon(2.0);
+                    config.with_reduction(reduction).init()
+                }),
+                binary("bool labels, epsilon -1", Kind::Bool, |reduction| {
+                    let config = SigmoidPoly1LossConfig::new().with_epsilon(-1.0);
+                    config.with_reduction(reduction).init()
+                }),
             ],
         ),
         row(
@@ -548,6 +730,255 @@ pub fn table() -> Vec<Row> {
             ],
         ),
         row(
+            "SoftmaxKlLoss",
+            [
+                two_logits("forward", divergence(SoftmaxKlLossConfig::new())),
+                two_logits("reverse", divergence(directed(KlDirection::Reverse))),
+                two_logits("symmetric", divergence(directed(KlDirection::Symmetric))),
+                two_logits(
+                    "skew forward",
+                    divergence(directed(KlDirection::SkewForward)),
+                ),
+                two_logits(
+                    "skew reverse, skew 0.4",
+                    divergence(directed(KlDirection::SkewReverse).with_skew(0.4)),
+                ),
+                two_logits(
+                    "temperature 3",
+                    divergence(SoftmaxKlLossConfig::new().with_temperature(3.0)),
+                ),
+                two_logits(
+                    "reverse, temperature 0.5, not squared",
+                    divergence(
+                        directed(KlDirection::Reverse)
+                            .with_temperature(0.5)
+                            .with_squared_temperature(false),
+                    ),
+                ),
+                two_logits_spatial(
+                    "[N, C, 2]",
+                    Axes::ClassSecond,
+                    divergence(SoftmaxKlLossConfig::new()),
+                ),
+                two_logits_spatial(
+                    "[N, 2, C], symmetric, temperature 2",
+                    Axes::ClassLast,
+                    divergence(
+                        directed(KlDirection::Symmetric)
+                            .with_temperature(2.0)
+                            .with_class_axis(2),
+                    ),
+                ),
+            ],
+        ),
+        row(
+            "JsDivLoss",
+            [
+                two_logits("beta 0.5", mixed(JsDivLossConfig::new())),
+                two_logits("beta 0.1", mixed(JsDivLossConfig::new().with_beta(0.1))),
+                two_logits(
+                    "beta 0, the forward divergence",
+                    mixed(JsDivLossConfig::new().with_beta(0.0)),
+                ),
+                two_logits(
+                    "beta 1, the reverse divergence",
+                    mixed(JsDivLossConfig::new().with_beta(1.0)),
+                ),
+                two_logits(
+                    "beta 0.9, temperature 2",
+                    mixed(JsDivLossConfig::new().with_beta(0.9).with_temperature(2.0)),
+                ),
+                two_logits_spatial(
+                    "[N, C, 2]",
+                    Axes::ClassSecond,
+                    mixed(JsDivLossConfig::new()),
+                ),
+                two_logits_spatial(
+                    "[N, 2, C]",
+                    Axes::ClassLast,
+                    mixed(JsDivLossConfig::new().with_class_axis(2)),
+                ),
+            ],
+        ),
+        row(
+            "TotalVariationLoss",
+            [
+                two_logits("rank 2", variation(TotalVariationLossConfig::new())),
+                two_logits(
+                    "temperature 2",
+                    variation(TotalVariationLossConfig::new().with_temperature(2.0)),
+                ),
+                two_logits_spatial(
+                    "[N, C, 2]",
+                    Axes::ClassSecond,
+                    variation(TotalVariationLossConfig::new()),
+                ),
+                two_logits_spatial(
+                    "[N, 2, C]",
+                    Axes::ClassLast,
+                    variation(TotalVariationLossConfig::new().with_class_axis(2)),
+                ),
+            ],
+        ),
+        row(
+            "DistillationLoss",
+            [
+                distillation("ids", vec![], distilled()),
+                distillation("ignored ids", vec![-100, 1], distilled()),
+                distillation(
+                    "temperature 3, alpha 0.9",
+                    vec![],
+                    distilled().with_temperature(3.0).with_alpha(0.9),
+                ),
+                distillation(
+                    "not squared, ignored ids",
+                    vec![-1],
+                    distilled().with_squared_temperature(false),
+                ),
+                distillation("the teacher alone", vec![], distilled().with_alpha(1.0)),
+                distillation("the class alone", vec![], distilled().with_alpha(0.0)),
+                distillation_spatial(
+                    "[N, C, 2], ignored ids",
+                    Axes::ClassSecond,
+                    vec![-100, 1],
+                    distilled(),
+                ),
+                distillation_spatial("[N, 2, C]", Axes::ClassLast, vec![], distilled()),
+            ],
+        ),
+        row(
+            "CoralLoss",
+            [
+                coral("ranks", false),
+                coral("importance weights", true),
+                coral_spatial("[N, K, 2], importance weights", Axes::ClassSecond, true),
+                coral_spatial("[N, 2, K]", Axes::ClassLast, false),
+            ],
+        ),
+        row(
+            "CornLoss",
+            [
+                corn("ranks"),
+                corn_spatial("[N, K, 2]", Axes::ClassSecond),
+                corn_spatial("[N, 2, K]", Axes::ClassLast),
+            ],
+        ),
+        row(
+            "EarthMoverLoss",
+            [
+                earth_mover("ranks"),
+                earth_mover_spatial("[N, C, 2]", Axes::ClassSecond),
+                earth_mover_spatial("[N, 2, C]", Axes::ClassLast),
+            ],
+        ),
+        row(
+            "GanGeneratorLoss",
+            [
+                gan_generator("non-saturating", generated(GanObjective::NonSaturating)),
+                gan_generator("hinge", generated(GanObjective::Hinge)),
+                gan_generator("least squares", generated(GanObjective::LeastSquares)),
+                gan_generator("Wasserstein", generated(GanObjective::Wasserstein)),
+                gan_generator_4("rank 4", generated(GanObjective::NonSaturating)),
+            ],
+        ),
+        row(
+            "GanDiscriminatorLoss",
+            [
+                gan_discriminator("non-saturating", scored(GanObjective::NonSaturating)),
+                gan_discriminator("hinge", scored(GanObjective::Hinge)),
+                gan_discriminator("least squares", scored(GanObjective::LeastSquares)),
+                gan_discriminator("Wasserstein", scored(GanObjective::Wasserstein)),
+                regression_4("rank 4", scored(GanObjective::NonSaturating)),
+            ],
+        ),
+        row(
+            "GaussianKlLoss",
+            [
+                regression("rank 2", gaussian_kl),
+                regression_1("rank 1", gaussian_kl),
+                regression_4("rank 4", gaussian_kl),
+            ],
+        ),
+        row(
+            "DpoLoss",
+            [
+                dpo("sigmoid", preferred()),
+                dpo("sigmoid, smoothing", preferred().with_label_smoothing(0.2)),
+                dpo(
+                    "hinge, beta 1",
+                    preferred().with_variant(DpoVariant::Hinge).with_beta(1.0),
+                ),
+                dpo("ipo", preferred().with_variant(DpoVariant::Ipo)),
+                dpo("robust", preferred().with_variant(DpoVariant::Robust)),
+                dpo(
+                    "robust, smoothing",
+                    preferred()
+                        .with_variant(DpoVariant::Robust)
+                        .with_label_smoothing(0.2),
+                ),
+                dpo_1("rank 1, beta 0.5", preferred().with_beta(0.5)),
+            ],
+        ),
+        row(
+            "SimPoLoss",
+            [
+                of_answers("rank 2", |reduction| {
+                    SimPoLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_answers("smoothing, gamma 0.5", |reduction| {
+                    let config = SimPoLossConfig::new().with_gamma(0.5);
+                    let config = config.with_label_smoothing(0.2);
+                    config.with_reduction(reduction).init()
+                }),
+                of_answers_1("rank 1, beta 1", |reduction| {
+                    let config = SimPoLossConfig::new().with_beta(1.0);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "OrpoLoss",
+            [
+                of_answers("rank 2", |reduction| {
+                    OrpoLossConfig::new().with_reduction(reduction).init()
+                }),
+                of_answers_1("rank 1, lambda 0.5", |reduction| {
+                    let config = OrpoLossConfig::new().with_lambda(0.5);
+                    config.with_reduction(reduction).init()
+                }),
+            ],
+        ),
+        row(
+            "KtoLoss",
+            [
+                kto("float labels", Kind::Float, desirable()),
+                kto(
+                    "int labels, weights",
+                    Kind::Int,
+                    desirable()
+                        .with_desirable_weight(0.5)
+                        .with_undesirable_weight(2.0),
+                ),
+                kto(
+                    "bool labels, beta 0.5",
+                    Kind::Bool,
+                    desirable().with_beta(0.5),
+                ),
+            ],
+        ),
+        row(
+            "PolicyClipLoss",
+            [
+                policy_clip("rank 2", clipped()),
+                policy_clip(
+                    "clipped further above",
+                    clipped().with_clip_low(0.1).with_clip_high(0.28),
+                ),
+                policy_clip("clipped above alone", clipped().with_clip_low(1.0)),
+                policy_clip_1("rank 1", clipped()),
+            ],
+        ),
+        row(
             "RegressionLoss",
             [
                 regression("l1", move |reduction| RegressionLoss::from(l1(reduction))),
@@ -673,6 +1104,17 @@ pub fn class_weights(classes: usize) -> Vec<f64> {
         .collect()
 }
 
+/// The logarithms of what each class has of the data.
+fn log_prior(classes: usize) -> Vec<f64> {
+    let counts: Vec<u64> = (1..=classes as u64).collect();
+    target::log_prior(&counts)
+}
+
+/// Margins of classes, among them 0.
+fn class_margins(classes: usize) -> Vec<f64> {
+    (0..classes).map(|class| (class % 3) as f64 * 0.3).collect()
+}
+
 // How each family is made, fed and called.
 
 pub fn regression<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
@@ -710,17 +1152,19 @@ pub fn regression_4<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync +
 where
     L: Call<(Tensor<4>, Tensor<4>), 4>,
 {
-    let deep = |tensor: Tensor<2>| {
-        let [rows, columns] = tensor.dims();
-        tensor.reshape([rows, 1, columns, 1])
-    };
     variant(
         name,
         two_arrays,
         move |reduction, _| make(reduction),
-        move |mut args| (deep(args.input()), deep(args.input())),
+        |mut args| (deep(args.input()), deep(args.input())),
     )
     .reshaping()
+}
+
+/// A tensor as one of rank 4.
+fn deep(tensor: Tensor<2>) -> Tensor<4> {
+    let [rows, columns] = tensor.dims();
+    tensor.reshape([rows, 1, columns, 1])
 }
 
 /// A loss of predicted and true amounts, all positive.
@@ -982,14 +1426,31 @@ where
 }
 
 pub fn cross_entropy(name: &str, options: ClassOptions) -> Variant {
+    cross_entropy_with(name, options, |config, _| config)
+}
+
+/// With a configuration that is changed, for a number of classes.
+pub fn cross_entropy_with(
+    name: &str,
+    options: ClassOptions,
+    change: impl Fn(CrossEntropyLossConfig, usize) -> CrossEntropyLossConfig + Send + Sync + 'static,
+) -> Variant {
     let ignored = options.ignored.clone();
     of_logits(name, ignored, move |reduction, classes| {
-        let config = cross_entropy_config(&options, classes);
+        let config = change(cross_entropy_config(&options, classes), classes);
         config.with_reduction(reduction).init()
     })
 }
 
 pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
+    cross_entropy_probs_with(name, options, |config, _| config)
+}
+
+fn cross_entropy_probs_with(
+    name: &str,
+    options: ClassOptions,
+    change: impl Fn(CrossEntropyLossConfig, usize) -> CrossEntropyLossConfig + Send + Sync + 'static,
+) -> Variant {
     variant(
         name,
         |rng, rows, classes| Batch {
@@ -997,23 +1458,85 @@ pub fn cross_entropy_probs(name: &str, options: ClassOptions) -> Variant {
             target: Some((Kind::Float, log_probs(rng, rows, classes).map(f64::exp))),
         },
         move |reduction, classes| {
-            cross_entropy_config(&options, classes)
-                .with_reduction(reduction)
-                .init()
+            let config = change(cross_entropy_config(&options, classes), classes);
+            config.with_reduction(reduction).init()
         },
         |mut args| (args.input(), args.floats()),
     )
     .at_least(2)
 }
 
+fn cross_entropy_probs_spatial(
+    name: &str,
+    axes: Axes,
+    options: ClassOptions,
+    change: impl Fn(CrossEntropyLossConfig, usize) -> CrossEntropyLossConfig + Send + Sync + 'static,
+) -> Variant {
+    variant(
+        name,
+        move |rng, rows, classes| {
+            let probs = log_probs(rng, rows * PLACES, classes).map(f64::exp);
+            Batch {
+                inputs: vec![normal(rng, rows, PLACES * classes)],
+                target: Some((Kind::Float, axes.join(probs))),
+            }
+        },
+        move |reduction, columns| {
+            let classes = columns / PLACES;
+            change(cross_entropy_config(&options, classes), classes)
+                .with_class_axis(axes.class())
+                .with_reduction(reduction)
+                .init()
+        },
+        move |mut args| (axes.lay(args.input()), axes.lay(args.floats())),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
 pub fn cross_entropy_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
+    cross_entropy_spatial_with(name, axes, options, |config, _| config)
+}
+
+fn cross_entropy_spatial_with(
+    name: &str,
+    axes: Axes,
+    options: ClassOptions,
+    change: impl Fn(CrossEntropyLossConfig, usize) -> CrossEntropyLossConfig + Send + Sync + 'static,
+) -> Variant {
     let ignored = options.ignored.clone();
     of_logits_spatial(name, axes, ignored, move |reduction, classes| {
-        cross_entropy_config(&options, classes)
+        change(cross_entropy_config(&options, classes), classes)
             .with_class_axis(axes.class())
             .with_reduction(reduction)
             .init()
     })
+}
+
+fn of_prior(config: CrossEntropyLossConfig, classes: usize) -> CrossEntropyLossConfig {
+    let config = config.with_log_prior(Some(log_prior(classes)));
+    config.with_tau(1.5)
+}
+
+fn of_margins(config: CrossEntropyLossConfig, classes: usize) -> CrossEntropyLossConfig {
+    let config = config.with_margins(Some(class_margins(classes)));
+    config.with_logit_scale(1.5)
+}
+
+/// All that is done to logits.
+fn adjusted(config: CrossEntropyLossConfig, classes: usize) -> CrossEntropyLossConfig {
+    of_margins(of_prior(config, classes), classes).with_softcap(Some(2.5))
+}
+
+fn with_square(config: CrossEntropyLossConfig, _: usize) -> CrossEntropyLossConfig {
+    config.with_z_loss(0.05)
+}
+
+/// All that there is for a target of probabilities.
+fn of_probs(config: CrossEntropyLossConfig, classes: usize) -> CrossEntropyLossConfig {
+    with_square(of_prior(config, classes), classes)
+        .with_logit_scale(1.5)
+        .with_softcap(Some(2.5))
 }
 
 fn focal_config(gamma: f64, options: &ClassOptions, classes: usize) -> FocalLossConfig {
@@ -1024,17 +1547,80 @@ fn focal_config(gamma: f64, options: &ClassOptions, classes: usize) -> FocalLoss
 }
 
 pub fn focal(name: &str, gamma: f64, options: ClassOptions) -> Variant {
+    focal_with(name, gamma, options, |config, _| config)
+}
+
+/// With a configuration that is changed, for a number of classes.
+fn focal_with(
+    name: &str,
+    gamma: f64,
+    options: ClassOptions,
+    change: impl Fn(FocalLossConfig, usize) -> FocalLossConfig + Send + Sync + 'static,
+) -> Variant {
     let ignored = options.ignored.clone();
     of_logits(name, ignored, move |reduction, classes| {
-        let config = focal_config(gamma, &options, classes);
+        let config = change(focal_config(gamma, &options, classes), classes);
         config.with_reduction(reduction).init()
     })
 }
 
 fn focal_spatial(name: &str, axes: Axes, options: ClassOptions) -> Variant {
+    focal_spatial_with(name, axes, options, |config, _| config)
+}
+
+fn focal_spatial_with(
+    name: &str,
+    axes: Axes,
+    options: ClassOptions,
+    change: impl Fn(FocalLossConfig, usize) -> FocalLossConfig + Send + Sync + 'static,
+) -> Variant {
     let ignored = options.ignored.clone();
     of_logits_spatial(name, axes, ignored, move |reduction, classes| {
-        focal_config(2.0, &options, classes)
+        change(focal_config(2.0, &options, classes), classes)
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+/// All that is done to logits.
+fn adjusted_focal(config: FocalLossConfig, classes: usize) -> FocalLossConfig {
+    config
+        .with_log_prior(Some(log_prior(classes)))
+        .with_tau(1.5)
+        .with_margins(Some(class_margins(classes)))
+        .with_logit_scale(1.5)
+        .with_softcap(Some(2.5))
+}
+
+fn poly1_config(
+    config: &Poly1LossConfig,
+    options: &ClassOptions,
+    classes: usize,
+) -> Poly1LossConfig {
+    let config = config.clone();
+    config
+        .with_weights(options.weights.then(|| class_weights(classes)))
+        .with_ignore_indices(options.ignored.clone())
+}
+
+pub fn poly1_of(name: &str, options: ClassOptions, config: Poly1LossConfig) -> Variant {
+    let ignored = options.ignored.clone();
+    of_logits(name, ignored, move |reduction, classes| {
+        let config = poly1_config(&config, &options, classes);
+        config.with_reduction(reduction).init()
+    })
+}
+
+fn poly1_spatial(
+    name: &str,
+    axes: Axes,
+    options: ClassOptions,
+    config: Poly1LossConfig,
+) -> Variant {
+    let ignored = options.ignored.clone();
+    of_logits_spatial(name, axes, ignored, move |reduction, classes| {
+        poly1_config(&config, &options, classes)
             .with_class_axis(axes.class())
             .with_reduction(reduction)
             .init()
@@ -1466,6 +2052,371 @@ pub fn kl_div(name: &str, config: KlDivLossConfig) -> Variant {
     )
 }
 
+/// A loss of the logits of a student and a teacher.
+pub fn two_logits<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 1>,
+{
+    variant(
+        name,
+        two_arrays,
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
+    .at_least(2)
+}
+
+/// The same, with several places in a sample.
+fn two_logits_spatial<L>(
+    name: &str,
+    axes: Axes,
+    make: impl Fn(Reduction) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<3>, Tensor<3>), 2>,
+{
+    variant(
+        name,
+        |rng, rows, classes| two_arrays(rng, rows, PLACES * classes),
+        move |reduction, _| make(reduction),
+        move |mut args| (axes.lay(args.input()), axes.lay(args.input())),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
+/// The logits of a teacher and then the class ids are the target.
+pub fn distillation(name: &str, ignored: Vec<i64>, config: DistillationLossConfig) -> Variant {
+    let config = config.with_ignore_indices(ignored.clone());
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, classes)],
+            target: beside([
+                normal(rng, rows, classes),
+                ids(rng, rows, 1, classes, &ignored),
+            ]),
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| {
+            let student = args.input();
+            let (teacher, ids) = args.split(student.dims()[1]);
+            (student, teacher, ids.squeeze_dim::<1>(1).int())
+        },
+    )
+    .at_least(2)
+}
+
+fn distillation_spatial(
+    name: &str,
+    axes: Axes,
+    ignored: Vec<i64>,
+    config: DistillationLossConfig,
+) -> Variant {
+    let config = config
+        .with_ignore_indices(ignored.clone())
+        .with_class_axis(axes.class());
+    variant(
+        name,
+        move |rng, rows, classes| Batch {
+            inputs: vec![normal(rng, rows, PLACES * classes)],
+            target: beside([
+                normal(rng, rows, PLACES * classes),
+                ids(rng, rows, PLACES, classes, &ignored),
+            ]),
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        move |mut args| {
+            let student = args.input();
+            let (teacher, ids) = args.split(student.dims()[1]);
+            (axes.lay(student), axes.lay(teacher), ids.int())
+        },
+    )
+    .at_least(2)
+    .reshaping()
+}
+
+/// A loss of a logit for each threshold between ranks, and ranks.
+fn of_thresholds<L>(
+    name: &str,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<1, Int>), 1>,
+{
+    variant(
+        name,
+        |rng, rows, thresholds| Batch {
+            inputs: vec![normal(rng, rows, thresholds)],
+            target: Some((Kind::Int, ids(rng, rows, 1, thresholds + 1, &[]))),
+        },
+        make,
+        |mut args| (args.input(), args.ids()),
+    )
+    .at_least(1)
+}
+
+/// The same, with several places in a sample.
+fn of_thresholds_spatial<L>(
+    name: &str,
+    axes: Axes,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<3>, Tensor<2, Int>), 2>,
+{
+    variant(
+        name,
+        |rng, rows, thresholds| Batch {
+            inputs: vec![normal(rng, rows, PLACES * thresholds)],
+            target: Some((Kind::Int, ids(rng, rows, PLACES, thresholds + 1, &[]))),
+        },
+        move |reduction, columns| make(reduction, columns / PLACES),
+        move |mut args| (axes.lay(args.input()), args.ints()),
+    )
+    .at_least(1)
+    .reshaping()
+}
+
+fn coral_config(weights: bool, thresholds: usize) -> CoralLossConfig {
+    CoralLossConfig::new().with_importance_weights(weights.then(|| class_weights(thresholds)))
+}
+
+pub fn coral(name: &str, weights: bool) -> Variant {
+    of_thresholds(name, move |reduction, thresholds| {
+        let config = coral_config(weights, thresholds);
+        config.with_reduction(reduction).init()
+    })
+}
+
+fn coral_spatial(name: &str, axes: Axes, weights: bool) -> Variant {
+    of_thresholds_spatial(name, axes, move |reduction, thresholds| {
+        coral_config(weights, thresholds)
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+pub fn corn(name: &str) -> Variant {
+    of_thresholds(name, |reduction, _| {
+        CornLossConfig::new().with_reduction(reduction).init()
+    })
+}
+
+fn corn_spatial(name: &str, axes: Axes) -> Variant {
+    of_thresholds_spatial(name, axes, move |reduction, _| {
+        CornLossConfig::new()
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+pub fn earth_mover(name: &str) -> Variant {
+    of_logits(name, vec![], |reduction, _| {
+        EarthMoverLossConfig::new().with_reduction(reduction).init()
+    })
+}
+
+fn earth_mover_spatial(name: &str, axes: Axes) -> Variant {
+    of_logits_spatial(name, axes, vec![], move |reduction, _| {
+        EarthMoverLossConfig::new()
+            .with_class_axis(axes.class())
+            .with_reduction(reduction)
+            .init()
+    })
+}
+
+/// Scores of generated samples. Their mean is not 0: a loss may be that mean, and nothing of it would be
+/// left.
+fn fakes(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
+    normal(rng, rows, columns).map(|score| score - 0.5)
+}
+
+pub fn gan_generator(name: &str, config: GanGeneratorLossConfig) -> Variant {
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            inputs: vec![fakes(rng, rows, columns)],
+            target: None,
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (args.input(),),
+    )
+}
+
+fn gan_generator_4(name: &str, config: GanGeneratorLossConfig) -> Variant {
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            inputs: vec![fakes(rng, rows, columns)],
+            target: None,
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (deep(args.input()),),
+    )
+    .reshaping()
+}
+
+pub fn gan_discriminator<L>(
+    name: &str,
+    make: impl Fn(Reduction) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        |rng, rows, columns| Batch {
+            inputs: vec![
+                normal(rng, rows, columns).map(|score| score + 0.5),
+                fakes(rng, rows, columns),
+            ],
+            target: None,
+        },
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
+}
+
+/// A loss of the log-probabilities of two answers.
+pub fn of_answers<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 2>,
+{
+    variant(
+        name,
+        two_answers,
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.input()),
+    )
+}
+
+fn of_answers_1<L>(name: &str, make: impl Fn(Reduction) -> L + Send + Sync + 'static) -> Variant
+where
+    L: Call<(Tensor<1>, Tensor<1>), 1>,
+{
+    let column = |rng: &mut StdRng, rows, _| two_answers(rng, rows, 1);
+    variant(
+        name,
+        column,
+        move |reduction, _| make(reduction),
+        |mut args| (flat(args.input()), flat(args.input())),
+    )
+    .at_least(1)
+}
+
+/// The log-probabilities under the reference are the target, those of the chosen answers first.
+pub fn dpo(name: &str, config: DpoLossConfig) -> Variant {
+    variant(
+        name,
+        with_reference,
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| {
+            let (chosen, rejected) = (args.input(), args.input());
+            let [of_chosen, of_rejected] = args.parts();
+            (chosen, rejected, of_chosen, of_rejected)
+        },
+    )
+}
+
+fn dpo_1(name: &str, config: DpoLossConfig) -> Variant {
+    let column = |rng: &mut StdRng, rows, _| with_reference(rng, rows, 1);
+    variant(
+        name,
+        column,
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| {
+            let (chosen, rejected) = (flat(args.input()), flat(args.input()));
+            let [of_chosen, of_rejected] = args.parts::<2>().map(flat);
+            (chosen, rejected, of_chosen, of_rejected)
+        },
+    )
+    .at_least(1)
+}
+
+fn with_reference(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
+    Batch {
+        target: beside([answers(rng, rows, columns), answers(rng, rows, columns)]),
+        ..two_answers(rng, rows, columns)
+    }
+}
+
+/// The log-probabilities under the reference, then the divergence, then the labels are the target, of
+/// which only the labels become another kind.
+pub fn kto(name: &str, kind: Kind, config: KtoLossConfig) -> Variant {
+    let sample = |rng: &mut StdRng, rows, columns| Batch {
+        inputs: vec![answers(rng, rows, columns)],
+        target: beside([
+            answers(rng, rows, columns),
+            uniform(rng, rows, columns, 0.0, 1.0),
+            labels(rng, rows, columns, Kind::Int),
+        ]),
+    };
+    let make = move |reduction, _| config.clone().with_reduction(reduction).init();
+    match kind {
+        Kind::Float => variant(name, sample, make, |mut args| {
+            let policy = args.input();
+            let [reference, kl, desirable] = args.parts();
+            (policy, reference, kl, desirable)
+        }),
+        Kind::Int => variant(name, sample, make, |mut args| {
+            let policy = args.input();
+            let [reference, kl, desirable] = args.parts();
+            (policy, reference, kl, desirable.int())
+        }),
+        Kind::Bool => variant(name, sample, make, |mut args| {
+            let policy = args.input();
+            let [reference, kl, desirable] = args.parts();
+            (policy, reference, kl, desirable.greater_scalar(0.5))
+        }),
+    }
+}
+
+/// The log-probabilities under the old policy and then the advantages are the target.
+pub fn policy_clip(name: &str, config: PolicyClipLossConfig) -> Variant {
+    variant(
+        name,
+        actions,
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| {
+            let log_probs = args.input();
+            let [old, advantages] = args.parts();
+            (log_probs, old, advantages)
+        },
+    )
+}
+
+fn policy_clip_1(name: &str, config: PolicyClipLossConfig) -> Variant {
+    let column = |rng: &mut StdRng, rows, _| actions(rng, rows, 1);
+    variant(
+        name,
+        column,
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| {
+            let log_probs = flat(args.input());
+            let [old, advantages] = args.parts::<2>().map(flat);
+            (log_probs, old, advantages)
+        },
+    )
+    .at_least(1)
+}
+
+/// Some have become more probable than is counted, some less. The mean advantage is not 0: it is the loss, nearly.
+fn actions(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
+    let old = answers(rng, rows, columns);
+    let moves = uniform(rng, rows, columns, -0.5, 0.5);
+    let moved = old.data.iter().zip(&moves.data).map(|(old, by)| old + by);
+    Batch {
+        inputs: vec![Array {
+            data: moved.collect(),
+            ..old
+        }],
+        target: beside([old, uniform(rng, rows, columns, -1.0, 2.0)]),
+    }
+}
+
 // Numbers of the host.
 
 /// The rows of a tensor of rank 2.
@@ -1572,6 +2523,18 @@ fn counted(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind, log_input:
     }
 }
 
+/// The log-probabilities of answers.
+fn answers(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
+    uniform(rng, rows, columns, -3.0, -0.1)
+}
+
+fn two_answers(rng: &mut StdRng, rows: usize, columns: usize) -> Batch {
+    Batch {
+        inputs: vec![answers(rng, rows, columns), answers(rng, rows, columns)],
+        target: None,
+    }
+}
+
 fn log_probs(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
     let mut array = normal(rng, rows, columns);
     for row in array.data.chunks_mut(columns.max(1)) {
@@ -1618,6 +2581,21 @@ fn signs(rng: &mut StdRng, rows: usize, columns: usize, kind: Kind) -> Array {
     Array::new(rows, columns, || {
         if rng.random_bool(0.5) { 1.0 } else { negative }
     })
+}
+
+/// Several arrays side by side as the one target of a batch: the operands of a call that have no gradient.
+fn beside<const P: usize>(parts: [Array; P]) -> Option<(Kind, Array)> {
+    let rows = parts[0].rows;
+    let row = |row: usize| {
+        let of_part = |part: &Array| part.select(&[row]).data;
+        parts.iter().flat_map(of_part).collect::<Vec<f64>>()
+    };
+    let joined = Array {
+        rows,
+        columns: parts.iter().map(|part| part.columns).sum(),
+        data: (0..rows).flat_map(row).collect(),
+    };
+    Some((Kind::Float, joined))
 }
 
 /// The element type of a target.
@@ -1820,12 +2798,36 @@ impl Args {
         self.ints().squeeze_dim(1)
     }
 
+    /// The target that is several operands of one width, side by side.
+    fn parts<const P: usize>(self) -> [Tensor<2>; P] {
+        let all = self.floats();
+        let width = all.dims()[1] / P;
+        std::array::from_fn(|part| columns(&all, part * width..(part + 1) * width))
+    }
+
+    /// The target that is two operands side by side, of which the first has so many columns.
+    fn split(self, width: usize) -> (Tensor<2>, Tensor<2>) {
+        let all = self.floats();
+        let end = all.dims()[1];
+        (columns(&all, 0..width), columns(&all, width..end))
+    }
+
     fn bools(self) -> Tensor<2, Bool> {
         match self.target {
             Some(Target::Bool(target)) => target,
             _ => panic!("the variant's target is not of bools"),
         }
     }
+}
+
+/// Some of the columns of a tensor.
+fn columns(tensor: &Tensor<2>, columns: Range<usize>) -> Tensor<2> {
+    let rows = tensor.dims()[0];
+    if rows * columns.len() == 0 {
+        let on = (&tensor.device(), tensor.dtype());
+        return Tensor::zeros([rows, columns.len()], on);
+    }
+    tensor.clone().slice([0..rows, columns])
 }
 
 /// Weights for `forward_weighted`; per element they have the shape that [`Variant::each`] gives.
@@ -1991,7 +2993,8 @@ where
     }
 }
 
-/// A loss of inputs `I` whose unreduced form has rank `K`: [`Loss`] and [`TripleLoss`] as one.
+/// A loss of inputs `I` whose unreduced form has rank `K`: [`Loss`] and [`TripleLoss`] as one,
+/// and the losses of one and of four inputs, whose calls are methods of their own.
 pub trait Call<I, const K: usize> {
     fn value(&self, inputs: I) -> Tensor<1>;
     fn try_value(&self, inputs: I) -> Result<Tensor<1>, LossError>;
@@ -2007,6 +3010,49 @@ pub trait Call<I, const K: usize> {
 }
 
 macro_rules! call {
+    (@methods $($name:ident: $input:ty),*) => {
+        fn value(&self, ($($name,)*): ($($input,)*)) -> Tensor<1> {
+            self.forward($($name),*)
+        }
+        fn try_value(&self, ($($name,)*): ($($input,)*)) -> Result<Tensor<1>, LossError> {
+            self.try_forward($($name),*)
+        }
+        fn each(&self, ($($name,)*): ($($input,)*)) -> Tensor<K> {
+            self.forward_no_reduction($($name),*)
+        }
+        fn parts(&self, ($($name,)*): ($($input,)*)) -> LossParts {
+            self.forward_parts($($name),*)
+        }
+        fn weighted_parts(&self, ($($name,)*): ($($input,)*), per_sample: Tensor<1>) -> LossParts {
+            self.forward_weighted_parts($($name,)* per_sample)
+        }
+        fn weighted(
+            &self,
+            ($($name,)*): ($($input,)*),
+            weights: Weights,
+            shape: impl FnOnce() -> [usize; K],
+        ) -> Tensor<1> {
+            match weights {
+                Weights::PerSample(weights) => self.forward_weighted($($name,)* weights),
+                Weights::SampleMask(mask) => self.forward_weighted($($name,)* mask),
+                Weights::PerElement(weights) => {
+                    self.forward_weighted($($name,)* weights.reshape(shape()))
+                }
+                Weights::ElementMask(mask) => {
+                    self.forward_weighted($($name,)* mask.reshape(shape()))
+                }
+            }
+        }
+    };
+    (of $loss:ty, $($name:ident: $input:ty),*) => {
+        impl<const K: usize> Call<($($input,)*), K> for $loss
+        where
+            Tensor<1>: SampleWeights<Tensor<K>>,
+            Tensor<1, Bool>: SampleWeights<Tensor<K>>,
+        {
+            call!(@methods $($name: $input),*);
+        }
+    };
     ($trait:ident, $($name:ident: $input:ident),*) => {
         impl<L, $($input,)* const K: usize> Call<($($input,)*), K> for L
         where
@@ -2014,49 +3060,23 @@ macro_rules! call {
             Tensor<1>: SampleWeights<Tensor<K>>,
             Tensor<1, Bool>: SampleWeights<Tensor<K>>,
         {
-            fn value(&self, ($($name,)*): ($($input,)*)) -> Tensor<1> {
-                self.forward($($name),*)
-            }
-            fn try_value(&self, ($($name,)*): ($($input,)*)) -> Result<Tensor<1>, LossError> {
-                self.try_forward($($name),*)
-            }
-            fn each(&self, ($($name,)*): ($($input,)*)) -> Tensor<K> {
-                self.forward_no_reduction($($name),*)
-            }
-            fn parts(&self, ($($name,)*): ($($input,)*)) -> LossParts {
-                self.forward_parts($($name),*)
-            }
-            fn weighted_parts(&self, ($($name,)*): ($($input,)*), per_sample: Tensor<1>) -> LossParts {
-                self.forward_weighted_parts($($name,)* per_sample)
-            }
-            fn weighted(
-                &self,
-                ($($name,)*): ($($input,)*),
-                weights: Weights,
-                shape: impl FnOnce() -> [usize; K],
-            ) -> Tensor<1> {
-                match weights {
-                    Weights::PerSample(weights) => self.forward_weighted($($name,)* weights),
-                    Weights::SampleMask(mask) => self.forward_weighted($($name,)* mask),
-                    Weights::PerElement(weights) => {
-                        self.forward_weighted($($name,)* weights.reshape(shape()))
-                    }
-                    Weights::ElementMask(mask) => {
-                        self.forward_weighted($($name,)* mask.reshape(shape()))
-                    }
-                }
-            }
+            call!(@methods $($name: $input),*);
         }
     };
 }
 
 call!(Loss, output: X, target: T);
 call!(TripleLoss, first: A, second: B, third: C);
+call!(of GanGeneratorLoss, fake: Tensor<K>);
+call!(of DpoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K>);
+call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K>);
+call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K, Int>);
+call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K, Bool>);
 
 // The table is complete.
 
 /// The folders of the crate whose exports are losses.
-const FOLDERS: [(&str, &str); 3] = [
+const FOLDERS: [(&str, &str); 7] = [
     (
         "classification",
         include_str!("../../src/losses/classification/mod.rs"),
@@ -2065,6 +3085,20 @@ const FOLDERS: [(&str, &str); 3] = [
     (
         "regression",
         include_str!("../../src/losses/regression/mod.rs"),
+    ),
+    // Those that are there with `std` alone.
+    (
+        "distillation",
+        include_str!("../../src/losses/distillation/mod.rs"),
+    ),
+    (
+        "generative",
+        include_str!("../../src/losses/generative/mod.rs"),
+    ),
+    ("ordinal", include_str!("../../src/losses/ordinal/mod.rs")),
+    (
+        "preference",
+        include_str!("../../src/losses/preference/mod.rs"),
     ),
 ];
 
@@ -2081,12 +3115,9 @@ fn exports(source: &str) -> Vec<String> {
 #[test]
 fn each_exported_loss_has_a_row() {
     let library = include_str!("../../src/lib.rs");
-    let (_, tasks) = library.split_once("\npub use losses::{").expect("one list");
-    let tasks: Vec<&str> = tasks
-        .split_once("};")
-        .expect("its end")
-        .0
-        .split(", ")
+    let lists = library.split("\npub use losses::{").skip(1);
+    let tasks: Vec<&str> = lists
+        .flat_map(|rest| rest.split_once("};").expect("its end").0.split(", "))
         .collect();
     let folders: Vec<&str> = FOLDERS.iter().map(|(folder, _)| *folder).collect();
     assert_eq!(
@@ -2106,7 +3137,7 @@ fn each_exported_loss_has_a_row() {
     exported.sort();
     let mut rows: Vec<String> = table().iter().map(|row| row.loss.to_string()).collect();
     rows.sort();
-    assert!(exported.len() >= 22, "only {exported:?} were found");
+    assert!(exported.len() >= 50, "only {exported:?} were found");
     assert_eq!(
         rows, exported,
         "each loss that the crate exports needs a row in the table"

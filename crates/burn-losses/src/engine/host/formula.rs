@@ -77,7 +77,7 @@ impl Kernel for FormulaKernel {
 }
 
 /// What computes the results of a formula, in a type.
-type EachOf<F> = fn(&Formula, &[f64], Vectors, &[&[F]], &mut [&mut [F]]);
+pub(super) type EachOf<F> = fn(&Formula, &[f64], Vectors, &[&[F]], &mut [&mut [F]]);
 
 impl FormulaKernel {
     fn each<F>(&self, vectors: Vectors, operands: &[&[F]], terms: Terms<F>, each: EachOf<F>) {
@@ -173,7 +173,7 @@ impl Loop for SumOfFormula<'_, '_, '_> {
 
 /// The results of a formula, of each element. Where one left the range of `f32` on the way, it is computed again in
 /// `f64`, and rounded.
-fn each_f32(
+pub(super) fn each_f32(
     formula: &Formula,
     parameters: &[f64],
     vectors: Vectors,
@@ -209,7 +209,7 @@ fn each_f32(
     }
 }
 
-fn each_f64(
+pub(super) fn each_f64(
     formula: &Formula,
     parameters: &[f64],
     vectors: Vectors,
@@ -577,7 +577,7 @@ impl<const K: usize> FormulaRows<K> {
 }
 
 /// So many, some at a time.
-fn pieces(count: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn pieces(count: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
     let starts = (0..count).step_by(together);
     starts.map(move |start| start..count.min(start + together))
 }
@@ -704,7 +704,7 @@ impl<const K: usize> Debug for FormulaRows<K> {
     }
 }
 
-struct Total<'a, F>(&'a [F]);
+pub(super) struct Total<'a, F>(pub(super) &'a [F]);
 
 impl<F: Float> Loop for Total<'_, F> {
     type Output = f64;

@@ -5,7 +5,7 @@
 
 use super::numbers::Float;
 use super::sums::PART;
-use crate::real::Real;
+use crate::real::{Real, tanh};
 use crate::spec::expression::operations as op;
 use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::{Program, StepInput};
@@ -34,6 +34,8 @@ pub(crate) struct Machine<F> {
     parameters: Vec<[F; LANES]>,
     /// Operands that are filled up to a block.
     padded: Vec<Box<SlotBlock<F>>>,
+    /// Numbers that are worked out before a formula is run.
+    scratch: Vec<Vec<F>>,
 }
 
 /// The most operands that a program is given.
@@ -66,6 +68,7 @@ impl<F: Float> Machine<F> {
             constants: Vec::new(),
             parameters: Vec::new(),
             padded: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -152,6 +155,26 @@ impl<F: Float> Machine<F> {
             *to = operand[start..].first_chunk().unwrap_or(&block.0);
         }
         blocks
+    }
+
+    /// So many buffers of at least such a length, with anything in them.
+    pub(crate) fn take_scratch(&mut self, count: usize, length: usize) -> Vec<Vec<F>> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        scratch.resize_with(count.max(scratch.len()), Vec::new);
+        for buffer in &mut scratch {
+            if buffer.len() < length {
+                buffer.resize(length, F::default());
+            }
+        }
+        scratch
+    }
+
+    /// Takes buffers back, unless they are so large that nobody should keep them.
+    pub(crate) fn give_scratch(&mut self, scratch: Vec<Vec<F>>) {
+        const LARGE: usize = 64 * 1024;
+        if scratch.iter().all(|buffer| buffer.len() <= LARGE) {
+            self.scratch = scratch;
+        }
     }
 
     pub(crate) fn take_padded(&mut self) -> Vec<Box<SlotBlock<F>>> {
@@ -258,7 +281,7 @@ fn apply<F: Float>(
         Operation::Sqrt => each!(Real::sqrt, a),
         Operation::Sigmoid => each!(halves op::sigmoid, a),
         Operation::Softplus => each!(halves op::softplus, a),
-        Operation::Tanh => each!(halves op::tanh, a),
+        Operation::Tanh => each!(halves tanh, a),
         Operation::Max => each!(op::max, a, b),
         Operation::Min => each!(op::min, a, b),
         Operation::Above => each!(op::above, a, b),

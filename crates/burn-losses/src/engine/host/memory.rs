@@ -373,6 +373,8 @@ fn classes_in<F: Held, P: Memory>(
             weights: call.weights.as_deref(),
             weights_count: call.weights_count,
             label_smoothing: call.label_smoothing,
+            adjustment: call.adjustment.as_deref(),
+            z_loss: call.z_loss,
             head: call.head.as_deref().map(AnySoftmaxHead::on_host),
             samples: request.samples.as_ref().map(read),
         };
@@ -382,7 +384,9 @@ fn classes_in<F: Held, P: Memory>(
             Counted::Weighted(|scale| reads.weight_sum::<F>(scale))
         };
         let plan = Plan::new::<F, P>(&request, count, counted);
-        let found = classes::sweep(&reads, output(&mut losses), gradient, plan.scale);
+        let mut scale = plan.scale;
+        scale.gradient *= call.adjustment.as_ref().map_or(1.0, |of| of.scale);
+        let found = classes::sweep(&reads, output(&mut losses), gradient, scale);
         (plan, found)
     };
     plan.finish(found, losses, [buffer])

@@ -11,6 +11,8 @@
 //! ([`scale`]) and added up (`sums`), and the [`vectors`] they are computed in.
 
 pub(crate) mod classes;
+#[cfg(feature = "std")]
+pub(crate) mod earth_mover;
 pub(crate) mod elementwise;
 #[cfg(feature = "std")]
 pub(crate) mod formula;
@@ -27,6 +29,8 @@ pub(crate) mod row_kernel;
 pub(crate) mod rows;
 pub(crate) mod samples;
 pub(crate) mod scale;
+#[cfg(feature = "std")]
+pub(crate) mod softmax_pair;
 mod sums;
 pub(crate) mod tasks;
 #[cfg(test)]

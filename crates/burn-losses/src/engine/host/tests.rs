@@ -118,6 +118,8 @@ fn classes_in_new_memory_and_in_place() {
                     weights: None,
                     weights_count: true,
                     label_smoothing,
+                    adjustment: None,
+                    z_loss: 0.0,
                     head: None,
                     samples: None,
                 };

@@ -1,6 +1,7 @@
 //! A loss of each element that is written as a formula, from its operands to what a call wants of it.
 
 pub(crate) mod operands;
+pub(crate) mod softmax;
 pub(crate) mod statistics;
 
 use super::call::{Call, LossOutput};
@@ -227,6 +228,7 @@ impl<const K: usize> LossFormula<K> {
             operands,
             along: None,
             suspicions: Vec::new(),
+            untracked: Vec::new(),
         }
     }
 }
@@ -241,6 +243,8 @@ pub(crate) struct FormulaLoss<const K: usize> {
     operands: Operands<K>,
     along: Option<PerClass>,
     suspicions: Vec<(&'static str, Suspicion)>,
+    /// Operands that have no gradient, and what to do about one that is tracked.
+    untracked: Vec<(usize, &'static str)>,
 }
 
 impl<const K: usize> FormulaLoss<K> {
@@ -260,6 +264,12 @@ impl<const K: usize> FormulaLoss<K> {
     /// As [`rule`](Self::rule), for what a model gives: it may have diverged.
     pub(crate) fn output_rule(self, operand: usize, rule: Rule, hint: &'static str) -> Self {
         self.rule(operand, rule.or_diverged(), hint)
+    }
+
+    /// With an operand that must not be tracked: its gradient would train what is to stay as it is.
+    pub(crate) fn untracked(mut self, operand: usize, hint: &'static str) -> Self {
+        self.untracked.push((operand, hint));
+        self
     }
 
     /// With a last operand: numbers along an axis.
@@ -285,6 +295,12 @@ impl<const K: usize> FormulaLoss<K> {
         };
         let check = Check::new(loss, &first.device(), call.waiting);
         self.operands.check(&check, &operands)?;
+        for &(at, hint) in &self.untracked {
+            let name = self.operands.names[at];
+            if matches!(&operands[at], AnyOperand::Numbers(numbers) if numbers.is_tracked()) {
+                return Err(check.tracked(name, hint));
+            }
+        }
         for &(option, value) in &self.options {
             check.holds(first.dtype(), option, value)?;
         }

@@ -1,14 +1,18 @@
 //! Cross-entropy of a softmax.
 
 use super::lints::{SOFTMAX_INSIDE, class_lints};
+use super::logit_options::LogitOptions;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::values::AnyTarget;
+use crate::engine::softmax::erase_head;
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::real::Real;
 use crate::spec::reduction::Reduction;
+use crate::spec::softmax::SoftmaxHead;
 use crate::targets::{ClassAxisTarget, ClassTarget};
 use crate::validate::check;
 use crate::validate::check::Check;
@@ -26,6 +30,20 @@ loss_config! {
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The share of the target that is spread evenly over all classes, from 0 to 1.
         pub label_smoothing: f64 = 0.0,
+        /// The logarithm of each class's share of the training data, at most 0: the logits are trained as if all classes
+        /// were as frequent ([`target::log_prior`](crate::target::log_prior) makes it of counts).
+        pub log_prior: Option<Vec<f64>> = None,
+        /// What `log_prior` is multiplied by: finite.
+        pub tau: f64 = 1.0,
+        /// What each class must lead by, finite: it is taken from the logit of a sample's class. Only for ids.
+        pub margins: Option<Vec<f64>> = None,
+        /// What the logits are multiplied by, after the margin is taken: above 0.
+        pub logit_scale: f64 = 1.0,
+        /// What no logit gets beyond, by `softcap * tanh(logit / softcap)`: above 0. There is none by default.
+        pub softcap: Option<f64> = None,
+        /// What the square of the logarithm of the sum of a sample's exponentials is multiplied by, to be added to its loss:
+        /// finite, at least 0.
+        pub z_loss: f64 = 0.0,
         /// The axis of the input that holds the classes.
         pub class_axis: usize = 1,
         /// How the losses are reduced.
@@ -40,7 +58,19 @@ impl CrossEntropyLossConfig {
         self
     }
 
+    fn logit_options(&self) -> LogitOptions<'_> {
+        LogitOptions {
+            log_prior: self.log_prior.as_ref(),
+            tau: self.tau,
+            margins: self.margins.as_ref(),
+            logit_scale: self.logit_scale,
+            softcap: self.softcap,
+        }
+    }
+
     fn validate(&self) -> Result<(), LossError> {
+        self.logit_options().validate(CrossEntropyLoss::NAME)?;
+        check::not_negative(CrossEntropyLoss::NAME, "z_loss", self.z_loss)?;
         check::weights(CrossEntropyLoss::NAME, "weights", self.weights.as_ref())?;
         check::label_smoothing(CrossEntropyLoss::NAME, self.label_smoothing)?;
         check::positive_class_axis(CrossEntropyLoss::NAME, self.class_axis)
@@ -61,7 +91,7 @@ impl CrossEntropyLossConfig {
 /// probs    : loss = -sum over c of w[c] ((1 - a) y[c] + a/C) ln p[c]
 ///            Mean = sum of the losses / number of samples, whatever the weights
 /// gradient = p - y (y one-hot for ids), without weights and smoothing
-/// a: `label_smoothing`; w: `weights` of the classes (1 without)
+/// a: `label_smoothing`; w: `weights` of the classes (1 without); x: the logits, or what the options below make of them
 /// ```
 ///
 /// </details>
@@ -74,6 +104,37 @@ impl CrossEntropyLossConfig {
 /// gradient is beyond 1. Label smoothing ends the race to ever larger logits and softens wrong
 /// labels. For several true classes at once, or a single output, use
 /// [`BceWithLogitsLoss`](crate::classification::BceWithLogitsLoss).
+///
+/// # Options of the logits
+///
+/// ```text
+/// x1   = softcap tanh(x / softcap)                         x without a `softcap`
+/// x2   = logit_scale (x1 - m) + tau log_prior              m: the class's of `margins` at the class y, 0 elsewhere
+/// p    = softmax(x2)
+/// loss = as above + z_loss (ln sum over c of exp x2[c])^2  not multiplied by the weight of the class
+/// ```
+///
+/// Each is off by default; they may be combined, in this order, and are a part of the same pass.
+///
+/// * `log_prior` is for classes of which some are rare: logit adjustment, with `tau` 1 balanced softmax. The loss adds
+///   what the frequencies account for, so the model learns the rest, and **its predictions are those of the logits as
+///   they are**, as if all classes were as frequent. [`target::log_prior`](crate::target::log_prior) makes it of counts.
+///   It does not raise the gradients of rare classes to where training becomes unstable, as large weights, of
+///   [`target::class_weights`](crate::target::class_weights), may.
+/// * `margins` are what the logit of the class must be ahead by: with those of
+///   [`target::ldam_margins`](crate::target::ldam_margins), larger for rarer classes, it is LDAM; with one for all it is
+///   CosFace. A margin has the unit of the logits, so these are cosines of normalised features and weights, which a
+///   `logit_scale` of 30 to 64 makes large enough for a softmax. Only for ids. Predictions take no margin, and the scale
+///   only where probabilities are wanted.
+/// * `softcap` bounds the logits, smoothly: 30 in Gemma 2. The model must cap them as well when it predicts
+///   probabilities, and not before this loss. A logit of `-inf` comes out as `-softcap`: it no longer rules its class
+///   out.
+/// * `z_loss` keeps the logits from drifting together, and their sum of exponentials near 1, as in PaLM with 1e-4. Each
+///   sample that is not ignored has it, whatever the weight of its class, and `Mean` divides it by what it divides the
+///   rest by.
+///
+/// On a GPU these are tensor operations without a kernel of their own, but for a `z_loss` of ids alone, without weights
+/// and smoothing.
 ///
 /// # Target
 ///
@@ -102,6 +163,15 @@ impl CrossEntropyLossConfig {
 /// let loss = CrossEntropyLossConfig::new().with_ignore_index(4).init();
 /// let value = loss.forward(logits.clone(), targets.clone());
 /// assert!((value.into_scalar::<f32>() - 0.43266).abs() < 1e-4);
+/// // Most of the data is of the first class.
+/// let log_prior = target::log_prior(&[100, 50, 25, 15, 10]);
+/// let loss = CrossEntropyLossConfig::new().with_log_prior(Some(log_prior)).init();
+/// let value = loss.forward(logits.clone(), targets.clone());
+/// assert!((value.into_scalar::<f32>() - 1.284967).abs() < 1e-4);
+/// // As in large language models.
+/// let loss = CrossEntropyLossConfig::new().with_softcap(Some(30.0)).with_z_loss(1e-4).init();
+/// let value = loss.forward(logits.clone(), targets.clone());
+/// assert!((value.into_scalar::<f32>() - 1.099964).abs() < 1e-4);
 /// // The same target as probabilities, smoothed.
 /// let rows: Tensor<2> = target::one_hot(targets, 5, 1);
 /// let loss = CrossEntropyLossConfig::new().with_label_smoothing(0.1).init();
@@ -121,8 +191,10 @@ impl CrossEntropyLossConfig {
 /// * An id that is neither a class nor ignored, with its index, and whether ids seem to start at 1.
 /// * A probability not from 0 to 1, or a row's sum that is not 1, by more than 0.01 (`bf16`: 0.05).
 /// * Probabilities that are tracked by autodiff, or together with ignored ids.
-/// * A single class, for which the loss is always 0; `weights` that are not one per class.
-/// * In `init`: bad weights, a smoothing that is not from 0 to 1, a `class_axis` of 0.
+/// * A single class, for which the loss is always 0; `weights`, `log_prior` or `margins` that are not one per class.
+/// * `margins` together with probabilities.
+/// * In `init`: bad weights, a smoothing that is not from 0 to 1, a `class_axis` of 0; a `log_prior` above 0, or another
+///   option of the logits that is out of its range.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid target makes loss and
 /// gradient NaN.
@@ -135,13 +207,35 @@ impl CrossEntropyLossConfig {
 /// recover from; probabilities are not checked, and can be tracked. It takes a single class, a
 /// sample `[C]` without a batch axis, and classes on axis 1 only.
 ///
+/// It has none of the options of the logits. `LigerCrossEntropyLoss` of Liger has `softcap`, and `z_loss` as
+/// `lse_square_scale`, which are the same; with class weights its mean divides the squares by the number of samples, and
+/// the rest by the sum of their weights.
+///
 /// # Reference
 ///
 /// Label smoothing: Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*,
 /// 2016, [arXiv:1512.00567](https://arxiv.org/abs/1512.00567).
+///
+/// * `log_prior`: Menon et al., *Long-tail learning via logit adjustment*, 2020,
+///   [arXiv:2007.07314](https://arxiv.org/abs/2007.07314); Ren et al., *Balanced Meta-Softmax for Long-Tailed Visual
+///   Recognition*, 2020, [arXiv:2007.10740](https://arxiv.org/abs/2007.10740).
+/// * `margins`: Cao et al., *Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss*, 2019,
+///   [arXiv:1906.07413](https://arxiv.org/abs/1906.07413); Wang et al., *CosFace: Large Margin Cosine Loss for Deep Face
+///   Recognition*, 2018, [arXiv:1801.09414](https://arxiv.org/abs/1801.09414).
+/// * `softcap`: Gemma Team, *Gemma 2: Improving Open Language Models at a Practical Size*, 2024,
+///   [arXiv:2408.00118](https://arxiv.org/abs/2408.00118).
+/// * `z_loss`: Chowdhery et al., *PaLM: Scaling Language Modeling with Pathways*, 2022,
+///   [arXiv:2204.02311](https://arxiv.org/abs/2204.02311).
 #[doc(alias = "softmax")]
 #[doc(alias = "SoftmaxCrossEntropy")]
 #[doc(alias = "log loss")]
+#[doc(alias = "logit adjustment")]
+#[doc(alias = "balanced softmax")]
+#[doc(alias = "LDAM")]
+#[doc(alias = "CosFace")]
+#[doc(alias = "z-loss")]
+#[doc(alias = "lse_square_scale")]
+#[doc(alias = "softcap")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct CrossEntropyLoss {
@@ -151,12 +245,29 @@ pub struct CrossEntropyLoss {
 
 loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss [logits, targets]);
 
+/// Cross-entropy, and the square of the logarithm of the sum of exponentials.
+#[derive(Clone, Debug)]
+struct WithSquare {
+    z_loss: f64,
+}
+
+impl SoftmaxHead for WithSquare {
+    #[inline(always)]
+    fn of<R: Real>(&self, ln_p: R, _: R, _: R, lse: R) -> (R, R, R) {
+        let half_slope = lse.clone().times(self.z_loss);
+        let loss = lse.clone() * half_slope.clone() - ln_p;
+        (loss, lse.like(-1.0), half_slope.times(2.0))
+    }
+}
+
 impl CrossEntropyLoss {
     pub(super) fn options(&self) -> Options<'_> {
         Options {
             weights: self.config.weights.as_ref(),
             ignored: &self.config.ignore_indices,
             label_smoothing: self.config.label_smoothing,
+            adjustment: self.config.logit_options().adjustment(),
+            z_loss: self.config.z_loss,
             ..Options::new(Self::NAME, self.config.class_axis)
         }
     }
@@ -167,9 +278,17 @@ impl CrossEntropyLoss {
         targets: AnyTarget,
         call: Call,
     ) -> Result<LossOutput, LossError> {
-        let options = self.options();
+        let mut options = self.options();
         let check = Check::new(Self::NAME, &logits.device(), call.waiting);
         check_classes(&check, &options, "logits", &logits, &targets)?;
+        let z_loss = options.z_loss;
+        let of_one_class = matches!(targets.values, FlatValues::Int(_))
+            && options.label_smoothing == 0.0
+            && options.weights.is_none();
+        if z_loss != 0.0 && of_one_class {
+            options.z_loss = 0.0;
+            options.head = Some(erase_head(WithSquare { z_loss }));
+        }
         evaluate(&check, &options, ClassInput::Logits, logits, targets, call)
     }
 }

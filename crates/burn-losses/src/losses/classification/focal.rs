@@ -1,6 +1,7 @@
 //! Cross-entropy in which samples that are right already count less.
 
 use super::lints::{SOFTMAX_INSIDE, class_lints};
+use super::logit_options::LogitOptions;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::softmax::erase_head;
 use crate::engine::values::AnyTarget;
@@ -30,6 +31,17 @@ loss_config! {
         pub alpha: Option<Vec<f64>> = None,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
+        /// The logarithm of each class's share of the training data, at most 0: the logits are trained as if all classes
+        /// were as frequent ([`target::log_prior`](crate::target::log_prior) makes it of counts).
+        pub log_prior: Option<Vec<f64>> = None,
+        /// What `log_prior` is multiplied by: finite.
+        pub tau: f64 = 1.0,
+        /// What each class must lead by, finite: it is taken from the logit of a sample's class. Only for ids.
+        pub margins: Option<Vec<f64>> = None,
+        /// What the logits are multiplied by, after the margin is taken: above 0.
+        pub logit_scale: f64 = 1.0,
+        /// What no logit gets beyond, by `softcap * tanh(logit / softcap)`: above 0. There is none by default.
+        pub softcap: Option<f64> = None,
         /// The axis of the input that holds the classes.
         pub class_axis: usize = 1,
         /// How the losses are reduced.
@@ -44,7 +56,18 @@ impl FocalLossConfig {
         self
     }
 
+    fn logit_options(&self) -> LogitOptions<'_> {
+        LogitOptions {
+            log_prior: self.log_prior.as_ref(),
+            tau: self.tau,
+            margins: self.margins.as_ref(),
+            logit_scale: self.logit_scale,
+            softcap: self.softcap,
+        }
+    }
+
     fn validate(&self) -> Result<(), LossError> {
+        self.logit_options().validate(FocalLoss::NAME)?;
         check::not_negative(FocalLoss::NAME, "gamma", self.gamma)?;
         check::weights(FocalLoss::NAME, "alpha", self.alpha.as_ref())?;
         check::positive_class_axis(FocalLoss::NAME, self.class_axis)
@@ -65,6 +88,7 @@ impl FocalLossConfig {
 ///            Mean = sum of the losses / number of samples that are not ignored
 /// gradient = alpha[y] (1 - p)^gamma (gamma p ln p / (1 - p) - 1) (1 - p)     at the class,
 ///            the same without the last factor, times -p[c]                   at another class c
+/// x: the logits, or what the options below make of them
 /// ```
 ///
 /// </details>
@@ -77,6 +101,25 @@ impl FocalLossConfig {
 /// with C outputs and no softmax.** The probabilities that it learns are less sure than the data: calibrate them, or
 /// take cross-entropy, where their values matter. `alpha` weighs classes besides; the mean is not divided by it, so
 /// halving all of it halves the loss.
+///
+/// # Options of the logits
+///
+/// ```text
+/// x1 = softcap tanh(x / softcap)                x without a `softcap`
+/// x2 = logit_scale (x1 - m) + tau log_prior     m: the class's of `margins` at the class y, 0 elsewhere
+/// p  = softmax(x2)
+/// ```
+///
+/// Each is off by default; they are those of cross-entropy, whose page [says
+/// more](crate::classification::CrossEntropyLoss#options-of-the-logits): `log_prior` with `tau` for logit adjustment and
+/// balanced softmax, by [`target::log_prior`](crate::target::log_prior); `margins` with `logit_scale` for LDAM, by
+/// [`target::ldam_margins`](crate::target::ldam_margins); the `softcap` of Gemma 2. Predictions take the logits as they
+/// are, but for the `softcap`, and the `logit_scale` in probabilities. For `alpha` there is
+/// [`target::class_weights`](crate::target::class_weights): with `EffectiveNumber` and `MeanOne` they are the weights of
+/// the class-balanced loss.
+///
+/// A prior and a `gamma` do different things: the one makes up for how frequent a class is, the other for how easy a
+/// sample is. On a GPU these options are tensor operations without a kernel of their own.
 ///
 /// # Target
 ///
@@ -101,8 +144,13 @@ impl FocalLossConfig {
 /// // The class that is wrong counts a quarter.
 /// let alpha = vec![1.0, 1.0, 1.0, 1.0, 0.25];
 /// let loss = FocalLossConfig::new().with_alpha(Some(alpha)).init();
-/// let value = loss.forward(logits, targets);
+/// let value = loss.forward(logits.clone(), targets.clone());
 /// assert!((value.into_scalar::<f32>() - 0.20426).abs() < 1e-4);
+/// // Most of the data is of the first class.
+/// let log_prior = target::log_prior(&[100, 50, 25, 15, 10]);
+/// let loss = FocalLossConfig::new().with_log_prior(Some(log_prior)).init();
+/// let value = loss.forward(logits, targets);
+/// assert!((value.into_scalar::<f32>() - 1.064105).abs() < 1e-4);
 /// ```
 ///
 /// # Shapes
@@ -115,8 +163,9 @@ impl FocalLossConfig {
 ///
 /// * A target of another shape; the text says which class axis would fit.
 /// * An id that is neither a class nor ignored, with its index, and whether ids seem to start at 1.
-/// * A single class, for which the loss is always 0; an `alpha` that is not one per class.
-/// * In `init`: a `gamma` or an `alpha` that is negative or not finite, a `class_axis` of 0.
+/// * A single class, for which the loss is always 0; an `alpha`, `log_prior` or `margins` that are not one per class.
+/// * In `init`: a `gamma` or an `alpha` that is negative or not finite, a `class_axis` of 0; a `log_prior` above 0, or
+///   another option of the logits that is out of its range.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid target makes loss and
 /// gradient NaN.
@@ -133,8 +182,12 @@ impl FocalLossConfig {
 /// # Reference
 ///
 /// Lin et al., *Focal Loss for Dense Object Detection*, 2017, [arXiv:1708.02002](https://arxiv.org/abs/1708.02002)
-/// (there with a sigmoid).
+/// (there with a sigmoid). Those of the options of the logits are on the page of
+/// [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss).
 #[doc(alias = "SoftmaxFocalLoss")]
+#[doc(alias = "logit adjustment")]
+#[doc(alias = "balanced softmax")]
+#[doc(alias = "LDAM")]
 #[doc(alias = "class imbalance")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
@@ -177,6 +230,7 @@ impl FocalLoss {
             weights_are: "alpha",
             weights_count: false,
             ignored: &self.config.ignore_indices,
+            adjustment: self.config.logit_options().adjustment(),
             head: Some(erase_head(Focal {
                 gamma: self.config.gamma,
             })),

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | one class of several | logits | [`CrossEntropyLoss`] |
 //! | one class of several, where most samples are easy | logits | [`FocalLoss`] |
+//! | one class of several, with one more option to tune | logits | [`Poly1Loss`] |
 //! | one class of several | log-probabilities | [`NllLoss`] |
 //! | one class of several, of which the best should lead by a margin | logits | [`MultiMarginLoss`] |
 //! | yes or no, or any number of labels | logits | [`BceWithLogitsLoss`] |
 //! | yes or no, or any number of labels | probabilities | [`BceLoss`] |
 //! | yes or no, where "no" is frequent and easy | logits | [`SigmoidFocalLoss`] |
+//! | yes or no, with one more option to tune | logits | [`SigmoidPoly1Loss`] |
 //! | how good a detection of a class is | logits | [`QualityFocalLoss`], [`VarifocalLoss`] |
 //! | many labels, of which few hold | logits | [`AsymmetricLoss`] |
 //! | yes or no, given as signs | logits | [`SoftMarginLoss`] |
@@ -23,11 +25,17 @@
 //! Where labels are unequal, four losses are binary cross-entropy in which some labels count less. [`SigmoidFocalLoss`]
 //! makes less of labels that are right already, so that many easy "no" do not rule. [`AsymmetricLoss`] makes still less of
 //! a "no", and nothing of one that is improbable. In [`QualityFocalLoss`] and [`VarifocalLoss`] a label between 0 and 1 is the
-//! quality of a detection. They need the feature `std`, which is on by default.
+//! quality of a detection. [`Poly1Loss`] and [`SigmoidPoly1Loss`] are cross-entropy in which labels that are half right
+//! count more, or less. These six need the feature `std`, which is on by default.
+//!
+//! Where classes are rare, [`CrossEntropyLoss`] and [`FocalLoss`] take what
+//! [`target::class_counts`](crate::target::class_counts) says of the data: as weights, as a prior that is added to the
+//! logits, or as margins. Classes that have an order are for the losses of [`ordinal`](crate::ordinal), and the logits of
+//! a teacher for those of [`distillation`](crate::distillation).
 //!
 //! The targets differ more than the losses do: class ids, labels, signs, lists of labels or
 //! probabilities. Each page says which, and [`target`](crate::target) converts between them.
-//! [`ClassificationLoss`] is any of them but those four, and always takes logits and class ids.
+//! [`ClassificationLoss`] is any of them but those six, and always takes logits and class ids.
 //!
 //! # From two classes to ten
 //!
@@ -52,6 +60,7 @@ mod family;
 mod focal;
 mod kl_div;
 mod lints;
+mod logit_options;
 mod multi_label_margin;
 mod multi_label_soft_margin;
 mod multi_margin;
@@ -71,24 +80,34 @@ pub use nll::{NllLoss, NllLossConfig};
 pub use soft_margin::{SoftMarginLoss, SoftMarginLossConfig};
 
 #[cfg(feature = "std")]
-pub(crate) use lints::{SOFTMAX_INSIDE, class_lints};
+pub(crate) use bce_with_logits::BceWithLogits;
+#[cfg(feature = "std")]
+pub(crate) use lints::{SOFTMAX_INSIDE, class_lints, single_class};
 
 // Losses by formulas, whose recording needs `std`.
 #[cfg(feature = "std")]
 mod asymmetric;
 #[cfg(feature = "std")]
+mod poly1;
+#[cfg(feature = "std")]
 mod quality_focal;
 #[cfg(feature = "std")]
 mod sigmoid_focal;
+#[cfg(feature = "std")]
+mod sigmoid_poly1;
 #[cfg(feature = "std")]
 mod varifocal;
 
 #[cfg(feature = "std")]
 pub use asymmetric::{AsymmetricLoss, AsymmetricLossConfig};
 #[cfg(feature = "std")]
+pub use poly1::{Poly1Loss, Poly1LossConfig};
+#[cfg(feature = "std")]
 pub use quality_focal::{QualityFocalLoss, QualityFocalLossConfig};
 #[cfg(feature = "std")]
 pub use sigmoid_focal::{FocalDivisor, SigmoidFocalLoss, SigmoidFocalLossConfig};
+#[cfg(feature = "std")]
+pub use sigmoid_poly1::{SigmoidPoly1Loss, SigmoidPoly1LossConfig};
 #[cfg(feature = "std")]
 pub use varifocal::{VarifocalLoss, VarifocalLossConfig};
 

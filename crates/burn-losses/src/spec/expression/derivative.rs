@@ -57,7 +57,7 @@ impl FormulaGraph {
             Add => return Some(slope),
             Subtract if input == 0 => return Some(slope),
             Subtract | Negate => return Some(self.add(Negate, &[slope])),
-            Multiply => other(input),
+            Multiply | Chain => other(input),
             Divide => {
                 let divisor = b?;
                 let one = self.constant(1.0);
@@ -125,7 +125,7 @@ impl FormulaGraph {
                 }
             },
             Sign | Above | Equal => return None,
-            Operand(_) | Parameter(_) | Constant(_) | Chain | Times | TimesPlus | MinusTimes => {
+            Operand(_) | Parameter(_) | Constant(_) | Times | TimesPlus | MinusTimes => {
                 unreachable!("no part of a formula that is given")
             }
         };

@@ -227,6 +227,11 @@ impl Expr {
         recorded(|recording| recording.graph.add(operation, &of))
     }
 
+    /// The product, in which zero times anything is zero, be it no number.
+    pub(crate) fn times_or_zero(self, other: Self) -> Self {
+        self.binary(Operation::Chain, other)
+    }
+
     /// The absolute value. Its derivative at 0 is 0.
     #[track_caller]
     pub fn abs(self) -> Self {

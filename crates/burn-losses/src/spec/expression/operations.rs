@@ -1,6 +1,6 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::Real;
+use crate::real::{Real, tanh};
 
 /// An operation of a formula, on up to three values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,25 +160,6 @@ pub(crate) fn sigmoid<R: Real>(x: R) -> R {
 pub(crate) fn softplus<R: Real>(x: R) -> R {
     let exp = (-x.clone().abs()).exp();
     x.at_least(0.0) + exp.ln_1p_small()
-}
-
-/// Near zero the continued fraction, elsewhere from the exponential.
-#[inline(always)]
-pub(crate) fn tanh<R: Real>(x: R) -> R {
-    const SMALL: f64 = 0.5;
-    let size = x.clone().abs();
-    let exp = size.clone().times(-2.0).exp();
-    let one = x.like(1.0);
-    let large = (one - exp.clone()) / exp.plus(1.0);
-    let near = size.clone().at_most(SMALL);
-    let square = near.clone() * near.clone();
-    let terms: usize = if x.is_double() { 8 } else { 4 };
-    let mut fraction = x.like(2.0 * terms as f64 + 1.0);
-    for term in (0..terms).rev() {
-        fraction = (square.clone() / fraction).plus(2.0 * term as f64 + 1.0);
-    }
-    let small = near / fraction;
-    large.replace(size.between(0.0, SMALL), small) * x.sign()
 }
 
 /// The larger one; NaN where one is.

@@ -79,3 +79,8 @@ pub(crate) fn normal_share(w: Expr) -> Expr {
     let exponent = u * sum - ahead + 0.5 * COMPLEMENT[0] - z.square();
     w.sign() * (1.0 - t * exponent.exp())
 }
+
+/// `ln(a + (1 - a) e^x)`, of what a parameter lacks of 1: near 0 for an `x` near 0, and as exact.
+pub(crate) fn ln_mixture(x: Expr, rest: &'static str) -> Expr {
+    (Expr::parameter(rest) * (x.exp() - 1.0)).ln_1p()
+}

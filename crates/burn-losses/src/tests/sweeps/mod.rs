@@ -495,6 +495,8 @@ fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
         weights: None,
         weights_count: true,
         label_smoothing: 0.0,
+        adjustment: None,
+        z_loss: 0.0,
         head: None,
     };
     let request = Request {

@@ -2,6 +2,7 @@
 
 use super::tile::Tile;
 use crate::engine::host::head::HeadFloat;
+use crate::engine::host::numbers::Float;
 use crate::engine::host::sums::{LANES, Lanes, PART, total};
 use crate::spec::softmax::ln_1p;
 
@@ -13,7 +14,7 @@ pub(super) fn half_shifted<F: HeadFloat>(logit: F, half_of_largest: F) -> F {
 
 /// The largest of a sample's logits.
 #[inline(always)]
-pub(super) fn largest_of<F: HeadFloat>(x: &[F]) -> F {
+pub(in crate::engine::host) fn largest_of<F: Float>(x: &[F]) -> F {
     let mut lanes = [x[0]; 2 * LANES];
     let whole = x.chunks_exact(2 * LANES);
     let rest = whole.remainder();
@@ -29,7 +30,7 @@ pub(super) fn largest_of<F: HeadFloat>(x: &[F]) -> F {
 
 /// The exponentials of logits less the largest, and the sum of those of the others.
 #[inline(always)]
-pub(super) fn exponentials<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
+pub(in crate::engine::host) fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
     let mut sum = Lanes::NONE;
     for (x, exps) in x.chunks(PART).zip(exps.chunks_mut(PART)) {
         exponentials_of(x, largest, exps);
@@ -44,12 +45,12 @@ pub(super) fn exponentials<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F]) ->
 }
 
 /// A sum of exponentials of which the largest is so much that a difference loses digits of the rest.
-pub(super) const SATURATED: f64 = 1.5;
+pub(in crate::engine::host) const SATURATED: f64 = 1.5;
 
 /// Two at a time, from both halves of a part: while the steps of one wait for each other, those of the other are
 /// taken.
 #[inline(always)]
-pub(super) fn exponentials_of<F: HeadFloat>(x: &[F], largest: F, exps: &mut [F]) {
+pub(in crate::engine::host) fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
     const HALF: usize = PART / 2;
     if let (Some(x), Some(exps)) = (x.first_chunk::<PART>(), exps.first_chunk_mut::<PART>()) {
         for at in 0..HALF {
@@ -87,7 +88,7 @@ pub(super) fn exponentials_beside<F: HeadFloat>(x: &[F], largest: &[F], exps: &m
 /// The sum of exponentials without the largest: it is exactly 1. Those that are 1 are added up apart, so that
 /// however little the others contribute is kept.
 #[inline(always)]
-pub(super) fn others<F: HeadFloat>(exps: &[F]) -> f64 {
+pub(in crate::engine::host) fn others<F: Float>(exps: &[F]) -> f64 {
     let (mut ones, mut others) = (Lanes::NONE, Lanes::NONE);
     let mut part = [F::default(); PART];
     for exps in exps.chunks(PART) {

@@ -7,6 +7,7 @@ use crate::engine::host::sums::{LANES, tree};
 use crate::engine::host::tasks::{CHUNK, Chunk, Work, in_chunks};
 use crate::engine::host::weights::read_weight;
 use crate::real::id::classify;
+use crate::spec::logits::Adjustment;
 use crate::spec::rule::Rule;
 use core::marker::PhantomData;
 
@@ -37,6 +38,10 @@ pub(crate) struct ClassInputs<'a> {
     pub(crate) weights: Option<&'a [f64]>,
     pub(crate) weights_count: bool,
     pub(crate) label_smoothing: f64,
+    /// What is done to the logits first.
+    pub(crate) adjustment: Option<&'a Adjustment>,
+    /// As in [`ClassSpec`](crate::engine::softmax::ClassSpec).
+    pub(crate) z_loss: f64,
     /// What is computed of the class's probability, if it is not its logarithm.
     pub(crate) head: Option<&'a dyn HostHead>,
     /// A weight for each sample.
@@ -127,10 +132,10 @@ impl ClassInputs<'_> {
         id.class().map_or(1.0, |class| self.weight(class))
     }
 
-    /// Whether one class of a sample counts, and no part of the target is spread over all.
+    /// Whether of a sample one class counts, and nothing of all classes but their softmax.
     pub(super) fn one_class_counts(&self) -> bool {
         matches!(self.target, SweptTarget::Ids { .. })
-            && (self.label_smoothing == 0.0 || self.log_probs.is_some())
+            && ((self.label_smoothing == 0.0 && self.z_loss == 0.0) || self.log_probs.is_some())
     }
 
     /// Whether each sample counts as one.

@@ -1,5 +1,6 @@
 //! Samples side by side, a line for each class: of blocks, and of columns of a large block.
 
+use super::adjust::Lie;
 use super::exponentials::exponentials_beside;
 use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
@@ -11,6 +12,7 @@ use crate::engine::host::scale::multiply;
 use crate::engine::host::sums::PART;
 use crate::engine::host::tasks::ChunkSum;
 use crate::engine::host::vectors::Loop;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 /// From this number of adjacent classes on, a sample is swept by itself.
@@ -111,10 +113,12 @@ impl ClassSweep<'_> {
                     &turned
                 }
             };
+            let mut adjusted = core::mem::take(&mut tile.adjusted);
+            let lines = self.adjusted(tile, lines, &mut adjusted, Lie::Lines(width));
             let invalid = self.one_class(tile, Lines::Strided(lines, width), width, gradient);
-            tile.q = turned;
-            tile.rows = rows;
+            (tile.q, tile.rows, tile.adjusted) = (turned, rows, adjusted);
             if gradient {
+                self.through_caps(tile, Lie::Lines(width));
                 self.vectors.run(OwnGradients(tile, width));
             }
             return invalid;
@@ -128,6 +132,7 @@ impl ClassSweep<'_> {
             self.spread_likelihood(tile, width);
             return invalid;
         }
+        self.adjust_tile(tile, Lie::Lines(width));
         self.all_classes(tile, width, gradient, |tile, probs| {
             let mut rows = core::mem::take(&mut tile.rows);
             tile.q.resize(count * size, F::default());
@@ -155,6 +160,13 @@ impl ClassSweep<'_> {
         let invalid = if self.one_softmax() {
             let mut buffer = core::mem::take(&mut tile.rows);
             let lines = match (&self.reads.input, &gradient) {
+                _ if self.reads.adjustment.is_some() => {
+                    let mut loaded = core::mem::take(&mut tile.adjusted);
+                    self.load_columns(start, width, gradient.as_ref(), &mut loaded);
+                    self.adjusted(tile, &loaded, &mut buffer, Lie::Lines(width));
+                    tile.adjusted = loaded;
+                    Lines::Strided(&buffer, width)
+                }
                 (Some(source), _) => match F::direct(source) {
                     Some(all) => Lines::Strided(&all[start..], inner),
                     None => {
@@ -168,6 +180,9 @@ impl ClassSweep<'_> {
             };
             let invalid = self.one_class(tile, lines, width, gradient.is_some());
             tile.rows = buffer;
+            if gradient.is_some() {
+                self.through_caps(tile, Lie::Lines(width));
+            }
             invalid
         } else {
             self.tile_of_columns(tile, start, width, gradient.as_ref())
@@ -205,13 +220,7 @@ impl ClassSweep<'_> {
                     }
                 }
             }
-            (Some(source), None) => load(source, start, inner, width, &mut tile.x),
-            (None, _) => {
-                let gradient = gradient.expect("what is overwritten is written");
-                for (class, x) in tile.x.chunks_exact_mut(width).enumerate() {
-                    x.copy_from_slice(gradient.input(class));
-                }
-            }
+            _ => self.load_columns(start, width, gradient, &mut tile.x),
         }
         match self.reads.log_probs {
             Some(rule) => {
@@ -224,10 +233,34 @@ impl ClassSweep<'_> {
                 }
                 invalid
             }
-            None => self.all_classes(tile, width, gradient.is_some(), |tile, probs| {
-                tile.q.resize(classes * width, F::default());
-                load(probs, start, inner, width, &mut tile.q);
-            }),
+            None => {
+                self.adjust_tile(tile, Lie::Lines(width));
+                self.all_classes(tile, width, gradient.is_some(), |tile, probs| {
+                    tile.q.resize(classes * width, F::default());
+                    load(probs, start, inner, width, &mut tile.q);
+                })
+            }
+        }
+    }
+
+    /// The logits of columns from a place on.
+    fn load_columns<F: HeadFloat>(
+        &self,
+        start: usize,
+        width: usize,
+        gradient: Option<&Columns<F>>,
+        to: &mut Vec<F>,
+    ) {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        to.resize(classes * width, F::default());
+        match &self.reads.input {
+            Some(source) => load(source, start, inner, width, to),
+            None => {
+                let gradient = gradient.expect("what is overwritten is written");
+                for (class, x) in to.chunks_exact_mut(width).enumerate() {
+                    x.copy_from_slice(gradient.input(class));
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! side by side, one class after the other. All read the input where it lies. Where every class has a share in the
 //! target, and where few samples are side by side, they are brought into a *tile* first, `tile[class][sample]`.
 
+mod adjust;
 mod exponentials;
 mod finish;
 mod inputs;
@@ -14,6 +15,8 @@ mod rows;
 mod shares;
 mod tile;
 
+#[cfg(feature = "std")]
+pub(super) use self::exponentials::{SATURATED, exponentials, largest_of, others};
 pub(crate) use self::inputs::{ClassInputs, SweptTarget};
 
 use self::tile::{ClassSweep, Tile};

@@ -1,5 +1,6 @@
 //! Cross-entropy of adjacent rows of one class each.
 
+use super::adjust::Lie;
 use super::exponentials::{SATURATED, exponentials, exponentials_beside, largest_of};
 use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
@@ -45,6 +46,8 @@ impl ClassSweep<'_> {
                     .expect("what is overwritten is written")
                     .input(in_task..in_task + width * classes),
             };
+            let mut adjusted = core::mem::take(&mut tile.adjusted);
+            let x = self.adjusted(tile, x, &mut adjusted, Lie::Rows);
             // Without a gradient, what becomes of a row is soon overwritten by the next.
             let kept = if few || gradient.is_some() { width } else { 1 };
             tile.x.resize(kept * classes, F::default());
@@ -55,7 +58,10 @@ impl ClassSweep<'_> {
                 tile,
                 gradient: gradient.is_some(),
             });
-            tile.rows = buffer;
+            if gradient.is_some() {
+                self.through_caps(tile, Lie::Rows);
+            }
+            (tile.rows, tile.adjusted) = (buffer, adjusted);
             found.add(self.found(tile, invalid | !allowed));
             if let Some(gradient) = &mut gradient {
                 self.vectors.run(WriteRows {

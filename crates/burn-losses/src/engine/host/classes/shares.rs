@@ -1,5 +1,6 @@
 //! Cross-entropy where every class has a share in the target, of a tile.
 
+use super::adjust::Lie;
 use super::exponentials::{exponentials_of_tile, half_shifted, maximum};
 use super::inputs::{ClassCode, SweptTarget};
 use super::tile::{ClassSweep, Tile};
@@ -23,12 +24,41 @@ impl ClassSweep<'_> {
         if let SweptTarget::Probs { probs: source, .. } = &self.reads.target {
             probs(tile, source);
         }
-        self.vectors.run(AllClasses {
+        let invalid = self.vectors.run(AllClasses {
             sweep: self,
             tile,
             width,
             gradient,
-        })
+        });
+        if gradient {
+            self.through_caps(tile, Lie::Lines(width));
+        }
+        invalid
+    }
+
+    /// What the square of the logarithm of the sum of exponentials adds to the halved losses of a tile; its slope with
+    /// respect to that logarithm is left in place of the logarithms of sums without the largest.
+    #[inline(always)]
+    fn add_squares<F: HeadFloat>(&self, tile: &mut Tile<F>) {
+        let z_loss = self.reads.z_loss;
+        for sample in 0..tile.losses.len() {
+            let counts = match self.reads.target {
+                SweptTarget::Ids { .. } => tile.ids[sample].is_class(),
+                SweptTarget::Probs { .. } => true,
+            };
+            // Where classes have weights, that of the sample is not among what multiplies the tile.
+            let weight = if !counts {
+                F::default()
+            } else if self.reads.weights.is_some() {
+                self.scale.weight(tile.read[sample])
+            } else {
+                F::of(1.0)
+            };
+            let lse = tile.largest[sample] + tile.ln_sums[sample];
+            let slope = lse.times(z_loss * 2.0).times_or_zero(weight);
+            tile.losses[sample] += (lse.times(0.25)).times_or_zero(slope);
+            tile.ln_sums[sample] = slope;
+        }
     }
 
     /// The coefficients of all classes; NaN for a sample whose target is not valid. Probabilities have been
@@ -192,26 +222,34 @@ impl<F: HeadFloat> Loop for AllClasses<'_, F> {
             let (term, _) = nll_term(-tile.ln_sums[sample].times(0.5), q);
             tile.losses[sample] += term;
         }
+        if sweep.reads.z_loss != 0.0 {
+            sweep.add_squares(tile);
+        } else {
+            tile.ln_sums.fill(F::default());
+        }
         multiply(&mut tile.losses, &tile.weights);
         if !gradient {
             return invalid;
         }
         let scale = F::of(sweep.scale.gradient);
-        let slope = |exp: F, rest: F, q: F, share: F, q_sum: F, weight: F| {
-            let slope = cross_entropy_slope(exp * share, rest * share, q, q_sum - q);
+        let slope = |exp: F, rest: F, q: F, share: F, (q_sum, of_lse): (F, F), weight: F| {
+            let prob = exp * share;
+            let slope = cross_entropy_slope(prob, rest * share, q, q_sum - q);
+            let slope = slope + prob.times_or_zero(of_lse);
             clamp(slope.times_or_zero(weight) * scale)
         };
         // The slope at the largest logit, for which the rest is exactly the sum of the others.
         for sample in 0..width {
             let at = tile.at[sample] as usize * width + sample;
             let (exp, others) = (tile.x[at], F::of(tile.others[sample]));
-            let (q, q_sum) = (tile.q[at], F::of(tile.sums[sample]));
+            let (q, q_sum) = (tile.q[at], (F::of(tile.sums[sample]), tile.ln_sums[sample]));
             let (share, weight) = (tile.shares[sample], tile.weights[sample]);
             tile.numbers[sample] = slope(exp, others, q, share, q_sum, weight);
         }
         if width == 1 {
             let sum = F::of(tile.others[0]).plus(1.0);
-            let (share, q_sum, weight) = (tile.shares[0], F::of(tile.sums[0]), tile.weights[0]);
+            let (share, weight) = (tile.shares[0], tile.weights[0]);
+            let q_sum = (F::of(tile.sums[0]), tile.ln_sums[0]);
             for (x, &q) in tile.x.iter_mut().zip(&tile.q) {
                 *x = slope(*x, sum - *x, q, share, q_sum, weight);
             }
@@ -222,10 +260,11 @@ impl<F: HeadFloat> Loop for AllClasses<'_, F> {
                 .zip(tile.q.chunks_exact(width))
             {
                 let (others, sums) = (&tile.others[..width], &tile.sums[..width]);
+                let of_lse = &tile.ln_sums[..width];
                 let (shares, weights) = (&tile.shares[..width], &tile.weights[..width]);
                 for sample in 0..width {
                     let rest = F::of(others[sample]).plus(1.0) - x[sample];
-                    let (share, q_sum) = (shares[sample], F::of(sums[sample]));
+                    let (share, q_sum) = (shares[sample], (F::of(sums[sample]), of_lse[sample]));
                     x[sample] = slope(x[sample], rest, q[sample], share, q_sum, weights[sample]);
                 }
             }

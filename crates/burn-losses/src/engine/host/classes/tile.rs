@@ -18,6 +18,12 @@ pub(super) struct Tile<F> {
     pub(super) q: Vec<F>,
     /// What was read of rows, before it is turned.
     pub(super) rows: Vec<F>,
+    /// Logits as they count, and the derivatives of what capped them.
+    pub(super) adjusted: Vec<F>,
+    pub(super) capped: Vec<F>,
+    pub(super) caps: Vec<F>,
+    /// What the logits of each class are moved by.
+    pub(super) offsets: Vec<F>,
     /// What is known of the samples' ids, if they are the target.
     pub(super) ids: Vec<ClassCode>,
     /// The largest of a sample's logits, and which class that is.
@@ -48,6 +54,10 @@ impl<F: HeadFloat> Tile<F> {
             x: Vec::new(),
             q: Vec::new(),
             rows: Vec::new(),
+            adjusted: Vec::new(),
+            capped: Vec::new(),
+            caps: Vec::new(),
+            offsets: Vec::new(),
             ids: Vec::new(),
             largest: Vec::new(),
             at: Vec::new(),

@@ -1,6 +1,10 @@
 //! The losses that are formulas: hard inputs, wrong targets, and what is suspicious.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod generative;
+mod preference;
+mod rows;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
