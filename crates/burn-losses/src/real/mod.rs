@@ -132,20 +132,27 @@ pub(crate) trait Real:
 /// The hyperbolic tangent: near zero its series, elsewhere from the exponential.
 #[inline(always)]
 pub(crate) fn tanh<R: Real>(x: R) -> R {
-    const SMALL: f64 = 0.5;
     let size = x.clone().abs();
     let exp = size.clone().times(-2.0).exp();
     let one = x.like(1.0);
     let large = (one - exp.clone()) / exp.plus(1.0);
-    let near = size.clone().at_most(SMALL);
-    let square = near.clone() * near.clone();
+    let small = tanh_small(size.clone().at_most(SMALL_FOR_TANH));
+    large.replace(size.between(0.0, SMALL_FOR_TANH), small) * x.sign()
+}
+
+/// Up to which size the series of the hyperbolic tangent has all digits.
+pub(crate) const SMALL_FOR_TANH: f64 = 0.5;
+
+/// As [`tanh`], of no more than [`SMALL_FOR_TANH`].
+#[inline(always)]
+pub(crate) fn tanh_small<R: Real>(x: R) -> R {
+    let square = x.clone() * x.clone();
     let last: usize = if x.is_double() { 15 } else { 7 };
     let mut series = square.clone().times(TANH[last]).plus(TANH[last - 1]);
     for term in (0..last - 1).rev() {
         series = series.times_plus(square.clone(), TANH[term]);
     }
-    let small = near * series;
-    large.replace(size.between(0.0, SMALL), small) * x.sign()
+    x * series
 }
 
 /// The coefficients of `tanh(x) / x` in powers of `x^2`.

@@ -14,6 +14,13 @@ pub(crate) struct Adjustment {
     pub(crate) margins: Option<Vec<f64>>,
 }
 
+/// The logit and the derivative that belong to a hyperbolic tangent.
+#[inline(always)]
+pub(crate) fn capped<R: Real>(ratio: R, cap: f64) -> (R, R) {
+    let slope = (-(ratio.clone() * ratio.clone())).plus(1.0);
+    (ratio.times(cap), slope)
+}
+
 impl Adjustment {
     /// The capped logit, and its derivative, if there is a cap.
     #[inline(always)]
@@ -21,9 +28,13 @@ impl Adjustment {
         let Some(cap) = self.softcap else {
             return (x, None);
         };
-        let ratio = tanh(x.times(1.0 / cap));
-        let slope = (-(ratio.clone() * ratio.clone())).plus(1.0);
-        (ratio.times(cap), Some(slope))
+        let (capped, slope) = capped(tanh(x.times(1.0 / cap)), cap);
+        (capped, Some(slope))
+    }
+
+    /// Whether a scale or an offset moves logits.
+    pub(crate) fn moves(&self) -> bool {
+        self.scale != 1.0 || self.offsets.is_some()
     }
 
     /// The capped logit, scaled, and moved by the offset of its class; what is finite stays so.

@@ -5,6 +5,7 @@
 
 use super::numbers::Float;
 use super::sums::PART;
+use super::vectors::prefetch;
 use crate::real::{Real, tanh};
 use crate::spec::expression::operations as op;
 use crate::spec::expression::operations::Operation;
@@ -204,7 +205,7 @@ impl<F> Ahead<'_, F> {
     fn fetch(&self, step: usize, steps: usize) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         {
-            use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+            use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             const LINE: usize = 64;
             let at_a_time = BLOCK
                 .div_ceil(steps)
@@ -214,16 +215,12 @@ impl<F> Ahead<'_, F> {
             for operand in self.operands {
                 let next = operand.as_ptr().wrapping_add(self.start + BLOCK);
                 for at in due.clone() {
-                    // SAFETY: a prefetch of any address does nothing that can be seen.
-                    #[allow(unsafe_code)]
-                    unsafe {
-                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(at).cast());
-                    }
+                    prefetch(next.wrapping_add(at));
                 }
             }
             if let Some(output) = self.output {
                 for at in due {
-                    // SAFETY: as above.
+                    // SAFETY: a prefetch of any address does nothing that can be seen.
                     #[allow(unsafe_code)]
                     unsafe {
                         _mm_prefetch::<_MM_HINT_ET0>(output.wrapping_add(at).cast());

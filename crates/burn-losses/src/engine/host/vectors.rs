@@ -88,3 +88,18 @@ mod detected {
 }
 
 pub(crate) use detected::Vectors;
+
+/// Asks for the memory at an address, which will be read soon.
+#[inline(always)]
+#[allow(unused_variables)] // Only one kind of processor is asked.
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address does nothing that can be seen.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        }
+    }
+}

@@ -1,10 +1,11 @@
 //! What is done to logits before their softmax, and to the gradient after it.
 
-use super::inputs::ClassCode;
 use super::tile::{ClassSweep, Tile};
 use crate::engine::host::head::HeadFloat;
-use crate::engine::host::vectors::Loop;
-use crate::spec::logits::Adjustment;
+use crate::engine::host::sums::PART;
+use crate::engine::host::vectors::{Loop, prefetch};
+use crate::real::{SMALL_FOR_TANH, tanh, tanh_small};
+use crate::spec::logits::{Adjustment, capped};
 use alloc::vec::Vec;
 
 /// How the logits of some samples lie.
@@ -14,6 +15,17 @@ pub(super) enum Lie {
     Rows,
     /// One class after the other, of so many samples.
     Lines(usize),
+}
+
+impl Lie {
+    /// Where the logit of a sample is.
+    #[inline(always)]
+    fn place(self, sample: usize, class: usize, classes: usize) -> usize {
+        match self {
+            Self::Rows => sample * classes + class,
+            Self::Lines(width) => class * width + sample,
+        }
+    }
 }
 
 impl ClassSweep<'_> {
@@ -28,35 +40,33 @@ impl ClassSweep<'_> {
         let Some(adjustment) = self.reads.adjustment else {
             return logits;
         };
-        if tile.offsets.is_empty() {
-            let offsets = adjustment.offsets.iter().flatten();
-            tile.offsets = offsets.map(|&offset| F::of(offset)).collect();
-        }
-        let logits = if adjustment.softcap.is_some() {
-            for numbers in [&mut tile.capped, &mut tile.caps] {
-                numbers.resize(logits.len(), F::default());
-            }
-            self.vectors.run(Cap {
-                adjustment,
-                logits,
-                capped: &mut tile.capped,
-                caps: &mut tile.caps,
-            });
-            &tile.capped
-        } else {
-            logits
-        };
+        self.prepare(tile, logits.len());
         buffer.resize(logits.len(), F::default());
+        let classes = self.reads.layout.classes;
         self.vectors.run(Adjust {
             adjustment,
-            classes: self.reads.layout.classes,
-            offsets: &tile.offsets,
-            ids: &tile.ids,
+            classes,
+            tile,
             logits,
             to: buffer,
             lie,
         });
         buffer
+    }
+
+    /// Makes room for what so many adjusted logits need.
+    pub(super) fn prepare<F: HeadFloat>(&self, tile: &mut Tile<F>, count: usize) {
+        let Some(adjustment) = self.reads.adjustment else {
+            return;
+        };
+        tile.row.resize(self.reads.layout.classes, F::default());
+        if tile.offsets.is_empty() {
+            let offsets = adjustment.offsets.iter().flatten();
+            tile.offsets = offsets.map(|&offset| F::of(offset)).collect();
+        }
+        if adjustment.softcap.is_some() {
+            tile.caps.resize(count, F::default());
+        }
     }
 
     /// As [`adjusted`](Self::adjusted), of a tile's logits, in place.
@@ -79,45 +89,18 @@ impl ClassSweep<'_> {
         self.vectors.run(Multiply(&mut tile.x, &tile.caps));
         for (sample, id) in tile.ids.iter().enumerate() {
             if let Some(class) = id.class() {
-                let at = match lie {
-                    Lie::Rows => sample * classes + class,
-                    Lie::Lines(width) => class * width + sample,
-                };
+                let at = lie.place(sample, class, classes);
                 tile.own_slope[sample] = tile.caps[at].times_or_zero(tile.own_slope[sample]);
             }
         }
     }
 }
 
-/// Caps logits.
-struct Cap<'a, F> {
-    adjustment: &'a Adjustment,
-    logits: &'a [F],
-    capped: &'a mut [F],
-    /// The derivatives.
-    caps: &'a mut [F],
-}
-
-impl<F: HeadFloat> Loop for Cap<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let to = self.capped.iter_mut().zip(self.caps);
-        for ((capped, cap), &logit) in to.zip(self.logits) {
-            let (number, slope) = self.adjustment.capped(logit);
-            (*capped, *cap) = (number, slope.unwrap_or_default());
-        }
-    }
-}
-
-/// Scales and moves logits.
+/// Adjusts logits.
 struct Adjust<'a, F> {
     adjustment: &'a Adjustment,
     classes: usize,
-    /// For each class, or none.
-    offsets: &'a [F],
-    ids: &'a [ClassCode],
+    tile: &'a mut Tile<F>,
     logits: &'a [F],
     to: &'a mut [F],
     lie: Lie,
@@ -131,47 +114,126 @@ impl<F: HeadFloat> Loop for Adjust<'_, F> {
         let Self {
             adjustment,
             classes,
-            offsets,
-            ids,
+            tile,
             logits,
             to,
             lie,
         } = self;
-        match (lie, offsets) {
-            (_, []) => {
-                for (to, &x) in to.iter_mut().zip(logits) {
-                    *to = adjustment.moved(x, F::default());
-                }
-            }
-            (Lie::Rows, _) => {
-                let rows = to.chunks_exact_mut(classes);
-                for (to, x) in rows.zip(logits.chunks_exact(classes)) {
-                    for ((to, &x), &offset) in to.iter_mut().zip(x).zip(offsets) {
-                        *to = adjustment.moved(x, offset);
-                    }
-                }
-            }
-            (Lie::Lines(width), _) => {
-                let lines = to.chunks_exact_mut(width).zip(logits.chunks_exact(width));
-                for ((to, x), &offset) in lines.zip(offsets) {
-                    for (to, &x) in to.iter_mut().zip(x) {
-                        *to = adjustment.moved(x, offset);
-                    }
-                }
+        // Rows have an offset for each number, and a line has one for all.
+        let length = match lie {
+            Lie::Rows => classes,
+            Lie::Lines(width) => width,
+        };
+        for (at, to) in to.chunks_exact_mut(length).enumerate() {
+            let place = at * length..(at + 1) * length;
+            let caps = tile.caps.get_mut(place.clone()).unwrap_or_default();
+            let (each, all) = match lie {
+                Lie::Rows => (&tile.offsets[..], F::default()),
+                Lie::Lines(_) => (&[][..], tile.offsets.get(at).copied().unwrap_or_default()),
+            };
+            let logits = &logits[place];
+            for start in (0..length).step_by(PART) {
+                let part = start..length.min(start + PART);
+                let caps = caps.get_mut(part.clone()).unwrap_or_default();
+                let each = each.get(part.clone()).unwrap_or_default();
+                adjust_part(
+                    adjustment,
+                    &logits[part.clone()],
+                    (each, all),
+                    caps,
+                    &mut to[part],
+                );
             }
         }
-        if adjustment.margins.is_none() {
-            return;
-        }
-        for (sample, id) in ids.iter().enumerate() {
+        for (sample, id) in tile.ids.iter().enumerate() {
             if let Some(class) = id.class() {
-                let at = match lie {
-                    Lie::Rows => sample * classes + class,
-                    Lie::Lines(width) => class * width + sample,
-                };
+                let at = lie.place(sample, class, classes);
                 to[at] = to[at].plus(-adjustment.margin(class));
             }
         }
+    }
+}
+
+/// Adjusts a part of logits, by an offset for each or for all of them, but for margins. The derivatives of their caps are
+/// written where there is room for them.
+#[inline(always)]
+fn adjust_part<F: HeadFloat>(
+    adjustment: &Adjustment,
+    logits: &[F],
+    (each, all): (&[F], F),
+    caps: &mut [F],
+    to: &mut [F],
+) {
+    let Some(cap) = adjustment.softcap else {
+        if each.is_empty() {
+            for (to, &x) in to.iter_mut().zip(logits) {
+                *to = adjustment.moved(x, all);
+            }
+        } else {
+            for ((to, &x), &offset) in to.iter_mut().zip(logits).zip(each) {
+                *to = adjustment.moved(x, offset);
+            }
+        }
+        return;
+    };
+    let (over_cap, limit) = (1.0 / cap, F::of(SMALL_FOR_TANH * cap));
+    // Most logits are far below their cap.
+    let small = logits
+        .iter()
+        .fold(true, |small, x| small & (x.abs() <= limit));
+    if small {
+        for (to, &x) in to.iter_mut().zip(logits) {
+            *to = tanh_small(x.times(over_cap));
+        }
+    } else {
+        for (to, &x) in to.iter_mut().zip(logits) {
+            *to = tanh(x.times(over_cap));
+        }
+    }
+    for (&ratio, slope) in to.iter().zip(caps) {
+        *slope = capped(ratio, cap).1;
+    }
+    for to in &mut *to {
+        *to = capped(*to, cap).0;
+    }
+    if !adjustment.moves() {
+        return;
+    }
+    if each.is_empty() {
+        for to in to {
+            *to = adjustment.moved(*to, all);
+        }
+    } else {
+        for (to, &offset) in to.iter_mut().zip(each) {
+            *to = adjustment.moved(*to, offset);
+        }
+    }
+}
+
+/// Adjusts the logits of a row. The derivatives of their caps are written where there is room for them.
+#[inline(always)]
+pub(super) fn adjust_row<F: HeadFloat>(
+    adjustment: &Adjustment,
+    logits: &[F],
+    class: Option<usize>,
+    offsets: &[F],
+    caps: &mut [F],
+    to: &mut [F],
+) {
+    // How far ahead memory is asked for: what is done with it leaves no room to wait.
+    const AHEAD: usize = 8 * PART;
+    for start in (0..logits.len()).step_by(PART) {
+        for line in (0..PART).step_by(64 / size_of::<F>()) {
+            prefetch(logits.as_ptr().wrapping_add(start + AHEAD + line));
+        }
+        let part = start..logits.len().min(start + PART);
+        let caps = caps.get_mut(part.clone()).unwrap_or_default();
+        let each = offsets.get(part.clone()).unwrap_or_default();
+        let to = &mut to[part.clone()];
+        adjust_part(adjustment, &logits[part], (each, F::default()), caps, to);
+    }
+    if let Some(class) = class {
+        to[class] = to[class].plus(-adjustment.margin(class));
     }
 }
 

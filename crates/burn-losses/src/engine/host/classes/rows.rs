@@ -1,6 +1,6 @@
 //! Cross-entropy of adjacent rows of one class each.
 
-use super::adjust::Lie;
+use super::adjust::{Lie, adjust_row};
 use super::exponentials::{SATURATED, exponentials, exponentials_beside, largest_of};
 use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
@@ -47,7 +47,12 @@ impl ClassSweep<'_> {
                     .input(in_task..in_task + width * classes),
             };
             let mut adjusted = core::mem::take(&mut tile.adjusted);
-            let x = self.adjusted(tile, x, &mut adjusted, Lie::Rows);
+            let x = if few {
+                self.adjusted(tile, x, &mut adjusted, Lie::Rows)
+            } else {
+                self.prepare(tile, width * classes);
+                x
+            };
             // Without a gradient, what becomes of a row is soon overwritten by the next.
             let kept = if few || gradient.is_some() { width } else { 1 };
             tile.x.resize(kept * classes, F::default());
@@ -101,6 +106,11 @@ impl<F: HeadFloat> Loop for SoftmaxRows<'_, F> {
         } = self;
         if classes < SOME {
             few_classes(x, classes, tile);
+            for (row, x) in x.chunks_exact(classes).enumerate() {
+                if let Some(class) = tile.ids[row].class() {
+                    tile.own[row] = x[class];
+                }
+            }
         } else {
             for (row, x) in x.chunks_exact(classes).enumerate() {
                 let exps = if gradient {
@@ -108,17 +118,30 @@ impl<F: HeadFloat> Loop for SoftmaxRows<'_, F> {
                 } else {
                     &mut tile.x[..classes]
                 };
+                let class = tile.ids[row].class();
+                let x = match sweep.reads.adjustment {
+                    Some(adjustment) => {
+                        let caps = if gradient {
+                            &mut tile.caps[..]
+                        } else {
+                            &mut []
+                        };
+                        let caps = caps.get_mut(row * classes..(row + 1) * classes);
+                        let (caps, to) = (caps.unwrap_or_default(), &mut tile.row);
+                        adjust_row(adjustment, x, class, &tile.offsets, caps, to);
+                        &to[..]
+                    }
+                    None => x,
+                };
                 let largest = largest_of(x);
                 tile.largest[row] = largest;
                 tile.others[row] = exponentials(x, largest, exps);
-                if let Some(class) = tile.ids[row].class() {
+                if let Some(class) = class {
+                    tile.own[row] = x[class];
+                }
+                if let Some(class) = class {
                     tile.own_exp[row] = exps[class];
                 }
-            }
-        }
-        for (row, x) in x.chunks_exact(classes).enumerate() {
-            if let Some(class) = tile.ids[row].class() {
-                tile.own[row] = x[class];
             }
         }
         sweep.finish(tile, gradient)

@@ -18,9 +18,9 @@ pub(super) struct Tile<F> {
     pub(super) q: Vec<F>,
     /// What was read of rows, before it is turned.
     pub(super) rows: Vec<F>,
-    /// Logits as they count, and the derivatives of what capped them.
+    /// Logits as they count, and those of a single row; and the derivatives of what capped them.
     pub(super) adjusted: Vec<F>,
-    pub(super) capped: Vec<F>,
+    pub(super) row: Vec<F>,
     pub(super) caps: Vec<F>,
     /// What the logits of each class are moved by.
     pub(super) offsets: Vec<F>,
@@ -55,7 +55,7 @@ impl<F: HeadFloat> Tile<F> {
             q: Vec::new(),
             rows: Vec::new(),
             adjusted: Vec::new(),
-            capped: Vec::new(),
+            row: Vec::new(),
             caps: Vec::new(),
             offsets: Vec::new(),
             ids: Vec::new(),
