@@ -152,8 +152,8 @@ impl Call {
         Ok((each.cast(numbers.dtype()) * numbers).sum())
     }
 
-    /// The same call, in which the weights of each sample add up to 1, or to 0 where none of its losses counts; of losses
-    /// of the given shape.
+    /// The same call, in which the weights of each sample add up to 1, or to the sample's own weight where it was given one;
+    /// to 0 where none of its losses counts. Of losses of the given shape.
     #[cfg(feature = "std")]
     pub(crate) fn by_sample(
         self,
@@ -171,8 +171,13 @@ impl Call {
         // Over the largest first: the sum stays in range.
         let largest = rows.clone().max_dim(1);
         let none = largest.clone().equal_scalar(0.0);
-        let rows = rows / largest.mask_fill(none.clone(), 1.0);
+        let rows = rows / largest.clone().mask_fill(none.clone(), 1.0);
         let shares = rows.clone() / rows.sum_dim(1).mask_fill(none, 1.0);
+        let of_samples = self.weights.as_ref().filter(|given| given.shape != *shape);
+        let shares = match of_samples {
+            Some(_) => shares * largest,
+            None => shares,
+        };
         Ok(self.with_weights(flat(shares), shape))
     }
 
@@ -198,7 +203,7 @@ impl Call {
         Ok(self.with_weights(each, shape))
     }
 
-    /// The weight of each loss of the given shape, in the type that is computed in.
+    /// The weight of each loss of the given shape, in the type that is computed in, or `F64` if they were given so.
     #[cfg(feature = "std")]
     fn each_weight(
         &self,
@@ -207,15 +212,15 @@ impl Call {
         device: &Device,
         dtype: DType,
     ) -> Result<Tensor<1>, LossError> {
-        let computed: FloatDType = compute_dtype(dtype);
         let Some(given) = &self.weights else {
+            let computed: FloatDType = compute_dtype(dtype);
             let place = (&device.clone().without_autodiff(), computed.into());
             return Ok(Tensor::ones([shape.num_elements()], place));
         };
         check.device("the loss", device, "weights", &given.device)?;
         let values = given.values.clone().in_compute_dtype(dtype);
         let valid = check.sample_weights(&values, &given.shape, dtype)?;
-        Ok(spread(or_nan(values, &valid), &given.shape, shape, check)?.cast(computed))
+        spread(or_nan(values, &valid), &given.shape, shape, check)
     }
 
     /// The same call, in which a loss counts only where `counts` is 1; losses of the given shape.

@@ -355,6 +355,14 @@ fn divisors_of_a_policy_are_what_they_say() {
             }
             let parts = loss.forward_weighted_parts(input(), old(), advantages(), mask());
             assert_close(&what, &numbers(&parts.weight), &[weight], 1e-5);
+            let answers = on.tensor(&[2.0, 0.0, 1.0], [3], DType::F32);
+            let value = loss.forward_weighted(input(), old(), advantages(), answers);
+            let (first, last): (f64, f64) = (l[..3].iter().sum(), l[6..].iter().sum());
+            let weighted = match divisor {
+                PolicyDivisor::Constant(_) => (2.0 * first + last) / 12.0,
+                _ => (2.0 * first + last) / 9.0,
+            };
+            assert_close(&what, &numbers(&value), &[weighted], 1e-5);
             // It is for the mean alone.
             let each = loss.forward_no_reduction(input(), old(), advantages());
             assert_close(&what, &numbers(&each), &l, 1e-6);

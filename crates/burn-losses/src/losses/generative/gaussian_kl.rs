@@ -149,9 +149,16 @@ fn of_variance(v: Expr) -> [Expr; 2] {
 
 /// `(exp(v) - 1 - v) / (v^2 / 2)`, by as many terms of its series as `f64` has digits for.
 fn beyond_square(v: Expr) -> Expr {
-    let mut sum = Expr::constant(1.0);
-    for term in (3..=15).rev() {
-        sum = 1.0 + v / f64::from(term) * sum;
+    let mut coefficient = 1.0;
+    let coefficients: [f64; 14] = core::array::from_fn(|at| {
+        let of_this = coefficient;
+        coefficient /= (at + 3) as f64;
+        of_this
+    });
+    let (last, rest) = coefficients.split_last().expect("there are some");
+    let mut sum = Expr::constant(*last);
+    for &coefficient in rest.iter().rev() {
+        sum = v * sum + coefficient;
     }
     sum
 }
