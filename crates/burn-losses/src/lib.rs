@@ -25,7 +25,8 @@
 //! that sits as a field in a model. The calls are the same for all of them, and methods of each, so
 //! nothing is imported for them. Code that is generic over its loss has them from the traits [`Loss`]
 //! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`]. (The three losses with
-//! one input or with four, [`GanGeneratorLoss`], [`DpoLoss`] and [`KtoLoss`], have them as methods alone.)
+//! one input or with four, [`GanGeneratorLoss`], [`DpoLoss`] and [`KtoLoss`], have them as methods alone, of the `try_` calls
+//! only `try_forward`, and no trait for generic code.)
 //!
 //! A configuration is read from a file, alone or as a field of another, that has only what is to differ from the
 //! defaults; a name that is no option is an error with those there are. (As a field of a `#[derive(Config)]` of Burn it

@@ -7,7 +7,7 @@ use crate::engine::host::earth_mover::EarthMover;
 use crate::engine::host::row_kernel::HostRows;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::softmax::Softmax;
-use crate::engine::portable::tensors::AXIS;
+use crate::engine::portable::tensors::{AXIS, wide};
 use alloc::vec;
 use burn::tensor::Tensor;
 
@@ -20,8 +20,8 @@ impl AnyRowLoss<1> for EarthMover {
         let TensorRow::Class(is_class) = row else {
             unreachable!("each row has a class")
         };
-        let shape = x.dims();
-        let (prob, _) = Softmax::new(x).prob_and_rest();
+        let (shape, dtype) = (x.dims(), x.dtype());
+        let (prob, _) = Softmax::new(wide(x)).prob_and_rest();
         let one_hot = prob.zeros_like().mask_fill(is_class, 1.0);
         // From the class on a cumulative probability is measured from above: what is left of a difference from 1 would
         // lose digits.
@@ -34,8 +34,8 @@ impl AnyRowLoss<1> for EarthMover {
         let of_prob = gap.flip([AXIS]).cumsum(AXIS).flip([AXIS]) * 2.0;
         let mean = (of_prob.clone() * prob.clone()).sum_dim(AXIS).expand(shape);
         TensorTerms {
-            value,
-            slopes: vec![prob * (of_prob - mean)],
+            value: value.cast(dtype),
+            slopes: vec![(prob * (of_prob - mean)).cast(dtype)],
         }
     }
 

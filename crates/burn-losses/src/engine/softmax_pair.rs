@@ -7,7 +7,7 @@ use crate::engine::host::row_kernel::HostRows;
 use crate::engine::host::softmax_pair::SoftmaxPair;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::softmax::Softmax;
-use crate::engine::portable::tensors::AXIS;
+use crate::engine::portable::tensors::{AXIS, wide};
 use crate::real::Real;
 use alloc::vec;
 use burn::tensor::Tensor;
@@ -18,7 +18,8 @@ impl AnyRowLoss<2> for SoftmaxPair {
     }
 
     fn on_tensors(&self, x: [Tensor<3>; 2], row: TensorRow) -> TensorTerms {
-        let shape = x[0].dims();
+        let (shape, dtype) = (x[0].dims(), x[0].dtype());
+        let x = x.map(wide);
         let first = x[0].clone();
         let [(ln_p, p), (ln_q, q)] = x.map(|x| {
             // The difference first: a logit over a temperature may be out of range.
@@ -48,9 +49,9 @@ impl AnyRowLoss<2> for SoftmaxPair {
             let of_logits = prob.mask_where(is_class, -rest);
             slopes[0] = slopes[0].clone() + of_logits * share;
         }
-        let [of_first, of_second] = slopes;
+        let [of_first, of_second] = slopes.map(|slope| slope.cast(dtype));
         TensorTerms {
-            value,
+            value: value.cast(dtype),
             slopes: vec![of_first, of_second],
         }
     }

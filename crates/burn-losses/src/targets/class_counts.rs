@@ -22,8 +22,9 @@ pub enum ClassWeighting {
 
 /// How the weights of all classes are scaled: for [`class_weights`].
 ///
-/// It makes no difference to the `Mean` of [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss), which divides by
-/// the weights of the targets; it does to `Sum`, and to losses that do not divide by them.
+/// It makes no difference to the `Mean` of [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss) with class ids,
+/// which divides by the weights of the targets; it does to `Sum`, with probabilities or a `z_loss`, and to losses that do
+/// not divide by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightNormalization {

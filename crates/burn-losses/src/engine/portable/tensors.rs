@@ -4,6 +4,8 @@
 //! first, so that sums and small differences keep their digits.
 
 use crate::engine::any_rank::{AnyRank, in_context_of};
+#[cfg(feature = "std")]
+use crate::engine::device::is_cpu;
 use crate::engine::dtype::{compute_dtype, largest};
 use crate::engine::tape::attach;
 use crate::engine::tape::known::{GradientOf, KnownGradient};
@@ -91,6 +93,15 @@ pub(crate) fn or_nan<const D: usize>(
         Some(valid) => tensor.mask_fill(valid.clone().bool_not(), f64::NAN),
         None => tensor,
     }
+}
+
+/// The tensor in `f64` where that costs nothing but time: what is left of differences needs the digits.
+#[cfg(feature = "std")]
+pub(crate) fn wide(tensor: Tensor<3>) -> Tensor<3> {
+    if is_cpu(&tensor.device()) {
+        return tensor.cast(DType::F64);
+    }
+    tensor
 }
 
 /// Numbers of the host laid along the axis of layers; a single one is for all.

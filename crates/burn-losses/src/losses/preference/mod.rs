@@ -8,6 +8,8 @@
 //! | answers that are each good or bad, and a frozen reference | [`KtoLoss`] |
 //! | answers that the model gave itself, with how much better than expected each was | [`PolicyClipLoss`] |
 //!
+//! They need the feature `std`, which is on by default.
+//!
 //! # Who is trained
 //!
 //! **The policy** is the model that is trained: its log-probabilities are tracked. **The reference** is a frozen copy, as a rule
