@@ -31,7 +31,12 @@ impl AnyRowLoss<2> for SoftmaxPair {
         let operands = [ln_p, p.clone(), ln_q, q.clone()];
         let mut results = self.all.run(&operands, &self.parameters).into_iter();
         let terms = results.next().expect("a formula has a loss");
-        let mut value = terms.sum_dim(AXIS) * self.factor;
+        // A share of 0 takes nothing, be it infinite.
+        let share_of = |tensor: Tensor<3>, share: f64| {
+            let share = tensor.like(share);
+            tensor.times_or_zero(share)
+        };
+        let mut value = share_of(terms.sum_dim(AXIS), self.factor);
         let step = self.factor * self.over_temperature;
         let limit = value.largest();
         let mut slopes = [p, q].map(|prob| {
@@ -44,7 +49,7 @@ impl AnyRowLoss<2> for SoftmaxPair {
             let softmax = Softmax::new(first);
             let elsewhere = is_class.clone().bool_not();
             let of_class = softmax.half_log_prob().mask_fill(elsewhere, 0.0);
-            value = value - of_class.sum_dim(AXIS) * (2.0 * share);
+            value = value - share_of(of_class.sum_dim(AXIS), 2.0 * share);
             let (prob, rest) = softmax.prob_and_rest();
             let of_logits = prob.mask_where(is_class, -rest);
             slopes[0] = slopes[0].clone() + of_logits * share;

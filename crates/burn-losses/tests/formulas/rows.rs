@@ -148,6 +148,37 @@ fn a_teacher_and_a_class_at_once_are_both_losses() {
     }
 }
 
+/// A share of 0 takes nothing, be it infinite.
+#[test]
+fn a_share_of_nothing_is_nothing() {
+    for on in devices() {
+        // The first student holds impossible what the teacher does not, and the second its class.
+        let x = on.tracked(&[-INF, 0.0, 1.0, 1.0, -INF, 0.0], [2, 3], DType::F32);
+        let teacher = on.tensor(&[1.0, 0.0, 0.5, 1.0, -INF, 2.0], [2, 3], DType::F32);
+        let classes = ids(&on, &[1, 1], [2]);
+        let of = |alpha| DistillationLossConfig::new().with_alpha(alpha).init();
+        let class = of(0.0).forward_no_reduction(x.clone(), teacher.clone(), classes.clone());
+        let plain = CrossEntropyLoss::new().forward_no_reduction(x.clone(), classes.clone());
+        assert_eq!(numbers(&class)[1], INF, "{}", on.name);
+        assert_close(on.name, &numbers(&class)[..1], &numbers(&plain)[..1], 1e-5);
+        let soft = of(1.0).forward_no_reduction(x.clone(), teacher, classes);
+        let found = numbers(&soft);
+        assert!(
+            found[0] == INF && found[1].is_finite(),
+            "{}: {found:?}",
+            on.name
+        );
+        for loss in [class, soft] {
+            let slopes = numbers(&x.grad(&loss.sum().backward()).unwrap());
+            assert!(
+                slopes.iter().all(|slope| slope.is_finite()),
+                "{}: {slopes:?}",
+                on.name
+            );
+        }
+    }
+}
+
 /// Losses of logits with the classes on axis 1 of three are those of the same logits with the classes last.
 #[test]
 fn the_classes_may_lie_along_any_axis() {

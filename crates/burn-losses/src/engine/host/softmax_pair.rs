@@ -8,6 +8,7 @@ use super::row_kernel::{HostRows, RowBlock};
 use super::scale::clamp;
 use super::sums::{Lanes, PART, total};
 use super::vectors::{Loop, Vectors};
+use crate::real::Real;
 use crate::spec::expression::program::Formula;
 use crate::spec::softmax::ln_1p;
 use alloc::sync::Arc;
@@ -96,7 +97,8 @@ impl SoftmaxPair {
             for (at, row) in rows.clone().enumerate() {
                 let of_row = at * length..(at + 1) * length;
                 let sum = vectors.run(Total(&terms[of_row.clone()]));
-                let mut loss = F::of(sum * self.factor);
+                // A share of 0 takes nothing, be it infinite.
+                let mut loss = F::of(sum.times_or_zero(self.factor));
                 let weight = weights[row];
                 // What does not count has no gradient, whatever is in its row.
                 let counts = !weight.equals(0.0);
@@ -264,6 +266,6 @@ impl<F: Float> Loop for CrossEntropy<'_, F> {
             }
             slopes[class] = clamp(of_class);
         }
-        (largest - x[class] + ln_1p(others)) * share
+        (largest - x[class] + ln_1p(others)).times_or_zero(share)
     }
 }
