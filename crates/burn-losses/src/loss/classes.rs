@@ -394,7 +394,7 @@ fn with_tensors(
     };
     let through = |slope: Tensor<3>| match step {
         // What does not count has no gradient, whatever its cap.
-        Some(step) => step.times_or_zero(slope),
+        Some(step) => step.cast(slope.dtype()).times_or_zero(slope),
         None => slope,
     };
     if let Some(head) = &options.head {

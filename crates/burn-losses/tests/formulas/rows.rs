@@ -148,6 +148,51 @@ fn a_teacher_and_a_class_at_once_are_both_losses() {
     }
 }
 
+/// What is impossible for both sides has no difference, and a mixture of what is all but impossible is in range.
+#[test]
+fn impossible_answers_and_tiny_shares_are_no_nan() {
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        let of = |data: &[f64], dtype| on.tracked(data, [data.len()], dtype);
+        let same = |data: &[f64], dtype| on.tensor(data, [data.len()], dtype);
+        for dtype in [DType::F32, DType::F64] {
+            let (policy, other) = ([-INF, -1.0, -INF], [-2.0, -INF, -INF]);
+            let (chosen, rejected) = (of(&policy, dtype), of(&other, dtype));
+            let (of_chosen, of_rejected) = (same(&policy, dtype), same(&other, dtype));
+            let dpo = DpoLoss::new().forward_no_reduction(
+                chosen.clone(),
+                rejected.clone(),
+                of_chosen.clone(),
+                of_rejected,
+            );
+            // Policy and reference agree.
+            assert_close("DpoLoss", &numbers(&dpo), &[2_f64.ln(); 3], 1e-5);
+            let good = same(&[1.0; 3], dtype);
+            let kl = same(&[0.0; 3], dtype);
+            let kto = KtoLoss::new().forward_no_reduction(chosen.clone(), of_chosen, kl, good);
+            assert_close("KtoLoss", &numbers(&kto), &[0.5; 3], 1e-5);
+            let simpo = SimPoLoss::new().forward_no_reduction(chosen.clone(), rejected.clone());
+            let orpo = OrpoLoss::new().forward_no_reduction(chosen.clone(), rejected.clone());
+            for each in [dpo, kto, simpo, orpo] {
+                let values = numbers(&each);
+                assert!(values.iter().all(|loss| !loss.is_nan()), "{values:?}");
+                let gradients = each.sum().backward();
+                let slopes = numbers(&chosen.grad(&gradients).unwrap());
+                assert!(slopes.iter().all(|slope| slope.is_finite()), "{slopes:?}");
+            }
+            for far in [95.0, 100.0, 720.0] {
+                let (student, teacher) = (
+                    on.tensor(&[0.0, 0.0, 0.0, -far], [2, 2], dtype),
+                    on.tensor(&[0.0, -far, 0.0, 0.0], [2, 2], dtype),
+                );
+                let found = numbers(&JsDivLoss::new().forward_no_reduction(student, teacher));
+                let half = 0.5 * (0.5 * (0.5_f64 / 0.75).ln() + 0.5 * 2_f64.ln())
+                    + 0.5 * (1.0 / 0.75_f64).ln();
+                assert_close("JsDivLoss", &found, &[half, half], 1e-5);
+            }
+        }
+    }
+}
+
 /// A share of 0 takes nothing, be it infinite.
 #[test]
 fn a_share_of_nothing_is_nothing() {

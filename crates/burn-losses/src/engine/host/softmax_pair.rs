@@ -266,6 +266,8 @@ impl<F: Float> Loop for CrossEntropy<'_, F> {
             }
             slopes[class] = clamp(of_class);
         }
-        (largest - x[class] + ln_1p(others)).times_or_zero(share)
+        // In halves: the difference of two logits may be out of range where its share is not.
+        let half = largest.times(0.5) - x[class].times(0.5) + ln_1p(others).times(0.5);
+        half.times_or_zero(share.times(2.0))
     }
 }

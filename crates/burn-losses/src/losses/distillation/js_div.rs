@@ -145,8 +145,8 @@ of_two_logits!(JsDivLoss, JsDivLossConfig);
 
 static MIXTURE: PairFormula = PairFormula::new(|[ln_p, p, ln_q, q]| {
     let (beta, rest) = (Expr::parameter("beta"), Expr::parameter("rest"));
-    let of_teacher = q.times_or_zero(ln_mixture(ln_p - ln_q, "rest"));
-    let of_student = p.times_or_zero(ln_mixture(ln_q - ln_p, "beta"));
+    let of_teacher = q.times_or_zero(ln_mixture(ln_p - ln_q, ["rest", "beta"]));
+    let of_student = p.times_or_zero(ln_mixture(ln_q - ln_p, ["beta", "rest"]));
     -(beta * of_teacher + rest * of_student)
 });
 

@@ -206,13 +206,13 @@ static SYMMETRIC: PairFormula =
     PairFormula::new(|[ln_p, p, ln_q, q]| 0.5 * (p - q).times_or_zero(ln_p - ln_q));
 
 static SKEW_FORWARD: PairFormula =
-    PairFormula::new(|[ln_p, _, ln_q, q]| -q.times_or_zero(ln_mixture(ln_p - ln_q, OTHER)));
+    PairFormula::new(|[ln_p, _, ln_q, q]| -q.times_or_zero(ln_mixture(ln_p - ln_q, SHARES)));
 
 static SKEW_REVERSE: PairFormula =
-    PairFormula::new(|[ln_p, p, ln_q, _]| -p.times_or_zero(ln_mixture(ln_q - ln_p, OTHER)));
+    PairFormula::new(|[ln_p, p, ln_q, _]| -p.times_or_zero(ln_mixture(ln_q - ln_p, SHARES)));
 
-/// The name of the other's share in a mixture.
-const OTHER: &str = "other";
+/// The names of the shares in a mixture: the other's, and one's own.
+const SHARES: [&str; 2] = ["other", "skew"];
 
 impl SoftmaxKlLoss {
     fn pair(&self) -> SoftmaxPair {
@@ -224,7 +224,7 @@ impl SoftmaxKlLoss {
             KlDirection::SkewForward => &SKEW_FORWARD,
             KlDirection::SkewReverse => &SKEW_REVERSE,
         };
-        let options = [(OTHER, 1.0 - config.skew)];
+        let options = [(SHARES[0], 1.0 - config.skew), (SHARES[1], config.skew)];
         formula.with(
             &options,
             config.temperature,

@@ -102,7 +102,8 @@ impl PolicyClipLossConfig {
 ///
 /// **The divisor** is for `Mean` alone, and matters with a mask. `Tokens` is the choice where long answers should count for
 /// what they are. `Sequences` makes an answer's tokens count less the longer it is, so that a wrong answer is punished less for
-/// being long; a weight for each answer, `[N]`, makes a weighted mean of the answers' means. With `Constant` the weight of a
+/// being long; a weight for each answer, `[N]` beside losses `[N, T]`, makes a weighted mean of the
+/// answers' means. With `Constant` the weight of a
 /// token depends on nothing in the batch.
 ///
 /// Losses of the value function and the entropy, and a penalty for the distance from a reference, are added by who calls.

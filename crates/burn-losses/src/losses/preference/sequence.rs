@@ -103,8 +103,9 @@ pub fn sequence_log_probs(
     // What is left out may be no id at all.
     let ids = ids.inner().mask_fill(left_out.clone(), 0);
     let loss = CrossEntropyLossConfig::new().with_class_axis(2).init();
-    let losses = loss.forward_no_reduction(logits, ids);
-    let losses = losses.cast(computed).mask_fill(left_out, 0.0);
+    // Rounded to half precision, the losses of many tokens would add up to a large error.
+    let losses = loss.forward_no_reduction(logits.cast(computed), ids);
+    let losses = losses.mask_fill(left_out, 0.0);
     let sums = losses.sum_dim(1).reshape([samples]).neg();
     match length {
         LengthNormalization::Sequence => sums,

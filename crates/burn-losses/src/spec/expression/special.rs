@@ -80,7 +80,18 @@ pub(crate) fn normal_share(w: Expr) -> Expr {
     w.sign() * (1.0 - t * exponent.exp())
 }
 
-/// `ln(a + (1 - a) e^x)`, of what a parameter lacks of 1: near 0 for an `x` near 0, and as exact.
-pub(crate) fn ln_mixture(x: Expr, rest: &'static str) -> Expr {
-    (Expr::parameter(rest) * (x.exp() - 1.0)).ln_1p()
+/// `ln(a + (1 - a) e^x)`, of parameters that are `1 - a` and `a`: near 0 for an `x` near 0, and as exact; no exponential leaves
+/// the range.
+pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
+    const FAR: f64 = 30.0;
+    let far = x.above(FAR);
+    let share = far.select(Expr::parameter(own), Expr::parameter(rest));
+    let change = far.select(-x, x).exp() - 1.0;
+    (share * change).ln_1p() + far.select(x, 0.0)
+}
+
+/// A logarithm of a probability as a number that a difference can be taken of: two of impossible answers are equal.
+pub(crate) fn finite_log(ln_p: Expr) -> Expr {
+    const LEAST: f64 = f32::MIN as f64;
+    ln_p.equals(f64::NEG_INFINITY).select(LEAST, ln_p)
 }
