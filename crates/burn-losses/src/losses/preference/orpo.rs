@@ -6,7 +6,7 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::finite_log;
+use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
@@ -125,11 +125,9 @@ pub struct OrpoLoss {
 loss_module!(OrpoLoss, OrpoLossConfig, Formula<RegressionTarget> [chosen, rejected]);
 
 static ORPO: LossFormula<2> = LossFormula::new(|[chosen, rejected]| {
-    let [certain, rival] = [chosen, rejected].map(|log| finite_log(log.at_most(0.0)));
-    let ratio = log_odds(certain) - log_odds(rival);
+    let [certain, rival] = [chosen, rejected].map(|log| log.at_most(0.0));
     // Both infinite: there is nothing to compare.
-    let both = certain.equals(0.0).and(rival.equals(0.0));
-    let ratio = both.select(0.0, ratio);
+    let ratio = difference(log_odds(certain), log_odds(rival));
     Expr::parameter("lambda") * (-ratio).softplus() - chosen
 });
 

@@ -7,7 +7,7 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::finite_log;
+use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
@@ -137,9 +137,8 @@ static PLAIN: LossFormula<2> = LossFormula::new(|operands| preferred(ahead(opera
 static SMOOTHED: LossFormula<2> = LossFormula::new(|operands| preferred_or_not(ahead(operands)));
 
 /// How far ahead of its margin the chosen answer is.
-fn ahead(operands: [Expr; 2]) -> Expr {
-    let [chosen, rejected] = operands.map(finite_log);
-    Expr::parameter("beta") * (chosen - rejected) - Expr::parameter("gamma")
+fn ahead([chosen, rejected]: [Expr; 2]) -> Expr {
+    Expr::parameter("beta") * difference(chosen, rejected) - Expr::parameter("gamma")
 }
 
 impl SimPoLoss {

@@ -90,8 +90,8 @@ pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
     (share * change).ln_1p() + far.select(x, 0.0)
 }
 
-/// A logarithm of a probability as a number that a difference can be taken of: two of impossible answers are equal.
-pub(crate) fn finite_log(ln_p: Expr) -> Expr {
-    const LEAST: f64 = f32::MIN as f64;
-    ln_p.equals(f64::NEG_INFINITY).select(LEAST, ln_p)
+/// The difference of two numbers, 0 of the same infinite ones.
+pub(crate) fn difference(a: Expr, b: Expr) -> Expr {
+    let same = a.equals(b).and(a.abs().equals(f64::INFINITY));
+    same.select(0.0, a - b)
 }
