@@ -192,7 +192,7 @@ impl Call {
         dtype: DType,
     ) -> Result<Self, LossError> {
         let count = shape.num_elements();
-        if count == 0 || self.returns != Returns::Reduced(Reduction::Mean) {
+        if count == 0 || !self.is_mean() {
             return Ok(self);
         }
         let share = 1.0 / count.next_power_of_two() as f64;

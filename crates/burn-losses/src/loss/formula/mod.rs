@@ -171,6 +171,15 @@ fn evaluate<const N: usize>(
     call_of.evaluate(inputs, call)
 }
 
+/// The numbers of parameters, by their names in the order of a formula.
+fn numbers_of(names: &[&'static str], options: &[(&'static str, f64)]) -> Vec<f64> {
+    let number = |name: &&'static str| {
+        let option = options.iter().find(|(option, _)| option == name);
+        option.expect("an option for each parameter").1
+    };
+    names.iter().map(number).collect()
+}
+
 /// The maths of a loss of this crate, of so many operands: recorded when it is first called. It costs no compile time, and
 /// is one pass all the same.
 pub(crate) struct LossFormula<const K: usize> {
@@ -304,15 +313,10 @@ impl<const K: usize> FormulaLoss<K> {
         for &(option, value) in &self.options {
             check.holds(first.dtype(), option, value)?;
         }
-        let names = self.formulas.recorded.parameters.iter();
-        let value = |name: &&'static str| {
-            let option = self.options.iter().find(|(option, _)| option == name);
-            option.expect("an option for each parameter").1
-        };
         let call_of = FormulaCall {
             check: &check,
             formulas: self.formulas,
-            parameters: names.map(value).collect(),
+            parameters: numbers_of(&self.formulas.recorded.parameters, &self.options),
             kinds: &self.operands,
             along: self.along,
         };

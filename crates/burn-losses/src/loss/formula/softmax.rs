@@ -1,5 +1,6 @@
 //! A loss of softmaxes that is written as a formula.
 
+use super::numbers_of;
 use crate::engine::host::formula::FormulaHead;
 use crate::engine::host::softmax_pair::SoftmaxPair;
 use crate::spec::expression::operations::Operation;
@@ -21,15 +22,6 @@ pub(crate) fn of_class(recorded: &mut RecordedFormula) -> Formula {
     let of_both = graph.add(Operation::Chain, &[recorded.operands[1], of_both]);
     let slope = graph.add(Operation::Add, &[of_ln_p, of_both]);
     Formula::new(graph, &[loss, slope], true)
-}
-
-/// The numbers of parameters, by their names in the order of a formula.
-fn numbers(names: &[&'static str], options: &[(&'static str, f64)]) -> Vec<f64> {
-    let number = |name: &&'static str| {
-        let option = options.iter().find(|(option, _)| option == name);
-        option.expect("an option for each parameter").1
-    };
-    names.iter().map(number).collect()
 }
 
 /// The maths of a loss of a sample's class: of `ln p`, `p` and `1 - p`. It is recorded when it is first called.
@@ -55,7 +47,7 @@ impl ClassFormula {
         });
         FormulaHead {
             formula: formula.clone(),
-            parameters: numbers(names, options),
+            parameters: numbers_of(names, options),
         }
     }
 }
@@ -111,7 +103,7 @@ impl PairFormula {
         SoftmaxPair {
             value: formulas.value.clone(),
             all: formulas.all.clone(),
-            parameters: numbers(&formulas.names, options),
+            parameters: numbers_of(&formulas.names, options),
             over_temperature: 1.0 / temperature,
             factor,
             of_class: None,

@@ -177,9 +177,10 @@ impl CornLoss {
         let sum = formula.evaluate(Self::NAME, operands, undivided.summed(axis))?;
         let pairs = call.weighted_sum(&check, levels.pairs, &of_samples)?;
         let none = pairs.clone().equal_scalar(0.0);
-        let divisor = match call.is_mean() {
-            true => pairs.mask_fill(none, 1.0),
-            false => pairs,
+        let divisor = if call.is_mean() {
+            pairs.mask_fill(none, 1.0)
+        } else {
+            pairs
         };
         Ok(call.divided(sum, in_context_of(divisor, &device), dtype))
     }

@@ -131,19 +131,7 @@ impl<F: HeadFloat> Loop for Adjust<'_, F> {
                 Lie::Rows => (&tile.offsets[..], F::default()),
                 Lie::Lines(_) => (&[][..], tile.offsets.get(at).copied().unwrap_or_default()),
             };
-            let logits = &logits[place];
-            for start in (0..length).step_by(PART) {
-                let part = start..length.min(start + PART);
-                let caps = caps.get_mut(part.clone()).unwrap_or_default();
-                let each = each.get(part.clone()).unwrap_or_default();
-                adjust_part(
-                    adjustment,
-                    &logits[part.clone()],
-                    (each, all),
-                    caps,
-                    &mut to[part],
-                );
-            }
+            adjust_stretch(adjustment, &logits[place], (each, all), caps, to);
         }
         for (sample, id) in tile.ids.iter().enumerate() {
             if let Some(class) = id.class() {
@@ -220,6 +208,21 @@ pub(super) fn adjust_row<F: HeadFloat>(
     caps: &mut [F],
     to: &mut [F],
 ) {
+    adjust_stretch(adjustment, logits, (offsets, F::default()), caps, to);
+    if let Some(class) = class {
+        to[class] = to[class].plus(-adjustment.margin(class));
+    }
+}
+
+/// Adjusts logits that lie side by side, but for margins, in parts.
+#[inline(always)]
+fn adjust_stretch<F: HeadFloat>(
+    adjustment: &Adjustment,
+    logits: &[F],
+    (each, all): (&[F], F),
+    caps: &mut [F],
+    to: &mut [F],
+) {
     // How far ahead memory is asked for: what is done with it leaves no room to wait.
     const AHEAD: usize = 8 * PART;
     for start in (0..logits.len()).step_by(PART) {
@@ -228,12 +231,9 @@ pub(super) fn adjust_row<F: HeadFloat>(
         }
         let part = start..logits.len().min(start + PART);
         let caps = caps.get_mut(part.clone()).unwrap_or_default();
-        let each = offsets.get(part.clone()).unwrap_or_default();
+        let each = each.get(part.clone()).unwrap_or_default();
         let to = &mut to[part.clone()];
-        adjust_part(adjustment, &logits[part], (each, F::default()), caps, to);
-    }
-    if let Some(class) = class {
-        to[class] = to[class].plus(-adjustment.margin(class));
+        adjust_part(adjustment, &logits[part], (each, all), caps, to);
     }
 }
 

@@ -50,7 +50,7 @@ pub(in crate::engine::host) const SATURATED: f64 = 1.5;
 /// Two at a time, from both halves of a part: while the steps of one wait for each other, those of the other are
 /// taken.
 #[inline(always)]
-pub(in crate::engine::host) fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
+fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
     const HALF: usize = PART / 2;
     if let (Some(x), Some(exps)) = (x.first_chunk::<PART>(), exps.first_chunk_mut::<PART>()) {
         for at in 0..HALF {
