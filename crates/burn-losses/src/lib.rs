@@ -81,6 +81,13 @@
 //! | [`CoralLoss`] | classes in an order, by thresholds | logits `[N, K - 1]` | ranks `[N]` (Int) |
 //! | [`CornLoss`] | classes in an order, by thresholds one after the other | logits `[N, K - 1]` | ranks `[N]` (Int) |
 //! | [`EarthMoverLoss`] | classes in an order, of which near ones are nearly right | logits `[N, K]` | ranks `[N]` (Int) |
+//! | [`DiceLoss`] | masks, by their overlap | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
+//! | [`JaccardLoss`] | masks, by the intersection over the union | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
+//! | [`TverskyLoss`] | masks, where one mistake costs more than the other | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
+//! | [`GeneralizedDiceLoss`] | masks of classes of very different size | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
+//! | [`LovaszLoss`] | masks, by the intersection over the union of decisions | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or with `Hinge` masks, same shape |
+//! | [`DiceCrossEntropyLoss`] | masks and their pixels | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
+//! | [`DiceFocalLoss`] | masks and their pixels, most of them easy | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or with `Sigmoid` masks, same shape |
 //! | [`HingeEmbeddingLoss`] | alike or not | a distance per pair | +1 alike, -1 not |
 //! | [`CosineEmbeddingLoss`] | alike or not | two embeddings `[N, E]` | +1 alike, -1 not `[N]` |
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
@@ -96,11 +103,12 @@
 //! | [`GaussianKlLoss`] | latents of a variational autoencoder | means and logarithms of variances | none: the standard normal distribution |
 //!
 //! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], from
-//! [`SoftmaxKlLoss`] to [`EarthMoverLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which is on
+//! [`SoftmaxKlLoss`] to [`DiceFocalLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which is on
 //! by default.
 //!
-//! They are in seven modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`ranking`], [`preference`]
-//! and [`generative`], whose pages say which loss is for what, and which have the functions that go with their losses.
+//! They are in eight modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`segmentation`],
+//! [`ranking`], [`preference`] and [`generative`], whose pages say which loss is for what, and which have the functions that
+//! go with their losses.
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
@@ -173,7 +181,7 @@ pub use losses::distance::{cosine_similarity, pairwise_distance};
 pub use losses::{classification, ranking, regression};
 #[cfg(feature = "std")]
 #[doc(inline)]
-pub use losses::{distillation, generative, ordinal, preference};
+pub use losses::{detection, distillation, generative, ordinal, preference, segmentation};
 #[doc(inline)]
 pub use spec::reduction::Reduction;
 #[doc(inline)]
@@ -219,6 +227,8 @@ use prelude::*;
 pub mod prelude {
     pub use crate::losses::classification::*;
     #[cfg(feature = "std")]
+    pub use crate::losses::detection::*;
+    #[cfg(feature = "std")]
     pub use crate::losses::distillation::*;
     #[cfg(feature = "std")]
     pub use crate::losses::generative::*;
@@ -230,6 +240,8 @@ pub mod prelude {
     pub use crate::losses::preference::*;
     pub use crate::losses::ranking::*;
     pub use crate::losses::regression::*;
+    #[cfg(feature = "std")]
+    pub use crate::losses::segmentation::*;
     pub use crate::{
         Checks, Loss, LossError, LossModule, LossParts, Reduction, TripleLoss, target,
     };

@@ -900,6 +900,135 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "dice",
+            title: "DiceLoss",
+            formula: &[
+                r"\text{TP} &= \sum p\, y \qquad \text{FP} = \sum p\, (1 - y) \qquad \text{FN} = \sum (1 - p)\, y \qquad \text{over the pixels of a region}",
+                r"s &= \frac{2\, \text{TP} + n}{2\, \text{TP} + \text{FP} + \text{FN} + d} \qquad n, d \text{: the smoothing}",
+                r"\ell &= w\, (1 - s) \qquad \text{log\_loss:} \quad \ell = -w \ln s \qquad w \text{: the weight of the class}",
+                r"\frac{\partial \ell}{\partial p} &= w\, \frac{s - 2 y}{2\, \text{TP} + \text{FP} + \text{FN} + d} \qquad \text{log\_loss: divided by } s",
+            ],
+            x: "logit; a true pixel at 0.5, two false at -0.5",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("a true pixel", |x| dice(x, 1.0, false)),
+                ("a false pixel", |x| dice(x, 0.0, false)),
+                ("a true pixel, log_loss", |x| dice(x, 1.0, true)),
+            ],
+        },
+        Row {
+            name: "jaccard",
+            title: "JaccardLoss",
+            formula: &[
+                r"\text{TP} &= \sum p\, y \qquad \text{FP} = \sum p\, (1 - y) \qquad \text{FN} = \sum (1 - p)\, y \qquad \text{over the pixels of a region}",
+                r"s &= \frac{\text{TP} + n}{\text{TP} + \text{FP} + \text{FN} + d} \qquad n, d \text{: the smoothing}",
+                r"\ell &= w\, (1 - s) \qquad \text{log\_loss:} \quad \ell = -w \ln s \qquad w \text{: the weight of the class}",
+                r"\frac{\partial \ell}{\partial p} &= w\, \frac{s\, (1 - y) - y}{\text{TP} + \text{FP} + \text{FN} + d} \qquad \text{log\_loss: divided by } s",
+            ],
+            x: "logit; a true pixel at 0.5, two false at -0.5",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("a true pixel", |x| jaccard(x, 1.0)),
+                ("a false pixel", |x| jaccard(x, 0.0)),
+                ("a true pixel, DiceLoss", |x| dice(x, 1.0, false)),
+            ],
+        },
+        Row {
+            name: "tversky",
+            title: "TverskyLoss",
+            formula: &[
+                r"\text{TP} &= \sum p\, y \qquad \text{FP} = \sum p\, (1 - y) \qquad \text{FN} = \sum (1 - p)\, y \qquad \text{over the pixels of a region}",
+                r"D &= \text{TP} + a\, \text{FP} + b\, \text{FN} + d \qquad s = \frac{\text{TP} + n}{D} \qquad a, b \text{: fp\_weight, fn\_weight} \qquad n, d \text{: the smoothing}",
+                r"\ell &= w\, (1 - s)^{\gamma} \qquad \text{log\_loss:} \quad \ell = w\, (-\ln s)^{\gamma} \qquad w \text{: the weight of the class}",
+                r"\frac{\partial \ell}{\partial p} &= w\, \gamma\, (1 - s)^{\gamma - 1}\, \frac{s\, (y + a\, (1 - y) - b\, y) - y}{D} \qquad \text{without log\_loss}",
+            ],
+            x: "logit of a true pixel; others at 0.5, -0.5, -0.5",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("0.3 FP, 0.7 FN", |x| tversky(x, 0.3, 1.0)),
+                ("0.7 FP, 0.3 FN", |x| tversky(x, 0.7, 1.0)),
+                ("0.3, 0.7, gamma 0.75", |x| tversky(x, 0.3, 0.75)),
+            ],
+        },
+        Row {
+            name: "generalized_dice",
+            title: "GeneralizedDiceLoss",
+            formula: &[
+                r"\text{TP}_c &= \sum p_c\, y_c \qquad \text{FP}_c = \sum p_c\, (1 - y_c) \qquad \text{FN}_c = \sum (1 - p_c)\, y_c",
+                r"T_c &= \text{TP}_c + \text{FN}_c \qquad w_c = \frac{1}{T_c^2} \text{, } \frac{1}{T_c} \text{ or } 1 \qquad T_c = 0 \text{: the largest of the others, or } 0",
+                r"D &= \sum_c w_c\, (2\, \text{TP}_c + \text{FP}_c + \text{FN}_c) + d \qquad s = \frac{2 \sum_c w_c\, \text{TP}_c + n}{D} \qquad n, d \text{: the smoothing}",
+                r"\ell &= 1 - s \qquad \frac{\partial \ell}{\partial p_c} = w_c\, \frac{s - 2 y_c}{D}",
+            ],
+            x: "logit of class 1, at its only pixel of four",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("SquaredInverse", |x| {
+                    generalized_dice(x, DiceWeighting::SquaredInverse)
+                }),
+                ("Inverse", |x| generalized_dice(x, DiceWeighting::Inverse)),
+                ("Uniform", |x| generalized_dice(x, DiceWeighting::Uniform)),
+            ],
+        },
+        Row {
+            name: "lovasz",
+            title: "LovaszLoss",
+            formula: &[
+                r"\text{Softmax:} \quad e &= \begin{cases} 1 - p_c & \text{class } c \text{ is true} \\ p_c & \text{else} \end{cases} \qquad \text{Hinge:} \quad e = \begin{cases} \max(0,\ 1 - x_c) & \text{the mask is } 1 \\ \max(0,\ 1 + x_c) & \text{else} \end{cases}",
+                r"e_1 &\ge e_2 \ge \ldots \qquad T \text{: how many are true} \qquad t_k, f_k \text{: how many of the first } k \text{ are true, are false}",
+                r"J_k &= 1 - \frac{T - t_k}{T + f_k} \qquad J_0 = 0",
+                r"\ell &= \sum_k e_k\, (J_k - J_{k - 1}) \qquad \frac{\partial \ell}{\partial e_k} = J_k - J_{k - 1}",
+            ],
+            x: "logit; a true pixel at 0.5, two false at -0.5",
+            // No point of it is at a logit where two pixels are equally wrong.
+            range: -7.0..7.0,
+            gradients: None,
+            curves: &[
+                ("a true pixel, Softmax", |x| lovasz_softmax(x, 1.0)),
+                ("a true pixel, Hinge", |x| lovasz_hinge(x, 1.0)),
+                ("a false pixel, Hinge", |x| lovasz_hinge(x, 0.0)),
+            ],
+        },
+        Row {
+            name: "dice_cross_entropy",
+            title: "DiceCrossEntropyLoss",
+            formula: &[
+                r"\ell_D &= \text{the mean of DiceLoss}",
+                r"\text{Softmax, ids:} \quad \ell_C &= \frac{\sum w_y\, (-\ln p_y)}{\sum w_y} \qquad \text{masks:} \quad \ell_C = \frac{\sum \sum_c w_c\, y_c\, (-\ln p_c)}{\text{number of pixels}}",
+                r"\text{Sigmoid:} \quad \ell_C &= \frac{\sum \sum_c w_c \left( -y_c \ln p_c - (1 - y_c) \ln(1 - p_c) \right)}{\sum \sum_c w_c}",
+                r"\ell &= a\, \ell_D + b\, \ell_C \qquad a, b \text{: the weights of the two}",
+            ],
+            x: "logit; a true pixel at 0.5, two false at -0.5",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("a true pixel", |x| dice_cross_entropy(x, 1.0)),
+                ("a false pixel", |x| dice_cross_entropy(x, 0.0)),
+                ("a true pixel, DiceLoss", |x| dice(x, 1.0, false)),
+            ],
+        },
+        Row {
+            name: "dice_focal",
+            title: "DiceFocalLoss",
+            formula: &[
+                r"\ell_D &= \text{the mean of DiceLoss}",
+                r"\text{Softmax:} \quad \ell_F &= \frac{\sum w_y\, (1 - p_y)^{\gamma}\, (-\ln p_y)}{\sum w_y}",
+                r"\text{Sigmoid:} \quad q_c &= y_c\, (1 - p_c) + (1 - y_c)\, p_c \qquad \ell_F = \frac{\sum \sum_c w_c\, q_c^{\gamma} \left( -y_c \ln p_c - (1 - y_c) \ln(1 - p_c) \right)}{\sum \sum_c w_c}",
+                r"\ell &= a\, \ell_D + b\, \ell_F \qquad a, b \text{: the weights of the two}",
+            ],
+            x: "logit; a true pixel at 0.5, two false at -0.5",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("gamma 0: DiceCrossEntropyLoss", |x| dice_focal(x, 1.0, 0.0)),
+                ("gamma 2", |x| dice_focal(x, 1.0, 2.0)),
+                ("gamma 2, a false pixel", |x| dice_focal(x, 0.0, 2.0)),
+            ],
+        },
+        Row {
             name: "dpo",
             title: "DpoLoss",
             formula: &[
@@ -1267,6 +1396,101 @@ fn earth_mover(x: Tensor<1>, rank: i64) -> Tensor<1> {
     let first = column(x.clone()).zeros_like();
     let logits = Tensor::cat(vec![first, beside_zero(x)], 1);
     EarthMoverLoss::new().forward_no_reduction(logits, ranks)
+}
+
+/// The four logits of an image of one class: `x`, one of a pixel that is true, and two of pixels that are not.
+fn four_pixels(x: Tensor<1>) -> Tensor<3> {
+    let x = column(x);
+    let (yes, no) = (x.zeros_like() + 0.5, x.zeros_like() - 0.5);
+    let pixels: Tensor<2> = Tensor::cat(vec![x, yes, no.clone(), no], 1);
+    pixels.unsqueeze_dim(1)
+}
+
+/// What is true of these four: the first as it is labelled.
+fn four_labels(x: Tensor<1>, label: f64) -> Tensor<2> {
+    let no = column(zeros(x));
+    let (first, yes) = (no.clone() + label, no.clone() + 1.0);
+    Tensor::cat(vec![first, yes, no.clone(), no], 1)
+}
+
+/// The loss of such an image, of a mask by a sigmoid.
+fn of_mask<L>(x: Tensor<1>, label: f64, loss: L) -> L::Unreduced
+where
+    L: Loss<Tensor<3>, Tensor<3>>,
+{
+    let mask = four_labels(x.clone(), label).unsqueeze_dim(1);
+    loss.forward_no_reduction(four_pixels(x), mask)
+}
+
+/// The options of a dice loss of masks.
+fn dice_of_masks() -> DiceLossConfig {
+    DiceLossConfig::new().with_activation(Activation::Sigmoid)
+}
+
+fn dice(x: Tensor<1>, label: f64, log_loss: bool) -> Tensor<1> {
+    let config = dice_of_masks().with_log_loss(log_loss);
+    of_mask(x, label, config.init()).squeeze_dim(1)
+}
+
+fn jaccard(x: Tensor<1>, label: f64) -> Tensor<1> {
+    let config = JaccardLossConfig::new().with_activation(Activation::Sigmoid);
+    of_mask(x, label, config.init()).squeeze_dim(1)
+}
+
+/// Of a true pixel. What is missed costs as much more as what is falsely found costs less.
+fn tversky(x: Tensor<1>, fp_weight: f64, gamma: f64) -> Tensor<1> {
+    let config = TverskyLossConfig::new()
+        .with_activation(Activation::Sigmoid)
+        .with_fp_weight(fp_weight)
+        .with_fn_weight(1.0 - fp_weight)
+        .with_gamma(gamma);
+    of_mask(x, 1.0, config.init()).squeeze_dim(1)
+}
+
+/// Four pixels of two classes: the first one is of class 1, whose logits elsewhere are -2.
+fn generalized_dice(x: Tensor<1>, weighting: DiceWeighting) -> Tensor<1> {
+    let config = GeneralizedDiceLossConfig::new().with_class_weighting(weighting);
+    let none = column(zeros(x.clone())).int();
+    let ids = vec![none.clone() + 1, none.clone(), none.clone(), none];
+    let first = column(x);
+    let other = first.zeros_like() - 2.0;
+    let pixels: Tensor<2> = Tensor::cat(vec![first, other.clone(), other.clone(), other], 1);
+    let logits = beside_zeros(pixels.unsqueeze_dim(1));
+    let each: Tensor<2> = config
+        .init()
+        .forward_no_reduction(logits, Tensor::cat(ids, 1));
+    each.squeeze_dim(1)
+}
+
+/// The logits of two classes, of which the first's are always 0.
+fn beside_zeros(of_class_1: Tensor<3>) -> Tensor<3> {
+    Tensor::cat(vec![of_class_1.zeros_like(), of_class_1], 1)
+}
+
+fn lovasz_softmax(x: Tensor<1>, class: f64) -> Tensor<1> {
+    let ids = four_labels(x.clone(), class).int();
+    let loss = LovaszLossConfig::new().with_per_sample(true).init();
+    let each: Tensor<2> = loss.forward_no_reduction(beside_zeros(four_pixels(x)), ids);
+    each.mean_dim(1).squeeze_dim(1)
+}
+
+fn lovasz_hinge(x: Tensor<1>, label: f64) -> Tensor<1> {
+    let config = LovaszLossConfig::new()
+        .with_variant(LovaszVariant::Hinge)
+        .with_per_sample(true);
+    of_mask(x, label, config.init()).squeeze_dim(1)
+}
+
+fn dice_cross_entropy(x: Tensor<1>, label: f64) -> Tensor<1> {
+    let config = DiceCrossEntropyLossConfig::new().with_dice(dice_of_masks());
+    of_mask(x, label, config.init())
+}
+
+fn dice_focal(x: Tensor<1>, label: f64, gamma: f64) -> Tensor<1> {
+    let config = DiceFocalLossConfig::new()
+        .with_dice(dice_of_masks())
+        .with_gamma(gamma);
+    of_mask(x, label, config.init())
 }
 
 /// By how much more the policy prefers the chosen answer than the reference, which finds both alike.

@@ -4,6 +4,8 @@
 use super::any_rank::{AnyRank, in_context_of};
 use super::elementwise::ElementwiseSpec;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
+#[cfg(feature = "std")]
+use super::overlap::OverlapSpec;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use super::values::FlatValues;
@@ -347,6 +349,98 @@ impl<const N: usize> Run<N> for RunRows<N> {
     {
         let request = self.request.map(floats::<B>);
         B::rows(self.call.map(any::<B>), inputs, request, gradients)
+    }
+}
+
+/// The sums of a sweep over overlaps, as a function of the input; and whether a value broke a rule. The device is one that
+/// [has](is_there) it.
+#[cfg(feature = "std")]
+pub(crate) fn overlap(input: AnyRank, call: OverlapSpec<FlatValues>) -> (Tensor<3>, bool) {
+    match input.device().without_autodiff().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => overlap_on::<burn::backend::Flex>(input, call),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
+        DispatchDevice::NdArray(_) => overlap_on::<burn::backend::NdArray>(input, call),
+        #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
+        _ => unreachable!("the backend was asked whether it has sweeps"),
+    }
+}
+
+#[cfg(feature = "std")]
+fn overlap_on<B: LossOps>(input: AnyRank, call: OverlapSpec<FlatValues>) -> (Tensor<3>, bool)
+where
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+{
+    let device = input.device();
+    let call = call.map(any::<B>);
+    if !input.is_tracked() {
+        let (sums, invalid) = B::overlap_sums(&call, input.inner().primitive::<B>());
+        let sums = in_context_of(Tensor::from_primitive::<B>(sums), &device);
+        return (sums, invalid);
+    }
+    match device.gradient_checkpointing_strategy() {
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            record_overlap::<B, BalancedCheckpointing>(input, call)
+        }
+        _ => record_overlap::<B, NoCheckpointing>(input, call),
+    }
+}
+
+#[cfg(feature = "std")]
+fn record_overlap<B: LossOps, C: CheckpointStrategy>(
+    input: AnyRank,
+    call: OverlapSpec<AnyTensor<B>>,
+) -> (Tensor<3>, bool)
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    let dtype = input.dtype();
+    let (input, guard) = input.primitive::<Autodiff<B, C>>().into_parts();
+    let (sums, invalid) = B::overlap_sums(&call, input.clone());
+    let state = OverlapState::<B> { call, input, dtype };
+    let sums = match RecordedOverlap
+        .prepare::<C>([guard])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prep) => prep.finish(state, sums),
+        OpsKind::UnTracked(prep) => prep.finish(sums),
+    };
+    (Tensor::from_primitive::<Autodiff<B, C>>(sums), invalid)
+}
+
+#[cfg(feature = "std")]
+#[derive(Debug)]
+struct RecordedOverlap;
+
+#[cfg(feature = "std")]
+#[derive(Clone, Debug)]
+struct OverlapState<B: LossOps> {
+    call: OverlapSpec<AnyTensor<B>>,
+    input: FloatTensor<B>,
+    dtype: DType,
+}
+
+#[cfg(feature = "std")]
+impl<B: LossOps> Backward<B, 1> for RecordedOverlap {
+    type State = OverlapState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let of_sums = grads.consume::<B>(&ops.node);
+        let OverlapState { call, input, dtype } = ops.state;
+        let [Some(node)] = ops.parents else {
+            return;
+        };
+        let gradient = B::overlap_gradient(&call, input, of_sums);
+        let gradient = if gradient.dtype() == dtype {
+            gradient
+        } else {
+            B::float_cast(gradient, dtype.into())
+        };
+        grads.register::<B>(node.id, gradient);
     }
 }
 

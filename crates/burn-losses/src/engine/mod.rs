@@ -18,10 +18,14 @@
 
 pub(crate) mod any_rank;
 mod backends;
+#[cfg(feature = "std")]
+mod boxes;
 #[cfg(feature = "cube")]
 mod cube;
 pub(crate) mod device;
 pub(crate) mod dispatch;
+#[cfg(feature = "std")]
+mod distribution;
 pub(crate) mod dtype;
 #[cfg(feature = "std")]
 mod earth_mover;
@@ -29,8 +33,12 @@ pub(crate) mod elementwise;
 #[cfg(feature = "std")]
 mod formula;
 pub(crate) mod host;
+#[cfg(feature = "std")]
+mod lovasz;
 pub(crate) mod memory;
 pub(crate) mod ops;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 pub(crate) mod portable;
 pub(crate) mod rows;
 pub(crate) mod shape;

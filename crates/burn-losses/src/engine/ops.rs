@@ -1,6 +1,8 @@
 //! What a backend can do for the losses: a sweep for each family of them.
 
 use super::elementwise::ElementwiseSpec;
+#[cfg(feature = "std")]
+use super::overlap::OverlapSpec;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use crate::spec::request::Request;
@@ -44,6 +46,7 @@ pub(crate) enum Invalid<P> {
 }
 
 /// A tensor of any kind.
+#[derive(Clone)]
 pub(crate) enum AnyTensor<B: Backend> {
     Float(FloatTensor<B>),
     Int(IntTensor<B>),
@@ -72,6 +75,21 @@ pub(crate) trait LossOps: Backend {
         request: Request<FloatTensor<Self>>,
         gradients: [bool; N],
     ) -> KernelOutput<FloatTensor<Self>, N>;
+
+    /// The sums `[sum, sample, class]`; and whether a value broke a rule.
+    #[cfg(feature = "std")]
+    fn overlap_sums(
+        call: &OverlapSpec<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, bool);
+
+    /// The gradient of the input, in the type that is computed in, from the derivatives with respect to the sums.
+    #[cfg(feature = "std")]
+    fn overlap_gradient(
+        call: &OverlapSpec<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        of_sums: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// A gradient times the number in a tensor of shape `[1]`.
     fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self>;

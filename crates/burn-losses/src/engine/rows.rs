@@ -27,6 +27,11 @@ pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
     /// The parts of the losses of layers, and the derivatives with respect to each operand.
     fn on_tensors(&self, x: [Tensor<3>; K], row: TensorRow) -> TensorTerms;
 
+    /// Which rows are valid as a whole, if there is a rule for that.
+    fn rows_hold(&self, _: &[Tensor<3>; K]) -> Option<Tensor<3, Bool>> {
+        None
+    }
+
     /// Whether there is something for [`on_gpu`](Self::on_gpu) to give; if not, a GPU computes with tensor operations.
     fn has_gpu_kernel(&self) -> bool {
         true
@@ -49,7 +54,7 @@ pub(crate) enum GpuRows {
 pub(crate) enum TensorRow {
     Nothing,
     /// A number for each row.
-    Sign(Tensor<3>),
+    Number(Tensor<3>),
     /// Which element of a row is at its class.
     Class(Tensor<3, Bool>),
     Labels(Tensor<3, Int>),
@@ -93,7 +98,7 @@ impl<
         let over_length = one(1.0 / x[0].dims()[AXIS] as f64);
         let (own, is_class) = match row {
             TensorRow::Nothing | TensorRow::Labels(_) => (one(0.0), None),
-            TensorRow::Sign(signs) => (signs, None),
+            TensorRow::Number(numbers) => (numbers, None),
             TensorRow::Class(is_class) => {
                 // Not multiplied by a one-hot row: zero times infinity would be NaN.
                 let elsewhere = is_class.clone().bool_not();

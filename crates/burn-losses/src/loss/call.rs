@@ -53,7 +53,7 @@ impl Weights {
 }
 
 impl Call {
-    pub(super) fn new(waiting: bool, returns: Returns) -> Self {
+    pub(crate) fn new(waiting: bool, returns: Returns) -> Self {
         Self {
             waiting,
             returns,
@@ -223,7 +223,7 @@ impl Call {
         spread(or_nan(values, &valid), &given.shape, shape, check)
     }
 
-    /// The same call, in which a loss counts only where `counts` is 1; losses of the given shape.
+    /// The same call, in which each loss counts so many times; losses of the given shape.
     #[cfg(feature = "std")]
     pub(crate) fn where_counts(
         self,
@@ -233,7 +233,8 @@ impl Call {
         dtype: DType,
     ) -> Result<Self, LossError> {
         let each = self.each_weight(check, shape, &counts.device(), dtype)?;
-        let left_out = counts.equal_scalar(0.0);
+        let left_out = counts.clone().equal_scalar(0.0);
+        let each = each.clone() * counts.cast(each.dtype());
         Ok(self.with_weights(each.mask_fill(left_out, 0.0), shape))
     }
 

@@ -7,6 +7,8 @@ pub(crate) mod elementwise;
 pub(crate) mod formula;
 pub(crate) mod front;
 pub(crate) mod labels;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 pub(crate) mod rows;
 pub(crate) mod values;
 

@@ -23,6 +23,7 @@ use crate::validate::check::{Check, Violation};
 use crate::validate::error::LossError;
 use crate::validate::label_ids::label_ids;
 use crate::validate::signs::no_sign;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, FloatDType, Shape, Tensor};
@@ -49,6 +50,19 @@ pub(crate) fn evaluate_ruled<const N: usize>(
     call: Call,
     explain: Explain,
 ) -> Result<LossOutput, LossError> {
+    evaluate_whole(check, spec, inputs, call, explain, &|| Ok(()))
+}
+
+/// As [`evaluate_ruled`], of a loss that has rules for whole rows: `whole` looks at their values again, and says what is
+/// wrong.
+pub(crate) fn evaluate_whole<const N: usize>(
+    check: &Check,
+    spec: RowSpec<FlatValues, N>,
+    inputs: [AnyRank; N],
+    call: Call,
+    explain: Explain,
+    whole: &dyn Fn() -> Result<(), LossError>,
+) -> Result<LossOutput, LossError> {
     let (of_inputs, axis) = (inputs[0].shape(), spec.axis);
     let front = Front {
         check,
@@ -71,7 +85,16 @@ pub(crate) fn evaluate_ruled<const N: usize>(
         |inputs| {
             let elements = inputs.each_ref().map(|input| Some(input.clone().inner()));
             let ruled = ruled(check, elements, &rules, axis, explain)?;
-            with_tensors(check, &spec, inputs, ruled)
+            let wholes = if check.reads() {
+                whole()?;
+                None
+            } else {
+                let wide = compute_dtype(dtype);
+                let layers = layers(&of_inputs, axis);
+                let of_rows = |input: &AnyRank| input.clone().inner().cast(wide).layers(layers);
+                spec.loss.rows_hold(&inputs.each_ref().map(of_rows))
+            };
+            with_tensors(check, &spec, inputs, both(ruled, wholes))
         },
         |request| RunRows {
             call: spec.clone(),
@@ -79,6 +102,7 @@ pub(crate) fn evaluate_ruled<const N: usize>(
         },
         || {
             ruled(check, again, &rules, axis, explain)?;
+            whole()?;
             valid(check, &target, (&of_inputs, axis), dtype).map(|_| ())
         },
     )
@@ -113,7 +137,7 @@ fn ruled<const N: usize>(
 fn operands<P>(target: &RowTarget<P>) -> usize {
     match target {
         RowTarget::Nothing => 0,
-        RowTarget::Signs(_) | RowTarget::Class(_, None) => 1,
+        RowTarget::Numbers(..) | RowTarget::Class(_, None) => 1,
         // A GPU notes which classes are labels.
         RowTarget::Class(_, Some(_)) | RowTarget::Labels(_) => 2,
     }
@@ -129,14 +153,27 @@ fn valid(
     let rows = without(shape, axis);
     match target.clone() {
         RowTarget::Nothing => Ok(true),
-        RowTarget::Signs(signs) => {
-            let signs = signs.cast(compute_dtype(dtype));
-            let broken = check.each_in(&rows, dtype, &signs, Rule::SIGNS, no_sign)?;
+        RowTarget::Numbers(numbers, rule) => {
+            let numbers = numbers.cast(compute_dtype(dtype));
+            let broken = check.each_in(&rows, dtype, &numbers, rule, |found| match rule {
+                Rule::SIGNS => no_sign(found),
+                rule => no_number(found, rule),
+            })?;
             Ok(broken.is_none())
         }
         RowTarget::Class(ids, _) => check.class_ids(&ids.integers(), &rows, shape[axis], None),
         RowTarget::Labels(ids) => label_ids(check, &ids.integers(), shape, axis),
     }
+}
+
+/// What to say of a number of a row that is not what it must be.
+fn no_number(found: &Violation, rule: Rule) -> String {
+    format!(
+        "target {} at index {:?} must be {}.",
+        found.shown(),
+        found.index,
+        rule.in_words()
+    )
 }
 
 /// What rows have besides their elements, for tensor operations.
@@ -156,10 +193,10 @@ impl RowTensors {
         let rows = [outer, 1, inner];
         let (row, valid, weight) = match target {
             RowTarget::Nothing => (TensorRow::Nothing, None, None),
-            RowTarget::Signs(signs) => {
-                let signs = shaped(signs.cast(FloatDType::from(dtype)), rows);
-                let valid = Rule::SIGNS.holds(&signs);
-                (TensorRow::Sign(signs), Some(valid), None)
+            RowTarget::Numbers(numbers, rule) => {
+                let numbers = shaped(numbers.cast(FloatDType::from(dtype)), rows);
+                let valid = rule.holds(&numbers);
+                (TensorRow::Number(numbers), Some(valid), None)
             }
             RowTarget::Class(ids, weights) => {
                 let found = SafeIds::new(ids.integers().reshape(rows), length, &[]);

@@ -2,6 +2,8 @@
 
 pub mod classification;
 pub(crate) mod config;
+#[cfg(feature = "std")]
+pub mod detection;
 pub(crate) mod distance;
 #[cfg(feature = "std")]
 pub mod distillation;
@@ -14,6 +16,8 @@ pub mod ordinal;
 pub mod preference;
 pub mod ranking;
 pub mod regression;
+#[cfg(feature = "std")]
+pub mod segmentation;
 pub(crate) mod signs;
 
 /// What the losses are called: no other may have one of these names.

@@ -172,6 +172,47 @@ const TANH: [f64; 16] = {
     series
 };
 
+/// The arc tangent: the number, or what is left of it where it is turned by an eighth or a quarter, is small.
+#[inline(always)]
+pub(crate) fn atan<R: Real>(x: R) -> R {
+    const EIGHTH: f64 = core::f64::consts::FRAC_PI_4;
+    let size = x.clone().abs();
+    let (above, far) = (size.above(SMALL_FOR_ATAN), size.above(1.0 / SMALL_FOR_ATAN));
+    let one = x.like(1.0);
+    let over = size.clone().plus(-1.0).replace(far.clone(), -one.clone());
+    let over = size.clone().replace(above.clone(), over);
+    let under = size.clone().plus(1.0).replace(far.clone(), size);
+    let under = one.replace(above.clone(), under);
+    let turned = x.like(0.0).set(above, EIGHTH).set(far, 2.0 * EIGHTH);
+    let left = over / under;
+    let square = left.clone() * left.clone();
+    let last = ATAN.len() - 1;
+    let mut series = square.clone().times(ATAN[last]).plus(ATAN[last - 1]);
+    for term in (0..last - 1).rev() {
+        series = series.times_plus(square.clone(), ATAN[term]);
+    }
+    let least = left.clone().plus_product(left * square, series);
+    (turned + least) * x.sign()
+}
+
+/// The tangent of an eighth of half a turn.
+const SMALL_FOR_ATAN: f64 = core::f64::consts::SQRT_2 - 1.0;
+
+/// Coefficients of `atan(x) / x - 1` in powers of `x^2`, from `x^2` on, for `x` up to [`SMALL_FOR_ATAN`]: the polynomial
+/// whose largest relative error, 3.5e-17, is least.
+const ATAN: [f64; 10] = [
+    -0.333_333_333_333_301_5,
+    0.199_999_999_990_889_7,
+    -0.142_857_141_952_623_83,
+    0.111_111_066_536_274_14,
+    -0.090_907_824_133_217_57,
+    0.076_900_683_114_679_43,
+    -0.066_411_212_754_599_52,
+    0.056_925_393_694_800_5,
+    -0.043_590_961_731_423_18,
+    0.021_259_853_676_481_74,
+];
+
 /// Every other term of the series, down from the last one.
 #[inline(always)]
 fn every_other<R: Real>(fourth: &R, last: usize) -> R {

@@ -1,6 +1,7 @@
 //! A loss of rows: of vectors side by side, or of the classes of a sample.
 
 use crate::real::Real;
+use crate::spec::rule::Rule;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
@@ -96,7 +97,8 @@ pub(crate) trait PairLoss: Copy + Debug + Send + Sync + 'static {
 #[derive(Clone)]
 pub(crate) enum RowTarget<P> {
     Nothing,
-    Signs(P),
+    /// A number, and what it must be.
+    Numbers(P, Rule),
     /// The id of its class, and a weight for each class.
     Class(P, Option<Vec<f64>>),
     /// The ids of its labels, then -1; as many as there are classes.
@@ -107,7 +109,7 @@ impl<P> RowTarget<P> {
     pub(crate) fn as_ref(&self) -> RowTarget<&P> {
         match self {
             Self::Nothing => RowTarget::Nothing,
-            Self::Signs(signs) => RowTarget::Signs(signs),
+            Self::Numbers(numbers, rule) => RowTarget::Numbers(numbers, *rule),
             Self::Class(ids, weights) => RowTarget::Class(ids, weights.clone()),
             Self::Labels(ids) => RowTarget::Labels(ids),
         }
@@ -116,7 +118,7 @@ impl<P> RowTarget<P> {
     pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> RowTarget<Q> {
         match self {
             Self::Nothing => RowTarget::Nothing,
-            Self::Signs(signs) => RowTarget::Signs(map(signs)),
+            Self::Numbers(numbers, rule) => RowTarget::Numbers(map(numbers), rule),
             Self::Class(ids, weights) => RowTarget::Class(map(ids), weights),
             Self::Labels(ids) => RowTarget::Labels(map(ids)),
         }

@@ -143,6 +143,19 @@ pub trait DistributionTarget<const D: usize>: Readable {}
 )]
 pub trait BinaryTarget<const D: usize>: Operand<D> {}
 
+/// A target of a loss of overlaps, such as [`DiceLoss`](crate::segmentation::DiceLoss), for input of rank `D`: class ids, an
+/// `Int` tensor of the input's shape without the class axis; or a mask for each class, a float (0 to 1), `Int` (0 or 1) or
+/// `Bool` tensor of the input's shape.
+#[cfg(feature = "std")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a target of overlaps for input of rank {D}",
+    label = "the target of this must be class ids, an Int tensor of one rank less, or masks, a float, Int or Bool tensor of rank {D}",
+    note = "class ids of shape [N, 1, H, W]: drop the axis with `targets.squeeze_dim::<3>(1)`",
+    note = "a single mask of shape [N, H, W] for [N, 1, H, W]: add the axis with `targets.unsqueeze_dim::<{D}>(1)`",
+    note = "class ids stored as floats: convert them with `targets.int()`"
+)]
+pub trait MaskTarget<const D: usize>: Readable {}
+
 /// A target that says one of two directions, for input of rank `D`: float or `Int` -1 or +1, or
 /// `Bool`, where `true` is +1.
 #[diagnostic::on_unimplemented(
@@ -261,6 +274,13 @@ impl<const D: usize> BinaryTarget<D> for Tensor<D> {}
 impl<const D: usize> BinaryTarget<D> for Tensor<D, Int> {}
 impl<const D: usize> BinaryTarget<D> for Tensor<D, Bool> {}
 
+#[cfg(feature = "std")]
+impl<const D: usize> MaskTarget<D> for Tensor<D> {}
+#[cfg(feature = "std")]
+impl<const D: usize> MaskTarget<D> for Tensor<D, Int> {}
+#[cfg(feature = "std")]
+impl<const D: usize> MaskTarget<D> for Tensor<D, Bool> {}
+
 impl<const D: usize> SignTarget<D> for Tensor<D> {}
 impl<const D: usize> SignTarget<D> for Tensor<D, Int> {}
 impl<const D: usize> SignTarget<D> for Tensor<D, Bool> {}
@@ -284,6 +304,8 @@ macro_rules! rank_below {
             type PerSample = Tensor<$below>;
         }
         impl ClassTarget<$rank> for Tensor<$below, Int> {}
+        #[cfg(feature = "std")]
+        impl MaskTarget<$rank> for Tensor<$below, Int> {}
         impl ClassIds<$rank> for Tensor<$below, Int> {}
 
         impl ClassAxisTarget<$rank> for Tensor<$rank> {

@@ -317,7 +317,7 @@ fn multi_margin_of_a_small_violation() {
 
 #[test]
 fn every_loss_has_every_reduction_in_the_same_call() {
-    everywhere(OnGpu::First, |variant, on| {
+    for_samples(OnGpu::First, |variant, on| {
         let args = variant.batch(70, 4, 3).on(on, DType::F32);
         let sum = numbers(&variant.value(Reduction::Sum, args.clone()));
         let batch_mean = numbers(&variant.value(Reduction::BatchMean, args));

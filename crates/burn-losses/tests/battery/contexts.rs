@@ -45,7 +45,7 @@ fn an_untracked_call_gives_an_untracked_value_on_the_same_device() {
 /// Every context a tracked input may have, with every context its target may have.
 #[test]
 fn the_targets_context_does_not_matter() {
-    everywhere(OnGpu::First, |variant, on| {
+    for_samples(OnGpu::First, |variant, on| {
         let batch = variant.batch(31, 4, 3);
         let expected = exact(variant, Reduction::Mean, &batch);
         for inputs in [autodiff(on), checkpointing(on)] {
@@ -149,10 +149,15 @@ fn same_in_all_int_types(seed: u64, variants: &[fn() -> Variant], unsigned: fn(&
 
 #[test]
 fn class_ids_are_of_any_int_type() {
-    let variants: [fn() -> Variant; 3] = [
+    let variants: [fn() -> Variant; 4] = [
         || cross_entropy("cross-entropy", plain()),
         || nll("NLL", plain()),
         || multi_margin("multi-margin", false, MultiMarginLossConfig::new()),
+        || {
+            of_logits_spatial("dice", Axes::ClassSecond, vec![], |r, _| {
+                DiceLossConfig::new().with_reduction(r).init()
+            })
+        },
     ];
     same_in_all_int_types(33, &variants, |_| ());
 }
@@ -286,7 +291,11 @@ fn an_id_out_of_range_is_never_narrowed_into_range() {
                 CrossEntropyLoss::new().try_forward(logits(), ids.clone()),
                 vec![1],
             ),
-            (MultiMarginLoss::new().try_forward(logits(), ids), vec![1]),
+            (
+                MultiMarginLoss::new().try_forward(logits(), ids.clone()),
+                vec![1],
+            ),
+            (DiceLoss::new().try_forward(logits(), ids), vec![1]),
         ];
         // Among label ids -1 is the end of the list.
         if id != -1 {

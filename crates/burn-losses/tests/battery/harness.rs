@@ -69,6 +69,24 @@ pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
     report(runs, &broken);
 }
 
+/// As [`everywhere`], for the variants in which each sample has losses of its own.
+pub fn for_samples(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
+    everywhere(on_gpu, of_samples(check));
+}
+
+/// As [`for_samples`], for who has a turn already.
+pub fn run_for_samples(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
+    run_everywhere(on_gpu, of_samples(check));
+}
+
+fn of_samples(check: impl Fn(&Variant, &TestDevice)) -> impl Fn(&Variant, &TestDevice) {
+    move |variant, on| {
+        if !variant.of_batch {
+            check(variant, on);
+        }
+    }
+}
+
 /// Runs a check for each named case, to the end, and names those that it panicked for.
 pub fn each_case<C>(cases: impl IntoIterator<Item = (String, C)>, check: impl Fn(C)) {
     let mut runs = 0;

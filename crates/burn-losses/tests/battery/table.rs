@@ -77,6 +77,15 @@ pub fn table() -> Vec<Row> {
         move |reduction| config.clone().with_reduction(reduction).init()
     };
     let distilled = DistillationLossConfig::new;
+    let dice = |config: DiceLossConfig| {
+        move |reduction, _: usize| config.clone().with_reduction(reduction).init()
+    };
+    let dices = DiceLossConfig::new;
+    let lovasz = |config: LovaszLossConfig| {
+        move |reduction, _: usize| config.clone().with_reduction(reduction).init()
+    };
+    let ciou =
+        |config: CiouLossConfig| move |reduction| config.clone().with_reduction(reduction).init();
     vec![
         row(
             "L1Loss",
@@ -1006,6 +1015,245 @@ pub fn table() -> Vec<Row> {
             ],
         ),
         row("ClassificationLoss", classification_family()),
+        row(
+            "DiceLoss",
+            [
+                of_logits_spatial("ids [N, C, 2]", Axes::ClassSecond, vec![], dice(dices())),
+                of_logits_spatial(
+                    "ids [N, 2, C], weights, ignored ids, no absent classes",
+                    Axes::ClassLast,
+                    vec![-100, 1],
+                    move |reduction, classes| {
+                        dices()
+                            .with_weights(Some(class_weights(classes)))
+                            .with_ignore_indices(vec![-100, 1])
+                            .with_absent(AbsentClass::LeftOut)
+                            .with_class_axis(2)
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+                of_masks(
+                    "soft masks, the minimum, by sample",
+                    Axes::ClassSecond,
+                    Kind::Float,
+                    dice(
+                        dices()
+                            .with_activation(Activation::Sigmoid)
+                            .with_overlap(Overlap::Minimum)
+                            .with_aggregation(Aggregation::Sample),
+                    ),
+                ),
+                of_logits_spatial(
+                    "ids, by class of the batch",
+                    Axes::ClassSecond,
+                    vec![],
+                    dice(dices().with_aggregation(Aggregation::Class)),
+                )
+                .of_batch(),
+            ],
+        ),
+        row(
+            "JaccardLoss",
+            [
+                of_logits_spatial(
+                    "ids [N, C, 2]",
+                    Axes::ClassSecond,
+                    vec![],
+                    |reduction, _| JaccardLossConfig::new().with_reduction(reduction).init(),
+                ),
+                of_masks(
+                    "bool masks, logarithm",
+                    Axes::ClassLast,
+                    Kind::Bool,
+                    |reduction, _| {
+                        JaccardLossConfig::new()
+                            .with_activation(Activation::Sigmoid)
+                            .with_log_loss(true)
+                            .with_class_axis(2)
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+            ],
+        ),
+        row(
+            "TverskyLoss",
+            [of_logits_spatial(
+                "ids [N, C, 2], focal",
+                Axes::ClassSecond,
+                vec![],
+                |reduction, _| {
+                    TverskyLossConfig::new()
+                        .with_fp_weight(0.3)
+                        .with_fn_weight(0.7)
+                        .with_gamma(0.75)
+                        .with_reduction(reduction)
+                        .init()
+                },
+            )],
+        ),
+        row(
+            "GeneralizedDiceLoss",
+            [of_logits_spatial(
+                "ids [N, C, 2]",
+                Axes::ClassSecond,
+                vec![],
+                |reduction, _| {
+                    GeneralizedDiceLossConfig::new()
+                        .with_reduction(reduction)
+                        .init()
+                },
+            )],
+        ),
+        row(
+            "LovaszLoss",
+            [
+                of_logits_spatial(
+                    "ids [N, C, 2], ignored ids, by sample",
+                    Axes::ClassSecond,
+                    vec![-100],
+                    lovasz(
+                        LovaszLossConfig::new()
+                            .with_per_sample(true)
+                            .with_ignore_index(-100),
+                    ),
+                ),
+                of_masks(
+                    "hinge, bool masks, by sample",
+                    Axes::ClassLast,
+                    Kind::Bool,
+                    lovasz(
+                        LovaszLossConfig::new()
+                            .with_variant(LovaszVariant::Hinge)
+                            .with_absent(AbsentClass::Smoothed)
+                            .with_per_sample(true)
+                            .with_class_axis(2),
+                    ),
+                ),
+                of_logits_spatial(
+                    "ids of the batch",
+                    Axes::ClassSecond,
+                    vec![],
+                    lovasz(LovaszLossConfig::new()),
+                )
+                .of_batch(),
+            ],
+        ),
+        row(
+            "DiceCrossEntropyLoss",
+            [
+                of_logits_spatial(
+                    "ids [N, C, 2]",
+                    Axes::ClassSecond,
+                    vec![],
+                    |reduction, _| {
+                        DiceCrossEntropyLossConfig::new()
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+                of_masks(
+                    "bool masks, weights",
+                    Axes::ClassSecond,
+                    Kind::Bool,
+                    move |reduction, classes| {
+                        DiceCrossEntropyLossConfig::new()
+                            .with_dice(dices().with_activation(Activation::Sigmoid))
+                            .with_dice_weight(0.5)
+                            .with_weights(Some(class_weights(classes)))
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+            ],
+        ),
+        row(
+            "DiceFocalLoss",
+            [
+                of_logits_spatial(
+                    "ids [N, 2, C]",
+                    Axes::ClassLast,
+                    vec![],
+                    move |reduction, _| {
+                        DiceFocalLossConfig::new()
+                            .with_dice(dices().with_class_axis(2))
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+                of_masks(
+                    "int masks",
+                    Axes::ClassSecond,
+                    Kind::Int,
+                    move |reduction, _| {
+                        DiceFocalLossConfig::new()
+                            .with_dice(dices().with_activation(Activation::Sigmoid))
+                            .with_focal_weight(20.0)
+                            .with_reduction(reduction)
+                            .init()
+                    },
+                ),
+            ],
+        ),
+        row(
+            "IouLoss",
+            [of_boxes("edges", BoxFormat::Xyxy, |reduction| {
+                IouLossConfig::new().with_reduction(reduction).init()
+            })],
+        ),
+        row(
+            "GiouLoss",
+            [of_boxes("centres", BoxFormat::Cxcywh, |reduction| {
+                GiouLossConfig::new()
+                    .with_format(BoxFormat::Cxcywh)
+                    .with_reduction(reduction)
+                    .init()
+            })],
+        ),
+        row(
+            "DiouLoss",
+            [of_boxes("corners", BoxFormat::Xywh, |reduction| {
+                DiouLossConfig::new()
+                    .with_format(BoxFormat::Xywh)
+                    .with_reduction(reduction)
+                    .init()
+            })],
+        ),
+        row(
+            "CiouLoss",
+            [
+                of_boxes("edges", BoxFormat::Xyxy, ciou(CiouLossConfig::new())),
+                of_boxes(
+                    "centres, shapes from an IoU of 0.5 on",
+                    BoxFormat::Cxcywh,
+                    ciou(
+                        CiouLossConfig::new()
+                            .with_aspect_gate(0.5)
+                            .with_format(BoxFormat::Cxcywh),
+                    ),
+                ),
+            ],
+        ),
+        row(
+            "EiouLoss",
+            [of_boxes("edges", BoxFormat::Xyxy, |reduction| {
+                EiouLossConfig::new().with_reduction(reduction).init()
+            })],
+        ),
+        row(
+            "SiouLoss",
+            [of_boxes("edges", BoxFormat::Xyxy, |reduction| {
+                SiouLossConfig::new().with_reduction(reduction).init()
+            })],
+        ),
+        row(
+            "DistributionFocalLoss",
+            [
+                distribution_focal("an edge"),
+                distribution_focal_3("[N, 2, bins]"),
+            ],
+        ),
     ]
 }
 
@@ -1403,14 +1651,14 @@ where
 }
 
 /// The same, with several places in a sample.
-pub fn of_logits_spatial<L>(
+pub fn of_logits_spatial<L, const K: usize>(
     name: &str,
     axes: Axes,
     ignored: Vec<i64>,
     make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
 ) -> Variant
 where
-    L: Call<(Tensor<3>, Tensor<2, Int>), 2>,
+    L: Call<(Tensor<3>, Tensor<2, Int>), K>,
 {
     variant(
         name,
@@ -2228,6 +2476,126 @@ fn earth_mover_spatial(name: &str, axes: Axes) -> Variant {
     })
 }
 
+/// A loss of logits with several places in a sample, and a mask for each class.
+pub fn of_masks<L, const K: usize>(
+    name: &str,
+    axes: Axes,
+    kind: Kind,
+    make: impl Fn(Reduction, usize) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<3>, Tensor<3>), K>
+        + Call<(Tensor<3>, Tensor<3, Int>), K>
+        + Call<(Tensor<3>, Tensor<3, Bool>), K>,
+{
+    let sample = move |rng: &mut StdRng, rows, classes: usize| Batch {
+        inputs: vec![normal(rng, rows, PLACES * classes)],
+        target: Some((kind, labels(rng, rows, PLACES * classes, kind))),
+    };
+    let make = move |reduction, columns: usize| make(reduction, columns / PLACES);
+    match kind {
+        Kind::Float => variant(name, sample, make, move |mut args| {
+            (axes.lay(args.input()), axes.lay(args.floats()))
+        }),
+        Kind::Int => variant(name, sample, make, move |mut args| {
+            (axes.lay(args.input()), axes.lay(args.ints()))
+        }),
+        Kind::Bool => variant(name, sample, make, move |mut args| {
+            (axes.lay(args.input()), axes.lay(args.bools()))
+        }),
+    }
+    .at_least(1)
+    .reshaping()
+}
+
+/// A loss of predicted boxes and true ones, which have no gradient. There are four columns, whatever is asked for.
+pub fn of_boxes<L>(
+    name: &str,
+    format: BoxFormat,
+    make: impl Fn(Reduction) -> L + Send + Sync + 'static,
+) -> Variant
+where
+    L: Call<(Tensor<2>, Tensor<2>), 1>,
+{
+    variant(
+        name,
+        move |rng, rows, _| two_boxes(rng, rows, format),
+        move |reduction, _| make(reduction),
+        |mut args| (args.input(), args.floats()),
+    )
+    .at_least(1)
+}
+
+/// Boxes that overlap, and differ in all that a box has.
+fn two_boxes(rng: &mut StdRng, rows: usize, format: BoxFormat) -> Batch {
+    let (mut predicted, mut truth) = (Vec::new(), Vec::new());
+    for _ in 0..rows {
+        let of_truth: [f64; 4] = std::array::from_fn(|_| rng.random_range(1.0..3.0));
+        let moved = of_truth.map(|number| rng.random_range(number - 0.4..number + 0.4));
+        predicted.extend(sides(moved, format));
+        truth.extend(sides(of_truth, format));
+    }
+    let boxes = |data| Array {
+        rows,
+        columns: 4,
+        data,
+    };
+    Batch {
+        inputs: vec![boxes(predicted)],
+        target: Some((Kind::Float, boxes(truth))),
+    }
+}
+
+/// A box with its centre, width and height in a format.
+fn sides([x, y, width, height]: [f64; 4], format: BoxFormat) -> [f64; 4] {
+    let (left, top) = (x - width / 2.0, y - height / 2.0);
+    match format {
+        BoxFormat::Xyxy => [left, top, left + width, top + height],
+        BoxFormat::Xywh => [left, top, width, height],
+        _ => [x, y, width, height],
+    }
+}
+
+/// The target is a place between the first bin and the last.
+pub fn distribution_focal(name: &str) -> Variant {
+    variant(
+        name,
+        |rng, rows, bins| Batch {
+            inputs: vec![normal(rng, rows, bins)],
+            target: Some((Kind::Float, places_among(rng, rows, 1, bins))),
+        },
+        |reduction, _| {
+            DistributionFocalLossConfig::new()
+                .with_reduction(reduction)
+                .init()
+        },
+        |mut args| (args.input(), flat(args.floats())),
+    )
+    .at_least(2)
+}
+
+fn distribution_focal_3(name: &str) -> Variant {
+    variant(
+        name,
+        |rng, rows, bins| Batch {
+            inputs: vec![normal(rng, rows, PLACES * bins)],
+            target: Some((Kind::Float, places_among(rng, rows, PLACES, bins))),
+        },
+        |reduction, _| {
+            DistributionFocalLossConfig::new()
+                .with_reduction(reduction)
+                .init()
+        },
+        |mut args| (vectors(args.input()), args.floats()),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
+fn places_among(rng: &mut StdRng, rows: usize, columns: usize, bins: usize) -> Array {
+    uniform(rng, rows, columns, 0.0, bins as f64 - 1.0)
+}
+
 /// Scores of generated samples. Their mean is not 0: a loss may be that mean, and nothing of it would be
 /// left.
 fn fakes(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
@@ -2852,6 +3220,8 @@ pub struct Variant {
     pub least_columns: usize,
     /// Whether the arguments are of another rank than the batch, and so reshaped first.
     pub reshapes: bool,
+    /// Whether the losses are of the whole batch, so that no sample has one of its own.
+    pub of_batch: bool,
     sample: Sample,
     calls: Box<dyn Calls + Send + Sync>,
 }
@@ -2894,6 +3264,13 @@ impl Variant {
         }
     }
 
+    fn of_batch(self) -> Self {
+        Self {
+            of_batch: true,
+            ..self
+        }
+    }
+
     fn at_least(self, columns: usize) -> Self {
         Self {
             least_columns: columns,
@@ -2919,6 +3296,7 @@ where
         name: name.into(),
         least_columns: 0,
         reshapes: false,
+        of_batch: false,
         sample: Box::new(sample),
         calls: Box::new(Of {
             make,
@@ -3076,7 +3454,7 @@ call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K, Bool>);
 // The table is complete.
 
 /// The folders of the crate whose exports are losses.
-const FOLDERS: [(&str, &str); 7] = [
+const FOLDERS: [(&str, &str); 9] = [
     (
         "classification",
         include_str!("../../src/losses/classification/mod.rs"),
@@ -3087,6 +3465,10 @@ const FOLDERS: [(&str, &str); 7] = [
         include_str!("../../src/losses/regression/mod.rs"),
     ),
     // Those that are there with `std` alone.
+    (
+        "detection",
+        include_str!("../../src/losses/detection/mod.rs"),
+    ),
     (
         "distillation",
         include_str!("../../src/losses/distillation/mod.rs"),
@@ -3099,6 +3481,10 @@ const FOLDERS: [(&str, &str); 7] = [
     (
         "preference",
         include_str!("../../src/losses/preference/mod.rs"),
+    ),
+    (
+        "segmentation",
+        include_str!("../../src/losses/segmentation/mod.rs"),
     ),
 ];
 

@@ -20,7 +20,7 @@ pub fn unchecked<T>(body: impl FnOnce() -> T) -> T {
 #[test]
 fn a_valid_target_gives_the_same_checked_or_not() {
     let _turn = alone();
-    run_everywhere(OnGpu::First, |variant, on| {
+    run_for_samples(OnGpu::First, |variant, on| {
         let batch = variant.batch(60, 5, 4);
         let run = || {
             let args = batch.on(on, DType::F32).tracked();
@@ -44,6 +44,7 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
     };
     let poisson = PoissonNllLossConfig::new;
     let kl = KlDivLossConfig::new;
+    let by_sigmoid = || DiceLossConfig::new().with_activation(Activation::Sigmoid);
     vec![
         (cross_entropy("ids", plain()), &[4.0, -1.0, -100.0, 1e6]),
         (cross_entropy("ids, ignored", ignoring()), &[4.0, -99.0]),
@@ -121,6 +122,38 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             kl_div("log-probabilities", kl().with_log_target(true)),
             &[0.5, f64::NAN],
         ),
+        (
+            of_logits_spatial("dice of ids", Axes::ClassSecond, vec![], |r, _| {
+                DiceLossConfig::new().with_reduction(r).init()
+            }),
+            &[4.0, -1.0, -100.0, 1e6],
+        ),
+        (
+            of_masks("dice of masks", Axes::ClassSecond, Kind::Float, move |r, _| {
+                by_sigmoid().with_reduction(r).init()
+            }),
+            &[-0.5, 2.0, f64::NAN],
+        ),
+        (
+            of_logits_spatial("Lovász by sample", Axes::ClassSecond, vec![], |r, _| {
+                let config = LovaszLossConfig::new().with_per_sample(true);
+                config.with_reduction(r).init()
+            }),
+            &[4.0, -1.0],
+        ),
+        (
+            of_logits_spatial("dice and cross-entropy", Axes::ClassSecond, vec![], |r, _| {
+                DiceCrossEntropyLossConfig::new().with_reduction(r).init()
+            }),
+            &[4.0],
+        ),
+        (
+            of_boxes("edges", BoxFormat::Xyxy, |r| {
+                CiouLossConfig::new().with_reduction(r).init()
+            }),
+            &[100.0, f64::NAN, f64::INFINITY],
+        ),
+        (distribution_focal("bins"), &[-0.5, 3.5, f64::NAN]),
     ]
 }
 
@@ -213,7 +246,7 @@ fn one_sample_is_nan(variant: &Variant, input: Option<usize>, value: f64, on: &T
 #[test]
 fn an_invalid_weight_is_nan() {
     let _turn = alone();
-    run_everywhere(OnGpu::First, |variant, on| {
+    run_for_samples(OnGpu::First, |variant, on| {
         let batch = variant.batch(62, 3, 4);
         for weight in [-1.0, f64::NAN] {
             let weights = Tensor::from_data([1.0, weight, 1.0], &on.device);

@@ -2,9 +2,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod detection;
 mod generative;
 mod preference;
 mod rows;
+mod segmentation;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;

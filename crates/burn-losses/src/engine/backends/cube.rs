@@ -5,6 +5,8 @@ use crate::engine::cube::launch;
 use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
+#[cfg(feature = "std")]
+use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;
 use crate::engine::softmax::ClassSpec;
 use crate::spec::request::Request;
@@ -221,6 +223,23 @@ impl LossOps for Cube {
             request,
             gradients,
         )
+    }
+
+    #[cfg(feature = "std")]
+    fn overlap_sums(
+        _: &OverlapSpec<AnyTensor<Self>>,
+        _: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, bool) {
+        unreachable!("on a GPU it is tensor operations")
+    }
+
+    #[cfg(feature = "std")]
+    fn overlap_gradient(
+        _: &OverlapSpec<AnyTensor<Self>>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        unreachable!("on a GPU it is tensor operations")
     }
 
     fn scaled(gradient: FloatTensor<Self>, upstream: &FloatTensor<Self>) -> FloatTensor<Self> {

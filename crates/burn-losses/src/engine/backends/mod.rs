@@ -10,6 +10,8 @@ mod ndarray;
 use super::elementwise::ElementwiseSpec;
 use super::host::memory;
 use super::ops::{AnyTensor, KernelOutput, LossOps};
+#[cfg(feature = "std")]
+use super::overlap::OverlapSpec;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use crate::engine::host::memory::Memory;
@@ -62,6 +64,23 @@ impl<B: InMemory> LossOps for B {
         gradients: [bool; N],
     ) -> KernelOutput<FloatTensor<B>, N> {
         memory::rows(call.map(of_any_kind::<B>), inputs, request, gradients)
+    }
+
+    #[cfg(feature = "std")]
+    fn overlap_sums(
+        call: &OverlapSpec<AnyTensor<B>>,
+        input: FloatTensor<B>,
+    ) -> (FloatTensor<B>, bool) {
+        memory::overlap_sums(call.clone().map(of_any_kind::<B>), input)
+    }
+
+    #[cfg(feature = "std")]
+    fn overlap_gradient(
+        call: &OverlapSpec<AnyTensor<B>>,
+        input: FloatTensor<B>,
+        of_sums: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        memory::overlap_gradient(call.clone().map(of_any_kind::<B>), input, of_sums)
     }
 
     fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {

@@ -112,7 +112,7 @@ pub(crate) fn of_rows<const N: usize>(
     };
     let besides = match call.target {
         RowTarget::Nothing | RowTarget::Labels(_) => RowOperands::default(),
-        RowTarget::Signs(signs) => RowOperands {
+        RowTarget::Numbers(signs, _) => RowOperands {
             signs: Some(signs),
             ..RowOperands::default()
         },

@@ -6,7 +6,7 @@
 use super::numbers::Float;
 use super::sums::PART;
 use super::vectors::prefetch;
-use crate::real::{Real, tanh};
+use crate::real::{Real, atan, tanh};
 use crate::spec::expression::operations as op;
 use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::{Program, StepInput};
@@ -279,6 +279,8 @@ fn apply<F: Float>(
         Operation::Sigmoid => each!(halves op::sigmoid, a),
         Operation::Softplus => each!(halves op::softplus, a),
         Operation::Tanh => each!(halves tanh, a),
+        Operation::Atan => each!(halves atan, a),
+        Operation::Detached => each!(core::convert::identity, a),
         Operation::Max => each!(op::max, a, b),
         Operation::Min => each!(op::min, a, b),
         Operation::Above => each!(op::above, a, b),

@@ -5,6 +5,8 @@ use super::head::HeadFloat;
 use super::kernel::KernelFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
+#[cfg(feature = "std")]
+use super::overlap;
 use super::row_kernel::RowFloat;
 use super::samples::Layout;
 use super::scale::{Power, Scale, power_of_two};
@@ -13,6 +15,8 @@ use super::weights::weight_sum;
 use super::{classes, elementwise, rows};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{Invalid, KernelOutput};
+#[cfg(feature = "std")]
+use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;
 use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
 use crate::spec::classes::IdsOrProbs;
@@ -390,6 +394,65 @@ fn classes_in<F: Held, P: Memory>(
         (plan, found)
     };
     plan.finish(found, losses, [buffer])
+}
+
+#[cfg(feature = "std")]
+pub(crate) fn overlap_sums<P: Memory>(call: OverlapSpec<P>, input: P) -> (P, bool) {
+    match input.dtype() {
+        DType::F64 => overlap_sums_in::<f64, P>(call, input),
+        _ => overlap_sums_in::<f32, P>(call, input),
+    }
+}
+
+#[cfg(feature = "std")]
+fn overlap_sums_in<F: Held, P: Memory>(call: OverlapSpec<P>, input: P) -> (P, bool) {
+    let input = contiguous(input);
+    let layout = layout(&input.shape(), call.axis);
+    let shape = [call.sums(), call.samples, layout.classes];
+    let call = call.map(contiguous);
+    let (sums, invalid) = overlap::sums::<F>(&overlap_reads(&call, layout, Some(read(&input))));
+    let sums = sums.into_iter().map(F::of).collect();
+    (F::tensor(sums, Shape::new(shape)), invalid)
+}
+
+#[cfg(feature = "std")]
+pub(crate) fn overlap_gradient<P: Memory>(call: OverlapSpec<P>, input: P, of_sums: P) -> P {
+    match input.dtype() {
+        DType::F64 => overlap_gradient_in::<f64, P>(call, input, of_sums),
+        _ => overlap_gradient_in::<f32, P>(call, input, of_sums),
+    }
+}
+
+#[cfg(feature = "std")]
+fn overlap_gradient_in<F: Held, P: Memory>(call: OverlapSpec<P>, input: P, of_sums: P) -> P {
+    let layout = layout(&input.shape(), call.axis);
+    let call = call.map(contiguous);
+    let of_sums = contiguous(of_sums);
+    let mut numbers = vec![0.0; of_sums.shape().num_elements()];
+    read(&of_sums).read::<f64>(0, &mut numbers);
+    let mut buffer = Buffer::<P, F>::new(input, true);
+    let (input, gradient) = buffer.split();
+    let gradient = gradient.expect("it is wanted");
+    overlap::gradient(&overlap_reads(&call, layout, input), &numbers, gradient);
+    buffer.gradient().expect("it is wanted")
+}
+
+/// What a sweep reads.
+#[cfg(feature = "std")]
+fn overlap_reads<'a, P: Memory>(
+    call: &'a OverlapSpec<P>,
+    layout: Layout,
+    input: Option<Source<'a>>,
+) -> overlap::OverlapInputs<'a> {
+    overlap::OverlapInputs {
+        input,
+        layout,
+        samples: call.samples,
+        activation: call.activation,
+        overlap: call.overlap,
+        target: call.target.as_ref().map(read),
+        head: call.head.as_deref().map(AnySoftmaxHead::on_host),
+    }
 }
 
 pub(crate) fn rows<P: Memory, const N: usize>(

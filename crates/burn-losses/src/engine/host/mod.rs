@@ -10,7 +10,11 @@
 //! rest they share: [`numbers`] that are read, how samples lie ([`samples`]) and all is cut into [`tasks`], scaled
 //! ([`scale`]) and added up (`sums`), and the [`vectors`] they are computed in.
 
+#[cfg(feature = "std")]
+pub(crate) mod boxes;
 pub(crate) mod classes;
+#[cfg(feature = "std")]
+pub(crate) mod distribution;
 #[cfg(feature = "std")]
 pub(crate) mod earth_mover;
 pub(crate) mod elementwise;
@@ -19,10 +23,14 @@ pub(crate) mod formula;
 pub(crate) mod head;
 pub(crate) mod kernel;
 #[cfg(feature = "std")]
+pub(crate) mod lovasz;
+#[cfg(feature = "std")]
 mod machine;
 pub(crate) mod memory;
 pub(crate) mod numbers;
 pub(crate) mod output;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 #[cfg_attr(not(feature = "flex"), allow(dead_code))] // Other tensors do not come back.
 pub(crate) mod pool;
 pub(crate) mod row_kernel;

@@ -172,6 +172,14 @@ impl<F: Copy> Columns<'_, F> {
         self.next(numbers.len()).write_copy_of_slice(numbers);
     }
 
+    /// Writes the next row, each number of which is computed from its place in it.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, count: usize, mut number: impl FnMut(usize) -> F) {
+        for (at, slot) in self.next(count).iter_mut().enumerate() {
+            slot.write(number(at));
+        }
+    }
+
     /// The slots of the next row, all of which are to be written.
     #[inline(always)]
     #[allow(unsafe_code)]

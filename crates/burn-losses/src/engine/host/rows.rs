@@ -5,7 +5,7 @@
 
 use super::numbers::Source;
 use super::output::Output;
-use super::row_kernel::{HostRows, ROWS, RowBlock, RowFloat};
+use super::row_kernel::{HostRows, RowBlock, RowFloat};
 use super::samples::{Layout, Side, Task, TaskRows, elements, load, tasks};
 use super::scale::Scale;
 use super::sums::sum;
@@ -14,7 +14,6 @@ use super::vectors::Vectors;
 use super::weights::read_weights;
 use crate::real::Real;
 use crate::spec::row::RowTarget;
-use crate::spec::rule::Rule;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -60,7 +59,7 @@ pub(crate) fn sweep<F: RowFloat, const N: usize>(
         let mut gradients = gradients.into_iter();
         let gradient = gradients.next().flatten();
         assert!(N == 1, "vectors lie along the last axis");
-        let tasks = tasks(reads.layout, elements, false, losses, gradient);
+        let tasks = tasks(reads.layout, elements, false, 1, losses, gradient);
         share(elements, tasks, Buffers::new, |buffers, task| match task {
             Task::TaskRows(task) | Task::Blocks(task) => sweep.blocks(buffers, task),
             Task::Columns(task) => sweep.columns(buffers, task),
@@ -138,7 +137,7 @@ struct RowSweep<'a, const N: usize> {
 impl<const N: usize> RowSweep<'_, N> {
     /// How many rows are worked on together.
     fn together(&self) -> usize {
-        (BLOCK / self.reads.layout.classes).clamp(1, ROWS)
+        (BLOCK / self.reads.layout.classes).clamp(1, self.loss.together())
     }
 
     /// Rows whose elements are adjacent.
@@ -191,7 +190,7 @@ impl<const N: usize> RowSweep<'_, N> {
                 }
             }
         }
-        valid
+        valid & F::poison(self.loss, x, weights)
     }
 
     /// Computes a block of rows that have been read.
@@ -268,11 +267,11 @@ impl<const N: usize> RowSweep<'_, N> {
                     *weight = scale.weight(read);
                 }
             }
-            RowTarget::Signs(source) => {
+            RowTarget::Numbers(source, rule) => {
                 signs.resize(count, F::default());
                 source.read(first, signs);
                 for ((weight, &read), sign) in weights.iter_mut().zip(&*read).zip(&*signs) {
-                    let holds = Rule::SIGNS.holds(sign);
+                    let holds = rule.holds(sign);
                     valid &= holds;
                     *weight = counted(read, holds.then_some(1.0));
                 }

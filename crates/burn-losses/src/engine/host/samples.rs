@@ -4,6 +4,7 @@ use super::numbers::{Float, Source};
 use super::output::{Columns, Output};
 use super::sums::{LANES, PART};
 use super::tasks::{CHUNK, at_a_time, take};
+use super::vectors::prefetch;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -24,6 +25,11 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn samples(&self) -> usize {
         self.outer * self.inner
+    }
+
+    /// Whether the blocks `[classes, inner]` are not too large to be a task with their neighbours.
+    pub(super) fn has_small_blocks(&self) -> bool {
+        self.inner == 1 || self.classes * self.inner <= 4 * CHUNK
     }
 
     pub(super) fn elements(&self) -> usize {
@@ -53,12 +59,19 @@ pub(super) struct Side<'a, F> {
     pub(super) gradient: Option<Columns<'a, F>>,
 }
 
+/// How many samples of a large block are side by side in a tile.
+pub(super) fn tile_width(classes: usize) -> usize {
+    let width = (2 * TILE / classes).max(LANES);
+    width.next_multiple_of(if width > PART { PART } else { LANES })
+}
+
 /// Cuts samples into parts, of which so many elements are gone through; those whose classes are adjacent are `rows`,
-/// if they are to be.
+/// if they are to be. Of a large block a part is as wide as so many tiles.
 pub(super) fn tasks<'a, F: Copy>(
     layout: Layout,
     elements: usize,
     rows: bool,
+    tiles: usize,
     mut losses: Option<Output<'a, F>>,
     mut gradient: Option<Output<'a, F>>,
 ) -> Vec<Task<'a, F>> {
@@ -69,8 +82,7 @@ pub(super) fn tasks<'a, F: Copy>(
     } = layout;
     let size = classes * inner;
     let mut tasks = Vec::new();
-    // Blocks that are not too large are a task with their neighbours.
-    if inner == 1 || size <= 4 * CHUNK {
+    if layout.has_small_blocks() {
         let of_block = (elements / outer).max(1);
         let at_a_time = (at_a_time(elements) / of_block).max(1);
         let at_a_time = if rows {
@@ -93,8 +105,7 @@ pub(super) fn tasks<'a, F: Copy>(
         }
         return tasks;
     }
-    let width = (2 * TILE / classes).max(LANES);
-    let width = width.next_multiple_of(if width > PART { PART } else { LANES });
+    let width = tile_width(classes) * tiles;
     for outer in 0..outer {
         let mut block = take(&mut gradient, size).map(|block| block.columns(classes));
         for start in (0..inner).step_by(width) {
@@ -112,6 +123,35 @@ pub(super) fn tasks<'a, F: Copy>(
         }
     }
     tasks
+}
+
+/// Several samples side by side: a line for each class.
+#[derive(Clone, Copy)]
+pub(super) enum Lines<'a, F> {
+    /// So far apart.
+    Strided(&'a [F], usize),
+    /// The input that will be overwritten.
+    InPlace(&'a Columns<'a, F>),
+}
+
+impl<F: Float> Lines<'_, F> {
+    #[inline(always)]
+    pub(super) fn line(&self, class: usize, width: usize) -> &[F] {
+        match self {
+            Self::Strided(numbers, stride) => &numbers[class * stride..][..width],
+            Self::InPlace(columns) => columns.input(class),
+        }
+    }
+
+    /// Asks for what comes after a line, which is the next tile's.
+    #[inline(always)]
+    pub(super) fn fetch_beyond(&self, class: usize, width: usize) {
+        const LINE: usize = 64;
+        let next = self.line(class, width).as_ptr().wrapping_add(width);
+        for at in (0..width).step_by(LINE / size_of::<F>()) {
+            prefetch(next.wrapping_add(at));
+        }
+    }
 }
 
 /// The elements from a place on: those of a source where they lie, or as they were read into a buffer.

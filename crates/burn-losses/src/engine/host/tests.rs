@@ -213,7 +213,7 @@ fn vectors_in_new_memory_and_in_place() {
         assert!(found.sum.is_finite());
     }
     let signs: Vec<i32> = (0..7).map(|at| 1 - 2 * (at % 2)).collect();
-    let signs = RowTarget::Signs(Source::I32(&signs));
+    let signs = RowTarget::Numbers(Source::I32(&signs), Rule::SIGNS);
     let embedding = erase_rows(Cosine::embedding(-0.5));
     let (_, found) = rows(embedding.on_host(), layout, [&a, &b], signs);
     assert!(found.sum.is_finite() && !found.invalid);

@@ -5,6 +5,8 @@
 
 pub(crate) mod elementwise;
 pub(crate) mod ids;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 pub(crate) mod reduce;
 pub(crate) mod softmax;
 pub(crate) mod tensors;

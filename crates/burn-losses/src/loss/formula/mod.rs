@@ -172,7 +172,7 @@ fn evaluate<const N: usize>(
 }
 
 /// The numbers of parameters, by their names in the order of a formula.
-fn numbers_of(names: &[&'static str], options: &[(&'static str, f64)]) -> Vec<f64> {
+pub(crate) fn numbers_of(names: &[&'static str], options: &[(&'static str, f64)]) -> Vec<f64> {
     let number = |name: &&'static str| {
         let option = options.iter().find(|(option, _)| option == name);
         option.expect("an option for each parameter").1

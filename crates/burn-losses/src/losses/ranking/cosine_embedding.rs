@@ -13,6 +13,7 @@ use crate::losses::signs::single_sign;
 use crate::spec::distance::Cosine;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
+use crate::spec::rule::Rule;
 use crate::targets::PairSigns;
 use crate::targets::rank::LowerRank;
 use crate::validate::check::{Check, dims, hyper_parameter};
@@ -160,7 +161,11 @@ impl CosineEmbeddingLoss {
         }
         let signs = targets.values.signs(compute_dtype(dtype));
         let loss = erase_rows(Cosine::embedding(margin));
-        let spec = RowSpec::new(loss, shape.num_dims() - 1, RowTarget::Signs(signs));
+        let spec = RowSpec::new(
+            loss,
+            shape.num_dims() - 1,
+            RowTarget::Numbers(signs, Rule::SIGNS),
+        );
         evaluate(&check, spec, [first, second], call)
     }
 }

@@ -106,6 +106,12 @@ impl FormulaGraph {
                 let four = self.constant(4.0);
                 self.add(Multiply, &[four, bell])
             }
+            Atan => {
+                let one = self.constant(1.0);
+                let square = self.add(Multiply, &[a, a]);
+                let sum = self.add(Add, &[one, square]);
+                self.add(Divide, &[one, sum])
+            }
             Max | Min => {
                 let this = of[input];
                 let other = other(input);
@@ -124,7 +130,7 @@ impl FormulaGraph {
                     return Some(self.add(Select, &[a, zero, slope]));
                 }
             },
-            Sign | Above | Equal => return None,
+            Sign | Above | Equal | Detached => return None,
             Operand(_) | Parameter(_) | Constant(_) | Times | TimesPlus | MinusTimes => {
                 unreachable!("no part of a formula that is given")
             }

@@ -314,6 +314,18 @@ impl Expr {
         self.unary(Operation::Tanh)
     }
 
+    /// The arc tangent.
+    #[track_caller]
+    pub fn atan(self) -> Self {
+        self.unary(Operation::Atan)
+    }
+
+    /// The same number, of which a derivative sees a constant.
+    #[track_caller]
+    pub fn detach(self) -> Self {
+        self.unary(Operation::Detached)
+    }
+
     /// The larger one. Where both are the same neither has a derivative.
     #[track_caller]
     pub fn max(self, other: impl Into<Expr>) -> Self {

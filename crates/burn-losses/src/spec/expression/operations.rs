@@ -1,6 +1,6 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::{Real, tanh};
+use crate::real::{Real, atan, tanh};
 
 /// An operation of a formula, on up to three values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,9 @@ pub(crate) enum Operation {
     /// `ln(1 + e^x)`.
     Softplus,
     Tanh,
+    Atan,
+    /// The number itself, whose derivative is taken for 0.
+    Detached,
     Max,
     Min,
     /// 1 where the first is larger, else 0.
@@ -65,7 +68,9 @@ impl Operation {
             | Self::Sqrt
             | Self::Sigmoid
             | Self::Softplus
-            | Self::Tanh => 1,
+            | Self::Tanh
+            | Self::Atan
+            | Self::Detached => 1,
             Self::Select | Self::TimesPlus | Self::MinusTimes => 3,
             _ => 2,
         }
@@ -102,6 +107,8 @@ impl Operation {
             Self::Sigmoid => sigmoid(a),
             Self::Softplus => softplus(a),
             Self::Tanh => tanh(a),
+            Self::Atan => atan(a),
+            Self::Detached => a,
             Self::Max => max(a, b),
             Self::Min => min(a, b),
             Self::Above => above(a, b),

@@ -85,7 +85,7 @@ impl FormulaGraph {
                 Ln | Ln1p | Power => true,
                 Divide => inherited || divides,
                 Constant(bits) => !f64::from_bits(bits).is_finite(),
-                Sigmoid | Tanh | Operation::Sign | Above | Equal => false,
+                Sigmoid | Tanh | Atan | Operation::Sign | Above | Equal => false,
                 _ => inherited,
             };
         }

@@ -6,7 +6,7 @@ use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::output::Columns;
 use crate::engine::host::samples::{
-    Layout, SIDE_BY_SIDE, Side, TaskRows, elements, load, turn, turn_back,
+    Layout, Lines, SIDE_BY_SIDE, Side, TaskRows, elements, load, turn, turn_back,
 };
 use crate::engine::host::scale::multiply;
 use crate::engine::host::sums::PART;
@@ -280,25 +280,6 @@ impl ClassSweep<'_> {
             width,
             gradient,
         })
-    }
-}
-
-/// Several samples side by side: a line for each class.
-#[derive(Clone, Copy)]
-enum Lines<'a, F> {
-    /// So far apart.
-    Strided(&'a [F], usize),
-    /// The input that will be overwritten.
-    InPlace(&'a Columns<'a, F>),
-}
-
-impl<F: HeadFloat> Lines<'_, F> {
-    #[inline(always)]
-    fn line(&self, class: usize, width: usize) -> &[F] {
-        match self {
-            Self::Strided(numbers, stride) => &numbers[class * stride..][..width],
-            Self::InPlace(columns) => columns.input(class),
-        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn sweep<F: HeadFloat>(
         None if reads.log_probs.is_some() => layout.samples(),
         _ => layout.elements(),
     };
-    let tasks = tasks(layout, elements, rows, losses, gradient);
+    let tasks = tasks(layout, elements, rows, 1, losses, gradient);
     let found = share(elements, tasks, Tile::new, |tile, task| {
         match (task, reads.log_probs) {
             (Task::TaskRows(task), Some(rule)) => sweep.likelihood_of_rows(tile, task, rule),

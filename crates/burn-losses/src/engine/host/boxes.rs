@@ -1,0 +1,144 @@
+//! The sweep over losses of boxes: rows of four numbers and of four that they should be, by a formula of all eight.
+
+use super::formula::{EachOf, each_f32, each_f64};
+use super::machine::MachineFloat;
+use super::row_kernel::{HostRows, RowBlock};
+use super::scale::clamp;
+use super::vectors::{Loop, Vectors};
+use crate::spec::expression::program::Formula;
+use crate::spec::rule::Rule;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::{Debug, Formatter};
+
+/// How many numbers a box has.
+pub(crate) const SIDES: usize = 4;
+
+/// A loss of boxes.
+#[derive(Clone)]
+pub(crate) struct BoxRows {
+    /// The loss alone, and with its derivatives with respect to the numbers of the first box.
+    pub(crate) value: Arc<Formula>,
+    pub(crate) all: Arc<Formula>,
+    pub(crate) parameters: Vec<f64>,
+    /// The last two numbers are coordinates, and not sizes.
+    pub(crate) by_edges: bool,
+}
+
+impl Debug for BoxRows {
+    fn fmt(&self, formatter: &mut Formatter) -> core::fmt::Result {
+        write!(formatter, "{}", self.all.key())
+    }
+}
+
+impl HostRows<2> for BoxRows {
+    fn part(&self) -> f64 {
+        1.0
+    }
+
+    fn rules(&self) -> [Option<Rule>; 2] {
+        [None, Some(Rule::FINITE)]
+    }
+
+    fn together(&self) -> usize {
+        4096
+    }
+
+    fn poison_f32(&self, [_, targets]: &[&[f32]; 2], weights: &mut [f32]) -> bool {
+        poison(targets, weights, self.by_edges)
+    }
+
+    fn poison_f64(&self, [_, targets]: &[&[f64]; 2], weights: &mut [f64]) -> bool {
+        poison(targets, weights, self.by_edges)
+    }
+
+    fn rows_f32(&self, vectors: Vectors, block: RowBlock<f32, 2>) {
+        self.rows(vectors, block, each_f32);
+    }
+
+    fn rows_f64(&self, vectors: Vectors, block: RowBlock<f64, 2>) {
+        self.rows(vectors, block, each_f64);
+    }
+}
+
+/// Boxes that end before they begin are not valid.
+fn poison<F: MachineFloat>(targets: &[F], weights: &mut [F], by_edges: bool) -> bool {
+    let mut valid = true;
+    for (sides, weight) in targets.as_chunks::<SIDES>().0.iter().zip(weights) {
+        let [x, y, x2, y2] = *sides;
+        let holds = if by_edges {
+            (x2 >= x) & (y2 >= y)
+        } else {
+            (x2 >= F::default()) & (y2 >= F::default())
+        };
+        valid &= holds;
+        if !holds {
+            *weight = F::NAN.times_or_zero(*weight);
+        }
+    }
+    valid
+}
+
+impl BoxRows {
+    fn rows<F: MachineFloat>(&self, vectors: Vectors, block: RowBlock<F, 2>, each: EachOf<F>) {
+        let RowBlock {
+            x,
+            weights,
+            scale,
+            losses,
+            gradients: [mut gradient, _],
+            ..
+        } = block;
+        let count = losses.len();
+        let (formula, results) = match &gradient {
+            Some(_) => (&self.all, 1 + SIDES),
+            None => (&self.value, 1),
+        };
+        let mut scratch = F::machine(|machine| machine.take_scratch(2 * SIDES + results, count));
+        let (columns, found) = scratch.split_at_mut(2 * SIDES);
+        for (columns, boxes) in columns.chunks_exact_mut(SIDES).zip(x) {
+            vectors.run(Apart { boxes, columns });
+        }
+        let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
+        let mut of_boxes: Vec<&mut [F]> = found[..results]
+            .iter_mut()
+            .map(|to| &mut to[..count])
+            .collect();
+        each(formula, &self.parameters, vectors, &operands, &mut of_boxes);
+        for ((loss, &of_box), &weight) in losses.iter_mut().zip(&*of_boxes[0]).zip(weights) {
+            *loss = of_box.times_or_zero(weight);
+        }
+        if let Some(gradient) = &mut gradient {
+            let slopes = &of_boxes[1..];
+            let mut boxes = F::machine(|machine| machine.take_scratch(1, SIDES * count));
+            for at in 0..count {
+                let step = weights[at] * scale;
+                for side in 0..SIDES {
+                    boxes[0][at * SIDES + side] = clamp(slopes[side][at].times_or_zero(step));
+                }
+            }
+            gradient.write(&boxes[0][..SIDES * count]);
+        }
+        F::machine(|machine| machine.give_scratch(scratch));
+    }
+}
+
+/// Boxes become columns, one for each of their numbers.
+struct Apart<'a, F> {
+    boxes: &'a [F],
+    columns: &'a mut [Vec<F>],
+}
+
+impl<F: MachineFloat> Loop for Apart<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let boxes = self.boxes.as_chunks::<SIDES>().0;
+        for (side, column) in self.columns.iter_mut().enumerate() {
+            for (to, sides) in column.iter_mut().zip(boxes) {
+                *to = sides[side];
+            }
+        }
+    }
+}

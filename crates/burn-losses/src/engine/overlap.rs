@@ -1,0 +1,76 @@
+//! The overlap of probabilities and targets, added up for each sample and class.
+
+use super::any_rank::AnyRank;
+use super::portable::overlap::with_tensors;
+use super::softmax::AnySoftmaxHead;
+use super::values::FlatValues;
+use crate::engine::device::is_cpu;
+use crate::engine::dispatch;
+use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
+use alloc::sync::Arc;
+use burn::tensor::Tensor;
+use core::fmt::{Debug, Formatter, Result};
+
+/// How many sums there are of each sample and class: of what overlaps, is false, and is missed.
+pub(crate) const SUMS: usize = 3;
+
+/// How many there are with a loss beside: that of the class's pixels, and how many these are.
+pub(crate) const SUMS_BESIDE: usize = 5;
+
+/// What is added up.
+#[derive(Clone)]
+pub(crate) struct OverlapSpec<P> {
+    /// The axis of the classes.
+    pub(crate) axis: usize,
+    /// How many samples there are sums of: those of the batch, or one that is all of it.
+    pub(crate) samples: usize,
+    pub(crate) activation: Activation,
+    pub(crate) overlap: Overlap,
+    pub(crate) target: OverlapTarget<P>,
+    /// What is computed of the probability of each pixel's class besides. Where the target is masks it is a cross-entropy.
+    pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+}
+
+impl<P> OverlapSpec<P> {
+    pub(crate) fn map<Q>(self, map: impl FnOnce(P) -> Q) -> OverlapSpec<Q> {
+        OverlapSpec {
+            axis: self.axis,
+            samples: self.samples,
+            activation: self.activation,
+            overlap: self.overlap,
+            target: self.target.map(map),
+            head: self.head,
+        }
+    }
+
+    /// Whether the backend of an input has a sweep for it.
+    pub(crate) fn is_swept(&self, input: &AnyRank) -> bool {
+        let device = input.device();
+        is_cpu(&device) && dispatch::is_there(&device, input.dtype(), 2)
+    }
+
+    /// How many sums there are of each sample and class.
+    pub(crate) fn sums(&self) -> usize {
+        match self.head {
+            Some(_) => SUMS_BESIDE,
+            None => SUMS,
+        }
+    }
+}
+
+impl<P> Debug for OverlapSpec<P> {
+    fn fmt(&self, formatter: &mut Formatter) -> Result {
+        formatter
+            .debug_struct("OverlapSpec")
+            .finish_non_exhaustive()
+    }
+}
+
+/// The sums `[sum, sample, class]`, as a function of the input, in the type that is computed in; and whether a value
+/// broke a rule, where that is known. What depends on it is NaN.
+pub(crate) fn sums(input: AnyRank, spec: OverlapSpec<FlatValues>) -> (Tensor<3>, bool) {
+    if spec.is_swept(&input) {
+        return dispatch::overlap(input, spec);
+    }
+    (with_tensors(input, spec), false)
+}

@@ -1,0 +1,287 @@
+//! Losses of the overlap of probabilities and targets: the checks of these, and the sums that such a loss is made of.
+
+use super::call::{Call, LossOutput};
+use crate::engine::any_rank::AnyRank;
+use crate::engine::overlap::{OverlapSpec, sums};
+use crate::engine::shape::without;
+use crate::engine::softmax::AnySoftmaxHead;
+use crate::engine::values::{AnyTarget, FlatValues};
+use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
+use crate::spec::request::Returns;
+use crate::spec::rule::Rule;
+use crate::validate::check::{Check, Violation, dims};
+use crate::validate::error::{LossError, LossErrorKind};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::tensor::{DType, Shape, Tensor};
+
+/// What such losses are told.
+#[derive(Clone)]
+pub(crate) struct OverlapOptions<'a> {
+    pub(crate) loss: &'static str,
+    pub(crate) activation: Activation,
+    pub(crate) overlap: Overlap,
+    pub(crate) ignored: &'a [i64],
+    pub(crate) class_axis: usize,
+    /// Sums are of each sample, not of the whole batch.
+    pub(crate) by_sample: bool,
+    /// What sets it to masks that each have a class, instead of a softmax; and to probabilities, if it takes them.
+    pub(crate) to_masks: &'static str,
+    pub(crate) to_probabilities: Option<&'static str>,
+    /// What is computed of the probability of each pixel's class besides; a cross-entropy where the target is masks.
+    pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+}
+
+/// The sums of each sample, or of the batch, and class.
+pub(crate) struct OverlapSums {
+    /// `[sum, sample, class]`, in the type that is computed in.
+    sums: Tensor<3>,
+    /// The type of the input.
+    pub(crate) dtype: DType,
+    /// The target is ids.
+    pub(crate) of_ids: bool,
+}
+
+impl OverlapSums {
+    fn sum(&self, kind: usize) -> Tensor<2> {
+        let [_, samples, classes] = self.sums.dims();
+        let sum = self.sums.clone().slice_dim(0, kind..kind + 1);
+        sum.reshape([samples, classes])
+    }
+
+    /// What overlaps, is false, and is missed: `[sample, class]`.
+    pub(crate) fn overlap(&self) -> [Tensor<2>; 3] {
+        [0, 1, 2].map(|kind| self.sum(kind))
+    }
+
+    /// The loss beside, and how many pixels it is of.
+    pub(crate) fn beside(&self) -> [Tensor<2>; 2] {
+        [3, 4].map(|kind| self.sum(kind))
+    }
+}
+
+/// Adds up the overlap of an input and a target, which are checked. The input has samples and pixels.
+pub(crate) fn overlap_sums(
+    check: &Check,
+    options: &OverlapOptions,
+    input: AnyRank,
+    targets: AnyTarget,
+) -> Result<OverlapSums, LossError> {
+    check_overlap(check, options, &input, &targets)?;
+    let (shape, dtype) = (input.shape(), input.dtype());
+    let of_ids = targets.shape.num_dims() < shape.num_dims();
+    let ignored = options.ignored.to_vec();
+    let target = if of_ids {
+        OverlapTarget::Ids(targets.values.clone(), ignored)
+    } else {
+        OverlapTarget::Masks(targets.values.clone(), ignored)
+    };
+    let spec = OverlapSpec {
+        axis: options.class_axis,
+        samples: if options.by_sample { shape[0] } else { 1 },
+        activation: options.activation,
+        overlap: options.overlap,
+        target,
+        head: options.head.clone(),
+    };
+    // What would have to be read again to say what is wrong.
+    let is_read = check.reads() && options.activation == Activation::Probabilities;
+    let again = is_read.then(|| input.clone().inner());
+    let look = || {
+        explain(
+            check,
+            options,
+            &shape,
+            dtype,
+            again.clone(),
+            targets.clone(),
+        )
+    };
+    let swept = spec.is_swept(&input);
+    if check.reads() && !swept {
+        look()?;
+    }
+    let (sums, invalid) = sums(input, spec);
+    if check.reads() && invalid {
+        look()?;
+        return Err(check.unexplained());
+    }
+    Ok(OverlapSums {
+        sums,
+        dtype,
+        of_ids,
+    })
+}
+
+/// What is made of sums in the type that is computed in, in that of the input.
+pub(crate) fn narrowed(output: LossOutput, call: &Call, dtype: DType) -> LossOutput {
+    if call.returns == Returns::SumAndWeight {
+        return output;
+    }
+    LossOutput {
+        value: output.value.cast(dtype),
+        ..output
+    }
+}
+
+/// The checks of what the host knows.
+pub(crate) fn check_overlap(
+    check: &Check,
+    options: &OverlapOptions,
+    input: &AnyRank,
+    targets: &AnyTarget,
+) -> Result<(), LossError> {
+    let (shape, axis, device) = (input.shape(), options.class_axis, input.device());
+    check.dtype(&device, input.dtype())?;
+    check.device("input", &device, "targets", &targets.device)?;
+    check.untracked("targets", targets)?;
+    check.class_axis(axis, &shape)?;
+    let found = &targets.shape;
+    let of_ids = found.num_dims() < shape.num_dims();
+    let expected = if of_ids {
+        without(&shape, axis)
+    } else {
+        shape.clone()
+    };
+    let error = |kind, message| Err(check.error(kind, message));
+    if *found != expected {
+        return error(
+            LossErrorKind::Shape,
+            misfit(&shape, axis, found, &expected, of_ids),
+        );
+    }
+    let softmax = options.activation == Activation::Softmax;
+    if shape[axis] == 1 && (softmax || of_ids) {
+        let message = if softmax {
+            format!(
+                "input {} has 1 class along axis {axis}, of which a softmax is always 1: set {}, and give a mask of the input's \
+                 shape.",
+                dims(&shape),
+                options.to_masks
+            )
+        } else {
+            format!(
+                "input {} has 1 class along axis {axis}, and the target is class ids {}: give the mask in the input's \
+                 shape, which `unsqueeze_dim({axis})` makes of it.",
+                dims(&shape),
+                dims(found)
+            )
+        };
+        return error(LossErrorKind::Shape, message);
+    }
+    if let (false, Some(id)) = (of_ids, options.ignored.first()) {
+        let kind = match targets.values {
+            FlatValues::Int(_) if !softmax => return Ok(()),
+            FlatValues::Int(_) => {
+                "masks of a softmax, of which a pixel counts for all classes or for none"
+            }
+            FlatValues::Bool(_) => "Bool masks, which hold no such value",
+            FlatValues::Float(_) => "masks of floats",
+        };
+        return error(
+            LossErrorKind::Config,
+            format!(
+                "ignore_indices (here {id}) are ids, but the target is {kind}: give class ids, or multiply what is not to \
+                 count out of the input and the target."
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// What to say of a target whose shape does not fit.
+fn misfit(shape: &Shape, axis: usize, found: &Shape, expected: &Shape, of_ids: bool) -> String {
+    let rank = shape.num_dims();
+    let fitting = (1..rank).find(|&other| of_ids && without(shape, other) == *found);
+    let fix = match fitting {
+        Some(other) => format!("It fits class axis {other}: set with_class_axis({other})."),
+        None if found[0] != shape[0] => {
+            format!("The batch sizes differ: {} and {}.", shape[0], found[0])
+        }
+        None if !of_ids && found[axis] == 1 && shape[axis] > 1 => format!(
+            "If these are class ids, drop the axis with `targets.squeeze_dim::<{}>({axis})`.",
+            rank - 1
+        ),
+        None if of_ids => String::from("Class ids have the input's shape without the class axis."),
+        None => String::from("Nothing is broadcast."),
+    };
+    let kind = if of_ids { "class ids" } else { "masks" };
+    format!(
+        "input {} with class axis {axis} needs {kind} of shape {}, but targets have {}. {fix}",
+        dims(shape),
+        dims(expected),
+        dims(found),
+    )
+}
+
+/// What is wrong with values that are looked at again, if anything is.
+#[cold]
+#[inline(never)]
+pub(crate) fn explain(
+    check: &Check,
+    options: &OverlapOptions,
+    shape: &Shape,
+    dtype: DType,
+    input: Option<AnyRank>,
+    targets: AnyTarget,
+) -> Result<(), LossError> {
+    if targets.shape.num_dims() < shape.num_dims() {
+        let classes = shape[options.class_axis];
+        let ids = targets.values.integers();
+        check.class_ids(&ids, &targets.shape, classes, Some(options.ignored))?;
+    } else {
+        let mut masks = targets.values.in_compute_dtype(dtype);
+        for &of in options.ignored {
+            let is = masks.clone().equal_scalar(of as f64);
+            masks = masks.mask_fill(is, 0.0);
+        }
+        check.each_in(shape, dtype, &masks, Rule::PROBABILITY, |found| {
+            no_mask(found, options.class_axis)
+        })?;
+    }
+    if let Some(input) = input {
+        let rule = Rule::PROBABILITY.or_nan();
+        check.each_in(shape, dtype, &input.flat(), rule, |found| {
+            format!(
+                "input {} at index {:?} is not a probability: it must be between 0 and 1. If these are logits, set \
+                 with_activation to Softmax, or to Sigmoid if each class has a mask of its own.",
+                found.shown(),
+                found.index
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn no_mask(found: &Violation, axis: usize) -> String {
+    let whole = |value: f64| value % 1.0 == 0.0;
+    let hint = if found.all(|value| value == 0.0 || value == 255.0) {
+        String::from("This looks like a mask of 0 and 255: `greater_scalar(0)` makes a mask of it.")
+    } else if found.all(|value| value == -1.0 || value == 1.0) {
+        String::from("These are signs: convert them with `target::labels`.")
+    } else if found.all(|value| value >= 0.0 && whole(value)) {
+        format!(
+            "Class ids are an Int tensor without the class axis (here {axis}), one for each pixel; a value that marks what \
+             does not count is left out by with_ignore_index."
+        )
+    } else {
+        String::from("It says how true a class is at a pixel, from 0 (no) to 1 (yes).")
+    };
+    format!(
+        "target {} at index {:?} is not of a mask: it must be 0, 1 or between. {hint}",
+        found.shown(),
+        found.index
+    )
+}
+
+/// The shape of what is left where there are no samples: nothing.
+pub(crate) fn of_no_samples(
+    check: &Check,
+    call: Call,
+    input: AnyRank,
+    shape: Vec<usize>,
+) -> Result<LossOutput, LossError> {
+    LossOutput::empty(check, call, Shape::from(shape), &[input])
+}

@@ -1,0 +1,257 @@
+//! Dice together with a loss of each pixel, of which both are made of the same sums.
+
+use super::dice::DiceLossConfig;
+use super::regions::{Regions, overlap_lints};
+use crate::engine::any_rank::{AnyRank, in_context_of};
+use crate::engine::dtype::compute_dtype;
+use crate::engine::portable::ids::SafeIds;
+use crate::engine::portable::tensors::{AXIS, along_axis, flat};
+use crate::engine::shape::layers;
+use crate::engine::softmax::AnySoftmaxHead;
+use crate::engine::values::AnyTarget;
+use crate::loss::call::{Call, LossOutput};
+use crate::loss::formula::LossFormula;
+use crate::loss::overlap::{
+    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums,
+};
+use crate::spec::overlap::Activation;
+use crate::spec::request::Returns;
+use crate::targets::AnyOperand;
+use crate::validate::check;
+use crate::validate::check::{Check, config_error};
+use crate::validate::error::{Lint, LossError, LossErrorKind};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use burn::tensor::{DType, Tensor};
+
+/// Dice, and a loss of each pixel.
+pub(super) struct Compound<'a> {
+    pub(super) loss: &'static str,
+    pub(super) dice: &'a DiceLossConfig,
+    pub(super) dice_weight: f64,
+    pub(super) other_weight: f64,
+    /// What the other loss's weight is called.
+    pub(super) other: &'static str,
+    /// A weight for each class in the other loss.
+    pub(super) weights: Option<&'a Vec<f64>>,
+}
+
+/// The loss of each pixel: what it makes of the softmax of one, or of each logit and label.
+pub(super) trait OfPixels {
+    fn head(&self) -> Arc<dyn AnySoftmaxHead>;
+
+    /// Whether it is of masks too, and not of ids alone.
+    fn takes_masks(&self) -> bool;
+
+    fn of_logits(
+        &self,
+        logits: Tensor<1>,
+        labels: Tensor<1>,
+        call: Call,
+    ) -> Result<LossOutput, LossError>;
+}
+
+static ITSELF: LossFormula<1> = LossFormula::new(|[loss]| loss);
+
+impl Compound<'_> {
+    fn regions(&self) -> Regions<'_> {
+        self.dice.regions(self.loss)
+    }
+
+    fn options<'a>(&self, regions: &'a Regions) -> OverlapOptions<'a> {
+        OverlapOptions {
+            to_masks: "dice.activation to Sigmoid",
+            to_probabilities: None,
+            ..regions.options()
+        }
+    }
+
+    pub(super) fn lints(&self, input: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
+        let regions = self.regions();
+        overlap_lints(&self.options(&regions), input, targets)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), LossError> {
+        self.regions().validate()?;
+        check::not_negative(self.loss, "dice_weight", self.dice_weight)?;
+        check::not_negative(self.loss, self.other, self.other_weight)?;
+        check::weights(self.loss, "weights", self.weights)?;
+        if self.dice.activation == Activation::Probabilities {
+            let message = "dice.activation is Probabilities, but the other loss is computed from logits: set it to Softmax or \
+                           Sigmoid, and give the logits.";
+            return Err(config_error(self.loss, message.into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn losses(
+        &self,
+        of_pixels: &dyn OfPixels,
+        input: AnyRank,
+        targets: AnyTarget,
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        let check = Check::new(self.loss, &input.device(), call.waiting);
+        let regions = self.regions();
+        let by_softmax = self.dice.activation == Activation::Softmax;
+        let options = OverlapOptions {
+            head: by_softmax.then(|| of_pixels.head()),
+            ..self.options(&regions)
+        };
+        let shape = input.shape();
+        check_overlap(&check, &options, &input, &targets)?;
+        if input.is_empty() {
+            return of_no_samples(&check, call, input, [0].into());
+        }
+        let classes = shape[self.dice.class_axis];
+        regions.check_weights(&check, classes)?;
+        check.class_weights("weights", self.weights, classes, false)?;
+        let of_ids = targets.shape.num_dims() < shape.num_dims();
+        if by_softmax && !of_ids && !of_pixels.takes_masks() {
+            return Err(check.error(
+                LossErrorKind::Config,
+                "with a softmax the target must be class ids, but it has the shape of the input: `target::class_ids` makes ids \
+                 of one-hot rows. (Masks that overlap go with dice.activation Sigmoid.)"
+                    .into(),
+            ));
+        }
+        let again = (!by_softmax).then(|| (input.clone(), targets.clone()));
+        let sums = overlap_sums(&check, &options, input, targets)?;
+        let dice = self.dice(&regions, &sums, &call)?;
+        let other = match again {
+            None => self.of_sums(&sums),
+            Some((input, targets)) => self.of_logits(of_pixels, input, targets, &call)?,
+        };
+        let both = dice * self.dice_weight + other * self.other_weight;
+        let operands = [AnyOperand::Numbers(flat(both).into())];
+        let formula = ITSELF.of(["loss"]);
+        let output = formula.evaluate(self.loss, operands, call.clone())?;
+        Ok(narrowed(output, &call, sums.dtype))
+    }
+
+    /// The share of each sample, or of the batch, in the mean of the dice losses, times their number: `[sample, 1]`.
+    fn dice(
+        &self,
+        regions: &Regions,
+        sums: &OverlapSums,
+        call: &Call,
+    ) -> Result<Tensor<2>, LossError> {
+        let of_regions = regions.regions(sums);
+        let factors = regions.factors(&of_regions);
+        let [samples, classes] = of_regions.present.dims();
+        let plain = Call::new(call.waiting, Returns::Unreduced);
+        let each = regions.by_score(self.dice.score(), of_regions, plain)?;
+        let each: Tensor<2> = each.value.reshape([samples, classes]);
+        let factors = match factors {
+            Some(factors) => factors,
+            None => each.clone().inner().ones_like(),
+        };
+        Ok(shares(each, factors.clone(), factors.sum()))
+    }
+
+    /// As [`dice`](Self::dice), of the losses of pixels that were added up beside.
+    fn of_sums(&self, sums: &OverlapSums) -> Tensor<2> {
+        let [losses, counts] = sums.beside();
+        let counts = counts.inner();
+        let weights = match self.weights {
+            Some(weights) => {
+                let (device, shape) = (counts.device(), counts.dims());
+                let of_classes = along_axis(weights, &device, counts.dtype());
+                of_classes.reshape([1, shape[1]]).expand(shape)
+            }
+            None => counts.ones_like(),
+        };
+        let counted = if sums.of_ids {
+            counts * weights.clone()
+        } else {
+            counts
+        };
+        shares(losses, weights, counted.sum())
+    }
+
+    /// As [`dice`](Self::dice), of the losses of each logit, each of which has a mask.
+    fn of_logits(
+        &self,
+        of_pixels: &dyn OfPixels,
+        input: AnyRank,
+        targets: AnyTarget,
+        call: &Call,
+    ) -> Result<Tensor<2>, LossError> {
+        let shape = input.shape();
+        let of_ids = targets.shape.num_dims() < shape.num_dims();
+        let axis = self.dice.class_axis;
+        let layers = layers(&shape, axis);
+        let dtype: DType = compute_dtype(input.dtype()).into();
+        let of_samples = if self.dice.aggregation.by_sample() {
+            shape[0]
+        } else {
+            1
+        };
+        let ignored = &self.dice.ignore_indices;
+        let (labels, counts) = if of_ids {
+            labels_of_ids(targets, layers, ignored, dtype)
+        } else {
+            labels_of_masks(targets, layers, ignored, dtype)
+        };
+        let logits = input.cast(compute_dtype(dtype)).flat();
+        let plain = Call::new(call.waiting, Returns::Unreduced);
+        let each = of_pixels.of_logits(logits, flat(labels), plain)?.value;
+        let weights = match self.weights {
+            Some(weights) => along_axis(weights, &counts.device(), dtype) * counts,
+            None => counts,
+        };
+        let by_sample = |of: Tensor<3>| {
+            let count = of.shape().num_elements();
+            flat(of).reshape([of_samples, count / of_samples])
+        };
+        let each: Tensor<3> = each.reshape(layers);
+        let weights: Tensor<2> = by_sample(weights);
+        Ok(shares(by_sample(each), weights.clone(), weights.sum()))
+    }
+}
+
+/// Losses of each sample times weights, over a sum of all weights, times the number of samples: their mean is the mean of
+/// all.
+fn shares(losses: Tensor<2>, weights: Tensor<2>, sum: Tensor<1>) -> Tensor<2> {
+    let device = losses.device();
+    let samples = losses.dims()[0];
+    let none = sum.clone().equal_scalar(0.0);
+    let over = (sum.mask_fill(none.clone(), 1.0).recip() * samples as f64).mask_fill(none, 0.0);
+    let weights = weights * over.reshape([1, 1]);
+    (losses * in_context_of(weights, &device)).sum_dim(1)
+}
+
+/// How true each class is at each pixel, and whether that counts: of class ids.
+fn labels_of_ids(
+    targets: AnyTarget,
+    layers: [usize; 3],
+    ignored: &[i64],
+    dtype: DType,
+) -> (Tensor<3>, Tensor<3>) {
+    let [outer, classes, inner] = layers;
+    let device = targets.device.without_autodiff();
+    let ids = targets.values.integers().reshape([outer, 1, inner]);
+    let found = SafeIds::new(ids, classes, ignored);
+    let hot = found.one_hot(AXIS, classes, &device, dtype);
+    let none = found.is_class().bool_not().expand(layers);
+    let counts = hot.ones_like().mask_fill(none, 0.0);
+    (hot, counts)
+}
+
+/// As above, of masks.
+fn labels_of_masks(
+    targets: AnyTarget,
+    layers: [usize; 3],
+    ignored: &[i64],
+    dtype: DType,
+) -> (Tensor<3>, Tensor<3>) {
+    let labels = targets.values.cast(compute_dtype(dtype));
+    let mut labels: Tensor<3> = labels.reshape(layers);
+    let mut counts = labels.ones_like();
+    for &of in ignored {
+        let is = labels.clone().equal_scalar(of as f64);
+        labels = labels.mask_fill(is.clone(), 0.0);
+        counts = counts.mask_fill(is, 0.0);
+    }
+    (labels, counts)
+}
