@@ -292,6 +292,30 @@ def corn(x, ids):
     return jnp.where(unused, 0, loss).sum() / (~unused).sum()
 
 
+def dice_of_classes(x, ids, smooth=1e-5):
+    p = jax.nn.softmax(x, 1)
+    y = jax.nn.one_hot(ids, x.shape[1], axis=1, dtype=x.dtype)
+    places = tuple(range(2, x.ndim))
+    both, either = (p * y).sum(places), p.sum(places) + y.sum(places)
+    return (1 - (2 * both + smooth) / (either + smooth)).mean()
+
+
+def ciou(a, b, eps=1e-7):
+    def sizes(boxes):
+        return boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+
+    (w, h), (true_w, true_h) = sizes(a), sizes(b)
+    start, end = jnp.maximum(a[:, :2], b[:, :2]), jnp.minimum(a[:, 2:], b[:, 2:])
+    both = hinge(end[:, 0] - start[:, 0]) * hinge(end[:, 1] - start[:, 1])
+    share = both / (w * h + true_w * true_h - both + eps)
+    start, end = jnp.minimum(a[:, :2], b[:, :2]), jnp.maximum(a[:, 2:], b[:, 2:])
+    apart = (a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2
+    distance = jnp.square(apart).sum(1) / (jnp.square(end - start).sum(1) + eps)
+    unlike = 4 / math.pi**2 * jnp.square(jnp.arctan(true_w / true_h) - jnp.arctan(w / h))
+    part = jax.lax.stop_gradient(unlike / (1 - share + unlike + eps))
+    return (1 - share + distance + part * unlike).mean()
+
+
 # As functions of the inputs, which come first, and the targets. They equal PyTorch's with its
 # defaults; where Optax has the same, that is taken.
 FUNCTIONS = {
@@ -321,7 +345,7 @@ FUNCTIONS = {
     "squared_hinge": lambda x, y: jnp.square(hinge(1 - x * y)).mean(),
     "closure_quantile": lambda x, y: quantile(x, y, 0.9),
     "log_cosh": lambda x, y: optax.losses.log_cosh(x, y).mean(),
-    "dice": lambda x, y: (1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)).mean(),
+    "closure_dice": lambda x, y: (1 - (2 * (x * y).sum(1) + 1) / (x.sum(1) + y.sum(1) + 1)).mean(),
     # With the defaults of ours.
     "expectile": expectile,
     "quantile": quantile,
@@ -363,6 +387,8 @@ FUNCTIONS = {
     "js_div": js_div,
     "total_variation": total_variation,
     "distillation": distillation,
+    "dice": dice_of_classes,
+    "ciou": ciou,
 }
 
 
@@ -416,7 +442,7 @@ def make(loss, shape, dtype):
         return [normal()], [labels() * jax.nn.sigmoid(normal())]
     if loss in ("gaussian_nll", "laplace_nll", "student_t_nll", "gaussian_crps"):
         return [normal(), positive()], [normal()]
-    if loss in ("cross_entropy", "focal", "multi_margin"):
+    if loss in ("cross_entropy", "focal", "multi_margin", "dice"):
         return [normal()], [ids([shape[0], *shape[2:]])]
     if loss in ("poly1", "cross_entropy_softcap", "cross_entropy_z_loss"):
         return [normal()], [ids(shape[:1])]
@@ -432,8 +458,12 @@ def make(loss, shape, dtype):
         return [log_softmax()], [ids(shape[:1])]
     if loss == "bce":
         return [jax.nn.sigmoid(normal())], [labels()]
-    if loss == "dice":
+    if loss == "closure_dice":
         return [jax.nn.sigmoid(normal())], [labels()]
+    if loss == "ciou":
+        corner, size = 100 * jnp.abs(normal()[:, :2]), 20 + 50 * jnp.abs(normal()[:, :2])
+        true = jnp.concatenate([corner, corner + size], 1)
+        return [true + 3 * normal()], [true]
     if loss in ("bce_with_logits", "multi_label_soft_margin"):
         return [normal()], [labels()]
     if loss in ("sigmoid_focal", "asymmetric", "sigmoid_poly1"):
@@ -470,13 +500,17 @@ def make(loss, shape, dtype):
     return [normal()], [normal()]
 
 
+def known(loss):
+    """The name of the loss here, if it is here."""
+    names = (loss, loss.removeprefix("closure_"))
+    return next((name for name in names if name in FUNCTIONS), None)
+
+
 class Case:
     """A loss of inputs, compiled without and with its gradients."""
 
     def __init__(self, loss, shape, dtype):
         jax.clear_caches()
-        if loss not in FUNCTIONS:
-            loss = loss.removeprefix("closure_")
         function = FUNCTIONS[loss]
         inputs, targets = make(loss, shape, dtype)
         # The targets are arguments too: of a constant, the compiler would compute in advance.
@@ -519,8 +553,9 @@ def main():
             # The memory of the last one is free before the next takes its own.
             case = None
             shape = [int(word) for word in words[1:]]
-            case = Case(words[0], shape, TYPES[arguments.type])
-            print("jax", flush=True)
+            loss = known(words[0])
+            case = Case(loss, shape, TYPES[arguments.type]) if loss else None
+            print("jax" if loss else "", flush=True)
         elif command == "step":
             print(case.step(words[1]), flush=True)
 

@@ -5,10 +5,15 @@ version; for a case, the names of those who compute its loss; for a step, the mi
 """
 
 import argparse
+import ast
+import functools
 import importlib.metadata
+import importlib.util
 import math
 import sys
 import time
+import types
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -221,6 +226,130 @@ def corn(x, ids):
     return loss.masked_fill(unused, 0).sum() / (~unused).sum()
 
 
+def overlaps(x, ids):
+    """Of each sample and class: what overlaps, and the sums of the probabilities and of the mask."""
+    p = torch.softmax(x, 1)
+    y = F.one_hot(ids, x.shape[1]).movedim(-1, 1).to(p.dtype)
+    places = tuple(range(2, x.ndim))
+    return (p * y).sum(places), p.sum(places), y.sum(places)
+
+
+def dice_of_classes(x, ids, smooth=1e-5):
+    both, predicted, true = overlaps(x, ids)
+    return (1 - (2 * both + smooth) / (predicted + true + smooth)).mean()
+
+
+def jaccard(x, ids, smooth=1e-5):
+    both, predicted, true = overlaps(x, ids)
+    return (1 - (both + smooth) / (predicted + true - both + smooth)).mean()
+
+
+def lovasz(x, ids):
+    """Of the classes that are there, all at once."""
+    classes = x.shape[1]
+    p = torch.softmax(x, 1).movedim(1, 0).reshape(classes, -1)
+    y = F.one_hot(ids.reshape(-1), classes).T.to(p.dtype)
+    errors, order = (y - p).abs().sort(1, descending=True)
+    truth = y.gather(1, order)
+    total = truth.sum(1, keepdim=True)
+    index = 1 - (total - truth.cumsum(1)) / (total + (1 - truth).cumsum(1))
+    steps = torch.diff(index, dim=1, prepend=torch.zeros_like(total))
+    there = (total[:, 0] > 0).to(p.dtype)
+    return ((errors * steps).sum(1) * there).sum() / there.sum()
+
+
+class Pairs:
+    """Boxes that are predicted, and the true ones."""
+
+    def __init__(self, a, b, eps=1e-7):
+        self.a, self.b, self.eps = a.unbind(1), b.unbind(1), eps
+        self.sizes = [(x2 - x1, y2 - y1) for x1, y1, x2, y2 in (self.a, self.b)]
+
+    def side(self, start, least, most):
+        """How long what they have in common is, or what encloses them."""
+        return least(self.a[start + 2], self.b[start + 2]) - most(self.a[start], self.b[start])
+
+    def iou(self):
+        """And the area that one of them has."""
+        width, height = (
+            self.side(at, torch.minimum, torch.maximum).clamp(min=0) for at in (0, 1)
+        )
+        both = width * height
+        (w, h), (true_w, true_h) = self.sizes
+        either = w * h + true_w * true_h - both
+        return both / (either + self.eps), either
+
+    def enclosing(self):
+        return (self.side(at, torch.maximum, torch.minimum) for at in (0, 1))
+
+    def apart(self):
+        """How far the centres are from each other."""
+        return (
+            (self.a[at] + self.a[at + 2] - self.b[at] - self.b[at + 2]) / 2 for at in (0, 1)
+        )
+
+    def distance(self, width, height):
+        dx, dy = self.apart()
+        diagonal = width.square() + height.square() + self.eps
+        return (dx.square() + dy.square()) / diagonal
+
+
+def iou(a, b):
+    return (1 - Pairs(a, b).iou()[0]).mean()
+
+
+def giou(a, b):
+    pairs = Pairs(a, b)
+    share, either = pairs.iou()
+    width, height = pairs.enclosing()
+    area = width * height
+    return (1 - share + (area - either) / (area + pairs.eps)).mean()
+
+
+def diou(a, b):
+    pairs = Pairs(a, b)
+    return (1 - pairs.iou()[0] + pairs.distance(*pairs.enclosing())).mean()
+
+
+def ciou(a, b):
+    pairs = Pairs(a, b)
+    share, _ = pairs.iou()
+    (w, h), (true_w, true_h) = pairs.sizes
+    unlike = 4 / math.pi**2 * (torch.atan(true_w / true_h) - torch.atan(w / h)).square()
+    with torch.no_grad():
+        part = unlike / (1 - share + unlike + pairs.eps)
+    return (1 - share + pairs.distance(*pairs.enclosing()) + part * unlike).mean()
+
+
+def eiou(a, b):
+    pairs = Pairs(a, b)
+    (w, h), (true_w, true_h) = pairs.sizes
+    width, height = pairs.enclosing()
+    of_sizes = (w - true_w).square() / (width.square() + pairs.eps)
+    of_sizes = of_sizes + (h - true_h).square() / (height.square() + pairs.eps)
+    return (1 - pairs.iou()[0] + pairs.distance(width, height) + of_sizes).mean()
+
+
+def siou(a, b, theta=4):
+    pairs = Pairs(a, b)
+    dx, dy = (apart.abs() for apart in pairs.apart())
+    of_angle = 2 * dx * dy / (dx.square() + dy.square() + pairs.eps) - 2
+    unlike = 0
+    for apart, whole in zip((dx, dy), pairs.enclosing()):
+        unlike = unlike + 1 - torch.exp(of_angle * (apart / (whole + pairs.eps)).square())
+    for size, true in zip(*pairs.sizes):
+        off = (size - true).abs() / torch.maximum(size, true)
+        unlike = unlike + (1 - torch.exp(-off)) ** theta
+    return (1 - pairs.iou()[0] + unlike / 2).mean()
+
+
+def distribution_focal(x, places):
+    """As the authors': the cross-entropy of the bins on both sides."""
+    left = places.long()
+    of_left = F.cross_entropy(x, left, reduction="none") * (left + 1 - places)
+    return (of_left + F.cross_entropy(x, left + 1, reduction="none") * (places - left)).mean()
+
+
 # What PyTorch has not, with the defaults of ours, as functions of the inputs, which come first, and
 # the targets. Of likelihoods it has distributions, which compiled are no faster than the formulas.
 FORMULAS = {
@@ -282,6 +411,119 @@ TEACHERS = {
     "total_variation": total_variation,
     "distillation": distillation,
 }
+
+
+# Of logits and class ids, of images.
+OVERLAPS = {
+    "dice": dice_of_classes,
+    "jaccard": jaccard,
+    "lovasz": lovasz,
+    "dice_cross_entropy": lambda x, ids: dice_of_classes(x, ids) + F.cross_entropy(x, ids),
+    "dice_focal": lambda x, ids: dice_of_classes(x, ids) + focal(x, ids),
+}
+# Of predicted boxes and true ones.
+BOXES = {"iou": iou, "giou": giou, "diou": diou, "ciou": ciou, "eiou": eiou, "siou": siou}
+
+
+@functools.cache
+def source(package, path=""):
+    """A file or folder of a package that is not imported, or nothing without that."""
+    found = importlib.util.find_spec(package)
+    return found and Path(found.submodule_search_locations[0]) / path
+
+
+def monai(loss):
+    """The loss of MONAI, of a loss of overlaps; its ids have an axis of classes."""
+    if not source("monai"):
+        return None
+    from monai.losses import DiceCELoss, DiceLoss
+
+    options = {"to_onehot_y": True, "softmax": True}
+    losses = {
+        "dice": DiceLoss(**options),
+        "jaccard": DiceLoss(jaccard=True, **options),
+        "dice_cross_entropy": DiceCELoss(**options),
+    }
+    found = losses.get(loss)
+    return found and (lambda x, ids: found(x, ids[:, None]))
+
+
+def smp(loss):
+    """That of segmentation-models-pytorch, whose ratios are of the whole batch."""
+    name = "segmentation_models_pytorch"
+    root = source(name)
+    if not root:
+        return None
+    if name not in sys.modules:
+        # Its own `__init__` needs more than its losses do.
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [str(root)]
+    from segmentation_models_pytorch import losses
+
+    classes = {
+        "dice": losses.DiceLoss,
+        "jaccard": losses.JaccardLoss,
+        "lovasz": losses.LovaszLoss,
+    }
+    return classes[loss]("multiclass") if loss in classes else None
+
+
+def torchvision(loss):
+    """That of torchvision, of a loss of boxes."""
+    if not source("torchvision"):
+        return None
+    from torchvision import ops
+
+    functions = {
+        "giou": ops.generalized_box_iou_loss,
+        "diou": ops.distance_box_iou_loss,
+        "ciou": ops.complete_box_iou_loss,
+    }
+    function = functions.get(loss)
+    return function and (lambda a, b: function(a, b, reduction="mean"))
+
+
+def ultralytics(loss):
+    """That of ultralytics, by the source of its IoU alone: its package needs more."""
+    options = {"iou": {}, "giou": {"GIoU": True}, "diou": {"DIoU": True}, "ciou": {"CIoU": True}}
+    file = source("ultralytics", "utils/metrics.py")
+    if not file or loss not in options:
+        return None
+    tree = ast.parse(file.read_text())
+    tree.body = [node for node in tree.body if getattr(node, "name", "") == "bbox_iou"]
+    space = {"torch": torch, "math": math}
+    exec(compile(tree, str(file), "exec"), space)
+    return lambda a, b: (1 - space["bbox_iou"](a, b, xywh=False, **options[loss])).mean()
+
+
+def of_images(loss, shape, device, dtype):
+    """The tracked inputs of a loss of overlaps or of boxes, and the functions of these that compute it."""
+
+    def normal(*shape):
+        return torch.randn(*shape, device=device, dtype=dtype)
+
+    if loss == "distribution_focal":
+        x, places = tracked(normal(*shape)), torch.rand(shape[0], device=device, dtype=dtype)
+        places *= shape[1] - 1.5
+        return [x], {"eager": lambda x: distribution_focal(x, places)}
+    if loss in OVERLAPS:
+        x = normal(*shape)
+        target = torch.randint(0, shape[1], [shape[0], *shape[2:]], device=device)
+        functions = {"eager": OVERLAPS[loss], "monai": monai(loss), "smp": smp(loss)}
+    else:
+        corner, size = 100 * normal(shape[0], 2).abs(), 20 + 50 * normal(shape[0], 2).abs()
+        target = torch.cat([corner, corner + size], 1)
+        x = target + 3 * normal(*shape)
+        functions = {"eager": BOXES[loss], "torchvision": torchvision(loss)}
+        if compiled := functions["torchvision"]:
+            functions["torchvision_compiled"] = torch.compile(compiled)
+        functions["ultralytics"] = ultralytics(loss)
+
+    def of_target(function):
+        return lambda x: function(x, target)
+
+    functions = {name: of_target(function) for name, function in functions.items() if function}
+    return [tracked(x)], functions
 
 
 class OfClasses:
@@ -497,8 +739,12 @@ class Case:
     def __init__(self, loss, shape, device, dtype, liger):
         torch._dynamo.reset()
         self.device = device
-        self.inputs, eager = make(loss, shape, device, dtype)
-        self.functions = {"eager": eager, "compiled": torch.compile(eager)}
+        if loss in OVERLAPS or loss in BOXES or loss == "distribution_focal":
+            self.inputs, functions = of_images(loss, shape, device, dtype)
+        else:
+            self.inputs, eager = make(loss, shape, device, dtype)
+            functions = {"eager": eager}
+        self.functions = {"compiled": torch.compile(functions["eager"]), **functions}
         if liger and loss == "cross_entropy":
             ids = torch.randint(0, shape[1], shape[:1], device=device)
             self.functions["liger"] = lambda x: liger[0](x, ids)

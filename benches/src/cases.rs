@@ -385,13 +385,13 @@ impl Case {
 }
 
 /// In `f32`, whatever the device's type is.
-fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+pub(crate) fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     let distribution = Distribution::Normal(0.0, 1.0);
     Tensor::random(shape, distribution, (device, DType::F32))
 }
 
 /// In the device's type.
-fn narrow<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+pub(crate) fn narrow<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     let dtype = tensor.device().settings().float_dtype;
     tensor.cast(dtype)
 }

@@ -26,6 +26,7 @@ mod memory;
 mod plain;
 mod python;
 mod report;
+mod segmentation;
 mod softmax;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
@@ -33,7 +34,7 @@ use cases::{Case, Contestant, Prepare, cases};
 use clap::{Parser, ValueEnum};
 use python::{JAX_SCRIPT, Python, TORCH_SCRIPT};
 use rayon::prelude::*;
-use report::{JAX, LIGER, Measured, TORCH};
+use report::{JAX, LIBRARIES, LIGER, Measured, TORCH};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,10 @@ struct Arguments {
     /// What options of cross-entropy cost, and the losses of a teacher and of ranks, instead of the others.
     #[arg(long, conflicts_with_all = ["closures", "formulas"])]
     softmax: bool,
+    /// The losses of masks and of boxes instead of the others. What the Python with torch has of MONAI,
+    /// segmentation-models-pytorch, torchvision and ultralytics takes part.
+    #[arg(long, conflicts_with_all = ["closures", "formulas", "softmax"])]
+    segmentation: bool,
     /// Only the cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -91,6 +96,8 @@ impl Arguments {
             formulas::cases()
         } else if self.softmax {
             softmax::cases()
+        } else if self.segmentation {
+            segmentation::cases()
         } else {
             cases(self.backend, self.language_models)
         }
@@ -103,6 +110,8 @@ impl Arguments {
             formulas::contestants(case, device)
         } else if self.softmax {
             softmax::contestants(case, device)
+        } else if self.segmentation {
+            segmentation::contestants(case, device)
         } else {
             case.contestants(device)
         }
@@ -259,12 +268,16 @@ fn measure(
             // Those that `Case` does not know take an exponential each.
             let of_more = || formulas::bytes(&case, backward, size);
             let more = softmax::bytes(&case, backward, size).or_else(of_more);
+            let of_images = segmentation::bytes(&case, backward, size);
+            let bytes = more.or(of_images);
             let row = Measured {
                 case: case.name(),
                 backward,
-                floor: milliseconds(more.unwrap_or_else(|| case.bytes(backward, size))),
+                floor: milliseconds(bytes.unwrap_or_else(|| case.bytes(backward, size))),
                 best: best.filter(|_| backward),
-                transcendental: more.is_some() || case.transcendental(),
+                transcendental: more.is_some()
+                    || segmentation::transcendental(&case)
+                    || case.transcendental(),
                 times,
                 memory: match backend.is_gpu() {
                     // The allocator of this process sees none of it, and Burn tells what the device
@@ -314,7 +327,9 @@ fn text(heading: &str, measured: &[Measured]) -> String {
     #[cfg(feature = "candle")]
     names.push(cases::CANDLE);
     names.extend(TORCH);
-    names.extend([LIGER, JAX, cases::PLAIN, closures::BUILT_IN, cases::TENSORS]);
+    names.extend([LIGER, JAX]);
+    names.extend(LIBRARIES);
+    names.extend([cases::PLAIN, closures::BUILT_IN, cases::TENSORS]);
     names.push(softmax::CROSS_ENTROPY);
     names.retain(|name| measured.iter().any(|row| row.times.contains_key(name)));
     format!(

@@ -1,6 +1,6 @@
 //! PyTorch and JAX, each in a process of its own, which takes one step whenever it is told to.
 
-use crate::report::{JAX, LIGER, TORCH};
+use crate::report::{JAX, LIBRARIES, LIGER, TORCH};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -55,7 +55,7 @@ impl Python {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
         let answer = self.ask(&format!("case {loss} {}", shape.join(" ")))?;
         let there: Vec<&str> = answer.split_whitespace().collect();
-        let ways = TORCH.into_iter().chain([LIGER, JAX]);
+        let ways = TORCH.into_iter().chain([LIGER, JAX]).chain(LIBRARIES);
         self.ways = ways.filter(|way| there.contains(way)).collect();
         Ok(())
     }

@@ -15,6 +15,15 @@ pub(crate) const LIGER: &str = "liger";
 /// JAX's contestant, as it is called here and there.
 pub(crate) const JAX: &str = "jax";
 
+/// Libraries of PyTorch, in its process, as they are called here and there.
+pub(crate) const LIBRARIES: [&str; 5] = [
+    "monai",
+    "smp",
+    "torchvision",
+    "torchvision_compiled",
+    "ultralytics",
+];
+
 /// What ours is measured against above all, of those that are there.
 const FASTEST: &str = "the fastest of PyTorch's two and JAX";
 

@@ -88,6 +88,13 @@
 //! | [`LovaszLoss`] | masks, by the intersection over the union of decisions | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or with `Hinge` masks, same shape |
 //! | [`DiceCrossEntropyLoss`] | masks and their pixels | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or masks, same shape |
 //! | [`DiceFocalLoss`] | masks and their pixels, most of them easy | logits `[N, C, ..]` | class ids `[N, ..]` (Int), or with `Sigmoid` masks, same shape |
+//! | [`IouLoss`] | boxes, by the intersection over the union | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`GiouLoss`] | boxes, by that and what lies empty between them | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`DiouLoss`] | boxes, by that and the distance of their centres | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`CiouLoss`] | boxes, by that and their aspect ratios | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`EiouLoss`] | boxes, by distance, width and height | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`SiouLoss`] | boxes, by distance, direction and size | boxes `[N, 4]` | the true boxes, same shape |
+//! | [`DistributionFocalLoss`] | edges of boxes, as a distribution over distances | logits of bins `[N, 4, bins]` | distances in bins `[N, 4]` |
 //! | [`HingeEmbeddingLoss`] | alike or not | a distance per pair | +1 alike, -1 not |
 //! | [`CosineEmbeddingLoss`] | alike or not | two embeddings `[N, E]` | +1 alike, -1 not `[N]` |
 //! | [`MarginRankingLoss`] | which ranks higher | two scores | +1 the first, -1 the second |
@@ -103,12 +110,12 @@
 //! | [`GaussianKlLoss`] | latents of a variational autoencoder | means and logarithms of variances | none: the standard normal distribution |
 //!
 //! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], from
-//! [`SoftmaxKlLoss`] to [`DiceFocalLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which is on
-//! by default.
+//! [`SoftmaxKlLoss`] to [`DistributionFocalLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which
+//! is on by default.
 //!
-//! They are in eight modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`segmentation`],
-//! [`ranking`], [`preference`] and [`generative`], whose pages say which loss is for what, and which have the functions that
-//! go with their losses.
+//! They are in nine modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`segmentation`],
+//! [`detection`], [`ranking`], [`preference`] and [`generative`], whose pages say which loss is for what, and which have the
+//! functions that go with their losses.
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and

@@ -1029,6 +1029,127 @@ pub fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            name: "iou",
+            title: "IouLoss",
+            formula: &[
+                r"I &= \text{the area that is in both boxes} \qquad U = w\, h + w' h' - I \qquad w, h \text{: predicted} \qquad w', h' \text{: true}",
+                r"\text{IoU} &= \frac{I}{U + \varepsilon}",
+                r"\text{Linear:} \quad \ell &= 1 - \text{IoU} \qquad \text{Log:} \quad \ell = -\ln \max(\text{IoU},\ 10^{-6}) \qquad \text{Squared:} \quad \ell = 1 - \text{IoU}^2",
+                r"\partial\, \text{IoU} &= \frac{(U + \varepsilon + I)\, \partial I - I\, \partial (w h)}{(U + \varepsilon)^2}",
+            ],
+            x: "offset in x of a box of size 1",
+            // With less in common, and none, Log is up to 13.8.
+            range: -0.95..0.95,
+            gradients: Some(-6.0..6.0),
+            curves: &[
+                ("Linear", |x| offset(x, IouLoss::new())),
+                ("Log", |x| iou(x, IouForm::Log)),
+                ("Squared", |x| iou(x, IouForm::Squared)),
+            ],
+        },
+        Row {
+            name: "giou",
+            title: "GiouLoss",
+            formula: &[
+                r"I &= \text{the area that is in both boxes} \qquad U = w\, h + w' h' - I \qquad w, h \text{: predicted} \qquad w', h' \text{: true}",
+                r"C &= \text{the area of the smallest box around both}",
+                r"\ell &= 1 - \frac{I}{U + \varepsilon} + \frac{C - U}{C + \varepsilon}",
+            ],
+            x: "offset in x of a box of size 1",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("GiouLoss", |x| offset(x, GiouLoss::new())),
+                ("IouLoss", |x| offset(x, IouLoss::new())),
+            ],
+        },
+        Row {
+            name: "diou",
+            title: "DiouLoss",
+            formula: &[
+                r"I &= \text{the area that is in both boxes} \qquad U = w\, h + w' h' - I \qquad w, h \text{: predicted} \qquad w', h' \text{: true}",
+                r"r^2 &= \text{the squared distance of the centres} \qquad c^2 = \text{the squared diagonal of the smallest box around both}",
+                r"\ell &= 1 - \frac{I}{U + \varepsilon} + \frac{r^2}{c^2 + \varepsilon}",
+            ],
+            x: "offset in x of a box of size 1",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("DiouLoss", |x| offset(x, DiouLoss::new())),
+                ("in x and y", |x| offset_in_both(x, DiouLoss::new())),
+                ("IouLoss", |x| offset(x, IouLoss::new())),
+            ],
+        },
+        Row {
+            name: "ciou",
+            title: "CiouLoss",
+            formula: &[
+                r"v &= \frac{4}{\pi^2} \left( \arctan \frac{w'}{h'} - \arctan \frac{w}{h} \right)^2 \qquad w, h \text{: predicted} \qquad w', h' \text{: true}",
+                r"\alpha &= \begin{cases} \frac{v}{1 - \text{IoU} + v} & \text{IoU} \ge \text{the gate} \\ 0 & \text{else} \end{cases} \qquad \text{without a gradient}",
+                r"\ell &= 1 - \text{IoU} + \frac{r^2}{c^2 + \varepsilon} + \alpha v \qquad \text{IoU, } r^2 \text{ and } c^2 \text{ as in DiouLoss}",
+                r"\frac{\partial v}{\partial w} &= \frac{8}{\pi^2} \left( \arctan \frac{w}{h} - \arctan \frac{w'}{h'} \right) \frac{h}{w^2 + h^2} \qquad \frac{\partial v}{\partial h} = -\frac{w}{h}\, \frac{\partial v}{\partial w}",
+            ],
+            x: "width; height and true width are 1",
+            range: 0.05..4.0,
+            gradients: None,
+            curves: &[
+                ("CiouLoss", |x| widened(x, CiouLoss::new())),
+                ("DiouLoss, IouLoss", |x| widened(x, DiouLoss::new())),
+            ],
+        },
+        Row {
+            name: "eiou",
+            title: "EiouLoss",
+            formula: &[
+                r"c_w, c_h &= \text{width and height of the smallest box around both}",
+                r"\ell &= 1 - \text{IoU} + \frac{r^2}{c_w^2 + c_h^2 + \varepsilon} + \frac{(w - w')^2}{c_w^2 + \varepsilon} + \frac{(h - h')^2}{c_h^2 + \varepsilon} \qquad \text{IoU and } r^2 \text{ as in DiouLoss}",
+            ],
+            x: "width; height and true width are 1",
+            range: 0.05..4.0,
+            gradients: None,
+            curves: &[
+                ("EiouLoss", |x| widened(x, EiouLoss::new())),
+                ("CiouLoss", |x| widened(x, CiouLoss::new())),
+                ("DiouLoss, IouLoss", |x| widened(x, DiouLoss::new())),
+            ],
+        },
+        Row {
+            name: "siou",
+            title: "SiouLoss",
+            formula: &[
+                r"L &= \frac{2\, |d_x|\, |d_y|}{d_x^2 + d_y^2} \qquad d_x, d_y \text{: between the centres} \qquad c_w, c_h \text{: the smallest box around both}",
+                r"D &= \left( 1 - e^{-(2 - L)\, d_x^2 / (c_w^2 + \varepsilon)} \right) + \left( 1 - e^{-(2 - L)\, d_y^2 / (c_h^2 + \varepsilon)} \right)",
+                r"S &= \left( 1 - e^{-|w - w'| / \max(w,\ w')} \right)^{\theta} + \left( 1 - e^{-|h - h'| / \max(h,\ h')} \right)^{\theta}",
+                r"\ell &= 1 - \text{IoU} + \frac{D + S}{2}",
+            ],
+            x: "offset in x of a box of size 1",
+            range: -3.0..3.0,
+            gradients: None,
+            curves: &[
+                ("SiouLoss", |x| offset(x, SiouLoss::new())),
+                ("in x and y", |x| offset_in_both(x, SiouLoss::new())),
+                ("IouLoss", |x| offset(x, IouLoss::new())),
+            ],
+        },
+        Row {
+            name: "distribution_focal",
+            title: "DistributionFocalLoss",
+            formula: &[
+                r"p_k &= \frac{e^{x_k}}{\sum_j e^{x_j}} \qquad l = \min(\lfloor y \rfloor,\ \text{last bin} - 1)",
+                r"q_l &= l + 1 - y \qquad q_{l + 1} = y - l \qquad q_k = 0 \text{ else}",
+                r"\ell &= -q_l \ln p_l - q_{l + 1} \ln p_{l + 1} \qquad \frac{\partial \ell}{\partial x_k} = p_k - q_k",
+            ],
+            x: "logit of bin 1; those of 0, 2 and 3 are 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("place 1", |x| distribution_focal(x, 1.0)),
+                ("place 1.25", |x| distribution_focal(x, 1.25)),
+                ("place 1.5", |x| distribution_focal(x, 1.5)),
+                ("place 2.5", |x| distribution_focal(x, 2.5)),
+            ],
+        },
+        Row {
             name: "dpo",
             title: "DpoLoss",
             formula: &[
@@ -1491,6 +1612,59 @@ fn dice_focal(x: Tensor<1>, label: f64, gamma: f64) -> Tensor<1> {
         .with_dice(dice_of_masks())
         .with_gamma(gamma);
     of_mask(x, label, config.init())
+}
+
+/// The loss of a box by its edges, beside a true one whose edges are 0, 0, 1 and 1.
+fn of_box<L>(x: Tensor<1>, edges: [Tensor<2>; 4], loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<2>, Unreduced = Tensor<1>>,
+{
+    let zero = column(zeros(x));
+    let one = zero.clone() + 1.0;
+    let truth = Tensor::cat(vec![zero.clone(), zero, one.clone(), one], 1);
+    loss.forward_no_reduction(Tensor::cat(edges.to_vec(), 1), truth)
+}
+
+/// A box of the true one's size, to the right of it by `x`.
+fn offset<L>(x: Tensor<1>, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<2>, Unreduced = Tensor<1>>,
+{
+    let left = column(x.clone());
+    let (top, bottom) = (left.zeros_like(), left.ones_like());
+    of_box(x, [left.clone(), top, left + 1.0, bottom], loss)
+}
+
+/// A box of the true one's size, to the right of it and below it by `x`.
+fn offset_in_both<L>(x: Tensor<1>, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<2>, Unreduced = Tensor<1>>,
+{
+    let start = column(x.clone());
+    let end = start.clone() + 1.0;
+    of_box(x, [start.clone(), start, end.clone(), end], loss)
+}
+
+/// A box around the true one's centre, of its height and this width.
+fn widened<L>(x: Tensor<1>, loss: L) -> Tensor<1>
+where
+    L: Loss<Tensor<2>, Tensor<2>, Unreduced = Tensor<1>>,
+{
+    let half = column(x.clone()) * 0.5;
+    let (top, bottom) = (half.zeros_like(), half.ones_like());
+    of_box(x, [-half.clone() + 0.5, top, half + 0.5, bottom], loss)
+}
+
+fn iou(x: Tensor<1>, form: IouForm) -> Tensor<1> {
+    offset(x, IouLossConfig::new().with_form(form).init())
+}
+
+/// Four bins, of which the others have logits of 0.
+fn distribution_focal(x: Tensor<1>, place: f64) -> Tensor<1> {
+    let places = zeros(x.clone()) + place;
+    let logits = beside_zero(x);
+    let logits = Tensor::cat(vec![logits.clone(), logits.zeros_like()], 1);
+    DistributionFocalLoss::new().forward_no_reduction(logits, places)
 }
 
 /// By how much more the policy prefers the chosen answer than the reference, which finds both alike.

@@ -6,7 +6,7 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `earth_mover`: the two that have sweeps of their own; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `earth_mover`, `boxes`, `distribution`, `lovasz`: rows that have sweeps of their own; `overlap`: sums that are a function by themselves; [`any_rank`], [`values`]: tensors without theirs.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder

@@ -17,6 +17,14 @@ pub(crate) const SUMS: usize = 3;
 /// How many there are with a loss beside: that of the class's pixels, and how many these are.
 pub(crate) const SUMS_BESIDE: usize = 5;
 
+/// A loss of each pixel.
+#[derive(Clone)]
+pub(crate) enum Beside {
+    CrossEntropy,
+    /// By the probability of its class: the target is ids.
+    OfClass(Arc<dyn AnySoftmaxHead>),
+}
+
 /// What is added up.
 #[derive(Clone)]
 pub(crate) struct OverlapSpec<P> {
@@ -27,8 +35,8 @@ pub(crate) struct OverlapSpec<P> {
     pub(crate) activation: Activation,
     pub(crate) overlap: Overlap,
     pub(crate) target: OverlapTarget<P>,
-    /// What is computed of the probability of each pixel's class besides. Where the target is masks it is a cross-entropy.
-    pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+    /// What is computed of each pixel's softmax besides.
+    pub(crate) beside: Option<Beside>,
 }
 
 impl<P> OverlapSpec<P> {
@@ -39,7 +47,7 @@ impl<P> OverlapSpec<P> {
             activation: self.activation,
             overlap: self.overlap,
             target: self.target.map(map),
-            head: self.head,
+            beside: self.beside,
         }
     }
 
@@ -51,7 +59,7 @@ impl<P> OverlapSpec<P> {
 
     /// How many sums there are of each sample and class.
     pub(crate) fn sums(&self) -> usize {
-        match self.head {
+        match self.beside {
             Some(_) => SUMS_BESIDE,
             None => SUMS,
         }

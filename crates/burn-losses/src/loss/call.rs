@@ -205,7 +205,7 @@ impl Call {
 
     /// The weight of each loss of the given shape, in the type that is computed in, or `F64` if they were given so.
     #[cfg(feature = "std")]
-    fn each_weight(
+    pub(crate) fn each_weight(
         &self,
         check: &Check,
         shape: &Shape,

@@ -2,9 +2,8 @@
 
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::overlap::{OverlapSpec, sums};
+use crate::engine::overlap::{Beside, OverlapSpec, sums};
 use crate::engine::shape::without;
-use crate::engine::softmax::AnySoftmaxHead;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
 use crate::spec::request::Returns;
@@ -13,9 +12,8 @@ use crate::validate::check::{Check, Violation, dims};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{Bool, DType, Shape, Tensor};
 
 /// What such losses are told.
 #[derive(Clone)]
@@ -30,8 +28,8 @@ pub(crate) struct OverlapOptions<'a> {
     /// What sets it to masks that each have a class, instead of a softmax; and to probabilities, if it takes them.
     pub(crate) to_masks: &'static str,
     pub(crate) to_probabilities: Option<&'static str>,
-    /// What is computed of the probability of each pixel's class besides; a cross-entropy where the target is masks.
-    pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
+    /// What is computed of each pixel's softmax besides.
+    pub(crate) beside: Option<Beside>,
 }
 
 /// The sums of each sample, or of the batch, and class.
@@ -51,6 +49,20 @@ impl OverlapSums {
         sum.reshape([samples, classes])
     }
 
+    /// The same, 0 for samples that are not `seen`: what is made of several samples must not see what has no weight, be it no
+    /// number.
+    pub(crate) fn seen(self, seen: Option<&Tensor<2>>) -> Self {
+        let Some(seen) = seen else {
+            return self;
+        };
+        let [kinds, samples, classes] = self.sums.dims();
+        let none: Tensor<3, Bool> = seen.clone().equal_scalar(0.0).reshape([1, samples, 1]);
+        let sums = self
+            .sums
+            .mask_fill(none.expand([kinds, samples, classes]), 0.0);
+        Self { sums, ..self }
+    }
+
     /// What overlaps, is false, and is missed: `[sample, class]`.
     pub(crate) fn overlap(&self) -> [Tensor<2>; 3] {
         [0, 1, 2].map(|kind| self.sum(kind))
@@ -60,6 +72,23 @@ impl OverlapSums {
     pub(crate) fn beside(&self) -> [Tensor<2>; 2] {
         [3, 4].map(|kind| self.sum(kind))
     }
+}
+
+/// 0 for samples that have weight 0 in a call, 1 for others, if there are weights: `[sample, 1]`. There is one loss for each.
+pub(crate) fn seen_samples(
+    check: &Check,
+    call: &Call,
+    sums: &OverlapSums,
+) -> Result<Option<Tensor<2>>, LossError> {
+    if !call.is_weighted() {
+        return Ok(None);
+    }
+    let samples = sums.sums.dims()[1];
+    let device = sums.sums.device().without_autodiff();
+    let each = call.each_weight(check, &Shape::new([samples]), &device, sums.dtype)?;
+    let none = each.clone().equal_scalar(0.0);
+    let seen = each.ones_like().mask_fill(none, 0.0);
+    Ok(Some(seen.cast(sums.sums.dtype()).reshape([samples, 1])))
 }
 
 /// Adds up the overlap of an input and a target, which are checked. The input has samples and pixels.
@@ -84,7 +113,7 @@ pub(crate) fn overlap_sums(
         activation: options.activation,
         overlap: options.overlap,
         target,
-        head: options.head.clone(),
+        beside: options.beside.clone(),
     };
     // What would have to be read again to say what is wrong.
     let is_read = check.reads() && options.activation == Activation::Probabilities;

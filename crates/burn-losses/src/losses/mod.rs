@@ -22,25 +22,34 @@ pub(crate) mod signs;
 
 /// What the losses are called: no other may have one of these names.
 #[cfg(feature = "std")]
-pub(crate) const NAMES: [&str; 58] = {
+pub(crate) const NAMES: [&str; 72] = {
     use classification::*;
+    use detection::*;
     use distillation::*;
     use generative::*;
     use ordinal::*;
     use preference::*;
     use ranking::*;
     use regression::*;
+    use segmentation::*;
     [
         AsymmetricLoss::NAME,
         BceLoss::NAME,
         BceWithLogitsLoss::NAME,
+        CiouLoss::NAME,
         CoralLoss::NAME,
         CornLoss::NAME,
         CosineEmbeddingLoss::NAME,
         CrossEntropyLoss::NAME,
+        DiceCrossEntropyLoss::NAME,
+        DiceFocalLoss::NAME,
+        DiceLoss::NAME,
+        DiouLoss::NAME,
         DistillationLoss::NAME,
+        DistributionFocalLoss::NAME,
         DpoLoss::NAME,
         EarthMoverLoss::NAME,
+        EiouLoss::NAME,
         ExpectileLoss::NAME,
         FocalLoss::NAME,
         GammaNllLoss::NAME,
@@ -50,8 +59,12 @@ pub(crate) const NAMES: [&str; 58] = {
         GaussianKlLoss::NAME,
         GaussianNllLoss::NAME,
         GeneralRobustLoss::NAME,
+        GeneralizedDiceLoss::NAME,
+        GiouLoss::NAME,
         HingeEmbeddingLoss::NAME,
         HuberLoss::NAME,
+        IouLoss::NAME,
+        JaccardLoss::NAME,
         JsDivLoss::NAME,
         KlDivLoss::NAME,
         KtoLoss::NAME,
@@ -59,6 +72,7 @@ pub(crate) const NAMES: [&str; 58] = {
         LaplaceNllLoss::NAME,
         LogCoshLoss::NAME,
         LogNormalNllLoss::NAME,
+        LovaszLoss::NAME,
         MapeLoss::NAME,
         MarginRankingLoss::NAME,
         MseLoss::NAME,
@@ -77,6 +91,7 @@ pub(crate) const NAMES: [&str; 58] = {
         SigmoidFocalLoss::NAME,
         SigmoidPoly1Loss::NAME,
         SimPoLoss::NAME,
+        SiouLoss::NAME,
         SmapeLoss::NAME,
         SmoothL1Loss::NAME,
         SoftMarginLoss::NAME,
@@ -85,6 +100,7 @@ pub(crate) const NAMES: [&str; 58] = {
         TotalVariationLoss::NAME,
         TripletMarginLoss::NAME,
         TukeyLoss::NAME,
+        TverskyLoss::NAME,
         TweedieLoss::NAME,
         VarifocalLoss::NAME,
         "TripletMarginWithDistanceLoss",

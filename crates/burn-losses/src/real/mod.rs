@@ -173,6 +173,7 @@ const TANH: [f64; 16] = {
 };
 
 /// The arc tangent: the number, or what is left of it where it is turned by an eighth or a quarter, is small.
+#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn atan<R: Real>(x: R) -> R {
     const EIGHTH: f64 = core::f64::consts::FRAC_PI_4;
@@ -196,10 +197,12 @@ pub(crate) fn atan<R: Real>(x: R) -> R {
 }
 
 /// The tangent of an eighth of half a turn.
+#[cfg(feature = "std")]
 const SMALL_FOR_ATAN: f64 = core::f64::consts::SQRT_2 - 1.0;
 
 /// Coefficients of `atan(x) / x - 1` in powers of `x^2`, from `x^2` on, for `x` up to [`SMALL_FOR_ATAN`]: the polynomial
 /// whose largest relative error, 3.5e-17, is least.
+#[cfg(feature = "std")]
 const ATAN: [f64; 10] = [
     -0.333_333_333_333_301_5,
     0.199_999_999_990_889_7,

@@ -1,8 +1,8 @@
 //! What a loss is, apart from whoever runs it.
 //!
 //! * [`elementwise`], [`softmax`], [`row`]: the traits of what a loss computes.
-//! * [`margin`], [`norm`], [`distance`], [`logits`], [`overlap`]: maths that losses share.
-//! * `expression`: a formula that a user writes.
+//! * [`margin`], [`norm`], [`distance`], [`logits`]: maths that losses share.
+//! * `expression`: a formula that a user writes; `overlap`: how much of what is predicted is true.
 //! * [`rule`]: what a value must be.
 //! * [`classes`], [`operand`]: what is computed, and of what; [`request`], [`reduction`]: what is wanted of it.
 
@@ -15,6 +15,7 @@ pub(crate) mod logits;
 pub(crate) mod margin;
 pub(crate) mod norm;
 pub(crate) mod operand;
+#[cfg(feature = "std")]
 pub(crate) mod overlap;
 pub(crate) mod reduction;
 pub(crate) mod request;

@@ -2,8 +2,8 @@
 //! and the sweep.
 
 use crate::real::Real;
-#[cfg(feature = "std")]
-use alloc::{format, string::String};
+use alloc::format;
+use alloc::string::String;
 
 /// What the numbers of an operand must be, such as a target of a [`Custom`](crate::custom::Custom) loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,7 +81,6 @@ impl Rule {
     }
 
     /// What a number must be, in words.
-    #[cfg(feature = "std")]
     pub(crate) fn in_words(&self) -> String {
         let Self {
             least, most, ends, ..

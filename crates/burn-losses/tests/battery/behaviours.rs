@@ -549,9 +549,7 @@ fn turned_axes_of_rank_3_are_trained_through() {
             KlDivLoss::new().forward(log_probs(x, 1), probs(y))
         }),
         ("dice", |[x, y, _]| DiceLoss::new().forward(x, ids(y))),
-        ("Lovász", |[x, y, _]| {
-            LovaszLoss::new().forward(x, ids(y))
-        }),
+        ("Lovász", |[x, y, _]| LovaszLoss::new().forward(x, ids(y))),
     ];
     let _turn = beside_others();
     let all = devices().into_iter().flat_map(|on| {

@@ -129,9 +129,12 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             &[4.0, -1.0, -100.0, 1e6],
         ),
         (
-            of_masks("dice of masks", Axes::ClassSecond, Kind::Float, move |r, _| {
-                by_sigmoid().with_reduction(r).init()
-            }),
+            of_masks(
+                "dice of masks",
+                Axes::ClassSecond,
+                Kind::Float,
+                move |r, _| by_sigmoid().with_reduction(r).init(),
+            ),
             &[-0.5, 2.0, f64::NAN],
         ),
         (
@@ -142,9 +145,12 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             &[4.0, -1.0],
         ),
         (
-            of_logits_spatial("dice and cross-entropy", Axes::ClassSecond, vec![], |r, _| {
-                DiceCrossEntropyLossConfig::new().with_reduction(r).init()
-            }),
+            of_logits_spatial(
+                "dice and cross-entropy",
+                Axes::ClassSecond,
+                vec![],
+                |r, _| DiceCrossEntropyLossConfig::new().with_reduction(r).init(),
+            ),
             &[4.0],
         ),
         (

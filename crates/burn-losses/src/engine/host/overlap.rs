@@ -17,10 +17,17 @@ use crate::spec::overlap::{
     Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTarget, OverlapTerms,
 };
 use crate::spec::rule::Rule;
-use crate::spec::softmax::ln_1p;
+use crate::spec::softmax::{ln_1p, slope_of_class, slope_of_others};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
+
+/// A loss of each pixel.
+#[derive(Clone, Copy)]
+pub(crate) enum HostBeside<'a> {
+    CrossEntropy,
+    OfClass(&'a dyn HostHead),
+}
 
 /// What is read.
 pub(crate) struct OverlapInputs<'a> {
@@ -33,7 +40,7 @@ pub(crate) struct OverlapInputs<'a> {
     pub(crate) overlap: Overlap,
     pub(crate) target: OverlapTarget<Source<'a>>,
     /// What is computed of each pixel's softmax besides.
-    pub(crate) head: Option<&'a dyn HostHead>,
+    pub(crate) beside: Option<HostBeside<'a>>,
 }
 
 /// How many tiles side by side are a task: while one is worked on, the next one is fetched.
@@ -113,6 +120,8 @@ struct Tile<F> {
     /// The exponential at the pixel's class; and what makes probabilities of exponentials, 0 where a pixel does not count.
     own: Vec<F>,
     share: Vec<F>,
+    /// Whether the derivatives are known already when the exponentials are computed.
+    adds_dots: bool,
     /// The logits at the classes; and for the head, what it needs and gives.
     logits: Vec<F>,
     weights: Vec<F>,
@@ -143,6 +152,7 @@ impl<F: Float> Tile<F> {
             wide: Vec::new(),
             own: Vec::new(),
             share: Vec::new(),
+            adds_dots: false,
             logits: Vec::new(),
             weights: Vec::new(),
             losses: Vec::new(),
@@ -195,7 +205,7 @@ impl<'a> OverlapSweep<'a> {
     }
 
     fn kinds(&self) -> usize {
-        match self.reads.head {
+        match self.reads.beside {
             Some(_) => SUMS_BESIDE,
             None => SUMS,
         }
@@ -357,13 +367,25 @@ impl<'a> OverlapSweep<'a> {
             OverlapTarget::Ids(ids, ignored) => self.read_ids(tile, *ids, ignored, pixels.start),
             OverlapTarget::Masks(_, ignored) => self.vectors.run(Masks(tile, ignored)),
         };
-        let valid = self.vectors.run(OfPixels(self, tile, lines)) && target;
-        let head = self.reads.head.filter(|_| self.one_class());
-        if let (Some(head), None) = (head, of_sums) {
-            tile.weights.fill(F::of(1.0));
-            self.head(head, tile, None);
-        }
         let of_sample = self.pixels_of_sample();
+        let is_of_one = pixels.start / of_sample == (pixels.end - 1) / of_sample;
+        tile.adds_dots = false;
+        if let Some(of_sums) = of_sums.filter(|_| is_of_one) {
+            self.read_derivatives(tile, of_sums, pixels.start / of_sample);
+            tile.adds_dots = self.reads.overlap != Overlap::Squared;
+        }
+        let valid = self.vectors.run(OfPixels(self, tile, lines)) && target;
+        if let Some(beside) = self.reads.beside.filter(|_| self.one_class()) {
+            match of_sums {
+                None => tile.weights.fill(F::of(1.0)),
+                Some(of_sums) => self.read_weights(tile, of_sums, pixels.start),
+            }
+            let scale = of_sums.map(|_| F::of(1.0));
+            match beside {
+                HostBeside::CrossEntropy => self.vectors.run(CrossEntropy(tile, scale.is_some())),
+                HostBeside::OfClass(head) => self.head(head, tile, scale),
+            }
+        }
         let mut first = pixels.start;
         while first < pixels.end {
             let sample = first / of_sample;
@@ -373,23 +395,25 @@ impl<'a> OverlapSweep<'a> {
                 None => {
                     let size = self.kinds() * self.reads.layout.classes;
                     let sums = &mut found.sums[(sample - found.sample) * size..][..size];
-                    self.vectors.run(Sums(self, tile, lines, part, &mut *sums));
-                    if !valid {
+                    self.vectors
+                        .run(Sums(self, tile, lines, part.clone(), &mut *sums));
+                    if !valid && !self.is_valid(tile, lines, &pixels, part) {
                         sums.fill(f64::NAN);
                     }
                 }
                 Some(of_sums) => {
-                    self.read_derivatives(tile, of_sums, sample);
-                    if let Some(head) = head {
-                        let classes = self.reads.layout.classes;
-                        let of_terms = &tile.of_sums[SUMS * classes..];
-                        for at in part.clone() {
-                            let class = tile.ids[at] as usize;
-                            tile.weights[at] = of_terms.get(class).copied().unwrap_or_default();
-                        }
-                        self.head(head, tile, Some(F::of(1.0)));
+                    if !is_of_one {
+                        self.read_derivatives(tile, of_sums, sample);
                     }
                     self.vectors.run(Gradient(self, tile, lines, part.clone()));
+                    if tile.of_sums.iter().all(|of_sum| of_sum.equals(0.0)) {
+                        // What does not count has no gradient, whatever it is.
+                        tile.share[part.clone()].fill(F::default());
+                        tile.own_slopes[part.clone()].fill(F::default());
+                        for exps in tile.exps.chunks_exact_mut(width) {
+                            exps[part.clone()].fill(F::default());
+                        }
+                    }
                     // That of a large block is made where it is written.
                     if self.one_class() && self.reads.layout.has_small_blocks() {
                         self.vectors.run(InTile(self, tile, part));
@@ -399,6 +423,32 @@ impl<'a> OverlapSweep<'a> {
             first = end;
         }
         found.invalid |= !valid;
+    }
+
+    /// Whether a part of a tile, of these pixels, has a valid input and target.
+    #[cold]
+    #[inline(never)]
+    fn is_valid<F: HeadFloat>(
+        &self,
+        tile: &Tile<F>,
+        lines: Lines<F>,
+        pixels: &Range<usize>,
+        part: Range<usize>,
+    ) -> bool {
+        let (classes, width) = (self.reads.layout.classes, pixels.len());
+        let target = match &self.reads.target {
+            OverlapTarget::Ids(ids, ignored) => part.clone().all(|at| {
+                let id = ids.integer(pixels.start + at);
+                id.is_some_and(|id| classify(id, classes, ignored).valid)
+            }),
+            OverlapTarget::Masks(..) => tile
+                .y
+                .chunks_exact(width)
+                .all(|y| Rule::PROBABILITY.holds_for_all(&y[part.clone()])),
+        };
+        let rule = Rule::PROBABILITY.or_nan();
+        let holds = |class| rule.holds_for_all(&lines.line(class, width)[part.clone()]);
+        target && (self.reads.activation != Activation::Probabilities || (0..classes).all(holds))
     }
 
     /// Reads the ids of pixels; says whether all are valid.
@@ -460,6 +510,21 @@ impl<'a> OverlapSweep<'a> {
             let start = (kind * samples + sample) * classes;
             let of_classes = of_sums[start..start + classes].iter();
             tile.of_sums.extend(of_classes.map(|&of_sum| F::of(of_sum)));
+        }
+    }
+
+    /// Reads the derivatives with respect to the losses beside, of the class of each pixel.
+    fn read_weights<F: HeadFloat>(&self, tile: &mut Tile<F>, of_sums: &[f64], first: usize) {
+        let (classes, samples) = (self.reads.layout.classes, self.reads.samples);
+        let of_terms = &of_sums[SUMS * samples * classes..][..samples * classes];
+        if of_terms.iter().all(|of_term| *of_term == of_terms[0]) {
+            tile.weights.fill(F::of(of_terms[0]));
+        } else {
+            let of_sample = self.pixels_of_sample();
+            for (at, (weight, &id)) in tile.weights.iter_mut().zip(&tile.ids).enumerate() {
+                let class = (id as usize).min(classes - 1);
+                *weight = F::of(of_terms[(first + at) / of_sample * classes + class]);
+            }
         }
     }
 
@@ -537,8 +602,8 @@ impl<F: HeadFloat> Loop for OfPixels<'_, F> {
         match sweep.reads.activation {
             Activation::Softmax if sweep.one_class() => {
                 one_class(tile, lines, classes);
-                if sweep.reads.head.is_some() {
-                    for_head(tile, lines);
+                if sweep.reads.beside.is_some() {
+                    for_head(tile);
                 }
             }
             Activation::Softmax => all_classes(tile, lines, classes),
@@ -549,6 +614,38 @@ impl<F: HeadFloat> Loop for OfPixels<'_, F> {
             }
         }
         true
+    }
+}
+
+/// The cross-entropy of pixels, in halves: the difference of two logits may be out of range where its share is not. Or, if
+/// they are wanted, its gradients.
+struct CrossEntropy<'a, F>(&'a mut Tile<F>, bool);
+
+impl<F: HeadFloat> Loop for CrossEntropy<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(tile, slopes) = self;
+        let width = tile.share.len();
+        let (largest, logits) = (&tile.largest[..width], &tile.logits[..width]);
+        if !slopes {
+            let (losses, wide) = (&mut tile.losses[..width], &tile.wide[..width]);
+            for at in 0..width {
+                let half = largest[at].times(0.5) - logits[at].times(0.5);
+                losses[at] = half + ln_1p(F::of(wide[at])).times(0.5);
+            }
+            return;
+        }
+        let (own, others) = (&tile.own[..width], &tile.others[..width]);
+        let (share, weights) = (&tile.share[..width], &tile.weights[..width]);
+        let (own_slopes, factors) = (&mut tile.own_slopes[..width], &mut tile.factors[..width]);
+        let (of_ln_p, of_lse) = (F::of(-1.0), F::default());
+        for at in 0..width {
+            let (p, rest) = (own[at] * share[at], others[at] * share[at]);
+            own_slopes[at] = slope_of_class(p, rest, of_ln_p, of_lse) * weights[at];
+            factors[at] = slope_of_others(of_ln_p, of_lse) * weights[at] * share[at];
+        }
     }
 }
 
@@ -569,19 +666,30 @@ fn one_class<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>, classes: usize) 
         }
     }
     let (own, others) = (&mut tile.own[..width], &mut tile.others[..width]);
-    let wide = &mut tile.wide[..width];
-    own.fill(F::default());
+    let (wide, dots) = (&mut tile.wide[..width], &mut tile.dots[..width]);
+    lines.gather(ids, classes, &mut tile.logits);
+    shifted_exponentials(&tile.logits[..width], largest, own);
     others.fill(F::default());
+    dots.fill(F::default());
     wide.fill(0.0);
     for (class, exps) in tile.exps.chunks_exact_mut(width).enumerate() {
         lines.fetch_beyond(class, width);
         shifted_exponentials(lines.line(class, width), largest, exps);
+        let of_others = if tile.adds_dots {
+            let of_sums = of_class(&tile.of_sums, classes, class);
+            OfProduct::slope(F::default(), F::default(), F::default(), of_sums)
+        } else {
+            F::default()
+        };
         let class = class as u32;
         for at in 0..width {
-            let is_own = ids[at] == class;
-            own[at] = own[at].replace(is_own, exps[at]);
-            exps[at] = exps[at].set(is_own, 0.0);
+            exps[at] = exps[at].set(ids[at] == class, 0.0);
             others[at] += exps[at];
+        }
+        if tile.adds_dots {
+            for at in 0..width {
+                dots[at] = dots[at].plus_product(exps[at], of_others);
+            }
         }
         if class as usize % ADDED == ADDED - 1 {
             widen(others, wide);
@@ -593,19 +701,13 @@ fn one_class<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>, classes: usize) 
         others[at] = F::of(wide[at]);
         let part = F::of(1.0) / (own[at] + others[at]);
         share[at] = part.set(ids[at] == NO_CLASS, 0.0);
+        dots[at] = dots[at] * share[at];
     }
 }
 
-/// What a head is told of pixels: the logits at their classes, and the sum of the exponentials without the largest, which
-/// is 1.
+/// What a head is told of pixels: the sum of the exponentials without the largest, which is 1.
 #[inline(always)]
-fn for_head<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>) {
-    let width = tile.share.len();
-    for (at, (logit, &id)) in tile.logits.iter_mut().zip(&tile.ids).enumerate() {
-        // Of what does not count, any will do.
-        let class = if id == NO_CLASS { 0 } else { id as usize };
-        *logit = lines.line(class, width)[at];
-    }
+fn for_head<F: HeadFloat>(tile: &mut Tile<F>) {
     for (wide, own) in tile.wide.iter_mut().zip(&tile.own) {
         let without = (*wide - 1.0).max(0.0) + own.double();
         *wide = if own.equals(1.0) { *wide } else { without };
@@ -714,7 +816,7 @@ impl<F: HeadFloat> Loop for Sums<'_, F> {
                 sums_of_each::<F, OfMinimum>(sweep, tile, lines, part.clone(), of_overlap);
             }
         }
-        match sweep.reads.head {
+        match sweep.reads.beside {
             Some(_) if one_class => beside_of_ids(tile, part, beside),
             Some(_) => beside_of_masks(tile, lines, part, beside),
             None => {}
@@ -724,7 +826,7 @@ impl<F: HeadFloat> Loop for Sums<'_, F> {
 
 #[inline(always)]
 fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
-    tile: &Tile<F>,
+    tile: &mut Tile<F>,
     part: Range<usize>,
     sums: &mut [f64],
 ) {
@@ -742,30 +844,55 @@ fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
         });
         sums[classes + class] += fp;
     }
-    for at in part {
-        let id = tile.ids[at];
-        if id == NO_CLASS {
-            continue;
+    // Nothing is false at the class of a pixel.
+    let (tp, missed) = (&mut tile.p[part.clone()], &mut tile.rest[part.clone()]);
+    let (own, others) = (&tile.own[part.clone()], &tile.others[part.clone()]);
+    for at in 0..share.len() {
+        let (p, rest) = (own[at] * share[at], others[at] * share[at]);
+        [tp[at], _, missed[at]] = O::terms(p, rest, F::of(1.0));
+    }
+    let (of_tp, others) = sums.split_at_mut(classes);
+    let of_missed = &mut others[classes..];
+    scatter(&tile.ids[part], [tp, missed], [of_tp, of_missed]);
+}
+
+/// Adds numbers of pixels to the sums of their classes.
+#[inline(always)]
+fn scatter<F: Float, const N: usize>(ids: &[u32], lines: [&[F]; N], sums: [&mut [f64]; N]) {
+    // Neighbours are often of one class: they do not wait for each other.
+    const APART: usize = 4;
+    let classes = sums[0].len();
+    // The last is of pixels that have no class.
+    let mut apart = vec![[0.0; N]; APART * (classes + 1)];
+    let lines = lines.map(|line| &line[..ids.len()]);
+    for (at, &id) in ids.iter().enumerate() {
+        let class = (id as usize).min(classes);
+        let of_class = &mut apart[at % APART * (classes + 1) + class];
+        for kind in 0..N {
+            of_class[kind] += lines[kind][at].double();
         }
-        let share = tile.share[at];
-        let terms = O::terms(tile.own[at] * share, tile.others[at] * share, F::of(1.0));
-        for (kind, term) in terms.into_iter().enumerate() {
-            sums[kind * classes + id as usize] += term.double();
+    }
+    for (kind, sums) in sums.into_iter().enumerate() {
+        for (class, sum) in sums.iter_mut().enumerate() {
+            let parts = (0..APART).map(|part| apart[part * (classes + 1) + class][kind]);
+            *sum += parts.sum::<f64>();
         }
     }
 }
 
 /// The losses of pixels, at their classes, and how many these are.
 #[inline(always)]
-fn beside_of_ids<F: HeadFloat>(tile: &Tile<F>, part: Range<usize>, sums: &mut [f64]) {
+fn beside_of_ids<F: HeadFloat>(tile: &mut Tile<F>, part: Range<usize>, sums: &mut [f64]) {
     let classes = sums.len() / (SUMS_BESIDE - SUMS);
-    for at in part {
-        let id = tile.ids[at];
-        if id != NO_CLASS {
-            sums[id as usize] += 2.0 * tile.losses[at].double();
-            sums[classes + id as usize] += 1.0;
-        }
+    // The losses are in halves.
+    let ones = &mut tile.p[part.clone()];
+    ones.fill(F::of(1.0));
+    let losses = &mut tile.losses[part.clone()];
+    for loss in &mut *losses {
+        *loss = loss.times(2.0);
     }
+    let (of_losses, counts) = sums.split_at_mut(classes);
+    scatter(&tile.ids[part], [losses, ones], [of_losses, counts]);
 }
 
 /// The cross-entropy of each class, and at the first how many pixels it is of.
@@ -943,41 +1070,48 @@ fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
 ) {
     let classes = sweep.reads.layout.classes;
     let width = tile.share.len();
-    let beside = sweep.reads.head.is_some();
+    let beside = sweep.reads.beside.is_some();
     let zero = F::default();
     let (ids, share) = (&tile.ids[part.clone()], &tile.share[part.clone()]);
     let dots = &mut tile.dots[part.clone()];
-    dots.fill(zero);
-    for (class, exps) in tile.exps.chunks_exact(width).enumerate() {
-        let of_sums = of_class(&tile.of_sums, classes, class);
-        let exps = &exps[part.clone()];
-        for at in 0..dots.len() {
-            let p = exps[at] * share[at];
-            dots[at] += p * O::slope(p, zero, zero, of_sums);
+    if !tile.adds_dots {
+        dots.fill(zero);
+        for (class, exps) in tile.exps.chunks_exact(width).enumerate() {
+            let of_sums = of_class(&tile.of_sums, classes, class);
+            let exps = &exps[part.clone()];
+            for at in 0..dots.len() {
+                let p = exps[at] * share[at];
+                dots[at] += p * O::slope(p, zero, zero, of_sums);
+            }
         }
     }
     let own_slopes = &mut tile.own_slopes[part.clone()];
     let mean = &mut tile.numbers[part.clone()];
     let factors = &mut tile.factors[part.clone()];
     let (own, others) = (&tile.own[part.clone()], &tile.others[part.clone()]);
+    // What is false has no part in the slope at the class of a pixel.
+    let (of_tp, of_missed) = (&mut tile.p[part.clone()], &mut tile.rest[part.clone()]);
+    for (at, &id) in ids.iter().enumerate() {
+        let class = (id as usize).min(classes - 1);
+        of_tp[at] = tile.of_sums[class];
+        of_missed[at] = tile.of_sums[2 * classes + class];
+    }
     for at in 0..ids.len() {
-        if ids[at] == NO_CLASS {
-            (mean[at], factors[at], own_slopes[at]) = (zero, zero, zero);
-            continue;
-        }
         let (p, rest) = (own[at] * share[at], others[at] * share[at]);
-        let of_sums = of_class(&tile.of_sums, classes, ids[at] as usize);
-        let of_own = O::slope(p, rest, F::of(1.0), of_sums);
+        let of_own = O::slope(p, rest, F::of(1.0), [of_tp[at], zero, of_missed[at]]);
         let above_own = dots[at] - of_own * rest;
         let plain = dots[at] + of_own * p;
         let is_largest = own[at].equals(1.0);
         mean[at] = plain.replace(is_largest, of_own + above_own);
         let slope = (p * (of_own - plain)).replace(is_largest, -(p * above_own));
-        (own_slopes[at], factors[at]) = if beside {
-            (clamp(slope + own_slopes[at]), factors[at])
+        own_slopes[at] = if beside {
+            clamp(slope + own_slopes[at])
         } else {
-            (clamp(slope), zero)
+            clamp(slope)
         };
+        if !beside {
+            factors[at] = zero;
+        }
     }
 }
 
@@ -1120,7 +1254,7 @@ fn gradient_of_masks<F: HeadFloat, O: OverlapTerms>(
 ) {
     let classes = sweep.reads.layout.classes;
     let width = tile.share.len();
-    let beside = sweep.reads.head.is_some();
+    let beside = sweep.reads.beside.is_some();
     for numbers in [&mut tile.dots, &mut tile.numbers, &mut tile.factors] {
         numbers[part.clone()].fill(F::default());
     }

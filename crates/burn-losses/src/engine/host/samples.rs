@@ -143,6 +143,28 @@ impl<F: Float> Lines<'_, F> {
         }
     }
 
+    /// The number at the class of each sample, which has one; those that have none get that of the first class.
+    #[inline(always)]
+    pub(super) fn gather(&self, ids: &[u32], classes: usize, to: &mut [F]) {
+        let width = ids.len();
+        let class = |at: usize| {
+            let id = ids[at] as usize;
+            if id < classes { id } else { 0 }
+        };
+        match self {
+            Self::Strided(numbers, stride) => {
+                for (at, to) in to[..width].iter_mut().enumerate() {
+                    *to = numbers[class(at) * stride + at];
+                }
+            }
+            Self::InPlace(columns) => {
+                for (at, to) in to[..width].iter_mut().enumerate() {
+                    *to = columns.input(class(at))[at];
+                }
+            }
+        }
+    }
+
     /// Asks for what comes after a line, which is the next tile's.
     #[inline(always)]
     pub(super) fn fetch_beyond(&self, class: usize, width: usize) {

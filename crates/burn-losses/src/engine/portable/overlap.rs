@@ -5,7 +5,7 @@ use super::softmax::Softmax;
 use super::tensors::AXIS;
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::dtype::compute_dtype;
-use crate::engine::overlap::{OverlapSpec, SUMS};
+use crate::engine::overlap::{Beside, OverlapSpec, SUMS};
 use crate::engine::shape::layers;
 use crate::engine::softmax::AnySoftmaxHead;
 use crate::engine::values::FlatValues;
@@ -39,10 +39,10 @@ pub(crate) fn with_tensors(input: AnyRank, spec: OverlapSpec<FlatValues>) -> Ten
             .map(|term| term.mask_fill(left_out.clone(), 0.0))
             .collect();
     }
-    if let (Some(head), Some(ln_p)) = (&spec.head, ln_p) {
-        terms.push(match &counts {
-            Some(_) => of_class(&**head, &x, ln_p, &y),
-            None => {
+    if let (Some(beside), Some(ln_p)) = (&spec.beside, ln_p) {
+        terms.push(match beside {
+            Beside::OfClass(head) => of_class(&**head, &x, ln_p, &y),
+            Beside::CrossEntropy => {
                 let absent = y.clone().equal_scalar(0.0);
                 (-ln_p * y.clone()).mask_fill(absent, 0.0)
             }

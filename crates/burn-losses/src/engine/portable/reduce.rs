@@ -121,9 +121,12 @@ impl Losses {
             }
             Returns::Reduced(reduction) => (self.reduce(reduction, weights, terms), None),
             Returns::SumAndWeight => {
-                let weight = match &self.weights {
-                    Some(weights) => sum(weights.clone()),
-                    None => constant(&self.values, self.values.dims()[0] as f64),
+                let samples = weights.clone();
+                let samples = samples.map(|samples| samples.cast(self.values.dtype()));
+                let weight = match (self.weights.clone(), samples) {
+                    (Some(own), Some(samples)) => sum(own * samples),
+                    (Some(weights), None) | (None, Some(weights)) => sum(weights),
+                    (None, None) => constant(&self.values, self.values.dims()[0] as f64),
                 };
                 let value = self.reduce(Reduction::Sum, weights, terms);
                 (value, Some(weight / terms as f64))

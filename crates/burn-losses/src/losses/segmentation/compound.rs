@@ -4,15 +4,15 @@ use super::dice::DiceLossConfig;
 use super::regions::{Regions, overlap_lints};
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::dtype::compute_dtype;
+use crate::engine::overlap::Beside;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::tensors::{AXIS, along_axis, flat};
 use crate::engine::shape::layers;
-use crate::engine::softmax::AnySoftmaxHead;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::LossFormula;
 use crate::loss::overlap::{
-    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums,
+    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums, seen_samples,
 };
 use crate::spec::overlap::Activation;
 use crate::spec::request::Returns;
@@ -20,9 +20,8 @@ use crate::targets::AnyOperand;
 use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{Bool, DType, Tensor};
 
 /// Dice, and a loss of each pixel.
 pub(super) struct Compound<'a> {
@@ -38,10 +37,7 @@ pub(super) struct Compound<'a> {
 
 /// The loss of each pixel: what it makes of the softmax of one, or of each logit and label.
 pub(super) trait OfPixels {
-    fn head(&self) -> Arc<dyn AnySoftmaxHead>;
-
-    /// Whether it is of masks too, and not of ids alone.
-    fn takes_masks(&self) -> bool;
+    fn beside(&self) -> Beside;
 
     fn of_logits(
         &self,
@@ -95,7 +91,7 @@ impl Compound<'_> {
         let regions = self.regions();
         let by_softmax = self.dice.activation == Activation::Softmax;
         let options = OverlapOptions {
-            head: by_softmax.then(|| of_pixels.head()),
+            beside: by_softmax.then(|| of_pixels.beside()),
             ..self.options(&regions)
         };
         let shape = input.shape();
@@ -107,7 +103,8 @@ impl Compound<'_> {
         regions.check_weights(&check, classes)?;
         check.class_weights("weights", self.weights, classes, false)?;
         let of_ids = targets.shape.num_dims() < shape.num_dims();
-        if by_softmax && !of_ids && !of_pixels.takes_masks() {
+        let takes_masks = !matches!(options.beside, Some(Beside::OfClass(_)));
+        if !of_ids && !takes_masks {
             return Err(check.error(
                 LossErrorKind::Config,
                 "with a softmax the target must be class ids, but it has the shape of the input: `target::class_ids` makes ids \
@@ -117,10 +114,12 @@ impl Compound<'_> {
         }
         let again = (!by_softmax).then(|| (input.clone(), targets.clone()));
         let sums = overlap_sums(&check, &options, input, targets)?;
-        let dice = self.dice(&regions, &sums, &call)?;
+        let seen = seen_samples(&check, &call, &sums)?;
+        let (sums, seen) = (sums.seen(seen.as_ref()), seen.as_ref());
+        let dice = self.dice(&regions, &sums, &call, seen)?;
         let other = match again {
-            None => self.of_sums(&sums),
-            Some((input, targets)) => self.of_logits(of_pixels, input, targets, &call)?,
+            None => self.of_sums(&sums, seen),
+            Some((input, targets)) => self.of_logits(of_pixels, input, targets, &call, seen)?,
         };
         let both = dice * self.dice_weight + other * self.other_weight;
         let operands = [AnyOperand::Numbers(flat(both).into())];
@@ -135,6 +134,7 @@ impl Compound<'_> {
         regions: &Regions,
         sums: &OverlapSums,
         call: &Call,
+        seen: Option<&Tensor<2>>,
     ) -> Result<Tensor<2>, LossError> {
         let of_regions = regions.regions(sums);
         let factors = regions.factors(&of_regions);
@@ -146,11 +146,11 @@ impl Compound<'_> {
             Some(factors) => factors,
             None => each.clone().inner().ones_like(),
         };
-        Ok(shares(each, factors.clone(), factors.sum()))
+        Ok(shares(each, factors.clone(), factors, seen))
     }
 
     /// As [`dice`](Self::dice), of the losses of pixels that were added up beside.
-    fn of_sums(&self, sums: &OverlapSums) -> Tensor<2> {
+    fn of_sums(&self, sums: &OverlapSums, seen: Option<&Tensor<2>>) -> Tensor<2> {
         let [losses, counts] = sums.beside();
         let counts = counts.inner();
         let weights = match self.weights {
@@ -166,7 +166,7 @@ impl Compound<'_> {
         } else {
             counts
         };
-        shares(losses, weights, counted.sum())
+        shares(losses, weights, counted, seen)
     }
 
     /// As [`dice`](Self::dice), of the losses of each logit, each of which has a mask.
@@ -176,6 +176,7 @@ impl Compound<'_> {
         input: AnyRank,
         targets: AnyTarget,
         call: &Call,
+        seen: Option<&Tensor<2>>,
     ) -> Result<Tensor<2>, LossError> {
         let shape = input.shape();
         let of_ids = targets.shape.num_dims() < shape.num_dims();
@@ -193,9 +194,19 @@ impl Compound<'_> {
         } else {
             labels_of_masks(targets, layers, ignored, dtype)
         };
-        let logits = input.cast(compute_dtype(dtype)).flat();
+        let mut logits = input.cast(compute_dtype(dtype)).flat();
+        let mut labels = flat(labels);
+        // What has no weight is not seen, be it no number.
+        if let Some(seen) = seen {
+            let count = labels.dims()[0];
+            let none: Tensor<2, Bool> = seen.clone().equal_scalar(0.0);
+            let none: Tensor<2, Bool> = none.expand([of_samples, count / of_samples]);
+            let none: Tensor<1, Bool> = none.reshape([count]);
+            logits = logits.mask_fill(none.clone(), 0.0);
+            labels = labels.mask_fill(none, 0.0);
+        }
         let plain = Call::new(call.waiting, Returns::Unreduced);
-        let each = of_pixels.of_logits(logits, flat(labels), plain)?.value;
+        let each = of_pixels.of_logits(logits, labels, plain)?.value;
         let weights = match self.weights {
             Some(weights) => along_axis(weights, &counts.device(), dtype) * counts,
             None => counts,
@@ -206,17 +217,36 @@ impl Compound<'_> {
         };
         let each: Tensor<3> = each.reshape(layers);
         let weights: Tensor<2> = by_sample(weights);
-        Ok(shares(by_sample(each), weights.clone(), weights.sum()))
+        Ok(shares(by_sample(each), weights.clone(), weights, seen))
     }
 }
 
-/// Losses of each sample times weights, over a sum of all weights, times the number of samples: their mean is the mean of
-/// all.
-fn shares(losses: Tensor<2>, weights: Tensor<2>, sum: Tensor<1>) -> Tensor<2> {
+/// Losses of each sample times weights, over the sum of all weights, times the number of samples that are `seen`: the mean of
+/// theirs is the mean of all. What counts for the sum may be another number than the weights.
+fn shares(
+    losses: Tensor<2>,
+    weights: Tensor<2>,
+    counted: Tensor<2>,
+    seen: Option<&Tensor<2>>,
+) -> Tensor<2> {
     let device = losses.device();
-    let samples = losses.dims()[0];
+    let samples = match seen {
+        Some(seen) => seen.clone().sum(),
+        None => Tensor::full(
+            [1],
+            losses.dims()[0] as f64,
+            (&weights.device(), weights.dtype()),
+        ),
+    };
+    // A sample whose target is not valid shows that by itself.
+    let invalid = counted.clone().is_nan();
+    let counted = counted.mask_fill(invalid, 0.0);
+    let sum = match seen {
+        Some(seen) => (counted.sum_dim(1) * seen.clone()).sum(),
+        None => counted.sum(),
+    };
     let none = sum.clone().equal_scalar(0.0);
-    let over = (sum.mask_fill(none.clone(), 1.0).recip() * samples as f64).mask_fill(none, 0.0);
+    let over = (samples / sum.mask_fill(none.clone(), 1.0)).mask_fill(none, 0.0);
     let weights = weights * over.reshape([1, 1]);
     (losses * in_context_of(weights, &device)).sum_dim(1)
 }

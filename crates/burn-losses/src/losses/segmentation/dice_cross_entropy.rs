@@ -4,16 +4,15 @@ use super::compound::{Compound, OfPixels};
 use super::dice::DiceLossConfig;
 use super::regions::of_overlap;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::softmax::{AnySoftmaxHead, erase_head};
+use crate::engine::overlap::Beside;
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
-use crate::losses::classification::{BceWithLogitsLoss, Focal};
+use crate::losses::classification::BceWithLogitsLoss;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::{Lint, LossError};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -181,12 +180,8 @@ of_overlap!(DiceCrossEntropyLoss, DiceCrossEntropyLossConfig, 1);
 struct CrossEntropyOfPixels;
 
 impl OfPixels for CrossEntropyOfPixels {
-    fn head(&self) -> Arc<dyn AnySoftmaxHead> {
-        erase_head(Focal { gamma: 0.0 })
-    }
-
-    fn takes_masks(&self) -> bool {
-        true
+    fn beside(&self) -> Beside {
+        Beside::CrossEntropy
     }
 
     fn of_logits(

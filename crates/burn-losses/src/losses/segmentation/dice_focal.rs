@@ -4,7 +4,8 @@ use super::compound::{Compound, OfPixels};
 use super::dice::DiceLossConfig;
 use super::regions::of_overlap;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::softmax::{AnySoftmaxHead, erase_head};
+use crate::engine::overlap::Beside;
+use crate::engine::softmax::erase_head;
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
@@ -14,7 +15,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::{Lint, LossError};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -182,12 +182,8 @@ of_overlap!(DiceFocalLoss, DiceFocalLossConfig, 1);
 struct FocalOfPixels(f64);
 
 impl OfPixels for FocalOfPixels {
-    fn head(&self) -> Arc<dyn AnySoftmaxHead> {
-        erase_head(Focal { gamma: self.0 })
-    }
-
-    fn takes_masks(&self) -> bool {
-        false
+    fn beside(&self) -> Beside {
+        Beside::OfClass(erase_head(Focal { gamma: self.0 }))
     }
 
     fn of_logits(

@@ -4,7 +4,7 @@ use super::regions::{AbsentClass, Aggregation, OfRegions, Regions, Score, of_ove
 use crate::engine::any_rank::AnyRank;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
-use crate::loss::overlap::{check_overlap, narrowed, of_no_samples, overlap_sums};
+use crate::loss::overlap::{check_overlap, narrowed, of_no_samples, overlap_sums, seen_samples};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::overlap::{Activation, Overlap};
@@ -262,6 +262,8 @@ impl GeneralizedDiceLoss {
         }
         regions.check_weights(&check, input.shape()[self.config.class_axis])?;
         let sums = overlap_sums(&check, &options, input, targets)?;
+        let seen = seen_samples(&check, &call, &sums)?;
+        let sums = sums.seen(seen.as_ref());
         let of_classes = regions.regions(&sums);
         let [tp, _, missed] = &of_classes.sums;
         let truth = tp.clone().inner() + missed.clone().inner();

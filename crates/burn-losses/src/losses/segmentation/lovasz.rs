@@ -224,7 +224,7 @@ impl LovaszLoss {
             by_sample: self.config.per_sample,
             to_masks: "with_variant(LovaszVariant::Hinge)",
             to_probabilities: None,
-            head: None,
+            beside: None,
         }
     }
 

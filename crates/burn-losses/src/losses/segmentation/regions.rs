@@ -174,7 +174,7 @@ impl Regions<'_> {
             by_sample: self.aggregation.by_sample(),
             to_masks: "with_activation(Activation::Sigmoid)",
             to_probabilities: Some("with_activation(Activation::Probabilities)"),
-            head: None,
+            beside: None,
         }
     }
 
@@ -237,6 +237,16 @@ impl Regions<'_> {
                 call
             }
             Some(factors) => {
+                // A mean does not depend on how large its weights are, and their products must not leave the range.
+                let factors = if call.is_mean() {
+                    let largest = factors
+                        .clone()
+                        .max()
+                        .clamp_min(f64::from(f32::MIN_POSITIVE));
+                    factors / largest.reshape([1, 1])
+                } else {
+                    factors
+                };
                 let (shape, dtype) = (factors.shape(), factors.dtype());
                 call.where_counts(check, flat(factors), &shape, dtype)?
             }
