@@ -63,6 +63,11 @@ impl OverlapSums {
         Self { sums, ..self }
     }
 
+    /// How many samples there are.
+    pub(crate) fn samples(&self) -> usize {
+        self.sums.dims()[1]
+    }
+
     /// What overlaps, is false, and is missed: `[sample, class]`.
     pub(crate) fn overlap(&self) -> [Tensor<2>; 3] {
         [0, 1, 2].map(|kind| self.sum(kind))
@@ -74,18 +79,20 @@ impl OverlapSums {
     }
 }
 
-/// 0 for samples that have weight 0 in a call, 1 for others, if there are weights: `[sample, 1]`. There is one loss for each.
+/// 0 for samples that have weight 0 in a call, 1 for others, if there are weights: `[sample, 1]`. There is one loss for each, in
+/// the given shape.
 pub(crate) fn seen_samples(
     check: &Check,
     call: &Call,
     sums: &OverlapSums,
+    shape: &Shape,
 ) -> Result<Option<Tensor<2>>, LossError> {
     if !call.is_weighted() {
         return Ok(None);
     }
-    let samples = sums.sums.dims()[1];
+    let samples = sums.samples();
     let device = sums.sums.device().without_autodiff();
-    let each = call.each_weight(check, &Shape::new([samples]), &device, sums.dtype)?;
+    let each = call.each_weight(check, shape, &device, sums.dtype)?;
     let none = each.clone().equal_scalar(0.0);
     let seen = each.ones_like().mask_fill(none, 0.0);
     Ok(Some(seen.cast(sums.sums.dtype()).reshape([samples, 1])))

@@ -74,7 +74,7 @@ fn of_row<F: Float>(
     sort: fn(&[F], &mut [u32]),
 ) -> f64 {
     let length = errors.len();
-    let known = |at: usize| !(errors[at].is_nan() || truth[at].is_nan());
+    let known = |at: usize| truth[at].equals(-1.0) || !(errors[at].is_nan() || truth[at].is_nan());
     if !(0..length).all(known) {
         slopes.fill(F::NAN);
         return f64::NAN;

@@ -73,7 +73,11 @@ pub(crate) fn sums<F: HeadFloat>(reads: &OverlapInputs) -> (Vec<f64>, bool) {
 
 /// Writes the gradient, of what has these derivatives with respect to the sums.
 pub(crate) fn gradient<F: HeadFloat>(reads: &OverlapInputs, of_sums: &[f64], gradient: Output<F>) {
-    let sweep = OverlapSweep::new(reads);
+    let mut sweep = OverlapSweep::new(reads);
+    let sums = SUMS * reads.samples * reads.layout.classes;
+    let mut of_terms = of_sums[sums..].iter().take(sums / SUMS);
+    let first = of_terms.next();
+    sweep.count_alike = of_terms.all(|of_term| Some(of_term) == first);
     let elements = reads.layout.elements();
     let tasks = tasks(reads.layout, elements, false, TILES, None, Some(gradient));
     share(elements, tasks, Tile::new, |tile, task| {
@@ -194,6 +198,8 @@ impl<F: Float> Tile<F> {
 struct OverlapSweep<'a> {
     reads: &'a OverlapInputs<'a>,
     vectors: Vectors,
+    /// The derivatives with respect to the losses beside are all the same.
+    count_alike: bool,
 }
 
 impl<'a> OverlapSweep<'a> {
@@ -201,6 +207,7 @@ impl<'a> OverlapSweep<'a> {
         Self {
             reads,
             vectors: Vectors::detect(),
+            count_alike: false,
         }
     }
 
@@ -517,7 +524,7 @@ impl<'a> OverlapSweep<'a> {
     fn read_weights<F: HeadFloat>(&self, tile: &mut Tile<F>, of_sums: &[f64], first: usize) {
         let (classes, samples) = (self.reads.layout.classes, self.reads.samples);
         let of_terms = &of_sums[SUMS * samples * classes..][..samples * classes];
-        if of_terms.iter().all(|of_term| *of_term == of_terms[0]) {
+        if self.count_alike {
             tile.weights.fill(F::of(of_terms[0]));
         } else {
             let of_sample = self.pixels_of_sample();
@@ -858,13 +865,21 @@ fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
 
 /// Adds numbers of pixels to the sums of their classes.
 #[inline(always)]
-fn scatter<F: Float, const N: usize>(ids: &[u32], lines: [&[F]; N], sums: [&mut [f64]; N]) {
+fn scatter<F: Float, const N: usize>(ids: &[u32], lines: [&[F]; N], mut sums: [&mut [f64]; N]) {
     // Neighbours are often of one class: they do not wait for each other.
     const APART: usize = 4;
     let classes = sums[0].len();
+    let lines = lines.map(|line| &line[..ids.len()]);
+    if ids.len() < APART * classes {
+        for (at, &id) in ids.iter().enumerate().filter(|(_, id)| **id != NO_CLASS) {
+            for (sums, line) in sums.iter_mut().zip(&lines) {
+                sums[id as usize] += line[at].double();
+            }
+        }
+        return;
+    }
     // The last is of pixels that have no class.
     let mut apart = vec![[0.0; N]; APART * (classes + 1)];
-    let lines = lines.map(|line| &line[..ids.len()]);
     for (at, &id) in ids.iter().enumerate() {
         let class = (id as usize).min(classes);
         let of_class = &mut apart[at % APART * (classes + 1) + class];

@@ -91,6 +91,8 @@ pub(super) struct TwoBoxes {
     pub(super) x: [Side; 2],
     pub(super) y: [Side; 2],
     pub(super) eps: Expr,
+    /// They are given by their edges, and not by their sizes.
+    by_edges: bool,
 }
 
 /// The lesser of two; where they are the same, each has half of the slope. So the slope of boxes that are the same is 0.
@@ -116,13 +118,13 @@ impl TwoBoxes {
             x: [Side::new(format, x, x2), Side::new(format, of_x, of_x2)],
             y: [Side::new(format, y, y2), Side::new(format, of_y, of_y2)],
             eps: Expr::parameter("eps"),
+            by_edges: format == BoxFormat::Xyxy,
         }
     }
 
     /// The area that both have, and that one of them has.
     pub(super) fn areas(&self) -> (Expr, Expr) {
-        let common = |[a, b]: [Side; 2]| (lesser(a.end, b.end) - greater(a.start, b.start)).relu();
-        let both = common(self.x) * common(self.y);
+        let both = self.common(self.x) * self.common(self.y);
         let [first, second] = [0, 1].map(|at| self.x[at].length * self.y[at].length);
         (both, first + second - both)
     }
@@ -135,7 +137,26 @@ impl TwoBoxes {
 
     /// How wide and high the box is that encloses both.
     pub(super) fn enclosing(&self) -> [Expr; 2] {
-        [self.x, self.y].map(|[a, b]| greater(a.end, b.end) - lesser(a.start, b.start))
+        [self.x, self.y].map(|[a, b]| {
+            if self.by_edges {
+                return greater(a.end, b.end) - lesser(a.start, b.start);
+            }
+            let apart = (a.centre - b.centre).abs();
+            let beside = (a.length + b.length) * 0.5 + apart;
+            greater(greater(a.length, b.length), beside)
+        })
+    }
+
+    /// How long what both have is, along an axis. Edges that are made of sizes would be rounded, and sizes are not.
+    fn common(&self, [a, b]: [Side; 2]) -> Expr {
+        let common = if self.by_edges {
+            lesser(a.end, b.end) - greater(a.start, b.start)
+        } else {
+            let apart = (a.centre - b.centre).abs();
+            let beside = (a.length + b.length) * 0.5 - apart;
+            lesser(lesser(a.length, b.length), beside)
+        };
+        common.relu()
     }
 
     /// How far the centres are apart, along `x` and `y`.

@@ -201,7 +201,14 @@ where
         self.losses(logits.into(), targets.erased(), call)
     }
 
-    fn inspect(&self, (_, targets): (Tensor<D>, <Tensor<D> as LowerRank>::Lower)) -> Vec<Lint> {
+    fn inspect(
+        &self,
+        (logits, targets): (Tensor<D>, <Tensor<D> as LowerRank>::Lower),
+    ) -> Vec<Lint> {
+        // Between two bins there is no place beyond 1.
+        if logits.dims()[D - 1] == 2 {
+            return Vec::new();
+        }
         let FlatValues::Float(targets) = targets.erased().values else {
             return Vec::new();
         };

@@ -46,8 +46,8 @@ pub fn box_iou(a: Tensor<2>, b: Tensor<2>, format: BoxFormat) -> Tensor<2> {
         let (first, second) = (start(&boxes), length(&boxes));
         match format {
             BoxFormat::Xyxy => {
-                let size = (second - first.clone()).clamp_min(0.0);
-                (first.clone(), first + size.clone(), size)
+                let end = first.clone().max_pair(second);
+                (first.clone(), end.clone(), end - first)
             }
             BoxFormat::Xywh => {
                 let size = second.clamp_min(0.0);

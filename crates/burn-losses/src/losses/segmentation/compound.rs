@@ -1,7 +1,7 @@
 //! Dice together with a loss of each pixel, of which both are made of the same sums.
 
 use super::dice::DiceLossConfig;
-use super::regions::{Regions, overlap_lints};
+use super::regions::{Regions, overlap_lints, relative};
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::overlap::Beside;
@@ -21,7 +21,7 @@ use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{Bool, DType, Shape, Tensor};
 
 /// Dice, and a loss of each pixel.
 pub(super) struct Compound<'a> {
@@ -114,14 +114,20 @@ impl Compound<'_> {
         }
         let again = (!by_softmax).then(|| (input.clone(), targets.clone()));
         let sums = overlap_sums(&check, &options, input, targets)?;
-        let seen = seen_samples(&check, &call, &sums)?;
+        let of_losses = Shape::new([sums.samples()]);
+        let seen = seen_samples(&check, &call, &sums, &of_losses)?;
         let (sums, seen) = (sums.seen(seen.as_ref()), seen.as_ref());
         let dice = self.dice(&regions, &sums, &call, seen)?;
         let other = match again {
             None => self.of_sums(&sums, seen),
             Some((input, targets)) => self.of_logits(of_pixels, input, targets, &call, seen)?,
         };
-        let both = dice * self.dice_weight + other * self.other_weight;
+        // An invalid target shows in both; what has no weight adds nothing, be it infinite.
+        let both = match (self.dice_weight, self.other_weight) {
+            (dice_weight, 0.0) => dice * dice_weight,
+            (0.0, other_weight) => other * other_weight,
+            (dice_weight, other_weight) => dice * dice_weight + other * other_weight,
+        };
         let operands = [AnyOperand::Numbers(flat(both).into())];
         let formula = ITSELF.of(["loss"]);
         let output = formula.evaluate(self.loss, operands, call.clone())?;
@@ -137,7 +143,7 @@ impl Compound<'_> {
         seen: Option<&Tensor<2>>,
     ) -> Result<Tensor<2>, LossError> {
         let of_regions = regions.regions(sums);
-        let factors = regions.factors(&of_regions);
+        let factors = regions.factors(&of_regions, true);
         let [samples, classes] = of_regions.present.dims();
         let plain = Call::new(call.waiting, Returns::Unreduced);
         let each = regions.by_score(self.dice.score(), of_regions, plain)?;
@@ -156,7 +162,7 @@ impl Compound<'_> {
         let weights = match self.weights {
             Some(weights) => {
                 let (device, shape) = (counts.device(), counts.dims());
-                let of_classes = along_axis(weights, &device, counts.dtype());
+                let of_classes = along_axis(&relative(weights), &device, counts.dtype());
                 of_classes.reshape([1, shape[1]]).expand(shape)
             }
             None => counts.ones_like(),
@@ -208,7 +214,7 @@ impl Compound<'_> {
         let plain = Call::new(call.waiting, Returns::Unreduced);
         let each = of_pixels.of_logits(logits, labels, plain)?.value;
         let weights = match self.weights {
-            Some(weights) => along_axis(weights, &counts.device(), dtype) * counts,
+            Some(weights) => along_axis(&relative(weights), &counts.device(), dtype) * counts,
             None => counts,
         };
         let by_sample = |of: Tensor<3>| {
@@ -247,8 +253,11 @@ fn shares(
     };
     let none = sum.clone().equal_scalar(0.0);
     let over = (samples / sum.mask_fill(none.clone(), 1.0)).mask_fill(none, 0.0);
+    // What does not count adds nothing, be it infinite.
+    let absent = weights.clone().equal_scalar(0.0);
     let weights = weights * over.reshape([1, 1]);
-    (losses * in_context_of(weights, &device)).sum_dim(1)
+    let shares = losses * in_context_of(weights, &device);
+    shares.mask_fill(absent, 0.0).sum_dim(1)
 }
 
 /// How true each class is at each pixel, and whether that counts: of class ids.

@@ -13,7 +13,7 @@ use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// How much a class counts in [`GeneralizedDiceLoss`], by how many of its pixels are true.
@@ -262,7 +262,8 @@ impl GeneralizedDiceLoss {
         }
         regions.check_weights(&check, input.shape()[self.config.class_axis])?;
         let sums = overlap_sums(&check, &options, input, targets)?;
-        let seen = seen_samples(&check, &call, &sums)?;
+        let of_losses = Shape::new([sums.samples(), 1]);
+        let seen = seen_samples(&check, &call, &sums, &of_losses)?;
         let sums = sums.seen(seen.as_ref());
         let of_classes = regions.regions(&sums);
         let [tp, _, missed] = &of_classes.sums;
@@ -284,11 +285,19 @@ impl GeneralizedDiceLoss {
     /// How much each class counts, from how much of it is true.
     fn weights(&self, truth: Tensor<2>) -> Tensor<2> {
         let absent = truth.clone().equal_scalar(0.0);
-        let inverse = truth.clone().mask_fill(absent.clone(), 1.0).recip();
+        // Of next to nothing the square would be nothing.
+        let some = truth.clone().mask_fill(absent.clone(), 1.0);
+        let inverse = some.clamp_min(1e-15).recip();
         let weights = match self.config.class_weighting {
             DiceWeighting::SquaredInverse => inverse.square(),
             DiceWeighting::Inverse => inverse,
-            DiceWeighting::Uniform => truth.ones_like(),
+            DiceWeighting::Uniform => {
+                let all = truth.ones_like();
+                return match self.config.absent_weight {
+                    AbsentWeight::Largest => all,
+                    AbsentWeight::Zero => all.mask_fill(absent, 0.0),
+                };
+            }
         };
         let there = weights.mask_fill(absent.clone(), 0.0);
         match self.config.absent_weight {

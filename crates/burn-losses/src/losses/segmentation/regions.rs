@@ -205,7 +205,7 @@ impl Regions<'_> {
 
     /// How many classes are left.
     fn counted_classes(&self, classes: usize) -> usize {
-        classes - usize::from(!self.background)
+        classes.saturating_sub(usize::from(!self.background))
     }
 
     pub(super) fn check_weights(&self, check: &Check, classes: usize) -> Result<(), LossError> {
@@ -231,22 +231,12 @@ impl Regions<'_> {
     ) -> Result<LossOutput, LossError> {
         let mut regions = self.regions(sums);
         // What is not reduced is multiplied by its weight.
-        let call = match self.factors(&regions) {
+        let call = match self.factors(&regions, call.is_mean()) {
             Some(factors) if call.is_unreduced() => {
                 regions.counts = regions.counts * factors;
                 call
             }
             Some(factors) => {
-                // A mean does not depend on how large its weights are, and their products must not leave the range.
-                let factors = if call.is_mean() {
-                    let largest = factors
-                        .clone()
-                        .max()
-                        .clamp_min(f64::from(f32::MIN_POSITIVE));
-                    factors / largest.reshape([1, 1])
-                } else {
-                    factors
-                };
                 let (shape, dtype) = (factors.shape(), factors.dtype());
                 call.where_counts(check, flat(factors), &shape, dtype)?
             }
@@ -286,12 +276,17 @@ impl Regions<'_> {
         }
     }
 
-    /// How much each region counts, where not all do alike.
-    pub(super) fn factors(&self, regions: &OfRegions) -> Option<Tensor<2>> {
+    /// How much each region counts, where not all do alike; of a mean, in relation to the largest.
+    pub(super) fn factors(&self, regions: &OfRegions, of_mean: bool) -> Option<Tensor<2>> {
         let present = &regions.present;
         let weights = self.weights.map(|weights| {
             let (device, shape) = (present.device(), present.dims());
-            let of_classes = along_axis(weights, &device, present.dtype());
+            let weights = if of_mean {
+                relative(weights)
+            } else {
+                weights.clone()
+            };
+            let of_classes = along_axis(&weights, &device, present.dtype());
             of_classes.reshape([1, shape[1]]).expand(shape)
         });
         match (self.absent, weights) {
@@ -330,6 +325,15 @@ impl Regions<'_> {
     pub(super) fn lints(&self, input: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         overlap_lints(&self.options(), input, targets)
     }
+}
+
+/// Weights over the largest of them: a mean does not depend on how large they are.
+pub(super) fn relative(weights: &[f64]) -> Vec<f64> {
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return weights.to_vec();
+    }
+    weights.iter().map(|weight| weight / largest).collect()
 }
 
 /// What is suspicious of an input and a target.
@@ -386,7 +390,7 @@ pub(super) fn overlap_lints(
             );
         }
     }
-    let masks = !matches!(targets.values, FlatValues::Int(_));
+    let masks = targets.shape.num_dims() == input.shape().num_dims();
     if masks {
         let values = AnyRank::from(targets.values.clone().cast(FloatDType::F32)).values();
         if values.iter().all(|value| *value == 0.0) {
@@ -396,7 +400,9 @@ pub(super) fn overlap_lints(
             );
         }
     }
-    lints.extend(single_class(options.loss, targets, options.ignored));
+    if !masks {
+        lints.extend(single_class(options.loss, targets, options.ignored));
+    }
     lints
 }
 
