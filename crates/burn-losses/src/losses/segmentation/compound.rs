@@ -162,7 +162,13 @@ impl Compound<'_> {
         let weights = match self.weights {
             Some(weights) => {
                 let (device, shape) = (counts.device(), counts.dims());
-                let of_classes = along_axis(&relative(weights), &device, counts.dtype());
+                // Of masks the divisor is the number of pixels, whatever these weigh.
+                let weights = if sums.of_ids {
+                    relative(weights)
+                } else {
+                    weights.clone()
+                };
+                let of_classes = along_axis(&weights, &device, counts.dtype());
                 of_classes.reshape([1, shape[1]]).expand(shape)
             }
             None => counts.ones_like(),
