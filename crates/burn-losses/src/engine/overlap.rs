@@ -1,14 +1,8 @@
 //! The overlap of probabilities and targets, added up for each sample and class.
 
-use super::any_rank::AnyRank;
-use super::portable::overlap::with_tensors;
 use super::softmax::AnySoftmaxHead;
-use super::values::FlatValues;
-use crate::engine::device::is_cpu;
-use crate::engine::dispatch;
 use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
 use alloc::sync::Arc;
-use burn::tensor::Tensor;
 use core::fmt::{Debug, Formatter, Result};
 
 /// How many sums there are of each sample and class: of what overlaps, is false, and is missed.
@@ -51,12 +45,6 @@ impl<P> OverlapSpec<P> {
         }
     }
 
-    /// Whether the backend of an input has a sweep for it.
-    pub(crate) fn is_swept(&self, input: &AnyRank) -> bool {
-        let device = input.device();
-        is_cpu(&device) && dispatch::is_there(&device, input.dtype(), 2)
-    }
-
     /// How many sums there are of each sample and class.
     pub(crate) fn sums(&self) -> usize {
         match self.beside {
@@ -72,13 +60,4 @@ impl<P> Debug for OverlapSpec<P> {
             .debug_struct("OverlapSpec")
             .finish_non_exhaustive()
     }
-}
-
-/// The sums `[sum, sample, class]`, as a function of the input, in the type that is computed in; and whether a value
-/// broke a rule, where that is known. What depends on it is NaN.
-pub(crate) fn sums(input: AnyRank, spec: OverlapSpec<FlatValues>) -> (Tensor<3>, bool) {
-    if spec.is_swept(&input) {
-        return dispatch::overlap(input, spec);
-    }
-    (with_tensors(input, spec), false)
 }

@@ -2,7 +2,10 @@
 
 use super::call::{Call, LossOutput};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::overlap::{Beside, OverlapSpec, sums};
+use crate::engine::device::is_cpu;
+use crate::engine::dispatch;
+use crate::engine::overlap::{Beside, OverlapSpec};
+use crate::engine::portable::overlap::with_tensors;
 use crate::engine::shape::without;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
@@ -135,11 +138,16 @@ pub(crate) fn overlap_sums(
             targets.clone(),
         )
     };
-    let swept = spec.is_swept(&input);
+    let device = input.device();
+    let swept = is_cpu(&device) && dispatch::is_there(&device, dtype, 2);
     if check.reads() && !swept {
         look()?;
     }
-    let (sums, invalid) = sums(input, spec);
+    let (sums, invalid) = if swept {
+        dispatch::overlap(input, spec)
+    } else {
+        (with_tensors(input, spec), false)
+    };
     if check.reads() && invalid {
         look()?;
         return Err(check.unexplained());

@@ -51,7 +51,7 @@ pub(crate) fn sums<F: HeadFloat>(reads: &OverlapInputs) -> (Vec<f64>, bool) {
     let sweep = OverlapSweep::new(reads);
     let elements = reads.layout.elements();
     let tasks = tasks::<F>(reads.layout, elements, false, TILES, None, None);
-    let found = share(elements, tasks, Tile::new, |tile, task| {
+    let found = share(elements, tasks, PixelTile::new, |tile, task| {
         sweep.task(tile, task, None)
     });
     let (samples, classes, kinds) = (reads.samples, reads.layout.classes, sweep.kinds());
@@ -80,13 +80,13 @@ pub(crate) fn gradient<F: HeadFloat>(reads: &OverlapInputs, of_sums: &[f64], gra
     sweep.count_alike = of_terms.all(|of_term| Some(of_term) == first);
     let elements = reads.layout.elements();
     let tasks = tasks(reads.layout, elements, false, TILES, None, Some(gradient));
-    share(elements, tasks, Tile::new, |tile, task| {
+    share(elements, tasks, PixelTile::new, |tile, task| {
         sweep.task(tile, task, Some(of_sums));
     });
 }
 
 /// What was found of some pixels: the sums of the samples from one on, `[sample][sum][class]`.
-struct PartialSums {
+struct TaskSums {
     sample: usize,
     sums: Vec<f64>,
     invalid: bool,
@@ -101,7 +101,7 @@ fn tile_width(classes: usize) -> usize {
 const NO_CLASS: u32 = u32::MAX;
 
 /// Some pixels, and what is found out about them.
-struct Tile<F> {
+struct PixelTile<F> {
     /// The input, then the gradient.
     x: Vec<F>,
     /// The exponentials of a softmax; that of a pixel's class is 0 where it has one.
@@ -139,7 +139,7 @@ struct Tile<F> {
     of_sums: Vec<F>,
 }
 
-impl<F: Float> Tile<F> {
+impl<F: Float> PixelTile<F> {
     fn new() -> Self {
         Self {
             x: Vec::new(),
@@ -231,21 +231,21 @@ impl<'a> OverlapSweep<'a> {
     /// The sums of a task; or, if the derivatives with respect to the sums are known, its gradient.
     fn task<F: HeadFloat>(
         &self,
-        tile: &mut Tile<F>,
+        tile: &mut PixelTile<F>,
         task: Task<F>,
         of_sums: Option<&[f64]>,
-    ) -> PartialSums {
+    ) -> TaskSums {
         match task {
             Task::TaskRows(task) | Task::Blocks(task) => self.blocks(tile, task, of_sums),
             Task::Columns(task) => self.columns(tile, task, of_sums),
         }
     }
 
-    fn nothing(&self, pixels: Range<usize>) -> PartialSums {
+    fn nothing(&self, pixels: Range<usize>) -> TaskSums {
         let of_sample = self.pixels_of_sample();
         let sample = pixels.start / of_sample;
         let samples = (pixels.end - 1) / of_sample + 1 - sample;
-        PartialSums {
+        TaskSums {
             sample,
             sums: vec![0.0; samples * self.kinds() * self.reads.layout.classes],
             invalid: false,
@@ -255,10 +255,10 @@ impl<'a> OverlapSweep<'a> {
     /// Blocks `[classes, inner]`, several of which may be a tile.
     fn blocks<F: HeadFloat>(
         &self,
-        tile: &mut Tile<F>,
+        tile: &mut PixelTile<F>,
         task: TaskRows<F>,
         of_sums: Option<&[f64]>,
-    ) -> PartialSums {
+    ) -> TaskSums {
         let Layout { classes, inner, .. } = self.reads.layout;
         let TaskRows {
             samples: pixels,
@@ -306,10 +306,10 @@ impl<'a> OverlapSweep<'a> {
     /// Columns of a large block.
     fn columns<F: HeadFloat>(
         &self,
-        tile: &mut Tile<F>,
+        tile: &mut PixelTile<F>,
         task: Side<F>,
         of_sums: Option<&[f64]>,
-    ) -> PartialSums {
+    ) -> TaskSums {
         let Layout { classes, inner, .. } = self.reads.layout;
         let Side {
             outer,
@@ -350,7 +350,7 @@ impl<'a> OverlapSweep<'a> {
             self.tile(tile, lines, pixels(columns), of_sums, &mut found);
             tile.x = x;
             if let Some(now) = &mut now {
-                self.vectors.run(WriteColumns(self, tile, now));
+                self.vectors.run(WriteTile(self, tile, now));
             }
         }
         found
@@ -360,11 +360,11 @@ impl<'a> OverlapSweep<'a> {
     /// exponentials.
     fn tile<F: HeadFloat>(
         &self,
-        tile: &mut Tile<F>,
+        tile: &mut PixelTile<F>,
         lines: Lines<F>,
         pixels: Range<usize>,
         of_sums: Option<&[f64]>,
-        found: &mut PartialSums,
+        found: &mut TaskSums,
     ) {
         let width = pixels.len();
         tile.resize(width);
@@ -381,7 +381,7 @@ impl<'a> OverlapSweep<'a> {
             self.read_derivatives(tile, of_sums, pixels.start / of_sample);
             tile.adds_dots = self.reads.overlap != Overlap::Squared;
         }
-        let valid = self.vectors.run(OfPixels(self, tile, lines)) && target;
+        let valid = self.vectors.run(TileExponentials(self, tile, lines)) && target;
         if let Some(beside) = self.reads.beside.filter(|_| self.one_class()) {
             match of_sums {
                 None => tile.weights.fill(F::of(1.0)),
@@ -389,7 +389,9 @@ impl<'a> OverlapSweep<'a> {
             }
             let scale = of_sums.map(|_| F::of(1.0));
             match beside {
-                HostBeside::CrossEntropy => self.vectors.run(CrossEntropy(tile, scale.is_some())),
+                HostBeside::CrossEntropy => {
+                    self.vectors.run(PixelCrossEntropy(tile, scale.is_some()))
+                }
                 HostBeside::OfClass(head) => self.head(head, tile, scale),
             }
         }
@@ -403,7 +405,7 @@ impl<'a> OverlapSweep<'a> {
                     let size = self.kinds() * self.reads.layout.classes;
                     let sums = &mut found.sums[(sample - found.sample) * size..][..size];
                     self.vectors
-                        .run(Sums(self, tile, lines, part.clone(), &mut *sums));
+                        .run(TileSums(self, tile, lines, part.clone(), &mut *sums));
                     if !valid && !self.is_valid(tile, lines, &pixels, part) {
                         sums.fill(f64::NAN);
                     }
@@ -412,7 +414,8 @@ impl<'a> OverlapSweep<'a> {
                     if !is_of_one {
                         self.read_derivatives(tile, of_sums, sample);
                     }
-                    self.vectors.run(Gradient(self, tile, lines, part.clone()));
+                    self.vectors
+                        .run(TileGradient(self, tile, lines, part.clone()));
                     if tile.of_sums.iter().all(|of_sum| of_sum.equals(0.0)) {
                         // What does not count has no gradient, whatever it is.
                         tile.share[part.clone()].fill(F::default());
@@ -437,7 +440,7 @@ impl<'a> OverlapSweep<'a> {
     #[inline(never)]
     fn is_valid<F: HeadFloat>(
         &self,
-        tile: &Tile<F>,
+        tile: &PixelTile<F>,
         lines: Lines<F>,
         pixels: &Range<usize>,
         part: Range<usize>,
@@ -461,7 +464,7 @@ impl<'a> OverlapSweep<'a> {
     /// Reads the ids of pixels; says whether all are valid.
     fn read_ids<F: HeadFloat>(
         &self,
-        tile: &mut Tile<F>,
+        tile: &mut PixelTile<F>,
         ids: Source,
         ignored: &[i64],
         first: usize,
@@ -510,7 +513,12 @@ impl<'a> OverlapSweep<'a> {
     }
 
     /// Reads the derivatives with respect to the sums of a sample.
-    fn read_derivatives<F: HeadFloat>(&self, tile: &mut Tile<F>, of_sums: &[f64], sample: usize) {
+    fn read_derivatives<F: HeadFloat>(
+        &self,
+        tile: &mut PixelTile<F>,
+        of_sums: &[f64],
+        sample: usize,
+    ) {
         let (classes, samples) = (self.reads.layout.classes, self.reads.samples);
         tile.of_sums.clear();
         for kind in 0..self.kinds() {
@@ -521,7 +529,7 @@ impl<'a> OverlapSweep<'a> {
     }
 
     /// Reads the derivatives with respect to the losses beside, of the class of each pixel.
-    fn read_weights<F: HeadFloat>(&self, tile: &mut Tile<F>, of_sums: &[f64], first: usize) {
+    fn read_weights<F: HeadFloat>(&self, tile: &mut PixelTile<F>, of_sums: &[f64], first: usize) {
         let (classes, samples) = (self.reads.layout.classes, self.reads.samples);
         let of_terms = &of_sums[SUMS * samples * classes..][..samples * classes];
         if self.count_alike {
@@ -536,7 +544,7 @@ impl<'a> OverlapSweep<'a> {
     }
 
     /// What the head makes of the pixels' classes.
-    fn head<F: HeadFloat>(&self, head: &dyn HostHead, tile: &mut Tile<F>, scale: Option<F>) {
+    fn head<F: HeadFloat>(&self, head: &dyn HostHead, tile: &mut PixelTile<F>, scale: Option<F>) {
         let terms = HeadTerms {
             own: &tile.logits,
             largest: &tile.largest,
@@ -571,7 +579,7 @@ impl<T: Copy + Into<i64>> Loop for Classes<'_, T> {
 }
 
 /// What counts of masks, of which these values do not; says whether all others are from 0 to 1.
-struct Masks<'a, F>(&'a mut Tile<F>, &'a [i64]);
+struct Masks<'a, F>(&'a mut PixelTile<F>, &'a [i64]);
 
 impl<F: HeadFloat> Loop for Masks<'_, F> {
     type Output = bool;
@@ -596,9 +604,9 @@ impl<F: HeadFloat> Loop for Masks<'_, F> {
 }
 
 /// What is known of pixels before any sums are: of a softmax, its exponentials. Says whether the input is valid.
-struct OfPixels<'a, F>(&'a OverlapSweep<'a>, &'a mut Tile<F>, Lines<'a, F>);
+struct TileExponentials<'a, F>(&'a OverlapSweep<'a>, &'a mut PixelTile<F>, Lines<'a, F>);
 
-impl<F: HeadFloat> Loop for OfPixels<'_, F> {
+impl<F: HeadFloat> Loop for TileExponentials<'_, F> {
     type Output = bool;
 
     #[inline(always)]
@@ -626,9 +634,9 @@ impl<F: HeadFloat> Loop for OfPixels<'_, F> {
 
 /// The cross-entropy of pixels, in halves: the difference of two logits may be out of range where its share is not. Or, if
 /// they are wanted, its gradients.
-struct CrossEntropy<'a, F>(&'a mut Tile<F>, bool);
+struct PixelCrossEntropy<'a, F>(&'a mut PixelTile<F>, bool);
 
-impl<F: HeadFloat> Loop for CrossEntropy<'_, F> {
+impl<F: HeadFloat> Loop for PixelCrossEntropy<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -661,7 +669,7 @@ const ADDED: usize = 64;
 
 /// The exponentials of all but the class of each pixel, and their sum.
 #[inline(always)]
-fn one_class<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>, classes: usize) {
+fn one_class<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: usize) {
     let width = tile.share.len();
     let ids = &tile.ids[..width];
     let largest = &mut tile.largest[..width];
@@ -714,7 +722,7 @@ fn one_class<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>, classes: usize) 
 
 /// What a head is told of pixels: the sum of the exponentials without the largest, which is 1.
 #[inline(always)]
-fn for_head<F: HeadFloat>(tile: &mut Tile<F>) {
+fn for_head<F: HeadFloat>(tile: &mut PixelTile<F>) {
     for (wide, own) in tile.wide.iter_mut().zip(&tile.own) {
         let without = (*wide - 1.0).max(0.0) + own.double();
         *wide = if own.equals(1.0) { *wide } else { without };
@@ -731,7 +739,7 @@ fn widen<F: HeadFloat>(sums: &mut [F], wide: &mut [f64]) {
 
 /// The exponentials of all classes, and the sum of all but the largest.
 #[inline(always)]
-fn all_classes<F: HeadFloat>(tile: &mut Tile<F>, lines: Lines<F>, classes: usize) {
+fn all_classes<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: usize) {
     let width = tile.share.len();
     let (largest, at_class) = (&mut tile.largest[..width], &mut tile.at[..width]);
     largest.copy_from_slice(lines.line(0, width));
@@ -791,15 +799,15 @@ fn shifted_exponentials<F: Float>(x: &[F], largest: &[F], exps: &mut [F]) {
 }
 
 /// Adds some pixels of a tile to the sums of their sample, `[sum][class]`.
-struct Sums<'a, F>(
+struct TileSums<'a, F>(
     &'a OverlapSweep<'a>,
-    &'a mut Tile<F>,
+    &'a mut PixelTile<F>,
     Lines<'a, F>,
     Range<usize>,
     &'a mut [f64],
 );
 
-impl<F: HeadFloat> Loop for Sums<'_, F> {
+impl<F: HeadFloat> Loop for TileSums<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -833,7 +841,7 @@ impl<F: HeadFloat> Loop for Sums<'_, F> {
 
 #[inline(always)]
 fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     part: Range<usize>,
     sums: &mut [f64],
 ) {
@@ -897,7 +905,7 @@ fn scatter<F: Float, const N: usize>(ids: &[u32], lines: [&[F]; N], mut sums: [&
 
 /// The losses of pixels, at their classes, and how many these are.
 #[inline(always)]
-fn beside_of_ids<F: HeadFloat>(tile: &mut Tile<F>, part: Range<usize>, sums: &mut [f64]) {
+fn beside_of_ids<F: HeadFloat>(tile: &mut PixelTile<F>, part: Range<usize>, sums: &mut [f64]) {
     let classes = sums.len() / (SUMS_BESIDE - SUMS);
     // The losses are in halves.
     let ones = &mut tile.p[part.clone()];
@@ -913,7 +921,7 @@ fn beside_of_ids<F: HeadFloat>(tile: &mut Tile<F>, part: Range<usize>, sums: &mu
 /// The cross-entropy of each class, and at the first how many pixels it is of.
 #[inline(always)]
 fn beside_of_masks<F: HeadFloat>(
-    tile: &Tile<F>,
+    tile: &PixelTile<F>,
     lines: Lines<F>,
     part: Range<usize>,
     sums: &mut [f64],
@@ -935,7 +943,7 @@ fn beside_of_masks<F: HeadFloat>(
 #[inline(always)]
 fn sums_of_each<F: HeadFloat, O: OverlapTerms>(
     sweep: &OverlapSweep,
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     lines: Lines<F>,
     part: Range<usize>,
     sums: &mut [f64],
@@ -964,7 +972,7 @@ fn sums_of_each<F: HeadFloat, O: OverlapTerms>(
 #[inline(always)]
 fn probabilities<F: HeadFloat>(
     sweep: &OverlapSweep,
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     lines: Lines<F>,
     class: usize,
     part: Range<usize>,
@@ -1043,14 +1051,14 @@ fn added<F: Float, const M: usize, const N: usize>(
 }
 
 /// The gradient of some pixels of a tile, in place of the exponentials.
-struct Gradient<'a, F>(
+struct TileGradient<'a, F>(
     &'a OverlapSweep<'a>,
-    &'a mut Tile<F>,
+    &'a mut PixelTile<F>,
     Lines<'a, F>,
     Range<usize>,
 );
 
-impl<F: HeadFloat> Loop for Gradient<'_, F> {
+impl<F: HeadFloat> Loop for TileGradient<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -1080,7 +1088,7 @@ fn of_class<F: HeadFloat>(of_sums: &[F], classes: usize, class: usize) -> [F; SU
 #[inline(always)]
 fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
     sweep: &OverlapSweep,
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     part: Range<usize>,
 ) {
     let classes = sweep.reads.layout.classes;
@@ -1144,7 +1152,7 @@ struct OfIds<'a, F> {
 
 impl<'a, F: HeadFloat> OfIds<'a, F> {
     #[inline(always)]
-    fn new(tile: &'a Tile<F>, classes: usize, class: usize, part: Range<usize>) -> Self {
+    fn new(tile: &'a PixelTile<F>, classes: usize, class: usize, part: Range<usize>) -> Self {
         let width = tile.share.len();
         let count = part.len();
         Self {
@@ -1171,7 +1179,7 @@ impl<'a, F: HeadFloat> OfIds<'a, F> {
 }
 
 /// Puts the gradient of some pixels in place of the exponentials.
-struct InTile<'a, F>(&'a OverlapSweep<'a>, &'a mut Tile<F>, Range<usize>);
+struct InTile<'a, F>(&'a OverlapSweep<'a>, &'a mut PixelTile<F>, Range<usize>);
 
 impl<F: HeadFloat> Loop for InTile<'_, F> {
     type Output = ();
@@ -1197,9 +1205,13 @@ impl<F: HeadFloat> Loop for InTile<'_, F> {
 }
 
 /// Writes the gradient of a tile.
-struct WriteColumns<'a, 'b, F>(&'a OverlapSweep<'a>, &'a Tile<F>, &'a mut Columns<'b, F>);
+struct WriteTile<'a, 'b, F>(
+    &'a OverlapSweep<'a>,
+    &'a PixelTile<F>,
+    &'a mut Columns<'b, F>,
+);
 
-impl<F: HeadFloat> Loop for WriteColumns<'_, '_, F> {
+impl<F: HeadFloat> Loop for WriteTile<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -1225,7 +1237,7 @@ impl<F: HeadFloat> Loop for WriteColumns<'_, '_, F> {
 #[inline(always)]
 fn gradient_of_each<F: HeadFloat, O: OverlapTerms>(
     sweep: &OverlapSweep,
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     lines: Lines<F>,
     part: Range<usize>,
 ) {
@@ -1263,7 +1275,7 @@ fn gradient_of_each<F: HeadFloat, O: OverlapTerms>(
 #[inline(always)]
 fn gradient_of_masks<F: HeadFloat, O: OverlapTerms>(
     sweep: &OverlapSweep,
-    tile: &mut Tile<F>,
+    tile: &mut PixelTile<F>,
     lines: Lines<F>,
     part: Range<usize>,
 ) {

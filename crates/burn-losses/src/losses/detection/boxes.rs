@@ -40,14 +40,14 @@ const FORMATS: usize = 3;
 
 /// One of the two axes of a box: where it begins and ends, how long it is, and where its centre is.
 #[derive(Clone, Copy)]
-pub(super) struct Side {
+pub(super) struct BoxSide {
     pub(super) start: Expr,
     pub(super) end: Expr,
     pub(super) length: Expr,
     pub(super) centre: Expr,
 }
 
-impl Side {
+impl BoxSide {
     /// A length below 0, which a model may give, is 0.
     fn new(format: BoxFormat, first: Expr, second: Expr) -> Self {
         match format {
@@ -88,8 +88,8 @@ impl Side {
 #[derive(Clone, Copy)]
 pub(super) struct TwoBoxes {
     /// Along `x` and `y`, of both.
-    pub(super) x: [Side; 2],
-    pub(super) y: [Side; 2],
+    pub(super) x: [BoxSide; 2],
+    pub(super) y: [BoxSide; 2],
     pub(super) eps: Expr,
     /// They are given by their edges, and not by their sizes.
     by_edges: bool,
@@ -115,8 +115,14 @@ impl TwoBoxes {
     fn new(format: BoxFormat, sides: [Expr; 2 * SIDES]) -> Self {
         let [x, y, x2, y2, of_x, of_y, of_x2, of_y2] = sides;
         Self {
-            x: [Side::new(format, x, x2), Side::new(format, of_x, of_x2)],
-            y: [Side::new(format, y, y2), Side::new(format, of_y, of_y2)],
+            x: [
+                BoxSide::new(format, x, x2),
+                BoxSide::new(format, of_x, of_x2),
+            ],
+            y: [
+                BoxSide::new(format, y, y2),
+                BoxSide::new(format, of_y, of_y2),
+            ],
             eps: Expr::parameter("eps"),
             by_edges: format == BoxFormat::Xyxy,
         }
@@ -148,7 +154,7 @@ impl TwoBoxes {
     }
 
     /// How long what both have is, along an axis. Edges that are made of sizes would be rounded, and sizes are not.
-    fn common(&self, [a, b]: [Side; 2]) -> Expr {
+    fn common(&self, [a, b]: [BoxSide; 2]) -> Expr {
         let common = if self.by_edges {
             lesser(a.end, b.end) - greater(a.start, b.start)
         } else {
@@ -175,10 +181,10 @@ impl TwoBoxes {
 /// The maths of a loss of boxes: recorded for each format when it is first called with that.
 pub(super) struct BoxFormula {
     formula: fn(TwoBoxes) -> Expr,
-    ready: [OnceLock<Recorded>; FORMATS],
+    ready: [OnceLock<FormatFormulas>; FORMATS],
 }
 
-struct Recorded {
+struct FormatFormulas {
     value: Arc<Formula>,
     all: Arc<Formula>,
     names: Vec<&'static str>,
@@ -201,7 +207,7 @@ impl BoxFormula {
             let predicted = &recorded.operands[..SIDES];
             let slopes = recorded.graph.derivatives(loss, predicted);
             let results: Vec<_> = core::iter::once(loss).chain(slopes).collect();
-            Recorded {
+            FormatFormulas {
                 value: Arc::new(Formula::new(&recorded.graph, &[loss], true)),
                 all: Arc::new(Formula::new(&recorded.graph, &results, true)),
                 names: recorded.parameters,

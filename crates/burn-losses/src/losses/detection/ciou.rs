@@ -1,6 +1,6 @@
 //! The share that two boxes have in common, how far their centres are apart, and how unlike their shapes are.
 
-use super::boxes::{BoxFormat, BoxFormula, Side, of_boxes, quotient};
+use super::boxes::{BoxFormat, BoxFormula, BoxSide, of_boxes, quotient};
 use crate::engine::host::boxes::BoxRows;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -170,7 +170,7 @@ pub struct CiouLoss {
 of_boxes!(CiouLoss, CiouLossConfig);
 
 /// The angle of a diagonal: the arc tangent of the width over the height, of a quotient that is at most 1.
-fn angle(width: Side, height: Side) -> Expr {
+fn angle(width: BoxSide, height: BoxSide) -> Expr {
     let wide = width.length.above(height.length);
     let (less, more) = (
         wide.select(height.length, width.length),
