@@ -1,7 +1,5 @@
 //! Losses of boxes, as any other loss of rows.
 
-#[cfg(feature = "cube")]
-use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::boxes::{BoxRows, SIDES};
 use crate::engine::host::row_kernel::HostRows;
@@ -38,14 +36,5 @@ impl AnyRowLoss<2> for BoxRows {
             last
         };
         Some(sizes.greater_equal_scalar(0.0).all_dim(AXIS))
-    }
-
-    fn has_gpu_kernel(&self) -> bool {
-        false
-    }
-
-    #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> GpuRows {
-        unreachable!("it has no kernel")
     }
 }

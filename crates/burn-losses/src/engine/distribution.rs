@@ -1,7 +1,5 @@
 //! The cross-entropy of a softmax and a place between two of its classes, as any other loss of rows.
 
-#[cfg(feature = "cube")]
-use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::distribution::BetweenClasses;
 use crate::engine::host::row_kernel::HostRows;
@@ -42,14 +40,5 @@ impl AnyRowLoss<1> for BetweenClasses {
             value,
             slopes: vec![cross_entropy_slope(prob, rest, q, of_rest)],
         }
-    }
-
-    fn has_gpu_kernel(&self) -> bool {
-        false
-    }
-
-    #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> GpuRows {
-        unreachable!("it has no kernel")
     }
 }

@@ -1,7 +1,5 @@
 //! The earth mover's distance, as any other loss of rows.
 
-#[cfg(feature = "cube")]
-use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::earth_mover::EarthMover;
 use crate::engine::host::row_kernel::HostRows;
@@ -37,14 +35,5 @@ impl AnyRowLoss<1> for EarthMover {
             value: value.cast(dtype),
             slopes: vec![(prob * (of_prob - mean)).cast(dtype)],
         }
-    }
-
-    fn has_gpu_kernel(&self) -> bool {
-        false
-    }
-
-    #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> GpuRows {
-        unreachable!("it has no kernel")
     }
 }

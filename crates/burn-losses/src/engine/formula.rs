@@ -125,6 +125,10 @@ impl<const K: usize> AnyRowLoss<K> for FormulaRows<K> {
         }
     }
 
+    fn has_gpu_kernel(&self) -> bool {
+        true
+    }
+
     #[cfg(feature = "cube")]
     fn on_gpu(&self, limit: f64) -> GpuRows {
         GpuRows::Elements(KernelKey::of_row(FormulaRow {

@@ -1,7 +1,5 @@
 //! The Lovász extension of the Jaccard loss, as any other loss of rows.
 
-#[cfg(feature = "cube")]
-use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::lovasz::{LovaszRows, of_values};
 use crate::engine::host::row_kernel::HostRows;
@@ -30,14 +28,5 @@ impl AnyRowLoss<2> for LovaszRows {
             value: written(losses, [rows, 1, 1]),
             slopes: vec![written(slopes, [rows, length, 1]), constant],
         }
-    }
-
-    fn has_gpu_kernel(&self) -> bool {
-        false
-    }
-
-    #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> GpuRows {
-        unreachable!("it has no kernel")
     }
 }

@@ -34,12 +34,14 @@ pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
 
     /// Whether there is something for [`on_gpu`](Self::on_gpu) to give; if not, a GPU computes with tensor operations.
     fn has_gpu_kernel(&self) -> bool {
-        true
+        false
     }
 
     /// What a GPU computes, given how large a gradient may be.
     #[cfg(feature = "cube")]
-    fn on_gpu(&self, limit: f64) -> GpuRows;
+    fn on_gpu(&self, _: f64) -> GpuRows {
+        unreachable!("it has no kernel")
+    }
 }
 
 /// What a GPU computes of rows.
@@ -130,6 +132,10 @@ impl<
         }
     }
 
+    fn has_gpu_kernel(&self) -> bool {
+        true
+    }
+
     #[cfg(feature = "cube")]
     fn on_gpu(&self, limit: f64) -> GpuRows {
         GpuRows::Elements(KernelKey::of_row(DefinedRow::<L, K, M, S, H, W> {
@@ -176,6 +182,10 @@ impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
             value: rows.back(value),
             slopes: vec![rows.back(slopes)],
         }
+    }
+
+    fn has_gpu_kernel(&self) -> bool {
+        true
     }
 
     #[cfg(feature = "cube")]

@@ -1,7 +1,5 @@
 //! A loss between two softmaxes, as any other of rows.
 
-#[cfg(feature = "cube")]
-use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::row_kernel::HostRows;
 use crate::engine::host::softmax_pair::SoftmaxPair;
@@ -59,14 +57,5 @@ impl AnyRowLoss<2> for SoftmaxPair {
             value: value.cast(dtype),
             slopes: vec![of_first, of_second],
         }
-    }
-
-    fn has_gpu_kernel(&self) -> bool {
-        false
-    }
-
-    #[cfg(feature = "cube")]
-    fn on_gpu(&self, _: f64) -> GpuRows {
-        unreachable!("it has no kernel")
     }
 }

@@ -356,7 +356,7 @@ fn check_log_probs(
 const MEAN: Returns = Returns::Reduced(Reduction::Mean);
 
 /// Weights of classes times a power of two, so that the largest of them is about 1.
-fn scaled(weights: &[f64]) -> Vec<f64> {
+pub(crate) fn scaled(weights: &[f64]) -> Vec<f64> {
     let largest = weights.iter().copied().fold(0.0, f64::max);
     if largest == 0.0 {
         return weights.to_vec();

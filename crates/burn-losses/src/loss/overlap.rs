@@ -101,22 +101,17 @@ pub(crate) fn seen_samples(
     Ok(Some(seen.cast(sums.sums.dtype()).reshape([samples, 1])))
 }
 
-/// Adds up the overlap of an input and a target, which are checked. The input has samples and pixels.
+/// Adds up the overlap of an input and a target that [fit](check_overlap) it; their values are checked. The input has samples
+/// and pixels.
 pub(crate) fn overlap_sums(
     check: &Check,
     options: &OverlapOptions,
     input: AnyRank,
     targets: AnyTarget,
 ) -> Result<OverlapSums, LossError> {
-    check_overlap(check, options, &input, &targets)?;
     let (shape, dtype) = (input.shape(), input.dtype());
-    let of_ids = targets.shape.num_dims() < shape.num_dims();
-    let ignored = options.ignored.to_vec();
-    let target = if of_ids {
-        OverlapTarget::Ids(targets.values.clone(), ignored)
-    } else {
-        OverlapTarget::Masks(targets.values.clone(), ignored)
-    };
+    let target = overlap_target(&shape, targets.clone(), options.ignored);
+    let of_ids = matches!(target, OverlapTarget::Ids(..));
     let spec = OverlapSpec {
         axis: options.class_axis,
         samples: if options.by_sample { shape[0] } else { 1 },
@@ -157,6 +152,20 @@ pub(crate) fn overlap_sums(
         dtype,
         of_ids,
     })
+}
+
+/// What a target is beside an input of a shape: ids, which lack the axis of the classes, or masks.
+pub(crate) fn overlap_target(
+    shape: &Shape,
+    targets: AnyTarget,
+    ignored: &[i64],
+) -> OverlapTarget<FlatValues> {
+    let ignored = ignored.to_vec();
+    if targets.shape.num_dims() < shape.num_dims() {
+        OverlapTarget::Ids(targets.values, ignored)
+    } else {
+        OverlapTarget::Masks(targets.values, ignored)
+    }
 }
 
 /// What is made of sums in the type that is computed in, in that of the input.

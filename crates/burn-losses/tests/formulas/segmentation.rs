@@ -321,6 +321,22 @@ fn wrong_targets_of_overlaps_are_told() {
     let ignoring = DiceLossConfig::new().with_ignore_index(9).init();
     let message = error(&ignoring, flex_input(), &Given::IntMasks(vec![9; 36]));
     told(&message, &["ignore_indices (here 9)", "softmax"]);
+    // An axis that is not there.
+    let far = DiceLossConfig::new().with_class_axis(4);
+    told(
+        &error(&far.init(), flex_input(), &Given::Ids(ids())),
+        &["class_axis"],
+    );
+    let far = GeneralizedDiceLossConfig::new().with_class_axis(4);
+    told(
+        &error(&far.init(), flex_input(), &Given::Ids(ids())),
+        &["class_axis"],
+    );
+    let far = LovaszLossConfig::new().with_class_axis(4);
+    told(
+        &error(&far.init(), flex_input(), &Given::Ids(ids())),
+        &["class_axis"],
+    );
     // A single class.
     let one = devices()[0].tensor(&[0.5; 12], [2, 1, 2, 3], DType::F32);
     let ids_of_one = Tensor::<3, Int>::zeros([2, 2, 3], &devices()[0].device);

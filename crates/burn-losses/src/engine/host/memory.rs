@@ -16,7 +16,7 @@ use super::{classes, elementwise, rows};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{Invalid, KernelOutput};
 #[cfg(feature = "std")]
-use crate::engine::overlap::{Beside, OverlapSpec};
+use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;
 use crate::engine::softmax::{AnySoftmaxHead, ClassSpec};
 use crate::spec::classes::IdsOrProbs;
@@ -451,10 +451,7 @@ fn overlap_reads<'a, P: Memory>(
         activation: call.activation,
         overlap: call.overlap,
         target: call.target.as_ref().map(read),
-        beside: call.beside.as_ref().map(|beside| match beside {
-            Beside::CrossEntropy => overlap::HostBeside::CrossEntropy,
-            Beside::OfClass(head) => overlap::HostBeside::OfClass(head.on_host()),
-        }),
+        beside: call.beside.as_ref(),
     }
 }
 

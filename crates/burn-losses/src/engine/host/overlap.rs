@@ -3,15 +3,16 @@
 //!
 //! Some pixels at a time are brought into a tile, `[class][pixel]`.
 
+use super::classes::exponentials_of_line;
 use super::head::{HeadFloat, HeadTerms, HostHead};
 use super::numbers::{Float, Source};
 use super::output::{Columns, Output};
 use super::samples::{Layout, Lines, Side, TILE, Task, TaskRows, load, tasks, turn, turn_back};
 use super::scale::clamp;
-use super::sums::{LANES, PART, tree};
+use super::sums::{LANES, tree};
 use super::tasks::share;
 use super::vectors::{Loop, Vectors};
-use crate::engine::overlap::{SUMS, SUMS_BESIDE};
+use crate::engine::overlap::{Beside, SUMS, SUMS_BESIDE};
 use crate::real::id::classify;
 use crate::spec::overlap::{
     Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTarget, OverlapTerms,
@@ -21,13 +22,6 @@ use crate::spec::softmax::{ln_1p, slope_of_class, slope_of_others};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-
-/// A loss of each pixel.
-#[derive(Clone, Copy)]
-pub(crate) enum HostBeside<'a> {
-    CrossEntropy,
-    OfClass(&'a dyn HostHead),
-}
 
 /// What is read.
 pub(crate) struct OverlapInputs<'a> {
@@ -40,7 +34,7 @@ pub(crate) struct OverlapInputs<'a> {
     pub(crate) overlap: Overlap,
     pub(crate) target: OverlapTarget<Source<'a>>,
     /// What is computed of each pixel's softmax besides.
-    pub(crate) beside: Option<HostBeside<'a>>,
+    pub(crate) beside: Option<&'a Beside>,
 }
 
 /// How many tiles side by side are a task: while one is worked on, the next one is fetched.
@@ -102,9 +96,9 @@ const NO_CLASS: u32 = u32::MAX;
 
 /// Some pixels, and what is found out about them.
 struct PixelTile<F> {
-    /// The input, then the gradient.
+    /// The input, where it is not read where it lies.
     x: Vec<F>,
-    /// The exponentials of a softmax; that of a pixel's class is 0 where it has one.
+    /// The exponentials of a softmax, in which that of a pixel's one class is 0; then the gradient.
     exps: Vec<F>,
     /// The probabilities of a class, and what is left of them.
     p: Vec<F>,
@@ -389,10 +383,8 @@ impl<'a> OverlapSweep<'a> {
             }
             let scale = of_sums.map(|_| F::of(1.0));
             match beside {
-                HostBeside::CrossEntropy => {
-                    self.vectors.run(PixelCrossEntropy(tile, scale.is_some()))
-                }
-                HostBeside::OfClass(head) => self.head(head, tile, scale),
+                Beside::CrossEntropy => self.vectors.run(PixelCrossEntropy(tile, scale.is_some())),
+                Beside::OfClass(head) => self.head(head.on_host(), tile, scale),
             }
         }
         let mut first = pixels.start;
@@ -471,14 +463,6 @@ impl<'a> OverlapSweep<'a> {
     ) -> bool {
         let classes = self.reads.layout.classes;
         let mut valid = true;
-        let mut put = |to: &mut u32, id: Option<i64>| {
-            let found = id.map(|id| classify(id, classes, ignored));
-            valid &= found.as_ref().is_some_and(|found| found.valid);
-            *to = match found {
-                Some(found) if found.is_class => found.class as u32,
-                _ => NO_CLASS,
-            };
-        };
         // No id of a class is ignored, as a rule.
         let classes_count = ignored.iter().all(|&id| id as u64 >= classes as u64);
         let direct = match ids {
@@ -494,7 +478,14 @@ impl<'a> OverlapSweep<'a> {
         };
         if !direct {
             for (at, to) in tile.ids.iter_mut().enumerate() {
-                put(to, ids.integer(first + at));
+                let found = ids
+                    .integer(first + at)
+                    .map(|id| classify(id, classes, ignored));
+                valid &= found.as_ref().is_some_and(|found| found.valid);
+                *to = match found {
+                    Some(found) if found.is_class => found.class as u32,
+                    _ => NO_CLASS,
+                };
             }
         }
         if self.reads.activation != Activation::Softmax {
@@ -683,13 +674,13 @@ fn one_class<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: us
     let (own, others) = (&mut tile.own[..width], &mut tile.others[..width]);
     let (wide, dots) = (&mut tile.wide[..width], &mut tile.dots[..width]);
     lines.gather(ids, classes, &mut tile.logits);
-    shifted_exponentials(&tile.logits[..width], largest, own);
+    exponentials_of_line(&tile.logits[..width], largest, own);
     others.fill(F::default());
     dots.fill(F::default());
     wide.fill(0.0);
     for (class, exps) in tile.exps.chunks_exact_mut(width).enumerate() {
         lines.fetch_beyond(class, width);
-        shifted_exponentials(lines.line(class, width), largest, exps);
+        exponentials_of_line(lines.line(class, width), largest, exps);
         let of_others = if tile.adds_dots {
             let of_sums = of_class(&tile.of_sums, classes, class);
             OfProduct::slope(F::default(), F::default(), F::default(), of_sums)
@@ -757,7 +748,7 @@ fn all_classes<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: 
     wide.fill(0.0);
     for (class, exps) in tile.exps.chunks_exact_mut(width).enumerate() {
         lines.fetch_beyond(class, width);
-        shifted_exponentials(lines.line(class, width), largest, exps);
+        exponentials_of_line(lines.line(class, width), largest, exps);
         let class = class as u32;
         for at in 0..width {
             others[at] += exps[at].set(at_class[at] == class, 0.0);
@@ -771,30 +762,6 @@ fn all_classes<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: 
     for at in 0..width {
         others[at] = F::of(wide[at]);
         share[at] = F::of(1.0) / others[at].plus(1.0);
-    }
-}
-
-/// The exponentials of logits less the largest of their pixels. Two at a time: while the steps of one wait for each other,
-/// those of the other are taken.
-#[inline(always)]
-fn shifted_exponentials<F: Float>(x: &[F], largest: &[F], exps: &mut [F]) {
-    const HALF: usize = PART / 2;
-    let parts = x.chunks(PART).zip(largest.chunks(PART));
-    for ((x, largest), exps) in parts.zip(exps.chunks_mut(PART)) {
-        if let (Some(x), Some(largest), Some(exps)) = (
-            x.first_chunk::<PART>(),
-            largest.first_chunk::<PART>(),
-            exps.first_chunk_mut::<PART>(),
-        ) {
-            for at in 0..HALF {
-                exps[at] = (x[at] - largest[at]).exp();
-                exps[at + HALF] = (x[at + HALF] - largest[at + HALF]).exp();
-            }
-            continue;
-        }
-        for ((x, &largest), exp) in x.iter().zip(largest).zip(exps) {
-            *exp = (*x - largest).exp();
-        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn with_tensors(input: AnyRank, spec: OverlapSpec<FlatValues>) -> Ten
     let wide = compute_dtype(input.dtype());
     let x = input.cast(wide).layers(layers);
     let (samples, sums) = (spec.samples, spec.sums());
-    let Targets { y, counts, valid } = Targets::new(spec.target, &x, layers);
+    let PixelTargets { y, counts, valid } = PixelTargets::new(spec.target, &x);
     let y = in_context_of(y, &device);
     let Probabilities { p, rest, ln_p } = Probabilities::new(spec.activation, &x, &device);
     let mut terms = Vec::from(match spec.overlap {
@@ -86,17 +86,19 @@ fn of_samples(terms: Tensor<3>, samples: usize) -> Tensor<3> {
 }
 
 /// What the targets are for each element, and what of them counts.
-struct Targets {
+pub(crate) struct PixelTargets {
     /// How true each class is; 0 where it does not count.
-    y: Tensor<3>,
+    pub(crate) y: Tensor<3>,
     /// Where an element, or all of a pixel, counts; absent where all of them do, and none has one class.
-    counts: Option<Tensor<3, Bool>>,
+    pub(crate) counts: Option<Tensor<3, Bool>>,
     /// Which pixels have a valid target.
     valid: Tensor<3, Bool>,
 }
 
-impl Targets {
-    fn new(target: OverlapTarget<FlatValues>, like: &Tensor<3>, layers: [usize; 3]) -> Self {
+impl PixelTargets {
+    /// Beside the layers of an input.
+    pub(crate) fn new(target: OverlapTarget<FlatValues>, like: &Tensor<3>) -> Self {
+        let layers = like.dims();
         let [outer, classes, inner] = layers;
         let (device, dtype) = (like.device().without_autodiff(), like.dtype());
         match target {

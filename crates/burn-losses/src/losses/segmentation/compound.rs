@@ -1,18 +1,20 @@
 //! Dice together with a loss of each pixel, of which both are made of the same sums.
 
 use super::dice::DiceLossConfig;
-use super::regions::{Regions, overlap_lints, relative};
+use super::regions::{Regions, overlap_lints};
 use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::overlap::Beside;
-use crate::engine::portable::ids::SafeIds;
-use crate::engine::portable::tensors::{AXIS, along_axis, flat};
+use crate::engine::portable::overlap::PixelTargets;
+use crate::engine::portable::tensors::{along_axis, flat};
 use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::scaled;
 use crate::loss::formula::LossFormula;
 use crate::loss::overlap::{
-    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums, seen_samples,
+    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums,
+    overlap_target, seen_samples,
 };
 use crate::spec::overlap::Activation;
 use crate::spec::request::Returns;
@@ -164,7 +166,7 @@ impl Compound<'_> {
                 let (device, shape) = (counts.device(), counts.dims());
                 // Of masks the divisor is the number of pixels, whatever these weigh.
                 let weights = if sums.of_ids {
-                    relative(weights)
+                    scaled(weights)
                 } else {
                     weights.clone()
                 };
@@ -191,23 +193,21 @@ impl Compound<'_> {
         seen: Option<&Tensor<2>>,
     ) -> Result<Tensor<2>, LossError> {
         let shape = input.shape();
-        let of_ids = targets.shape.num_dims() < shape.num_dims();
-        let axis = self.dice.class_axis;
-        let layers = layers(&shape, axis);
+        let layers = layers(&shape, self.dice.class_axis);
         let dtype: DType = compute_dtype(input.dtype()).into();
         let of_samples = if self.dice.aggregation.by_sample() {
             shape[0]
         } else {
             1
         };
-        let ignored = &self.dice.ignore_indices;
-        let (labels, counts) = if of_ids {
-            labels_of_ids(targets, layers, ignored, dtype)
-        } else {
-            labels_of_masks(targets, layers, ignored, dtype)
+        let target = overlap_target(&shape, targets, &self.dice.ignore_indices);
+        let logits = input.cast(compute_dtype(dtype)).layers(layers);
+        let PixelTargets { y, counts, .. } = PixelTargets::new(target, &logits);
+        let counts = match counts {
+            Some(counts) => counts.expand(layers).float().cast(compute_dtype(dtype)),
+            None => y.ones_like(),
         };
-        let mut logits = input.cast(compute_dtype(dtype)).flat();
-        let mut labels = flat(labels);
+        let (mut logits, mut labels) = (flat(logits), flat(y));
         // What has no weight is not seen, be it no number.
         if let Some(seen) = seen {
             let count = labels.dims()[0];
@@ -220,7 +220,7 @@ impl Compound<'_> {
         let plain = Call::new(call.waiting, Returns::Unreduced);
         let each = of_pixels.of_logits(logits, labels, plain)?.value;
         let weights = match self.weights {
-            Some(weights) => along_axis(&relative(weights), &counts.device(), dtype) * counts,
+            Some(weights) => along_axis(&scaled(weights), &counts.device(), dtype) * counts,
             None => counts,
         };
         let by_sample = |of: Tensor<3>| {
@@ -264,39 +264,4 @@ fn shares(
     let weights = weights * over.reshape([1, 1]);
     let shares = losses * in_context_of(weights, &device);
     shares.mask_fill(absent, 0.0).sum_dim(1)
-}
-
-/// How true each class is at each pixel, and whether that counts: of class ids.
-fn labels_of_ids(
-    targets: AnyTarget,
-    layers: [usize; 3],
-    ignored: &[i64],
-    dtype: DType,
-) -> (Tensor<3>, Tensor<3>) {
-    let [outer, classes, inner] = layers;
-    let device = targets.device.without_autodiff();
-    let ids = targets.values.integers().reshape([outer, 1, inner]);
-    let found = SafeIds::new(ids, classes, ignored);
-    let hot = found.one_hot(AXIS, classes, &device, dtype);
-    let none = found.is_class().bool_not().expand(layers);
-    let counts = hot.ones_like().mask_fill(none, 0.0);
-    (hot, counts)
-}
-
-/// As above, of masks.
-fn labels_of_masks(
-    targets: AnyTarget,
-    layers: [usize; 3],
-    ignored: &[i64],
-    dtype: DType,
-) -> (Tensor<3>, Tensor<3>) {
-    let labels = targets.values.cast(compute_dtype(dtype));
-    let mut labels: Tensor<3> = labels.reshape(layers);
-    let mut counts = labels.ones_like();
-    for &of in ignored {
-        let is = labels.clone().equal_scalar(of as f64);
-        labels = labels.mask_fill(is.clone(), 0.0);
-        counts = counts.mask_fill(is, 0.0);
-    }
-    (labels, counts)
 }

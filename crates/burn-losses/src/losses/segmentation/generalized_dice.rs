@@ -256,8 +256,8 @@ impl GeneralizedDiceLoss {
         let check = Check::new(Self::NAME, &input.device(), call.waiting);
         let regions = self.config.regions();
         let options = regions.options();
+        check_overlap(&check, &options, &input, &targets)?;
         if input.is_empty() {
-            check_overlap(&check, &options, &input, &targets)?;
             return of_no_samples(&check, call, input, [0, 1].into());
         }
         regions.check_weights(&check, input.shape()[self.config.class_axis])?;

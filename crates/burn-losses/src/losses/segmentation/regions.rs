@@ -4,6 +4,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::portable::tensors::{along_axis, flat};
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::classes::scaled;
 use crate::loss::formula::LossFormula;
 use crate::loss::overlap::{
     OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums,
@@ -189,8 +190,8 @@ impl Regions<'_> {
         let check = Check::new(self.loss, &input.device(), call.waiting);
         let options = self.options();
         let shape = input.shape();
+        check_overlap(&check, &options, &input, &targets)?;
         if input.is_empty() {
-            check_overlap(&check, &options, &input, &targets)?;
             let classes = if self.aggregation.by_class() {
                 self.counted_classes(shape[self.class_axis])
             } else {
@@ -276,13 +277,13 @@ impl Regions<'_> {
         }
     }
 
-    /// How much each region counts, where not all do alike; of a mean, in relation to the largest.
+    /// How much each region counts, where not all do alike; of a mean, as of a largest of about 1.
     pub(super) fn factors(&self, regions: &OfRegions, of_mean: bool) -> Option<Tensor<2>> {
         let present = &regions.present;
         let weights = self.weights.map(|weights| {
             let (device, shape) = (present.device(), present.dims());
             let weights = if of_mean {
-                relative(weights)
+                scaled(weights)
             } else {
                 weights.clone()
             };
@@ -325,15 +326,6 @@ impl Regions<'_> {
     pub(super) fn lints(&self, input: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         overlap_lints(&self.options(), input, targets)
     }
-}
-
-/// Weights over the largest of them: a mean does not depend on how large they are.
-pub(super) fn relative(weights: &[f64]) -> Vec<f64> {
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    if largest == 0.0 {
-        return weights.to_vec();
-    }
-    weights.iter().map(|weight| weight / largest).collect()
 }
 
 /// What is suspicious of an input and a target.

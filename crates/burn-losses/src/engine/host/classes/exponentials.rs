@@ -64,7 +64,19 @@ fn exponentials_of<F: Float>(x: &[F], largest: F, exps: &mut [F]) {
     }
 }
 
-/// The exponentials of logits less the largest of their samples.
+/// The exponentials of logits side by side less the largest of their samples.
+#[inline(always)]
+pub(in crate::engine::host) fn exponentials_of_line<F: HeadFloat>(
+    x: &[F],
+    largest: &[F],
+    exps: &mut [F],
+) {
+    let parts = x.chunks(PART).zip(largest.chunks(PART));
+    for (exps, (x, largest)) in exps.chunks_mut(PART).zip(parts) {
+        exponentials_beside(x, largest, exps);
+    }
+}
+
 #[inline(always)]
 pub(super) fn exponentials_beside<F: HeadFloat>(x: &[F], largest: &[F], exps: &mut [F]) {
     const HALF: usize = PART / 2;

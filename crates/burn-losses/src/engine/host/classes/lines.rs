@@ -1,7 +1,7 @@
 //! Samples side by side, a line for each class: of blocks, and of columns of a large block.
 
 use super::adjust::Lie;
-use super::exponentials::exponentials_beside;
+use super::exponentials::exponentials_of_line;
 use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::output::Columns;
@@ -336,10 +336,7 @@ impl<F: HeadFloat> Loop for OneClass<'_, F> {
                 } else {
                     &mut tile.x[..width]
                 };
-                let x = lines.line(class, width).chunks(PART);
-                for (exps, (x, largest)) in exps.chunks_mut(PART).zip(x.zip(largest.chunks(PART))) {
-                    exponentials_beside(x, largest, exps);
-                }
+                exponentials_of_line(lines.line(class, width), largest, exps);
                 for ((part, ones), exp) in part.iter_mut().zip(&mut *ones).zip(&*exps) {
                     let one = exp.equals(1.0);
                     *part += exp.set(one, 0.0);

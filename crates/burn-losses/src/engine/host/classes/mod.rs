@@ -16,7 +16,9 @@ mod shares;
 mod tile;
 
 #[cfg(feature = "std")]
-pub(super) use self::exponentials::{SATURATED, exponentials, largest_of, others};
+pub(super) use self::exponentials::{
+    SATURATED, exponentials, exponentials_of_line, largest_of, others,
+};
 pub(crate) use self::inputs::{ClassInputs, SweptTarget};
 
 use self::tile::{ClassSweep, Tile};
