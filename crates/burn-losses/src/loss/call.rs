@@ -233,9 +233,9 @@ impl Call {
         dtype: DType,
     ) -> Result<Self, LossError> {
         let each = self.each_weight(check, shape, &counts.device(), dtype)?;
-        let left_out = counts.clone().equal_scalar(0.0);
-        let each = each.clone() * counts.cast(each.dtype());
-        Ok(self.with_weights(each.mask_fill(left_out, 0.0), shape))
+        // A weight that is no number stays none, also where nothing counts.
+        let counts = counts.cast(each.dtype());
+        Ok(self.with_weights(each * counts, shape))
     }
 
     #[cfg(feature = "std")]

@@ -242,23 +242,17 @@ fn shares(
     seen: Option<&Tensor<2>>,
 ) -> Tensor<2> {
     let device = losses.device();
-    let samples = match seen {
-        Some(seen) => seen.clone().sum(),
-        None => Tensor::full(
-            [1],
-            losses.dims()[0] as f64,
-            (&weights.device(), weights.dtype()),
-        ),
+    let of_samples = counted.sum_dim(1);
+    // A sample whose target is not valid shows that by itself, and leaves the others' shares as they are.
+    let invalid = of_samples.clone().is_nan();
+    let seen = match seen {
+        Some(seen) => seen.clone(),
+        None => of_samples.ones_like(),
     };
-    // A sample whose target is not valid shows that by itself.
-    let invalid = counted.clone().is_nan();
-    let counted = counted.mask_fill(invalid, 0.0);
-    let sum = match seen {
-        Some(seen) => (counted.sum_dim(1) * seen.clone()).sum(),
-        None => counted.sum(),
-    };
+    let seen = seen.mask_fill(invalid.clone(), 0.0);
+    let sum = (of_samples.mask_fill(invalid, 0.0) * seen.clone()).sum();
     let none = sum.clone().equal_scalar(0.0);
-    let over = (samples / sum.mask_fill(none.clone(), 1.0)).mask_fill(none, 0.0);
+    let over = (seen.sum() / sum.mask_fill(none.clone(), 1.0)).mask_fill(none, 0.0);
     // What does not count adds nothing, be it infinite.
     let absent = weights.clone().equal_scalar(0.0);
     let weights = weights * over.reshape([1, 1]);
