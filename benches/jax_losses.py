@@ -292,6 +292,13 @@ def corn(x, ids):
     return jnp.where(unused, 0, loss).sum() / (~unused).sum()
 
 
+def load_balance(x, experts):
+    """Of the experts that were chosen, two for each token."""
+    chosen = jnp.bincount(experts.reshape(-1), length=x.shape[1])
+    shares = (chosen / experts.size).astype(x.dtype)
+    return x.shape[1] * (shares * jax.nn.softmax(x, 1).mean(0)).sum()
+
+
 def dice_of_classes(x, ids, smooth=1e-5):
     p = jax.nn.softmax(x, 1)
     y = jax.nn.one_hot(ids, x.shape[1], axis=1, dtype=x.dtype)
@@ -383,6 +390,8 @@ FUNCTIONS = {
     "earth_mover": earth_mover,
     "coral": coral,
     "corn": corn,
+    "load_balance": load_balance,
+    "router_z": lambda x: jnp.square(jax.scipy.special.logsumexp(x, 1)).mean(),
     "softmax_kl": softmax_kl,
     "js_div": js_div,
     "total_variation": total_variation,
@@ -448,6 +457,9 @@ def make(loss, shape, dtype):
         return [normal()], [ids(shape[:1])]
     if loss in ("earth_mover", "coral", "corn"):
         return [normal()], [ids(shape[:1])]
+    if loss == "load_balance":
+        x = normal()
+        return [x], [jax.lax.top_k(x, 2)[1]]
     if loss in ("cross_entropy_log_prior", "focal_log_prior"):
         return [normal()], [ids(shape[:1]), jnp.log(sizes() / sizes().sum()).astype(dtype)]
     if loss == "cross_entropy_margins":
@@ -493,7 +505,7 @@ def make(loss, shape, dtype):
         new = log_probs()
         # The old ones are near the new ones.
         return [new], [new + 0.1 * normal(), normal()]
-    if loss == "gan_generator":
+    if loss in ("gan_generator", "router_z"):
         return [normal()], []
     if loss in ("gan_discriminator", "gaussian_kl"):
         return [normal(), normal()], []

@@ -226,6 +226,13 @@ def corn(x, ids):
     return loss.masked_fill(unused, 0).sum() / (~unused).sum()
 
 
+def load_balance(x, experts):
+    """Of the experts that were chosen, two for each token."""
+    chosen = torch.bincount(experts.flatten(), minlength=x.shape[1])
+    shares = (chosen / experts.numel()).to(x.dtype)
+    return x.shape[1] * (shares * torch.softmax(x, 1).mean(0)).sum()
+
+
 def overlaps(x, ids):
     """Of each sample and class: what overlaps, and the sums of the probabilities and of the mask."""
     p = torch.softmax(x, 1)
@@ -403,6 +410,7 @@ CLASSES = {
     "earth_mover": lambda x, ids, _: earth_mover(x, ids),
     "coral": lambda x, ids, _: coral(x, ids),
     "corn": lambda x, ids, _: corn(x, ids),
+    "router_z": lambda x, *_: torch.logsumexp(x, 1).square().mean(),
 }
 # Of a student's logits and a teacher's, and for distillation ids.
 TEACHERS = {
@@ -610,6 +618,10 @@ def make(loss, shape, device, dtype):
         x, y, of = tracked(normal()), ids(), OfClasses(shape[1], device, dtype)
         formula = CLASSES[loss]
         return [x], lambda x: formula(x, y, of)
+    if loss == "load_balance":
+        x = tracked(normal())
+        experts = x.detach().topk(2, 1).indices
+        return [x], lambda x: load_balance(x, experts)
     if loss in TEACHERS:
         x, targets = tracked(normal()), [normal()]
         if loss == "distillation":

@@ -73,7 +73,7 @@ struct Arguments {
     /// The built-in losses that are made of formulas instead of the others.
     #[arg(long, conflicts_with = "closures")]
     formulas: bool,
-    /// What options of cross-entropy cost, and the losses of a teacher and of ranks, instead of the others.
+    /// What options of cross-entropy cost, and the losses of a teacher, of ranks and of a router, instead of the others.
     #[arg(long, conflicts_with_all = ["closures", "formulas"])]
     softmax: bool,
     /// The losses of masks and of boxes instead of the others. What the Python with torch has of MONAI,

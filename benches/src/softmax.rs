@@ -1,5 +1,5 @@
-//! Losses by a softmax: what options of cross-entropy cost beside it, and the losses of a student and a teacher, and of
-//! ranks, beside the same in PyTorch and in JAX.
+//! Losses by a softmax: what options of cross-entropy cost beside it, and the losses of a student and a teacher, of ranks, and
+//! of a router of experts, beside the same in PyTorch and in JAX.
 
 use crate::cases::{Case, Contestant, OURS, Prepare, ids, normal, shared};
 use crate::report::Measured;
@@ -27,6 +27,12 @@ const TEACHERS: &[&str] = &["softmax_kl", "js_div", "total_variation", "distilla
 /// The losses of ranks.
 const RANKS: &[&str] = &["earth_mover", "coral", "corn"];
 
+/// The losses of a router of experts.
+const ROUTERS: &[&str] = &["load_balance", "router_z"];
+
+/// How many experts each token is sent to.
+const CHOICES: usize = 2;
+
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |losses: &[&'static str], shape: &[usize]| {
@@ -41,6 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
         add(TEACHERS, &shape);
     }
     add(RANKS, &[65536, 10]);
+    add(ROUTERS, &[65536, 64]);
     cases
 }
 
@@ -51,6 +58,8 @@ pub(crate) fn bytes(case: &Case, backward: bool, size: usize) -> Option<usize> {
         "distillation" => (2 * elements, samples),
         loss if TEACHERS.contains(&loss) => (2 * elements, 0),
         loss if CHANGED.contains(&loss) || RANKS.contains(&loss) => (elements, samples),
+        "load_balance" => (elements, CHOICES * samples),
+        "router_z" => (elements, 0),
         _ => return None,
     };
     // The gradient of the logits; a teacher has none.
@@ -109,6 +118,13 @@ fn ours(case: &Case, x: &Tensor<2>, ids: &Tensor<1, Int>, device: &Device) -> Pr
         // As many outputs as there are thresholds: one rank more, which no sample has.
         "coral" => of_ids(x, ids, CoralLoss::new()),
         "corn" => of_ids(x, ids, CornLoss::new()),
+        "load_balance" => {
+            let (_, experts) = x.clone().topk_with_indices(CHOICES, 1);
+            shared([x.clone()], move |[x]| {
+                LoadBalanceLoss::new().forward(x, experts.clone())
+            })
+        }
+        "router_z" => shared([x.clone()], |[x]| RouterZLoss::new().forward(x)),
         loss => unreachable!("{loss} is not among the losses"),
     }
 }

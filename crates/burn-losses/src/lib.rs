@@ -24,9 +24,9 @@
 //! `with_..` methods and saved as JSON) and a [`Module`](burn::module::Module) without parameters
 //! that sits as a field in a model. The calls are the same for all of them, and methods of each, so
 //! nothing is imported for them. Code that is generic over its loss has them from the traits [`Loss`]
-//! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`]. (The three losses with
-//! one input or with four, [`GanGeneratorLoss`], [`DpoLoss`] and [`KtoLoss`], have them as methods alone, of the `try_` calls
-//! only `try_forward`, and no trait for generic code.)
+//! (an output and a target) and [`TripleLoss`] (three inputs); a model asks for a [`LossModule`]. (The four losses with
+//! one input or with four, [`GanGeneratorLoss`], [`RouterZLoss`], [`DpoLoss`] and [`KtoLoss`], have them as methods alone, of
+//! the `try_` calls only `try_forward`, and no trait for generic code.)
 //!
 //! A configuration is read from a file, alone or as a field of another, that has only what is to differ from the
 //! defaults; a name that is no option is an error with those there are. (As a field of a `#[derive(Config)]` of Burn it
@@ -108,14 +108,16 @@
 //! | [`GanGeneratorLoss`] | a generator against a discriminator | scores of generated samples | none: that they are generated |
 //! | [`GanDiscriminatorLoss`] | a discriminator against a generator | scores of real and of generated samples | none: the roles are the target |
 //! | [`GaussianKlLoss`] | latents of a variational autoencoder | means and logarithms of variances | none: the standard normal distribution |
+//! | [`LoadBalanceLoss`] | experts of a mixture that are used alike | logits of a router `[.., E]` | ids of the experts that each token was sent to `[.., k]` (Int) |
+//! | [`RouterZLoss`] | logits of a router that stay small | logits of a router `[.., E]` | none |
 //!
 //! The losses from [`QuantileLoss`] to [`GaussianCrpsLoss`], from [`SigmoidFocalLoss`] to [`AsymmetricLoss`], from
 //! [`SoftmaxKlLoss`] to [`DistributionFocalLoss`] and from [`DpoLoss`] on, and [`Poly1Loss`], need the feature `std`, which
 //! is on by default.
 //!
-//! They are in nine modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`segmentation`],
-//! [`detection`], [`ranking`], [`preference`] and [`generative`], whose pages say which loss is for what, and which have the
-//! functions that go with their losses.
+//! They are in ten modules: [`regression`], [`classification`], [`distillation`], [`ordinal`], [`segmentation`],
+//! [`detection`], [`ranking`], [`preference`], [`generative`] and [`routing`], whose pages say which loss is for what, and
+//! which have the functions that go with their losses.
 //!
 //! Which of them to take, how each target is set, how they are reduced, and what is different from
 //! PyTorch and from Burn: the [`guide`] has a page for each. [`RegressionLoss`] and
@@ -188,7 +190,7 @@ pub use losses::distance::{cosine_similarity, pairwise_distance};
 pub use losses::{classification, ranking, regression};
 #[cfg(feature = "std")]
 #[doc(inline)]
-pub use losses::{detection, distillation, generative, ordinal, preference, segmentation};
+pub use losses::{detection, distillation, generative, ordinal, preference, routing, segmentation};
 #[doc(inline)]
 pub use spec::reduction::Reduction;
 #[doc(inline)]
@@ -247,6 +249,8 @@ pub mod prelude {
     pub use crate::losses::preference::*;
     pub use crate::losses::ranking::*;
     pub use crate::losses::regression::*;
+    #[cfg(feature = "std")]
+    pub use crate::losses::routing::*;
     #[cfg(feature = "std")]
     pub use crate::losses::segmentation::*;
     pub use crate::{

@@ -386,6 +386,11 @@ fn defaults_are_the_documented_ones() {
         TripletMarginWithDistanceLoss, TripletMarginWithDistanceLossConfig {
             distance: Distance::Euclidean, margin: 1.0, swap: false, reduction: Reduction::Mean
         };
+        LoadBalanceLoss, LoadBalanceLossConfig {
+            activation: RouterActivation::Softmax, share: LoadShare::Choices, per_sequence: false,
+            ignore_indices: nothing, reduction: Reduction::Mean
+        };
+        RouterZLoss, RouterZLossConfig { reduction: Reduction::Mean };
     );
     assert_eq!(Reduction::default(), Reduction::Mean);
 }
@@ -512,6 +517,13 @@ fn every_configuration_survives_json() {
             .with_margin(0.2)
             .with_swap(true)
             .with_reduction(sum);
+        LoadBalanceLossConfig
+            .with_activation(RouterActivation::Sigmoid)
+            .with_share(LoadShare::Tokens)
+            .with_per_sequence(true)
+            .with_ignore_indices(vec![-100, i64::MIN, i64::MAX])
+            .with_reduction(sum);
+        RouterZLossConfig.with_reduction(sum);
     );
 }
 
@@ -591,6 +603,14 @@ fn a_file_in_part_is_laid_over_the_defaults() {
             = r#"{ "swap": true, "distance": { "Lp": 1 } }"#;
         TripletMarginWithDistanceLossConfig.with_distance(Distance::Cosine)
             = r#"{ "distance": "cosine" }"#;
+        LoadBalanceLossConfig
+            .with_activation(RouterActivation::Sigmoid)
+            .with_share(LoadShare::Tokens)
+            = r#"{ "activation": "sigmoid", "share": "tokens" }"#;
+        LoadBalanceLossConfig
+            .with_activation(RouterActivation::Probabilities)
+            .with_ignore_index(-1)
+            = r#"{ "ignore_indices": [-1], "activation": "probabilities" }"#;
         L1LossConfig.with_reduction(Reduction::Mean) = r#"{ "reduction": "mean" }"#;
         MseLossConfig.with_reduction(Reduction::Sum) = r#"{ "reduction": "sum" }"#;
         NllLossConfig.with_reduction(Reduction::BatchMean) = r#"{ "reduction": "batch_mean" }"#;
@@ -683,6 +703,11 @@ fn a_wrong_option_of_a_file_is_told_with_the_right_ones() {
             => "Name has no option `margn`: it has `margin`, `reduction`";
         TripletMarginWithDistanceLossConfig, r#"{ "p": 2 }"#
             => "Name has no option `p`: it has `distance`, `margin`, `swap`, `reduction`";
+        LoadBalanceLossConfig, r#"{ "top_k": 2 }"#
+            => "Name has no option `top_k`: it has `activation`, `share`, `per_sequence`, `ignore_indices`, \
+                `reduction`";
+        RouterZLossConfig, r#"{ "weight": 0.001 }"#
+            => "Name has no option `weight`: it has `reduction`";
 
         PoissonNllLossConfig, r#"{ "full": 1 }"#
             => "option `full` of Name: invalid type: integer `1`, expected a boolean";
@@ -807,6 +832,15 @@ fn a_loss_is_shown_with_its_options() {
             "TripletMarginWithDistanceLoss { distance: Lp(1.5), margin: 1.0, swap: false, \
              reduction: Mean }",
         ),
+        (
+            LoadBalanceLoss::new().to_string(),
+            "LoadBalanceLoss { activation: Softmax, share: Choices, per_sequence: false, ignore_indices: [], \
+             reduction: Mean }",
+        ),
+        (
+            RouterZLoss::new().to_string(),
+            "RouterZLoss { reduction: Mean }",
+        ),
     ];
     for (found, expected) in shown {
         assert_eq!(found, expected);
@@ -919,6 +953,8 @@ fn a_loss_has_no_parameters() {
     assert_no_parameters(MultiLabelSoftMarginLoss::new());
     assert_no_parameters(CosineEmbeddingLoss::new());
     assert_no_parameters(TripletMarginWithDistanceLoss::new());
+    assert_no_parameters(LoadBalanceLoss::new());
+    assert_no_parameters(RouterZLoss::new());
     assert_eq!(model(&Device::flex()).num_params(), 9);
 }
 

@@ -1,7 +1,7 @@
 //! Every loss against values and gradients that PyTorch and other libraries computed in `f64`.
 //!
-//! `golden/generate.py`, `golden/libraries.py`, `golden/elements.py`, `golden/rows.py`, `golden/segmentation.py` and
-//! `golden/detection.py` make the data. Inputs are exact in `f32`, so one set serves both types.
+//! `golden/generate.py`, `golden/libraries.py`, `golden/elements.py`, `golden/rows.py`, `golden/segmentation.py`,
+//! `golden/detection.py` and `golden/routing.py` make the data. Inputs are exact in `f32`, so one set serves both types.
 
 mod common;
 
@@ -837,6 +837,38 @@ fn distribution_focal() {
             with_rank!(case.inputs[0].shape.len(), [2 3 4 5 6], D, K => {
                 let loss = case.config::<DistributionFocalLossConfig>().init();
                 case.pair::<D, K, _, _>(&loss, &case.inputs::<D>(on, dtype), case.floats::<K>(on, dtype))
+            })
+        },
+    );
+}
+
+/// The logits of a router, and the ids of each token's experts along the last axis.
+#[test]
+fn load_balance() {
+    run_with(
+        "load_balance",
+        include_str!("golden/load_balance.json"),
+        3,
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4], D, K => {
+                let loss = case.config::<LoadBalanceLossConfig>().init();
+                case.pair::<D, 1, _, _>(&loss, &case.inputs::<D>(on, dtype), case.ints::<D>(on))
+            })
+        },
+    );
+}
+
+#[test]
+fn router_z() {
+    run(
+        "router_z",
+        include_str!("golden/router_z.json"),
+        |case, on, dtype| {
+            with_rank!(case.inputs[0].shape.len(), [2 3 4 5], D, K => {
+                let loss = case.config::<RouterZLossConfig>().init();
+                let inputs = case.inputs::<D>(on, dtype);
+                let logits = || inputs[0].clone();
+                outcome!(case, loss, inputs, [logits()])
             })
         },
     );

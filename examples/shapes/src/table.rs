@@ -1301,6 +1301,48 @@ pub fn rows() -> Vec<Row> {
                 }),
             ],
         },
+        Row {
+            name: "load_balance",
+            title: "LoadBalanceLoss",
+            formula: &[
+                r"p_{t i} &= \begin{cases} \frac{e^{x_{t i}}}{\sum_j e^{x_{t j}}} & \text{Softmax} \\ \frac{\sigma(x_{t i})}{\sum_j \sigma(x_{t j})} & \text{Sigmoid} \\ x_{t i} & \text{Probabilities} \end{cases} \qquad \sigma(z) = \frac{1}{1 + e^{-z}}",
+                r"P_i &= \frac{1}{T} \sum_t p_{t i} \qquad T \text{: the number of tokens}",
+                r"f_i &= \begin{cases} \frac{\text{choices of expert } i}{\text{all choices}} & \text{Choices} \\ \frac{\text{choices of expert } i}{T} & \text{Tokens} \end{cases} \qquad \text{without a gradient}",
+                r"\ell &= E \sum_i f_i P_i \qquad \frac{\partial \ell}{\partial p_{t i}} = \frac{E f_i}{T} \qquad E \text{: the number of experts}",
+            ],
+            x: "logit of an expert, where the other's is 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("it gets all tokens", |x| {
+                    load_balance(x, [1, 1, 1, 1], RouterActivation::Softmax)
+                }),
+                ("3 of 4", |x| {
+                    load_balance(x, [0, 1, 1, 1], RouterActivation::Softmax)
+                }),
+                ("half of them", |x| {
+                    load_balance(x, [0, 0, 1, 1], RouterActivation::Softmax)
+                }),
+                ("all, Sigmoid", |x| {
+                    load_balance(x, [1, 1, 1, 1], RouterActivation::Sigmoid)
+                }),
+            ],
+        },
+        Row {
+            name: "router_z",
+            title: "RouterZLoss",
+            formula: &[
+                r"z &= \ln \sum_i e^{x_i} \qquad x_i \text{: the logit of expert } i",
+                r"\ell &= z^2 \qquad \frac{\partial \ell}{\partial x_i} = 2 z\, \frac{e^{x_i}}{\sum_j e^{x_j}}",
+            ],
+            x: "logit of an expert, where the others' are 0",
+            range: -6.0..6.0,
+            gradients: None,
+            curves: &[
+                ("2 experts", |x| router_z(x, 1)),
+                ("8 experts", |x| router_z(x, 7)),
+            ],
+        },
     ]
 }
 
@@ -1706,4 +1748,25 @@ fn discriminator(x: Tensor<1>, objective: GanObjective) -> Tensor<1> {
     let config = GanDiscriminatorLossConfig::new().with_objective(objective);
     let real = zeros(x.clone()) + 1.0;
     config.init().forward_no_reduction(real, x)
+}
+
+/// A sequence of four tokens for each number, with the logits 0 and `x` of two experts, and the expert of each token.
+fn load_balance(x: Tensor<1>, experts: [i64; 4], activation: RouterActivation) -> Tensor<1> {
+    let experts = Tensor::<1, Int>::from_data(experts, &x.device());
+    let experts: Tensor<3, Int> = experts.reshape([1, 4, 1]);
+    let experts = experts.repeat_dim(0, x.dims()[0]);
+    let token: Tensor<3> = beside_zero(x).unsqueeze_dim(1);
+    let config = LoadBalanceLossConfig::new()
+        .with_activation(activation)
+        .with_per_sequence(true);
+    config
+        .init()
+        .forward_no_reduction(token.repeat_dim(1, 4), experts)
+}
+
+/// The logits of so many others are 0.
+fn router_z(x: Tensor<1>, others: usize) -> Tensor<1> {
+    let x = column(x);
+    let others = x.zeros_like().repeat_dim(1, others);
+    RouterZLoss::new().forward_no_reduction(Tensor::cat(vec![x, others], 1))
 }

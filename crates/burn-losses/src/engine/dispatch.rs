@@ -362,6 +362,8 @@ pub(crate) fn overlap(input: AnyRank, call: OverlapSpec<FlatValues>) -> (Tensor<
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
         DispatchDevice::NdArray(_) => overlap_on::<burn::backend::NdArray>(input, call),
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => overlap_on::<burn::backend::Cube>(input, call),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }

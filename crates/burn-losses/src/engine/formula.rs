@@ -10,6 +10,8 @@ use super::cube::kernel_key::KernelKey;
 use super::cube::row_kernel::RowKernel;
 #[cfg(feature = "cube")]
 use super::cube::softmax::HeadRow;
+#[cfg(feature = "cube")]
+use super::cube::traced::Traced;
 use super::elementwise::AnyElementwise;
 #[cfg(feature = "cube")]
 use super::rows::GpuRows;
@@ -94,6 +96,17 @@ impl AnySoftmaxHead for FormulaHead {
     fn on_tensors(&self, [ln_p, p, rest, lse]: [Tensor<3>; 4]) -> [Tensor<3>; 3] {
         let (loss, of_ln_p, of_lse) = self.of(ln_p, p, rest, lse);
         [loss, of_ln_p, of_lse]
+    }
+
+    #[cfg(feature = "cube")]
+    fn traced<'a>(&self, [ln_p, p, rest, lse]: [Traced<'a>; 4]) -> [Traced<'a>; 3] {
+        let (loss, of_ln_p, of_lse) = self.of(ln_p, p, rest, lse);
+        [loss, of_ln_p, of_lse]
+    }
+
+    #[cfg(feature = "cube")]
+    fn kernel_parameters(&self) -> &[f64] {
+        &self.parameters
     }
 
     #[cfg(feature = "cube")]

@@ -12,7 +12,7 @@ pub(crate) const SUMS: usize = 3;
 pub(crate) const SUMS_BESIDE: usize = 5;
 
 /// A loss of each pixel.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Beside {
     CrossEntropy,
     /// By the probability of its class: the target is ids.

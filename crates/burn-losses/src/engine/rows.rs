@@ -159,11 +159,13 @@ impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
         let (device, dtype) = (x.device(), x.dtype());
         let [count, classes] = x.dims();
         let over_length = Tensor::<3>::full([1; 3], 1.0 / classes as f64, (&device, dtype));
-        let is_label: Tensor<3, Bool> = counts(&ids, &device, dtype).above(0.0).unsqueeze_dim(1);
+        let is_label: Tensor<3, Bool> = counts(&ids, classes, &device, dtype)
+            .above(0.0)
+            .unsqueeze_dim(1);
         let each: Tensor<3> = x.unsqueeze_dim(1);
         let mut value = Tensor::zeros([count, 1], (&device, dtype));
         let mut slopes = Tensor::zeros([count, classes], (&device, dtype));
-        for ids in slots(&ids) {
+        for ids in slots(&ids, classes) {
             let hot = hot_slots(ids, classes, &device, dtype);
             let shape = hot.dims();
             let cold = hot.equals(1.0).bool_not();
@@ -198,7 +200,7 @@ impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
 pub(crate) fn have_labels(ids: Tensor<3, Int>, like: &Tensor<3>) -> Tensor<3, Bool> {
     let rows = ClassesLast(ids.dims());
     let ids = rows.lay(ids);
-    let counts = counts(&ids, &like.device(), like.dtype());
+    let counts = counts(&ids, ids.dims()[1], &like.device(), like.dtype());
     rows.back(valid_rows(&ids, &counts))
 }
 

@@ -6,6 +6,8 @@ use super::cube::kernel_key::KernelKey;
 use super::cube::row_kernel::RowKernel;
 #[cfg(feature = "cube")]
 use super::cube::softmax::HeadRow;
+#[cfg(all(feature = "cube", feature = "std"))]
+use super::cube::traced::Traced;
 use crate::engine::host::head::{DefinedHead, HostHead};
 use crate::spec::classes::IdsOrProbs;
 use crate::spec::logits::Adjustment;
@@ -22,6 +24,14 @@ pub(crate) trait AnySoftmaxHead: HostHead + Debug {
 
     /// As [`SoftmaxHead::of`].
     fn on_tensors(&self, of_class: [Tensor<3>; 4]) -> [Tensor<3>; 3];
+
+    /// As [`SoftmaxHead::of`], in a kernel that is being put together.
+    #[cfg(all(feature = "cube", feature = "std"))]
+    fn traced<'a>(&self, of_class: [Traced<'a>; 4]) -> [Traced<'a>; 3];
+
+    /// As [`SoftmaxHead::parameters`].
+    #[cfg(all(feature = "cube", feature = "std"))]
+    fn kernel_parameters(&self) -> &[f64];
 
     /// What a GPU computes, given how large a gradient may be.
     #[cfg(feature = "cube")]
@@ -41,6 +51,17 @@ impl<H: SoftmaxHead> AnySoftmaxHead for DefinedHead<H> {
     fn on_tensors(&self, [ln_p, p, rest, lse]: [Tensor<3>; 4]) -> [Tensor<3>; 3] {
         let (loss, of_ln_p, of_lse) = self.0.of(ln_p, p, rest, lse);
         [loss, of_ln_p, of_lse]
+    }
+
+    #[cfg(all(feature = "cube", feature = "std"))]
+    fn traced<'a>(&self, [ln_p, p, rest, lse]: [Traced<'a>; 4]) -> [Traced<'a>; 3] {
+        let (loss, of_ln_p, of_lse) = self.0.of(ln_p, p, rest, lse);
+        [loss, of_ln_p, of_lse]
+    }
+
+    #[cfg(all(feature = "cube", feature = "std"))]
+    fn kernel_parameters(&self) -> &[f64] {
+        self.0.parameters()
     }
 
     #[cfg(feature = "cube")]

@@ -1,22 +1,28 @@
 //! Losses of the overlap of probabilities and targets: the checks of these, and the sums that such a loss is made of.
 
 use super::call::{Call, LossOutput};
+use super::formula::LossFormula;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
 use crate::engine::overlap::{Beside, OverlapSpec};
 use crate::engine::portable::overlap::with_tensors;
+use crate::engine::portable::tensors::flat;
 use crate::engine::shape::without;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
 use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
+use crate::targets::AnyOperand;
 use crate::validate::check::{Check, Violation, dims};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, Shape, Tensor};
+
+/// How many tensors a sweep reads and writes at most.
+const TENSORS: usize = 4;
 
 /// What such losses are told.
 #[derive(Clone)]
@@ -134,8 +140,9 @@ pub(crate) fn overlap_sums(
         )
     };
     let device = input.device();
-    let swept = is_cpu(&device) && dispatch::is_there(&device, dtype, 2);
-    if check.reads() && !swept {
+    let swept = dispatch::is_there(&device, dtype, TENSORS);
+    // What a GPU finds out is not waited for.
+    if check.reads() && !(swept && is_cpu(&device)) {
         look()?;
     }
     let (sums, invalid) = if swept {
@@ -166,6 +173,21 @@ pub(crate) fn overlap_target(
     } else {
         OverlapTarget::Masks(targets.values, ignored)
     }
+}
+
+static ITSELF: LossFormula<1> = LossFormula::new(|[loss]| loss);
+
+/// What a call wants of losses that were computed, of an input of that type.
+pub(crate) fn answer<const K: usize>(
+    loss: &'static str,
+    losses: Tensor<K>,
+    call: Call,
+    dtype: DType,
+) -> Result<LossOutput, LossError> {
+    let operands = [AnyOperand::Numbers(flat(losses).into())];
+    let formula = ITSELF.of(["loss"]);
+    let output = formula.evaluate(loss, operands, call.clone())?;
+    Ok(narrowed(output, &call, dtype))
 }
 
 /// What is made of sums in the type that is computed in, in that of the input.

@@ -17,12 +17,14 @@ pub mod preference;
 pub mod ranking;
 pub mod regression;
 #[cfg(feature = "std")]
+pub mod routing;
+#[cfg(feature = "std")]
 pub mod segmentation;
 pub(crate) mod signs;
 
 /// What the losses are called: no other may have one of these names.
 #[cfg(feature = "std")]
-pub(crate) const NAMES: [&str; 72] = {
+pub(crate) const NAMES: [&str; 74] = {
     use classification::*;
     use detection::*;
     use distillation::*;
@@ -31,6 +33,7 @@ pub(crate) const NAMES: [&str; 72] = {
     use preference::*;
     use ranking::*;
     use regression::*;
+    use routing::*;
     use segmentation::*;
     [
         AsymmetricLoss::NAME,
@@ -70,6 +73,7 @@ pub(crate) const NAMES: [&str; 72] = {
         KtoLoss::NAME,
         L1Loss::NAME,
         LaplaceNllLoss::NAME,
+        LoadBalanceLoss::NAME,
         LogCoshLoss::NAME,
         LogNormalNllLoss::NAME,
         LovaszLoss::NAME,
@@ -88,6 +92,7 @@ pub(crate) const NAMES: [&str; 72] = {
         Poly1Loss::NAME,
         QualityFocalLoss::NAME,
         QuantileLoss::NAME,
+        RouterZLoss::NAME,
         SigmoidFocalLoss::NAME,
         SigmoidPoly1Loss::NAME,
         SimPoLoss::NAME,

@@ -26,6 +26,10 @@ macro_rules! loss_module {
         loss_module!(@module $loss, $config);
         $crate::losses::module::calls!([] $loss, TripleLoss $inputs);
     };
+    ($loss:ident, $config:ident, Inputs $inputs:tt) => {
+        loss_module!(@module $loss, $config);
+        $crate::losses::module::calls!([] $loss, Inputs $inputs);
+    };
     ($loss:ident, $config:ident, RegressionTarget) => {
         loss_module!($loss, $config, RegressionTarget with losses);
 

@@ -108,6 +108,19 @@ impl OverlapTerms for OfMinimum {
     }
 }
 
+/// The sigmoid of a logit, and what is left of it.
+#[inline(always)]
+pub(crate) fn sigmoid<R: Real>(x: R) -> (R, R) {
+    let exp = (-x.clone().abs()).exp();
+    let larger = x.like(1.0) / exp.clone().plus(1.0);
+    let lesser = exp * larger.clone();
+    let positive = x.above(0.0);
+    (
+        lesser.clone().replace(positive.clone(), larger.clone()),
+        larger.replace(positive, lesser),
+    )
+}
+
 /// Where a class is true.
 #[derive(Clone)]
 pub(crate) enum OverlapTarget<P> {

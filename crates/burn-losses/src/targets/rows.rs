@@ -41,7 +41,7 @@ pub(crate) fn multi_hot_rows(
     let layers = layers(&shape, axis);
     let rows = ClassesLast(layers);
     let ids = rows.lay(ids.reshape(layers));
-    let counts = counts(&ids, &device, dtype);
+    let counts = counts(&ids, ids.dims()[1], &device, dtype);
     let shape = counts.dims();
     let valid = (!checked).then(|| valid_rows(&ids, &counts).expand(shape));
     Ok(rows.back(or_nan(counts, &valid)))

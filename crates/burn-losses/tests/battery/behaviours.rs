@@ -487,7 +487,7 @@ fn turned_axes_of_rank_3_are_trained_through() {
     fn ids(tensor: Tensor<3>) -> Tensor<2, Int> {
         tensor.inner().argmax(1).squeeze_dim(1)
     }
-    let cases: [(&str, Case); 24] = [
+    let cases: [(&str, Case); 26] = [
         ("L1", |[x, y, _]| L1Loss::new().forward(x, y)),
         ("MSE", |[x, y, _]| MseLoss::new().forward(x, y)),
         ("smooth L1", |[x, y, _]| SmoothL1Loss::new().forward(x, y)),
@@ -550,6 +550,10 @@ fn turned_axes_of_rank_3_are_trained_through() {
         }),
         ("dice", |[x, y, _]| DiceLoss::new().forward(x, ids(y))),
         ("Lovász", |[x, y, _]| LovaszLoss::new().forward(x, ids(y))),
+        ("load balance", |[x, y, _]| {
+            LoadBalanceLoss::new().forward(x, y.inner().argmax(2))
+        }),
+        ("router z", |[x, _, _]| RouterZLoss::new().forward(x)),
     ];
     let _turn = beside_others();
     let all = devices().into_iter().flat_map(|on| {

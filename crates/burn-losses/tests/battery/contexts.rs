@@ -149,7 +149,7 @@ fn same_in_all_int_types(seed: u64, variants: &[fn() -> Variant], unsigned: fn(&
 
 #[test]
 fn class_ids_are_of_any_int_type() {
-    let variants: [fn() -> Variant; 4] = [
+    let variants: [fn() -> Variant; 5] = [
         || cross_entropy("cross-entropy", plain()),
         || nll("NLL", plain()),
         || multi_margin("multi-margin", false, MultiMarginLossConfig::new()),
@@ -158,6 +158,7 @@ fn class_ids_are_of_any_int_type() {
                 DiceLossConfig::new().with_reduction(r).init()
             })
         },
+        || load_balance_3("load balance", 2, LoadBalanceLossConfig::new()),
     ];
     same_in_all_int_types(33, &variants, |_| ());
 }
@@ -295,7 +296,11 @@ fn an_id_out_of_range_is_never_narrowed_into_range() {
                 MultiMarginLoss::new().try_forward(logits(), ids.clone()),
                 vec![1],
             ),
-            (DiceLoss::new().try_forward(logits(), ids), vec![1]),
+            (DiceLoss::new().try_forward(logits(), ids.clone()), vec![1]),
+            (
+                LoadBalanceLoss::new().try_forward(logits(), ids.unsqueeze_dim::<2>(1)),
+                vec![1, 0],
+            ),
         ];
         // Among label ids -1 is the end of the list.
         if id != -1 {

@@ -24,8 +24,8 @@ fn burn_stands_between(variant: &Variant, on: &TestDevice) -> bool {
     }
 }
 
-/// Whether the loss is of sums over the places of a class, so that the gradient of a logit is made of those of several
-/// sums: of opposite infinities, if they are beyond the type.
+/// Whether the loss is of sums over the places of a class, or the tokens of a router, so that the gradient of a logit is made of
+/// those of several sums: of opposite infinities, if they are beyond the type.
 fn of_sums(variant: &Variant) -> bool {
     matches!(
         variant.loss,
@@ -36,6 +36,7 @@ fn of_sums(variant: &Variant) -> bool {
             | "LovaszLoss"
             | "DiceCrossEntropyLoss"
             | "DiceFocalLoss"
+            | "LoadBalanceLoss"
     )
 }
 

@@ -5,6 +5,7 @@
 
 use crate::common::TestDevice;
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, kind::Basic};
+use burn_losses::Evaluate;
 use burn_losses::prelude::*;
 use burn_losses::target::SampleWeights;
 use rand::rngs::StdRng;
@@ -86,6 +87,7 @@ pub fn table() -> Vec<Row> {
     };
     let ciou =
         |config: CiouLossConfig| move |reduction| config.clone().with_reduction(reduction).init();
+    let balanced = LoadBalanceLossConfig::new;
     vec![
         row(
             "L1Loss",
@@ -1253,6 +1255,35 @@ pub fn table() -> Vec<Row> {
                 distribution_focal("an edge"),
                 distribution_focal_3("[N, 2, bins]"),
             ],
+        ),
+        row(
+            "LoadBalanceLoss",
+            [
+                load_balance_3(
+                    "sequences, k = 2, ignored ids",
+                    2,
+                    balanced().with_ignore_indices(vec![-100, 1]),
+                ),
+                load_balance_3(
+                    "sequences, k = 2, sigmoids, of tokens",
+                    2,
+                    balanced()
+                        .with_activation(RouterActivation::Sigmoid)
+                        .with_share(LoadShare::Tokens),
+                ),
+                load_balance_3(
+                    "sequences, k = 1, probabilities, ignored ids",
+                    1,
+                    balanced()
+                        .with_activation(RouterActivation::Probabilities)
+                        .with_ignore_index(-100),
+                ),
+                load_balance("the batch, k = 1", 1, balanced()),
+            ],
+        ),
+        row(
+            "RouterZLoss",
+            [router_z("rank 2"), router_z_3("[N, 2, experts]")],
         ),
     ]
 }
@@ -2596,6 +2627,102 @@ fn places_among(rng: &mut StdRng, rows: usize, columns: usize, bins: usize) -> A
     uniform(rng, rows, columns, 0.0, bins as f64 - 1.0)
 }
 
+/// A row is a token, and all of them have one loss.
+fn load_balance(name: &str, choices: usize, config: LoadBalanceLossConfig) -> Variant {
+    let (activation, ignored) = (config.activation, config.ignore_indices.clone());
+    variant(
+        name,
+        move |rng, rows, experts| Batch {
+            inputs: vec![routed(rng, rows, experts, activation)],
+            target: Some((Kind::Int, chosen(rng, rows, experts, choices, &ignored))),
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (args.input(), args.ints()),
+    )
+    .at_least(choices + 1)
+    .of_batch()
+}
+
+/// A row is a sequence of tokens, which has a loss of its own.
+pub fn load_balance_3(name: &str, choices: usize, config: LoadBalanceLossConfig) -> Variant {
+    let config = config.with_per_sequence(true);
+    let (activation, ignored) = (config.activation, config.ignore_indices.clone());
+    variant(
+        name,
+        move |rng, rows, experts| {
+            let tokens = rows * PLACES;
+            let logits = routed(rng, tokens, experts, activation);
+            let ids = chosen(rng, tokens, experts, choices, &ignored);
+            Batch {
+                inputs: vec![Axes::ClassLast.join(logits)],
+                target: Some((Kind::Int, Axes::ClassLast.join(ids))),
+            }
+        },
+        move |reduction, _| config.clone().with_reduction(reduction).init(),
+        |mut args| (vectors(args.input()), Axes::ClassLast.lay(args.ints())),
+    )
+    .at_least(choices + 1)
+    .reshaping()
+}
+
+/// What a router gives for tokens: logits, or probabilities of experts.
+fn routed(rng: &mut StdRng, tokens: usize, experts: usize, activation: RouterActivation) -> Array {
+    match activation {
+        RouterActivation::Probabilities => log_probs(rng, tokens, experts).map(f64::exp),
+        _ => normal(rng, tokens, experts),
+    }
+}
+
+/// The experts of each token, none of them twice; of the ids that are ignored there are some too. The first expert gets no token:
+/// where all are used alike there is no gradient.
+fn chosen(
+    rng: &mut StdRng,
+    tokens: usize,
+    experts: usize,
+    choices: usize,
+    ignored: &[i64],
+) -> Array {
+    let mut array = Array::new(tokens, choices, || 0.0);
+    let mut ids: Vec<f64> = (1..experts).map(|id| id as f64).collect();
+    for token in array.data.chunks_mut(choices) {
+        ids.shuffle(rng);
+        token.copy_from_slice(&ids[..choices]);
+        for id in token {
+            if !ignored.is_empty() && rng.random_bool(0.3) {
+                *id = ignored[rng.random_range(0..ignored.len())] as f64;
+            }
+        }
+    }
+    array
+}
+
+fn router_z(name: &str) -> Variant {
+    variant(
+        name,
+        |rng, rows, experts| Batch {
+            inputs: vec![normal(rng, rows, experts)],
+            target: None,
+        },
+        |reduction, _| RouterZLossConfig::new().with_reduction(reduction).init(),
+        |mut args| (args.input(),),
+    )
+    .at_least(2)
+}
+
+fn router_z_3(name: &str) -> Variant {
+    variant(
+        name,
+        |rng, rows, experts| Batch {
+            inputs: vec![normal(rng, rows, PLACES * experts)],
+            target: None,
+        },
+        |reduction, _| RouterZLossConfig::new().with_reduction(reduction).init(),
+        |mut args| (vectors(args.input()),),
+    )
+    .at_least(2)
+    .reshaping()
+}
+
 /// Scores of generated samples. Their mean is not 0: a loss may be that mean, and nothing of it would be
 /// left.
 fn fakes(rng: &mut StdRng, rows: usize, columns: usize) -> Array {
@@ -3423,8 +3550,9 @@ macro_rules! call {
         }
     };
     (of $loss:ty, $($name:ident: $input:ty),*) => {
-        impl<const K: usize> Call<($($input,)*), K> for $loss
+        impl<const D: usize, const K: usize> Call<($($input,)*), K> for $loss
         where
+            $loss: Evaluate<($($input,)*), Unreduced = Tensor<K>>,
             Tensor<1>: SampleWeights<Tensor<K>>,
             Tensor<1, Bool>: SampleWeights<Tensor<K>>,
         {
@@ -3445,16 +3573,17 @@ macro_rules! call {
 
 call!(Loss, output: X, target: T);
 call!(TripleLoss, first: A, second: B, third: C);
-call!(of GanGeneratorLoss, fake: Tensor<K>);
-call!(of DpoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K>);
-call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K>);
-call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K, Int>);
-call!(of KtoLoss, a: Tensor<K>, b: Tensor<K>, c: Tensor<K>, d: Tensor<K, Bool>);
+call!(of GanGeneratorLoss, fake: Tensor<D>);
+call!(of RouterZLoss, logits: Tensor<D>);
+call!(of DpoLoss, a: Tensor<D>, b: Tensor<D>, c: Tensor<D>, d: Tensor<D>);
+call!(of KtoLoss, a: Tensor<D>, b: Tensor<D>, c: Tensor<D>, d: Tensor<D>);
+call!(of KtoLoss, a: Tensor<D>, b: Tensor<D>, c: Tensor<D>, d: Tensor<D, Int>);
+call!(of KtoLoss, a: Tensor<D>, b: Tensor<D>, c: Tensor<D>, d: Tensor<D, Bool>);
 
 // The table is complete.
 
 /// The folders of the crate whose exports are losses.
-const FOLDERS: [(&str, &str); 9] = [
+const FOLDERS: [(&str, &str); 10] = [
     (
         "classification",
         include_str!("../../src/losses/classification/mod.rs"),
@@ -3482,6 +3611,7 @@ const FOLDERS: [(&str, &str); 9] = [
         "preference",
         include_str!("../../src/losses/preference/mod.rs"),
     ),
+    ("routing", include_str!("../../src/losses/routing/mod.rs")),
     (
         "segmentation",
         include_str!("../../src/losses/segmentation/mod.rs"),

@@ -45,6 +45,7 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
     let poisson = PoissonNllLossConfig::new;
     let kl = KlDivLossConfig::new;
     let by_sigmoid = || DiceLossConfig::new().with_activation(Activation::Sigmoid);
+    let balanced = LoadBalanceLossConfig::new;
     vec![
         (cross_entropy("ids", plain()), &[4.0, -1.0, -100.0, 1e6]),
         (cross_entropy("ids, ignored", ignoring()), &[4.0, -99.0]),
@@ -160,6 +161,26 @@ fn invalid() -> Vec<(Variant, &'static [f64])> {
             &[100.0, f64::NAN, f64::INFINITY],
         ),
         (distribution_focal("bins"), &[-0.5, 3.5, f64::NAN]),
+        (
+            load_balance_3("load balance", 2, balanced()),
+            &[4.0, -1.0, -100.0, 1e6],
+        ),
+        (
+            load_balance_3(
+                "load balance, ignored",
+                2,
+                balanced().with_ignore_index(-100),
+            ),
+            &[4.0, -99.0],
+        ),
+        (
+            load_balance_3(
+                "load balance, k = 1, by sigmoids",
+                1,
+                balanced().with_activation(RouterActivation::Sigmoid),
+            ),
+            &[4.0],
+        ),
     ]
 }
 
@@ -170,6 +191,7 @@ fn invalid_inputs() -> Vec<(Variant, usize, &'static [f64])> {
     let huber = |reduction| HuberLossConfig::new().with_reduction(reduction).init();
     let rates = PoissonNllLossConfig::new().with_log_input(false);
     let gaussian = |variances| gaussian_nll("Gaussian", variances, GaussianNllLossConfig::new());
+    let of_probs = LoadBalanceLossConfig::new().with_activation(RouterActivation::Probabilities);
     let infinite: &'static [f64] = &[f64::NAN, f64::INFINITY];
     vec![
         (regression("L1", l1), 1, infinite),
@@ -179,6 +201,11 @@ fn invalid_inputs() -> Vec<(Variant, usize, &'static [f64])> {
         (gaussian(Variances::Elements), 2, &[-0.5]),
         (gaussian(Variances::Rows), 2, &[-0.5]),
         (poisson_nll("rates", Kind::Float, rates), 0, &[-0.5]),
+        (
+            load_balance_3("load balance of probabilities", 2, of_probs),
+            0,
+            &[-0.5, 2.0],
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@ mod common;
 mod detection;
 mod generative;
 mod preference;
+mod routing;
 mod rows;
 mod segmentation;
 

@@ -19,6 +19,8 @@ use burn::backend::fusion::custom::{
     CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr,
 };
 use burn::backend::tensor::FloatTensor;
+#[cfg(feature = "std")]
+use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::fusion::{CubeFusionHandle, FusionCubeRuntime};
 use burn_cubecl::tensor::CubeTensor;
@@ -158,6 +160,40 @@ impl<const N: usize> Read<N> {
     }
 }
 
+/// Queues a sweep over overlaps, that reads one more tensor or none.
+#[cfg(feature = "std")]
+fn overlap(
+    call: &OverlapSpec<AnyTensor<Cube>>,
+    input: Lazy,
+    other: Option<Lazy>,
+    output: TensorSpec,
+    run: impl Fn(OverlapSpec<CubeTensor>, CubeTensor, Option<CubeTensor>) -> CubeTensor
+    + Send
+    + Sync
+    + 'static,
+) -> Lazy {
+    let client = input.client.clone();
+    let mut places = LazyInputs::default();
+    places.float(input);
+    let call = call.clone().map(|tensor| places.any(tensor));
+    let other = other.map(|tensor| places.float(tensor));
+    let mut outputs = queue(
+        &client,
+        "burn_losses_overlap",
+        places,
+        vec![output],
+        move |mut tensors| {
+            let call = call.clone().map(|at| tensors[at].clone());
+            let other = other.map(|at| tensors[at].clone());
+            // The input is given away: its gradient may take its place.
+            let input = tensors.swap_remove(0);
+            drop(tensors);
+            vec![run(call, input, other)]
+        },
+    );
+    outputs.next().expect("one tensor was described")
+}
+
 impl LossOps for Cube {
     fn elementwise<const N: usize>(
         call: ElementwiseSpec<AnyTensor<Self>>,
@@ -227,19 +263,38 @@ impl LossOps for Cube {
 
     #[cfg(feature = "std")]
     fn overlap_sums(
-        _: &OverlapSpec<AnyTensor<Self>>,
-        _: FloatTensor<Self>,
+        call: &OverlapSpec<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, bool) {
-        unreachable!("on a GPU it is tensor operations")
+        let classes = input.shape[call.axis];
+        let sums = TensorSpec {
+            shape: Shape::new([call.sums(), call.samples, classes]),
+            dtype: DType::F32,
+        };
+        let run = |call, input, _| launch::overlap::overlap_sums(call, input);
+        (overlap(call, input, None, sums, run), false)
     }
 
     #[cfg(feature = "std")]
     fn overlap_gradient(
-        _: &OverlapSpec<AnyTensor<Self>>,
-        _: FloatTensor<Self>,
-        _: FloatTensor<Self>,
+        call: &OverlapSpec<AnyTensor<Self>>,
+        input: FloatTensor<Self>,
+        of_sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        unreachable!("on a GPU it is tensor operations")
+        let gradient = TensorSpec {
+            shape: input.shape.clone(),
+            dtype: DType::F32,
+        };
+        overlap(
+            call,
+            input,
+            Some(of_sums),
+            gradient,
+            |call, input, of_sums| {
+                let of_sums = of_sums.expect("it was given");
+                launch::overlap::overlap_gradient(call, input, of_sums)
+            },
+        )
     }
 
     fn scaled(gradient: FloatTensor<Self>, upstream: &FloatTensor<Self>) -> FloatTensor<Self> {

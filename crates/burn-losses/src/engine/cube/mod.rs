@@ -8,6 +8,8 @@ pub(crate) mod formula;
 mod id;
 pub(crate) mod kernel_key;
 pub(crate) mod launch;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 pub(crate) mod pairs;
 mod registers;
 pub(crate) mod row_kernel;
@@ -18,4 +20,4 @@ pub(crate) mod softmax;
 mod sums;
 #[cfg(test)]
 mod tests;
-mod traced;
+pub(crate) mod traced;

@@ -15,7 +15,7 @@ use super::vectors::{Loop, Vectors};
 use crate::engine::overlap::{Beside, SUMS, SUMS_BESIDE};
 use crate::real::id::classify;
 use crate::spec::overlap::{
-    Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTarget, OverlapTerms,
+    Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTarget, OverlapTerms, sigmoid,
 };
 use crate::spec::rule::Rule;
 use crate::spec::softmax::{ln_1p, slope_of_class, slope_of_others};
@@ -969,19 +969,6 @@ fn probabilities<F: HeadFloat>(
     }
 }
 
-/// The sigmoid of a logit, and what is left of it.
-#[inline(always)]
-fn sigmoid<F: Float>(x: F) -> (F, F) {
-    let exp = (-x.abs()).exp();
-    let larger = F::of(1.0) / exp.plus(1.0);
-    let lesser = exp * larger;
-    let positive = x.above(0.0);
-    (
-        lesser.replace(positive, larger),
-        larger.replace(positive, lesser),
-    )
-}
-
 /// Sums of terms of lines, side by side, widened from time to time.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)] // Several lines are read at one place.
@@ -1077,7 +1064,7 @@ fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
     }
     let own_slopes = &mut tile.own_slopes[part.clone()];
     let mean = &mut tile.numbers[part.clone()];
-    let factors = &mut tile.factors[part.clone()];
+    let factors = &tile.factors[part.clone()];
     let (own, others) = (&tile.own[part.clone()], &tile.others[part.clone()]);
     // What is false has no part in the slope at the class of a pixel.
     let (of_tp, of_missed) = (&mut tile.p[part.clone()], &mut tile.rest[part.clone()]);
@@ -1094,13 +1081,12 @@ fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
         let is_largest = own[at].equals(1.0);
         mean[at] = plain.replace(is_largest, of_own + above_own);
         let slope = (p * (of_own - plain)).replace(is_largest, -(p * above_own));
-        own_slopes[at] = if beside {
-            clamp(slope + own_slopes[at])
+        if beside {
+            // What the loss beside adds to the others is, over their probabilities, the same for all.
+            mean[at] = mean[at] - factors[at] / share[at];
+            own_slopes[at] = clamp(slope + own_slopes[at]);
         } else {
-            clamp(slope)
-        };
-        if !beside {
-            factors[at] = zero;
+            own_slopes[at] = clamp(slope);
         }
     }
 }
@@ -1110,7 +1096,6 @@ struct OfIds<'a, F> {
     exps: &'a [F],
     share: &'a [F],
     mean: &'a [F],
-    factors: &'a [F],
     own_slopes: &'a [F],
     ids: &'a [u32],
     class: u32,
@@ -1126,7 +1111,6 @@ impl<'a, F: HeadFloat> OfIds<'a, F> {
             exps: &tile.exps[class * width..][part.clone()][..count],
             share: &tile.share[part.clone()][..count],
             mean: &tile.numbers[part.clone()][..count],
-            factors: &tile.factors[part.clone()][..count],
             own_slopes: &tile.own_slopes[part.clone()][..count],
             ids: &tile.ids[part][..count],
             class: class as u32,
@@ -1136,10 +1120,10 @@ impl<'a, F: HeadFloat> OfIds<'a, F> {
 
     #[inline(always)]
     fn at<O: OverlapTerms>(&self, at: usize) -> F {
-        let (exp, share) = (self.exps[at], self.share[at]);
-        let p = exp * share;
+        let share = self.share[at];
+        let p = self.exps[at] * share;
         let slope = O::slope(p, F::default(), F::default(), self.of_sums) - self.mean[at];
-        let slope = clamp(p * slope + exp * self.factors[at]);
+        let slope = clamp(p * slope);
         let slope = slope.set(share.equals(0.0), 0.0);
         slope.replace(self.ids[at] == self.class, self.own_slopes[at])
     }

@@ -84,13 +84,16 @@ impl ClassesLast {
 /// How many numbers a tensor of all labels against all classes may have at a time.
 pub(crate) const AT_A_TIME: usize = 1 << 22;
 
-/// The slots of rows of label ids, some at a time, so that one-hot rows of all of them fit into memory.
-pub(crate) fn slots(ids: &Tensor<2, Int>) -> impl Iterator<Item = Tensor<2, Int>> + '_ {
-    let [rows, classes] = ids.dims();
-    let width = (AT_A_TIME / (rows * classes)).clamp(1, classes);
-    (0..classes)
+/// The slots of rows of ids, some at a time, so that one-hot rows of all of them fit into memory.
+pub(crate) fn slots(
+    ids: &Tensor<2, Int>,
+    classes: usize,
+) -> impl Iterator<Item = Tensor<2, Int>> + '_ {
+    let [rows, count] = ids.dims();
+    let width = (AT_A_TIME / (rows * classes)).clamp(1, count);
+    (0..count)
         .step_by(width)
-        .map(move |start| ids.clone().narrow(1, start, width.min(classes - start)))
+        .map(move |start| ids.clone().narrow(1, start, width.min(count - start)))
 }
 
 /// The one-hot row of each id: `[rows, slots]` become `[rows, slots, classes]`. That of an id that is no
@@ -105,15 +108,19 @@ pub(crate) fn hot_slots(
     SafeIds::new(ids, classes, &[]).one_hot(2, classes, device, dtype)
 }
 
-/// How often each class is among the labels of a row.
-pub(crate) fn counts(ids: &Tensor<2, Int>, device: &Device, dtype: DType) -> Tensor<2> {
-    let classes = ids.dims()[1];
-    let parts = slots(ids).map(|ids| {
+/// How often each class is among the ids of a row.
+pub(crate) fn counts(
+    ids: &Tensor<2, Int>,
+    classes: usize,
+    device: &Device,
+    dtype: DType,
+) -> Tensor<2> {
+    let parts = slots(ids, classes).map(|ids| {
         let hot = hot_slots(ids, classes, device, dtype);
         hot.sum_dim(1).squeeze_dim::<2>(1)
     });
     let sum = parts.reduce(|sum, part| sum + part);
-    sum.expect("there are classes")
+    sum.expect("there are ids")
 }
 
 /// Which rows are lists of labels: each id a class, none twice, and nothing after a -1.

@@ -84,7 +84,9 @@ pub(crate) use bce_with_logits::BceWithLogits;
 #[cfg(feature = "std")]
 pub(crate) use focal::Focal;
 #[cfg(feature = "std")]
-pub(crate) use lints::{SOFTMAX_INSIDE, class_lints, looks_like_probabilities, single_class};
+pub(crate) use lints::{
+    SOFTMAX_INSIDE, class_lints, looks_like_probabilities, not_normalised, single_class,
+};
 
 // Losses by formulas, whose recording needs `std`.
 #[cfg(feature = "std")]

@@ -11,14 +11,12 @@ use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::scaled;
-use crate::loss::formula::LossFormula;
 use crate::loss::overlap::{
-    OverlapOptions, OverlapSums, check_overlap, narrowed, of_no_samples, overlap_sums,
+    OverlapOptions, OverlapSums, answer, check_overlap, of_no_samples, overlap_sums,
     overlap_target, seen_samples,
 };
 use crate::spec::overlap::Activation;
 use crate::spec::request::Returns;
-use crate::targets::AnyOperand;
 use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
@@ -49,7 +47,35 @@ pub(super) trait OfPixels {
     ) -> Result<LossOutput, LossError>;
 }
 
-static ITSELF: LossFormula<1> = LossFormula::new(|[loss]| loss);
+/// Where an option is that an error names as if it were the loss's own.
+const OF_DICE: &str = " (It is an option of `dice` in the configuration.)";
+
+fn of_dice(error: LossError) -> LossError {
+    LossError {
+        message: error.message + OF_DICE,
+        ..error
+    }
+}
+
+fn of_dice_if_named(error: LossError) -> LossError {
+    if names_an_option(&error.message) {
+        of_dice(error)
+    } else {
+        error
+    }
+}
+
+fn names_an_option(message: &str) -> bool {
+    [
+        "with_class_axis",
+        "with_ignore_index",
+        "with_overlap",
+        "class_axis ",
+        "ignore_indices",
+    ]
+    .iter()
+    .any(|name| message.contains(name))
+}
 
 impl Compound<'_> {
     fn regions(&self) -> Regions<'_> {
@@ -66,11 +92,20 @@ impl Compound<'_> {
 
     pub(super) fn lints(&self, input: &AnyRank, targets: AnyTarget) -> Vec<Lint> {
         let regions = self.regions();
-        overlap_lints(&self.options(&regions), input, targets)
+        let lints = overlap_lints(&self.options(&regions), input, targets);
+        let named = |lint: Lint| Lint {
+            message: if names_an_option(&lint.message) {
+                lint.message + OF_DICE
+            } else {
+                lint.message
+            },
+            ..lint
+        };
+        lints.into_iter().map(named).collect()
     }
 
     pub(super) fn validate(&self) -> Result<(), LossError> {
-        self.regions().validate()?;
+        self.regions().validate().map_err(of_dice)?;
         check::not_negative(self.loss, "dice_weight", self.dice_weight)?;
         check::not_negative(self.loss, self.other, self.other_weight)?;
         check::weights(self.loss, "weights", self.weights)?;
@@ -97,12 +132,12 @@ impl Compound<'_> {
             ..self.options(&regions)
         };
         let shape = input.shape();
-        check_overlap(&check, &options, &input, &targets)?;
+        check_overlap(&check, &options, &input, &targets).map_err(of_dice_if_named)?;
         if input.is_empty() {
             return of_no_samples(&check, call, input, [0].into());
         }
         let classes = shape[self.dice.class_axis];
-        regions.check_weights(&check, classes)?;
+        regions.check_weights(&check, classes).map_err(of_dice)?;
         check.class_weights("weights", self.weights, classes, false)?;
         let of_ids = targets.shape.num_dims() < shape.num_dims();
         let takes_masks = !matches!(options.beside, Some(Beside::OfClass(_)));
@@ -115,7 +150,7 @@ impl Compound<'_> {
             ));
         }
         let again = (!by_softmax).then(|| (input.clone(), targets.clone()));
-        let sums = overlap_sums(&check, &options, input, targets)?;
+        let sums = overlap_sums(&check, &options, input, targets).map_err(of_dice_if_named)?;
         let of_losses = Shape::new([sums.samples()]);
         let seen = seen_samples(&check, &call, &sums, &of_losses)?;
         let (sums, seen) = (sums.seen(seen.as_ref()), seen.as_ref());
@@ -130,10 +165,7 @@ impl Compound<'_> {
             (0.0, other_weight) => other * other_weight,
             (dice_weight, other_weight) => dice * dice_weight + other * other_weight,
         };
-        let operands = [AnyOperand::Numbers(flat(both).into())];
-        let formula = ITSELF.of(["loss"]);
-        let output = formula.evaluate(self.loss, operands, call.clone())?;
-        Ok(narrowed(output, &call, sums.dtype))
+        answer(self.loss, both, call, sums.dtype)
     }
 
     /// The share of each sample, or of the batch, in the mean of the dice losses, times their number: `[sample, 1]`.

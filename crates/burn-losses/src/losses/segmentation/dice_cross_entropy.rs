@@ -83,8 +83,8 @@ impl DiceCrossEntropyLossConfig {
 /// pixels, `dice.weights` of the regions. Class 0 is left out of the dice alone by `dice.background`; as pixels it counts
 /// always.
 ///
-/// With a softmax both are made of the same pass over the memory on a CPU, and of another one for the gradient; with
-/// `Sigmoid` the cross-entropy is a pass of its own. On a GPU it runs as tensor operations.
+/// With a softmax both are made of the same pass over the memory, and of another one for the gradient; with `Sigmoid` the
+/// cross-entropy is a pass of its own.
 ///
 /// # Target
 ///

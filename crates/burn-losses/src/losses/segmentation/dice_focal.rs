@@ -87,8 +87,8 @@ impl DiceFocalLossConfig {
 /// their mean is divided by, as that of cross-entropy is (and that of [`FocalLoss`](crate::classification::FocalLoss) is not
 /// by its `alpha`); `dice.weights` are of the regions. Class 0 is left out of the dice alone by `dice.background`.
 ///
-/// With a softmax both are made of the same pass over the memory on a CPU, and of another one for the gradient; with
-/// `Sigmoid` the focal loss is a pass of its own. On a GPU it runs as tensor operations.
+/// With a softmax both are made of the same pass over the memory, and of another one for the gradient; with `Sigmoid` the
+/// focal loss is a pass of its own.
 ///
 /// # Target
 ///

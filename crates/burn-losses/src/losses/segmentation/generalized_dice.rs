@@ -147,7 +147,7 @@ impl GeneralizedDiceLossConfig {
 ///
 /// **The smoothing is no small number here** where regions are large, since the weights are then very small: beside two
 /// classes of 100 000 pixels each 1e-5 is a fifth of what is below the line, and for volumes it is nearly all. Set both
-/// smoothings far lower, or to 0, for such. On a GPU it runs as tensor operations.
+/// smoothings far lower, or to 0, for such.
 ///
 /// # Target
 ///

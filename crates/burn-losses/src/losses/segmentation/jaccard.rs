@@ -111,7 +111,7 @@ impl JaccardLossConfig {
 ///
 /// What is said of `DiceLoss` holds here: a pixel that is sure and wrong has hardly a gradient, a class that is nowhere
 /// counts nearly 1 unless `absent` says otherwise, and the options are told on the page of
-/// [`segmentation`](crate::segmentation). On a GPU it runs as tensor operations.
+/// [`segmentation`](crate::segmentation).
 ///
 /// # Target
 ///

@@ -123,7 +123,7 @@ impl TverskyLossConfig {
 /// has the gradient. Below 1, as in the focal Tversky loss, a region pulls the harder the closer it is to being right; at a
 /// loss of exactly 0 it does not pull. With `log_loss` and a `gamma` of 0.3 it is the dice part of the exponential
 /// logarithmic loss. A class that is nowhere counts nearly 1 unless `absent` says otherwise; this and the other options are
-/// told on the page of [`segmentation`](crate::segmentation). On a GPU it runs as tensor operations.
+/// told on the page of [`segmentation`](crate::segmentation).
 ///
 /// # Target
 ///

@@ -1,6 +1,8 @@
 //! Launches the kernels: chooses how the work is divided, and where the results go.
 
 pub(crate) mod elements;
+#[cfg(feature = "std")]
+pub(crate) mod overlap;
 pub(crate) mod pairs;
 pub(crate) mod rows;
 
