@@ -1,7 +1,10 @@
 //! The sweep over the cross-entropy of a softmax and a place between two of its classes.
+//!
+//! Rows are short, as a rule. So several are turned on their side, and are worked on together.
 
-use super::classes::{exponentials, largest_of};
-use super::numbers::Float;
+use super::classes::exponentials_of_line;
+use super::head::HeadFloat;
+use super::overlap::{ADDED, widen};
 use super::row_kernel::{HostRows, RowBlock};
 use super::scale::clamp;
 use super::vectors::{Loop, Vectors};
@@ -28,7 +31,18 @@ impl HostRows<1> for BetweenClasses {
 
 struct Between<'a, 'b, F>(RowBlock<'a, 'b, F, 1>);
 
-impl<F: Float> Loop for Between<'_, '_, F> {
+/// `[row][class]` becomes `[class][row]`; or back, of so many classes instead of rows.
+#[inline(always)]
+fn turn<F: Copy>(numbers: &[F], count: usize, turned: &mut [F]) {
+    let length = numbers.len() / count;
+    for (at, row) in numbers.chunks_exact(length).enumerate() {
+        for (&number, to) in row.iter().zip(turned[at..].iter_mut().step_by(count)) {
+            *to = number;
+        }
+    }
+}
+
+impl<F: HeadFloat> Loop for Between<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -40,45 +54,75 @@ impl<F: Float> Loop for Between<'_, '_, F> {
             weights,
             scale,
             losses,
-            gradients: [mut gradient],
+            gradients: [gradient],
             ..
         } = self.0;
-        let mut exps = vec![F::default(); length];
+        let count = losses.len();
+        let (places, weights) = (&places[..count], &weights[..count]);
+        let zero = F::default();
+        let mut lines = vec![zero; x.len()];
+        turn(x, count, &mut lines);
+        let mut largest = lines[..count].to_vec();
+        for line in lines[count..].chunks_exact(count) {
+            for at in 0..count {
+                largest[at] = largest[at].replace(line[at] > largest[at], line[at]);
+            }
+        }
+        // The sum of all exponentials but one that is 1. Those that are 1 are counted apart, so that however little the
+        // others contribute is kept.
+        let mut exps = vec![zero; x.len()];
+        let (mut others, mut ones) = (vec![zero; count], vec![zero; count]);
+        let mut wide = vec![0.0; count];
+        let each = lines.chunks_exact(count).zip(exps.chunks_exact_mut(count));
+        for (class, (line, exps)) in each.enumerate() {
+            exponentials_of_line(line, &largest, exps);
+            for at in 0..count {
+                let is_one = exps[at].equals(1.0);
+                others[at] += exps[at].set(is_one, 0.0);
+                ones[at] += zero.set(is_one, 1.0);
+            }
+            if class % ADDED == ADDED - 1 {
+                widen(&mut others, &mut wide);
+            }
+        }
+        widen(&mut others, &mut wide);
+        let mut half_ln_sum = vec![zero; count];
+        for at in 0..count {
+            others[at] = F::of(wide[at]) + ones[at].plus(-1.0);
+            half_ln_sum[at] = ln_1p(others[at]).times(0.5);
+        }
+        let (mut below, mut of_lower) = (vec![0_u32; count], vec![zero; count]);
         for (row, x) in x.chunks_exact(length).enumerate() {
-            let weight = weights[row];
             // What is not valid, and so is NaN, has a place nevertheless.
             let place = places[row].double().clamp(0.0, (length - 1) as f64);
             let lower = (place as usize).min(length - 2);
             let of_upper = F::of(place - lower as f64);
-            let of_lower = F::of(1.0) - of_upper;
-            let largest = largest_of(x);
-            let others = F::of(exponentials(x, largest, &mut exps));
+            below[row] = lower as u32;
+            of_lower[row] = F::of(1.0) - of_upper;
             // In halves: the difference of two logits may be out of range where its share is not.
-            let nll = |at: usize| largest.times(0.5) - x[at].times(0.5) + ln_1p(others).times(0.5);
-            let loss = nll(lower).times_or_zero(of_lower) + nll(lower + 1).times_or_zero(of_upper);
-            losses[row] = loss.times(2.0).times_or_zero(weight);
-            let Some(gradient) = &mut gradient else {
-                continue;
-            };
-            if weight.equals(0.0) {
-                gradient.fill(length, |_| F::default());
-                continue;
-            }
-            let share = F::of(1.0) / others.plus(1.0);
-            let step = weight * scale;
-            gradient.fill(length, |at| {
-                let exp = exps[at];
-                let rest = (others.plus(1.0) - exp).replace(exp.equals(1.0), others);
-                let q = if at == lower {
-                    of_lower
-                } else if at == lower + 1 {
-                    of_upper
-                } else {
-                    F::default()
-                };
-                let slope = cross_entropy_slope(exp * share, rest * share, q, F::of(1.0) - q);
-                clamp(slope * step)
-            });
+            let nll = |at: usize| largest[row].times(0.5) - x[at].times(0.5) + half_ln_sum[row];
+            let loss =
+                nll(lower).times_or_zero(of_lower[row]) + nll(lower + 1).times_or_zero(of_upper);
+            losses[row] = loss.times(2.0).times_or_zero(weights[row]);
         }
+        let Some(gradient) = gradient else {
+            return;
+        };
+        for (class, exps) in exps.chunks_exact_mut(count).enumerate() {
+            let class = class as u32;
+            for at in 0..count {
+                let exp = exps[at];
+                let share = F::of(1.0) / others[at].plus(1.0);
+                let rest = (others[at].plus(1.0) - exp).replace(exp.equals(1.0), others[at]);
+                let q = zero.replace(below[at] == class, of_lower[at]);
+                let of_upper = F::of(1.0) - of_lower[at];
+                let q = q.replace(below[at] + 1 == class, of_upper);
+                let slope = cross_entropy_slope(exp * share, rest * share, q, F::of(1.0) - q);
+                let slope = clamp(slope * (weights[at] * scale));
+                exps[at] = slope.set(weights[at].equals(0.0), 0.0);
+            }
+        }
+        turn(&exps, length, &mut lines);
+        gradient.write(&lines);
     }
 }

@@ -29,19 +29,27 @@ impl HostRows<2> for LovaszRows {
 /// The losses of rows of such a length, and their slopes.
 pub(crate) fn of_values(errors: &[f64], truth: &[f64], length: usize) -> (Vec<f64>, Vec<f64>) {
     let mut slopes = vec![0.0; errors.len()];
-    let (mut losses, mut order) = (Vec::new(), Vec::new());
+    let (mut losses, mut pixels) = (Vec::new(), Vec::new());
     let rows = errors.chunks_exact(length).zip(truth.chunks_exact(length));
     for ((errors, truth), slopes) in rows.zip(slopes.chunks_exact_mut(length)) {
-        losses.push(of_row(errors, truth, &mut order, slopes, sort_f64));
+        losses.push(of_row(errors, truth, &mut pixels, slopes, sort_f64));
     }
     (losses, slopes)
 }
 
-fn sort_f64(errors: &[f64], order: &mut [u32]) {
-    order.sort_by(|&a, &b| errors[b as usize].total_cmp(&errors[a as usize]));
+/// A pixel that counts: its error, where it is, and whether the class is true there.
+#[derive(Clone, Copy)]
+struct Pixel<F> {
+    error: F,
+    at: u32,
+    is_true: bool,
 }
 
-fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&[F], &mut [u32])) {
+fn sort_f64(pixels: &mut Vec<Pixel<f64>>) {
+    pixels.sort_by(|a, b| b.error.total_cmp(&a.error));
+}
+
+fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&mut Vec<Pixel<F>>)) {
     let RowBlock {
         x: [errors, truth],
         length,
@@ -51,12 +59,12 @@ fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&[F], &mut [u32])) {
         gradients: [mut gradient, _],
         ..
     } = block;
-    let mut order: Vec<u32> = Vec::with_capacity(length);
+    let mut pixels = Vec::with_capacity(length);
     let mut slopes = vec![F::default(); length];
     let rows = errors.chunks_exact(length).zip(truth.chunks_exact(length));
     for (row, (errors, truth)) in rows.enumerate() {
         let weight = weights[row];
-        let loss = of_row(errors, truth, &mut order, &mut slopes, sort);
+        let loss = of_row(errors, truth, &mut pixels, &mut slopes, sort);
         losses[row] = F::of(loss).times_or_zero(weight);
         if let Some(gradient) = &mut gradient {
             let step = weight * scale;
@@ -69,33 +77,40 @@ fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&[F], &mut [u32])) {
 fn of_row<F: Float>(
     errors: &[F],
     truth: &[F],
-    order: &mut Vec<u32>,
+    pixels: &mut Vec<Pixel<F>>,
     slopes: &mut [F],
-    sort: fn(&[F], &mut [u32]),
+    sort: fn(&mut Vec<Pixel<F>>),
 ) -> f64 {
-    let length = errors.len();
-    let known = |at: usize| truth[at].equals(-1.0) || !(errors[at].is_nan() || truth[at].is_nan());
-    if !(0..length).all(known) {
+    let mut known = true;
+    let mut left = 0_usize;
+    pixels.clear();
+    for (at, (&error, &truth)) in errors.iter().zip(truth).enumerate() {
+        let is_true = truth.equals(1.0);
+        let counts = !truth.equals(-1.0);
+        known &= !counts || !(error.is_nan() || truth.is_nan());
+        left += usize::from(is_true);
+        if counts && error > F::default() {
+            let at = at as u32;
+            pixels.push(Pixel { error, at, is_true });
+        }
+    }
+    if !known {
         slopes.fill(F::NAN);
         return f64::NAN;
     }
-    order.clear();
-    let counts = |at: usize| errors[at] > F::default() && !truth[at].equals(-1.0);
-    order.extend((0..length).filter(|&at| counts(at)).map(|at| at as u32));
-    sort(errors, order);
+    sort(pixels);
     slopes.fill(F::default());
-    extension(errors, truth, order, slopes)
+    extension(pixels, left, slopes)
 }
 
-/// The sum of errors, each times what its pixel adds to the Jaccard loss of those before it; that is its slope too.
-fn extension<F: Float>(errors: &[F], truth: &[F], order: &[u32], slopes: &mut [F]) -> f64 {
-    let is_true = |at: usize| truth[at].equals(1.0);
-    let mut left = (0..truth.len()).filter(|&at| is_true(at)).count() as f64;
+/// The sum of errors, each times what its pixel adds to the Jaccard loss of those before it; that is its slope too. The class
+/// is true at so many pixels.
+fn extension<F: Float>(pixels: &[Pixel<F>], is_true_at: usize, slopes: &mut [F]) -> f64 {
+    let mut left = is_true_at as f64;
     let mut either = left;
     let mut loss = 0.0;
-    for &at in order {
-        let at = at as usize;
-        let step = if is_true(at) {
+    for pixel in pixels {
+        let step = if pixel.is_true {
             left -= 1.0;
             1.0 / either
         } else {
@@ -106,37 +121,51 @@ fn extension<F: Float>(errors: &[F], truth: &[F], order: &[u32], slopes: &mut [F
                 _ => left / (either * (either - 1.0)),
             }
         };
-        loss += errors[at].double() * step;
-        slopes[at] = F::of(step);
+        loss += pixel.error.double() * step;
+        slopes[pixel.at as usize] = F::of(step);
     }
     loss
 }
 
-/// Sorts places by their positive numbers, the largest first, equal ones in order.
-fn sort_f32(numbers: &[f32], order: &mut [u32]) {
+/// Sorts by the errors, the largest first, equal ones in order.
+fn sort_f32(pixels: &mut Vec<Pixel<f32>>) {
+    // Below are the place, and whether the class is true there.
+    const LOW: u32 = 33;
     const BITS: u32 = 11;
     const DIGITS: usize = 1 << BITS;
-    // Positive numbers are ordered as their bits are. What is largest comes first.
-    let keyed = |&at: &u32| (u64::from(!numbers[at as usize].to_bits()) << 32) | u64::from(at);
-    let mut keys: Vec<u64> = order.iter().map(keyed).collect();
+    const SHIFTS: [u32; 3] = [LOW, LOW + BITS, LOW + 2 * BITS];
+    // Positive numbers, whose sign is 0, are ordered as their bits are. What is largest comes first.
+    let keyed = |pixel: &Pixel<f32>| {
+        let place = u64::from(pixel.at) << 1 | u64::from(pixel.is_true);
+        u64::from(!pixel.error.to_bits()) << LOW | place
+    };
+    let mut keys: Vec<u64> = pixels.iter().map(keyed).collect();
+    let digit = |key: u64, shift: u32| (key >> shift) as usize % DIGITS;
+    let mut places = [[0_u32; DIGITS]; SHIFTS.len()];
+    for &key in &keys {
+        for (places, shift) in places.iter_mut().zip(SHIFTS) {
+            places[digit(key, shift)] += 1;
+        }
+    }
     let mut sorted = vec![0; keys.len()];
-    for shift in [32, 32 + BITS, 32 + 2 * BITS] {
-        let digit = |key: u64| (key >> shift) as usize % DIGITS;
-        let mut places = vec![0_usize; DIGITS + 1];
-        for &key in &keys {
-            places[digit(key) + 1] += 1;
-        }
-        for at in 0..DIGITS {
-            places[at + 1] += places[at];
+    for (places, shift) in places.iter_mut().zip(SHIFTS) {
+        let mut start = 0;
+        for place in places.iter_mut() {
+            let count = core::mem::replace(place, start);
+            start += count;
         }
         for &key in &keys {
-            let place = &mut places[digit(key)];
-            sorted[*place] = key;
+            let place = &mut places[digit(key, shift)];
+            sorted[*place as usize] = key;
             *place += 1;
         }
         core::mem::swap(&mut keys, &mut sorted);
     }
-    for (to, key) in order.iter_mut().zip(keys) {
-        *to = key as u32;
+    for (pixel, key) in pixels.iter_mut().zip(keys) {
+        *pixel = Pixel {
+            error: f32::from_bits(!((key >> LOW) as u32) & (u32::MAX >> 1)),
+            at: (key >> 1) as u32,
+            is_true: key & 1 == 1,
+        };
     }
 }

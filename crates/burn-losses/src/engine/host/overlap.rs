@@ -656,7 +656,7 @@ impl<F: HeadFloat> Loop for PixelCrossEntropy<'_, F> {
 }
 
 /// After so many numbers of `f32` their sum is widened.
-const ADDED: usize = 64;
+pub(super) const ADDED: usize = 64;
 
 /// The exponentials of all but the class of each pixel, and their sum.
 #[inline(always)]
@@ -721,7 +721,7 @@ fn for_head<F: HeadFloat>(tile: &mut PixelTile<F>) {
 }
 
 #[inline(always)]
-fn widen<F: HeadFloat>(sums: &mut [F], wide: &mut [f64]) {
+pub(super) fn widen<F: HeadFloat>(sums: &mut [F], wide: &mut [f64]) {
     for (wide, sum) in wide.iter_mut().zip(sums) {
         *wide += sum.double();
         *sum = F::default();

@@ -10,14 +10,17 @@ use crate::engine::rows::RowSpec;
 use crate::engine::shape::layers;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::call::{Call, LossOutput};
+use crate::loss::formula::LossFormula;
 use crate::loss::overlap::{OverlapOptions, check_overlap, explain, narrowed, of_no_samples};
 use crate::loss::rows::evaluate;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::overlap::{Activation, Overlap};
 use crate::spec::reduction::Reduction;
+use crate::spec::request::Returns;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
+use crate::targets::AnyOperand;
 use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
@@ -210,6 +213,12 @@ pub struct LovaszLoss {
 
 of_overlap!(LovaszLoss, LovaszLossConfig, 2);
 
+static OF_PROBABILITIES: LossFormula<2> =
+    LossFormula::new(|[p, truth]| truth.above(0.0).select(1.0 - p, p));
+
+static OF_SCORES: LossFormula<2> =
+    LossFormula::new(|[x, truth]| truth.above(0.0).select(1.0 - x, 1.0 + x));
+
 impl LovaszLoss {
     fn options(&self) -> OverlapOptions<'_> {
         OverlapOptions {
@@ -264,13 +273,16 @@ impl LovaszLoss {
         let truth = truth(targets, layers, &self.config.ignore_indices, computed);
         let x = input.cast(wide).layers(layers);
         // Errors, as a function of the input: of what is true, they fall with it.
-        let side = in_context_of(truth.clone().clamp_min(0.0) * -2.0 + 1.0, &device);
-        let errors = if softmax {
-            let at_true = in_context_of(truth.clone().clamp_min(0.0), &device);
-            activation::softmax(x, AXIS) * side + at_true
+        let (x, formula) = if softmax {
+            (activation::softmax(x, AXIS), &OF_PROBABILITIES)
         } else {
-            x * side + 1.0
+            (x, &OF_SCORES)
         };
+        let operands = [x, truth.clone()].map(|of| AnyOperand::Numbers(of.into()));
+        let plain = Call::new(call.waiting, Returns::Unreduced);
+        let formula = formula.of(["input", "truth"]);
+        let errors = formula.evaluate(Self::NAME, operands, plain)?.value;
+        let errors: Tensor<3> = errors.reshape(layers);
         let samples = if self.config.per_sample { shape[0] } else { 1 };
         let together = |of: Tensor<3>| -> Tensor<2> {
             let of: Tensor<4> = of.reshape([samples, outer / samples, classes, inner]);
