@@ -151,7 +151,7 @@
 //! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
 //! `rocm` turn a backend on in Burn and compile what this crate has for it: sweeps over memory for flex
 //! and ndarray, kernels for the GPUs. A backend that is on in Burn but not here works too, slower. The feature `train`
-//! adds the module `metric`, for Burn's training loop.
+//! adds the module `metric`, for Burn's training loop, and `Normalizer`, for several batches or devices in a step of it.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -177,6 +177,8 @@ mod tests;
 pub mod guide;
 #[cfg(feature = "train")]
 pub mod metric;
+#[cfg(feature = "train")]
+mod normalizer;
 
 #[doc(inline)]
 pub use engine::memory::{keep_freed_memory, release_memory};
@@ -191,6 +193,9 @@ pub use losses::{classification, ranking, regression};
 #[cfg(feature = "std")]
 #[doc(inline)]
 pub use losses::{detection, distillation, generative, ordinal, preference, routing, segmentation};
+#[cfg(feature = "train")]
+#[doc(inline)]
+pub use normalizer::Normalizer;
 #[doc(inline)]
 pub use spec::reduction::Reduction;
 #[doc(inline)]
@@ -227,6 +232,81 @@ pub mod target {
 
     #[doc(inline)]
     pub use crate::targets::*;
+}
+
+#[cfg(feature = "std")]
+pub mod distributed {
+    //! Classes that are shared among ranks: threads with a device each, or processes.
+    //!
+    //! Where there are many classes (a vocabulary of 128 000, the identities of faces), the last layer and its logits may be too
+    //! large for one device. Each rank then has the layer's outputs for some of the classes, and logits `[N, C / R]`.
+    //! [`CrossEntropyLoss`](crate::classification::CrossEntropyLoss) takes them as they are: its `forward_sharded` is called by
+    //! each rank, with the ids of all samples and a [`Shard`], which says which of the classes these are.
+    //!
+    //! ```
+    //! use burn::tensor::{Device, Int, Tensor};
+    //! use burn_losses::distributed::{Exchange, Shard, ThreadRank};
+    //! use burn_losses::prelude::*;
+    //!
+    //! const LOGITS: [[f32; 5]; 2] = [[0.5, 1.0, -0.5, 2.0, 0.0], [1.0, 0.0, 0.5, 0.0, -1.0]];
+    //! const IDS: [i64; 2] = [3, 0];
+    //!
+    //! // Classes 0 to 2 on one rank, 3 and 4 on the other.
+    //! fn of_rank(rank: ThreadRank) -> f32 {
+    //!     let (start, length) = [(0, 3), (3, 2)][rank.rank()];
+    //!     let device = Device::flex().autodiff();
+    //!     let logits = Tensor::<2>::from_data(LOGITS, &device).narrow(1, start, length).require_grad();
+    //!     let ids = Tensor::<1, Int>::from_data(IDS, &device);
+    //!     let shard = Shard { start, classes: 5, exchange: &rank };
+    //!     let loss = CrossEntropyLoss::new().forward_sharded(logits.clone(), ids, shard);
+    //!     let gradient = logits.grad(&loss.backward()).unwrap();
+    //!     assert_eq!(gradient.dims(), [2, length]);
+    //!     loss.into_scalar::<f32>()
+    //! }
+    //!
+    //! let running: Vec<_> = ThreadRank::group(2)
+    //!     .into_iter()
+    //!     .map(|rank| std::thread::spawn(|| of_rank(rank)))
+    //!     .collect();
+    //! let values: Vec<f32> = running.into_iter().map(|rank| rank.join().unwrap()).collect();
+    //! assert_eq!(values[0].to_bits(), values[1].to_bits());
+    //!
+    //! let device = Device::flex();
+    //! let whole = Tensor::<2>::from_data(LOGITS, &device);
+    //! let ids = Tensor::<1, Int>::from_data(IDS, &device);
+    //! let expected = CrossEntropyLoss::new().forward(whole, ids).into_scalar::<f32>();
+    //! assert!((values[0] - expected).abs() < 1e-6);
+    //! ```
+    //!
+    //! # What it gives
+    //!
+    //! The loss of all classes, with the same bits on each rank, and the gradient of the rank's own logits. All options that
+    //! cross-entropy has for ids count as they do without ranks: `weights`, `log_prior` and `margins` are those of all classes on
+    //! each rank, label smoothing is spread over all of them, and a mean divides by the same number. Targets that are
+    //! probabilities, and weights of samples, are not there; `forward_sharded_no_reduction` gives the losses to weigh.
+    //!
+    //! Each call is one exchange of eight numbers for each rank, and seven for each rank and sample. `backward` exchanges nothing.
+    //! So **what comes before the logits has on each rank the gradient through its own classes alone**: hidden states that
+    //! all ranks have need the sum of these, and so does what comes before them.
+    //!
+    //! # What goes wrong
+    //!
+    //! Parts that leave a gap, overlap or go beyond the classes are errors, on all ranks; targets that differ from rank to rank
+    //! are, too. A rank that finds an error in its own part still takes part in the exchange: the others are told so, and the
+    //! next call of all is the next call. A rank that is gone is an error on the others, within the time limit of the
+    //! [`Exchange`]. The kind of such errors is [`LossErrorKind::Exchange`](crate::LossErrorKind::Exchange). (Where values are
+    //! not read, see [`Checks`](crate::Checks), what ranks tell each other is not either: the loss is NaN.)
+    //!
+    //! # Another exchange
+    //!
+    //! [`ThreadRank`] is for the threads of a process, and [`CollectiveRank`] for those that have CUDA devices. Whatever else
+    //! adds up the numbers of several ranks can be an [`Exchange`]. This one is for processes, on one machine or several; the
+    //! tests of this crate use it as it stands here:
+    //!
+    #![doc = concat!("```\n", include_str!("../docs/tcp.rs"), "```")]
+
+    #[doc(inline)]
+    pub use crate::loss::exchange::{CollectiveRank, Exchange, ExchangeError, Shard, ThreadRank};
 }
 
 #[cfg(doc)] // The pages above link to them.

@@ -4,8 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each imports only from those before it.
-const LAYERS: [&str; 9] = [
-    "real", "spec", "engine", "validate", "targets", "loss", "losses", "custom", "metric",
+const LAYERS: [&str; 10] = [
+    "real",
+    "spec",
+    "engine",
+    "validate",
+    "targets",
+    "loss",
+    "losses",
+    "custom",
+    "metric",
+    "normalizer",
 ];
 
 /// The modules in files of their own, without those of tests: `engine::host` with its code.

@@ -38,6 +38,7 @@ pub struct Split {
 }
 
 /// Images and class ids as tensors.
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// `[N, PIXELS]`
     pub images: Tensor<2>,

@@ -71,7 +71,7 @@ pub fn run<T: Task>(
 /// A model whose weights depend on the seed alone.
 ///
 /// Every backend has random numbers of its own, so the weights are drawn on the same one for all.
-fn seeded<M: Module>(seed: u64, device: &Device, new: impl Fn(&Device) -> M) -> M {
+pub fn seeded<M: Module>(seed: u64, device: &Device, new: impl Fn(&Device) -> M) -> M {
     let host = Device::flex();
     host.seed(seed);
     let weights = new(&host).into_record();

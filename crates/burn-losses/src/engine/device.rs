@@ -21,6 +21,19 @@ fn by_shaders(id: DeviceId) -> bool {
     id.type_id >> 8 == CUBE && matches!((id.type_id & 0xFF) >> 5, METAL | WGPU)
 }
 
+/// Whether Burn can add up tensors of such devices: of CubeCL's runtimes CUDA's can.
+#[cfg(feature = "std")]
+pub(crate) fn has_collectives(device: &Device) -> bool {
+    collects(device.as_dispatch().id())
+}
+
+#[cfg(feature = "std")]
+fn collects(id: DeviceId) -> bool {
+    const CUBE: u16 = DispatchDeviceId::Cube as u16;
+    const CUDA: u16 = 0;
+    id.type_id >> 8 == CUBE && (id.type_id & 0xFF) >> 5 == CUDA
+}
+
 /// What kind of device it is, as far as that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -84,6 +97,8 @@ mod tests {
     #[test]
     fn the_devices_of_this_build_are_what_they_are() {
         assert!(is_cpu(&Device::flex()) && is_cpu(&Device::flex().autodiff()));
+        #[cfg(feature = "std")]
+        assert!(!has_collectives(&Device::flex()));
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // Burn points ndarray's users to flex; both are served here.
         let ndarray = Device::ndarray();
@@ -114,6 +129,8 @@ mod tests {
             let stamped = runtime.stamp(DeviceId::new(3, 1));
             assert_eq!(stamped.type_id >> 8, id, "{runtime:?}");
             assert_eq!(by_shaders(stamped), shaders, "{runtime:?}");
+            let is_cuda = matches!(runtime, RuntimeId::Cuda);
+            assert_eq!(collects(stamped), is_cuda, "{runtime:?}");
         }
     }
 }

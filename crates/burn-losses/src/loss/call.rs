@@ -1,7 +1,7 @@
 //! How a loss is called, and what comes of it.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::compute_dtype;
+use crate::engine::dtype::{compute_dtype, largest};
 use crate::engine::portable::reduce::{Graph, Losses};
 use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::shape::{layers, ones, without};
@@ -9,6 +9,7 @@ use crate::engine::values::{AnyTarget, FlatValues};
 #[cfg(feature = "std")]
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
+use crate::spec::rule::Rule;
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
@@ -22,6 +23,9 @@ pub struct Call {
     /// The caller is ready to wait for the device to have the values checked.
     pub(crate) waiting: bool,
     pub(crate) returns: Returns,
+    /// What the sum of the losses is divided by, given to `forward_over`: the sum is a share of a mean then, of the type
+    /// of the inputs, and no part of one.
+    total: Option<Tensor<1>>,
     /// The weights given to `forward_weighted`.
     weights: Option<AnyTarget>,
     /// The axis along which the losses are summed before anybody sees them.
@@ -57,6 +61,7 @@ impl Call {
         Self {
             waiting,
             returns,
+            total: None,
             weights: None,
             summed: None,
             terms: 1,
@@ -77,6 +82,66 @@ impl Call {
             weights: Some(weights),
             ..Self::new(waiting, returns)
         })
+    }
+
+    /// A call of the loss of that name for the sum of its losses over a total.
+    pub(super) fn over(
+        loss: &'static str,
+        total: Tensor<1>,
+        waiting: bool,
+    ) -> Result<Self, LossError> {
+        let check = Check::new(loss, &total.device(), waiting);
+        if total.dims() != [1] {
+            return Err(check.error(
+                LossErrorKind::Shape,
+                format!(
+                    "total {} must be one number, [1]: the sum of the weights of all batches, `weights.sum()`.",
+                    dims(&total.shape())
+                ),
+            ));
+        }
+        if total.is_tracked() {
+            return Err(check.error(
+                LossErrorKind::TrackedTarget,
+                "total: tracked by autodiff, but it is a constant of the batch: pass `total.inner()`."
+                    .into(),
+            ));
+        }
+        Ok(Self {
+            total: Some(total.inner()),
+            ..Self::new(waiting, Returns::SumAndWeight)
+        })
+    }
+
+    /// Whether what a mean is made of is wanted, in the type that is computed in.
+    pub(crate) fn wants_parts(&self) -> bool {
+        self.returns == Returns::SumAndWeight && self.total.is_none()
+    }
+
+    /// What the sum is to be divided by, if it is, beside inputs of the given type; NaN where it is not valid and was not
+    /// read.
+    pub(super) fn total(
+        &self,
+        check: &Check,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Option<Tensor<1>>, LossError> {
+        let Some(total) = &self.total else {
+            return Ok(None);
+        };
+        check.device("the loss", device, "total", &total.device())?;
+        let total = total.clone().cast(compute_dtype(total.dtype()));
+        let rule = Rule::between(0.0, largest(compute_dtype(dtype).into()));
+        let valid = check.each_in(&total.shape(), dtype, &total, rule, |found| {
+            match found.too_large() {
+                Some(too_large) => format!("total {too_large}"),
+                None => format!(
+                    "total {} must be finite and at least 0: it is the sum of the weights of all batches.",
+                    found.shown()
+                ),
+            }
+        })?;
+        Ok(Some(or_nan(total, &valid)))
     }
 
     /// The same call of a loss whose losses are then summed along an axis.
@@ -303,14 +368,20 @@ impl Call {
         }))
     }
 
-    /// What is wanted of a sweep over a batch of that size.
-    pub(crate) fn request(&self, weights: &Option<Weights>, batch: usize) -> Request<FlatValues> {
+    /// What is wanted of a sweep over a batch of that size, which divides the sum by the total if that is a number.
+    pub(crate) fn request(
+        &self,
+        weights: &Option<Weights>,
+        batch: usize,
+        total: Option<f64>,
+    ) -> Request<FlatValues> {
         let each = weights.as_ref().map(|weights| weights.each.clone());
         Request {
             returns: self.returns,
             samples: each.map(FlatValues::Float),
             batch: self.seen_as.as_ref().map_or(batch, |shape| shape[0]),
             terms: self.terms,
+            total,
         }
     }
 
@@ -342,13 +413,14 @@ impl Call {
         &self,
         losses: Losses,
         weights: Option<Weights>,
+        total: Option<Tensor<1>>,
         shape: &Shape,
         dtype: DType,
     ) -> LossOutput {
         let weights = weights.map(|weights| weights.each);
         let batch = self.seen_as.as_ref().map_or(losses.batch, |shape| shape[0]);
         let losses = Losses { batch, ..losses };
-        let (value, weight) = losses.answer(self.returns, weights, self.terms);
+        let (value, weight) = losses.answer(self.returns, weights, self.terms, total);
         self.evaluation(value, weight, shape, dtype)
     }
 
@@ -373,9 +445,10 @@ impl Call {
             _ => value,
         };
         LossOutput {
-            value: match self.returns {
-                Returns::SumAndWeight => value.cast(compute_dtype(dtype)),
-                _ => value.cast(dtype),
+            value: if self.wants_parts() {
+                value.cast(compute_dtype(dtype))
+            } else {
+                value.cast(dtype)
             },
             weight: weight.map(|weight| weight.cast(compute_dtype(dtype))),
             shape: self.unreduced_shape(shape),
@@ -418,7 +491,8 @@ impl LossOutput {
             graph: Graph::new(first, [0, 1, 1], gradients.collect()),
         };
         let weights = call.weights(check, &shape, place.0, dtype, false)?;
-        Ok(call.answer(losses, weights, &shape, dtype))
+        let total = call.total(check, place.0, dtype)?;
+        Ok(call.answer(losses, weights, total, &shape, dtype))
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) struct Options<'a> {
 
 impl Options<'_> {
     /// Whether how much a sample counts in a mean depends on its class.
-    fn by_class(&self) -> bool {
+    pub(super) fn by_class(&self) -> bool {
         self.weights.is_some() && self.weights_count
     }
 
@@ -141,7 +141,7 @@ pub(crate) fn check_classes(
 }
 
 /// What is done to the logits fits the classes and the target.
-fn check_adjustment(
+pub(super) fn check_adjustment(
     check: &Check,
     options: &Options,
     classes: usize,
@@ -176,7 +176,13 @@ fn check_adjustment(
 }
 
 /// The error for a target whose shape does not fit, with the class axis that would make it fit.
-fn misfit(check: &Check, name: &str, shape: &Shape, axis: usize, found: &Shape) -> LossError {
+pub(super) fn misfit(
+    check: &Check,
+    name: &str,
+    shape: &Shape,
+    axis: usize,
+    found: &Shape,
+) -> LossError {
     let rank = shape.num_dims();
     let ids = found.num_dims() < rank;
     let expected = if ids {
@@ -353,7 +359,7 @@ fn check_log_probs(
     })
 }
 
-const MEAN: Returns = Returns::Reduced(Reduction::Mean);
+pub(super) const MEAN: Returns = Returns::Reduced(Reduction::Mean);
 
 /// Weights of classes times a power of two, so that the largest of them is about 1.
 pub(crate) fn scaled(weights: &[f64]) -> Vec<f64> {
@@ -389,7 +395,7 @@ fn with_tensors(
     }
     let q = coefficients.q.clone();
     let (x, step) = match &options.adjustment {
-        Some(adjustment) => adjusted(adjustment, x, &coefficients),
+        Some(adjustment) => adjusted(adjustment, x, coefficients.used.as_ref()),
         None => (x, None),
     };
     let through = |slope: Tensor<3>| match step {
@@ -438,18 +444,18 @@ fn with_tensors(
         let (prob, rest) = softmax.prob_and_rest();
         let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
         through(match of_lse {
-            Some(of_lse) => slope + prob * of_lse.expand(shape_of),
+            Some(of_lse) => slope + prob.times_or_zero(of_lse.expand(shape_of)),
             None => slope,
         })
     };
     Ok(coefficients.losses(input, 0.5, (values, slopes)))
 }
 
-/// Logits as they count, and what their gradient is multiplied by.
-fn adjusted(
+/// Logits as they count, and what their gradient is multiplied by. `used` is the class of each sample, if they are ids.
+pub(super) fn adjusted(
     adjustment: &Adjustment,
     x: Tensor<3>,
-    coefficients: &Coefficients,
+    used: Option<&Tensor<3, Bool>>,
 ) -> (Tensor<3>, Option<Tensor<3>>) {
     let (device, dtype, shape) = (x.device(), x.dtype(), x.dims());
     let (x, slope) = adjustment.capped(x);
@@ -459,7 +465,7 @@ fn adjusted(
         None => x.zeros_like(),
     };
     let mut x = adjustment.moved(x, offset);
-    if let (Some(margins), Some(used)) = (&adjustment.margins, &coefficients.used) {
+    if let (Some(margins), Some(used)) = (&adjustment.margins, used) {
         let margins: Vec<f64> = margins
             .iter()
             .map(|margin| margin * adjustment.scale)

@@ -7,6 +7,7 @@ use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
 use crate::engine::dispatch::{ExtraOperands, Run};
 use crate::engine::portable::reduce::Losses;
+use crate::engine::portable::tensors::share_of;
 use crate::engine::shape::without;
 use crate::engine::values::FlatValues;
 use crate::spec::request::Request;
@@ -55,11 +56,17 @@ impl Front<'_> {
         let bound = dispatch::tensors(&inputs, besides);
         let swept = dispatch::is_there(&device, dtype, bound) && (self.on_gpus || is_cpu(&device));
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
+        let total = call.total(self.check, &device, dtype)?;
         if !swept {
             let losses = tensors(&inputs)?;
-            return Ok(call.answer(losses, weights, &shape, dtype));
+            return Ok(call.answer(losses, weights, total, &shape, dtype));
         }
-        let run = run(call.request(&weights, of_input[0]));
+        // A number that the host can have for nothing is divided by in the sweep; what is on an accelerator stays there.
+        let (in_sweep, after) = match total {
+            Some(total) if is_cpu(&device) => (Some(AnyRank::from(total).values()[0]), None),
+            total => (None, total),
+        };
+        let run = run(call.request(&weights, of_input[0], in_sweep));
         let keepdim_shape = call.keepdim_shape(&of_input, self.axis);
         let output = dispatch::run(inputs, run, keepdim_shape);
         if self.check.reads() && output.is_invalid() {
@@ -69,6 +76,13 @@ impl Front<'_> {
             explain()?;
             return Err(self.check.unexplained());
         }
-        Ok(call.evaluation(output.value, output.weight, &shape, dtype))
+        let value = match after {
+            Some(total) => {
+                let total = total.cast(output.value.dtype());
+                share_of(output.value, total)
+            }
+            None => output.value,
+        };
+        Ok(call.evaluation(value, output.weight, &shape, dtype))
     }
 }

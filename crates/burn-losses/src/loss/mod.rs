@@ -4,15 +4,21 @@ pub(crate) mod call;
 pub(crate) mod classes;
 pub(crate) mod elementwise;
 #[cfg(feature = "std")]
+pub(crate) mod exchange;
+#[cfg(feature = "std")]
 pub(crate) mod formula;
 pub(crate) mod front;
 pub(crate) mod labels;
 #[cfg(feature = "std")]
 pub(crate) mod overlap;
 pub(crate) mod rows;
+#[cfg(feature = "std")]
+pub(crate) mod sharded;
 pub(crate) mod values;
+pub(crate) mod weight;
 
 use crate::engine::any_rank::AnyRank;
+use crate::engine::portable::tensors::share_of;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::targets::SampleWeights;
@@ -20,8 +26,10 @@ use crate::targets::rank::Unreduced;
 use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::vec::Vec;
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use call::{Call, LossOutput};
+use core::iter::Sum;
+use core::ops::Add;
 
 /// A loss called with a model's output and a target: `loss.forward(output, targets)`.
 ///
@@ -126,6 +134,52 @@ pub trait Loss<X, T>: Evaluate<(X, T)> {
     /// As [`forward_parts`](Self::forward_parts), or what is wrong with the call.
     fn try_forward_parts(&self, output: X, targets: T) -> Result<LossParts, LossError> {
         parts(self, (output, targets), true)
+    }
+
+    /// The share of this batch in the mean of several: the sum of its losses over `total`, the sum of the weights of all of
+    /// them. It is 0, with a zero gradient, where that is 0.
+    ///
+    /// It is `forward_parts(..).sum / total`, of the type of the output, whatever the reduction of the loss. But the
+    /// gradient is divided as it is computed (on flex and ndarray, or wherever a loss is made of tensor operations), so
+    /// that nothing is left to do in the backward pass; and in half precision before it is rounded. `total` is a tensor of
+    /// shape `[1]` on the device of the output, of any float type, untracked. What the targets tell of it `weight` knows,
+    /// a method of the losses whose target tells all.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// use burn_losses::prelude::*;
+    ///
+    /// let device = Device::flex();
+    /// let logits = Tensor::<2>::from_data([[2., 0.], [0., 1.], [1., 1.]], &device);
+    /// let targets = Tensor::<1, Int>::from_data([0, -1, 1], &device);
+    /// let loss = CrossEntropyLossConfig::new().with_ignore_index(-1).init();
+    ///
+    /// let total = loss.weight(targets.clone());
+    /// let share = |start: usize, length: usize| {
+    ///     let targets = targets.clone().narrow(0, start, length);
+    ///     loss.forward_over(logits.clone().narrow(0, start, length), targets, total.clone())
+    /// };
+    /// let shares = share(0, 2) + share(2, 1);
+    /// let mean = loss.forward(logits.clone(), targets.clone());
+    /// assert!((shares - mean).into_scalar::<f32>().abs() < 1e-6);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_over(&self, output: X, targets: T, total: Tensor<1>) -> Tensor<1> {
+        or_panic(over(self, (output, targets), total, false))
+    }
+
+    /// As [`forward_over`](Self::forward_over), or what is wrong with the call.
+    fn try_forward_over(
+        &self,
+        output: X,
+        targets: T,
+        total: Tensor<1>,
+    ) -> Result<Tensor<1>, LossError> {
+        over(self, (output, targets), total, true)
     }
 
     /// As [`forward_parts`](Self::forward_parts), in which each element's loss and weight are multiplied
@@ -297,6 +351,27 @@ pub trait TripleLoss<A, B, C>: Evaluate<(A, B, C)> {
         parts(self, (first, second, third), true)
     }
 
+    /// As [`Loss::forward_over`].
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    fn forward_over(&self, first: A, second: B, third: C, total: Tensor<1>) -> Tensor<1> {
+        or_panic(over(self, (first, second, third), total, false))
+    }
+
+    /// As [`Loss::try_forward_over`].
+    fn try_forward_over(
+        &self,
+        first: A,
+        second: B,
+        third: C,
+        total: Tensor<1>,
+    ) -> Result<Tensor<1>, LossError> {
+        over(self, (first, second, third), total, true)
+    }
+
     /// As [`Loss::forward_weighted_parts`].
     ///
     /// # Panics
@@ -378,7 +453,24 @@ pub(crate) mod sealed {
 /// `f32` or wider.
 ///
 /// `sum / weight` is the batch's [`Reduction::Mean`], whatever the loss's own reduction, and
-/// [`mean`](Self::mean) gives it. Over several batches, add up both and divide last.
+/// [`mean`](Self::mean) gives it. Over several batches, add up the parts, by `+` or [`Iterator::sum`], and take the
+/// mean last:
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_losses::prelude::*;
+///
+/// let device = Device::flex();
+/// let loss = MseLoss::new();
+/// // Three samples with loss 1, and a last batch of one with loss 9.
+/// let batches = [Tensor::<1>::from_data([1., 1., 1.], &device), Tensor::from_data([3.], &device)];
+/// let parts = batches.map(|error| loss.forward_parts(error.clone(), error.zeros_like()));
+/// let mean = parts.into_iter().sum::<LossParts>().mean();
+/// assert_eq!(mean.into_scalar::<f32>(), 3.0);
+/// ```
+///
+/// Of parts on several devices, the sum is on that of the first; it is in `f64` if any of them is. Nothing is read from a
+/// device.
 #[derive(Clone, Debug)]
 pub struct LossParts {
     /// The sum of the losses.
@@ -388,19 +480,70 @@ pub struct LossParts {
 }
 
 impl LossParts {
-    /// The mean of the losses; 0, with a zero gradient, where nothing counts, and NaN where a target was not valid.
-    pub fn mean(&self) -> Tensor<1> {
-        let nothing = self.weight.clone().equal_scalar(0.0);
-        let weight = self.weight.clone().mask_fill(nothing.clone(), 1.0);
-        let valid = self.sum.clone().is_nan().bool_not();
-        (self.sum.clone() / weight).mask_fill(nothing.bool_and(valid), 0.0)
+    /// The parts of no losses: what others are added to. In `f32`; what is added to it keeps its type.
+    pub fn zero(device: &Device) -> Self {
+        let place = (&device.clone().without_autodiff(), DType::F32);
+        Self {
+            sum: Tensor::zeros([1], place),
+            weight: Tensor::zeros([1], place),
+        }
     }
 
-    fn of(found: LossOutput) -> Self {
+    /// The mean of the losses; 0, with a zero gradient, where nothing counts, and NaN where a target was not valid.
+    pub fn mean(&self) -> Tensor<1> {
+        share_of(self.sum.clone(), self.weight.clone())
+    }
+
+    /// The same numbers outside of the autodiff graph: what to keep of a batch whose gradient is not wanted any more, such
+    /// as for a log.
+    pub fn detach(self) -> Self {
+        Self {
+            sum: self.sum.inner(),
+            weight: self.weight.inner(),
+        }
+    }
+
+    pub(crate) fn of(found: LossOutput) -> Self {
         Self {
             sum: found.value,
             weight: found.weight.expect("the parts are wanted"),
         }
+    }
+}
+
+/// On the device of the first.
+impl Add for LossParts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let device = self.sum.device();
+        let dtypes = [self.sum.dtype(), other.sum.dtype()];
+        let wide = if dtypes.contains(&DType::F64) {
+            FloatDType::F64
+        } else {
+            FloatDType::F32
+        };
+        let joined = |one: Tensor<1>, other: Tensor<1>| {
+            let other = if other.device() == device {
+                other
+            } else {
+                other.to_device(&device)
+            };
+            one.cast(wide) + other.cast(wide)
+        };
+        Self {
+            sum: joined(self.sum, other.sum),
+            weight: joined(self.weight, other.weight),
+        }
+    }
+}
+
+/// Of no parts it is [`zero`](LossParts::zero) on Burn's default device.
+impl Sum for LossParts {
+    fn sum<P: Iterator<Item = Self>>(parts: P) -> Self {
+        parts
+            .reduce(Add::add)
+            .unwrap_or_else(|| Self::zero(&Device::default()))
     }
 }
 
@@ -429,6 +572,16 @@ fn parts<I, L: Evaluate<I> + ?Sized>(
 ) -> Result<LossParts, LossError> {
     let found = loss.evaluate(inputs, Call::new(waiting, Returns::SumAndWeight))?;
     Ok(LossParts::of(found))
+}
+
+fn over<I, L: Evaluate<I> + ?Sized>(
+    loss: &L,
+    inputs: I,
+    total: Tensor<1>,
+    waiting: bool,
+) -> Result<Tensor<1>, LossError> {
+    let call = Call::over(loss.name(), total, waiting)?;
+    Ok(loss.evaluate(inputs, call)?.value)
 }
 
 fn weighted<I, L, W>(loss: &L, inputs: I, weights: W, waiting: bool) -> Result<Tensor<1>, LossError>
@@ -474,6 +627,12 @@ pub(crate) fn forward_no_reduction<I, L: Evaluate<I>>(loss: &L, inputs: I) -> L:
 #[track_caller]
 pub(crate) fn forward_parts<I, L: Evaluate<I>>(loss: &L, inputs: I) -> LossParts {
     or_panic(parts(loss, inputs, false))
+}
+
+#[cfg(feature = "std")]
+#[track_caller]
+pub(crate) fn forward_over<I, L: Evaluate<I>>(loss: &L, inputs: I, total: Tensor<1>) -> Tensor<1> {
+    or_panic(over(loss, inputs, total, false))
 }
 
 #[cfg(feature = "std")]

@@ -11,7 +11,6 @@ use crate::engine::portable::tensors::flat;
 use crate::engine::shape::without;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
-use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
 use crate::targets::AnyOperand;
 use crate::validate::check::{Check, Violation, dims};
@@ -192,7 +191,7 @@ pub(crate) fn answer<const K: usize>(
 
 /// What is made of sums in the type that is computed in, in that of the input.
 pub(crate) fn narrowed(output: LossOutput, call: &Call, dtype: DType) -> LossOutput {
-    if call.returns == Returns::SumAndWeight {
+    if call.wants_parts() {
         return output;
     }
     LossOutput {

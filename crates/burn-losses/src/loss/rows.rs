@@ -308,6 +308,7 @@ pub(crate) fn function<const N: usize>(
             samples: None,
             batch: shape[0],
             terms: 1,
+            total: None,
         },
     };
     dispatch::run(inputs, run, keepdim_shape).value.cast(dtype)

@@ -48,6 +48,7 @@ macro_rules! loss_module {
     ($loss:ident, $config:ident, RegressionTarget with losses) => {
         loss_module!($loss, $config, Loss [predictions, targets]);
         loss_module!(@elements $loss, RegressionTarget, into_any_rank);
+        $crate::losses::module::weight!($loss, RegressionTarget of elements);
 
         impl $loss {
             fn lints(
@@ -127,6 +128,7 @@ macro_rules! loss_module {
         }
 
         loss_module!(@of_operands $loss, $target, [$($input: $kind),+], $last);
+        $crate::losses::module::weight!($loss, $target of elements);
     };
     (@of_operands $loss:ident, $target:ident, [$($input:ident: $kind:ident),+], $last:ident) => {
         impl<const D: usize, T: $crate::targets::$target<D>>
@@ -163,6 +165,7 @@ macro_rules! loss_module {
     ($loss:ident, $config:ident, $target:ident $inputs:tt) => {
         loss_module!($loss, $config, Loss $inputs);
         loss_module!(@elements $loss, $target, erased);
+        $crate::losses::module::weight!($loss, $target of elements);
     };
     (@elements $loss:ident, $target:ident, $erased:ident) => {
         impl<const D: usize, T: $crate::targets::$target<D>>
@@ -247,6 +250,62 @@ macro_rules! loss_module {
 
             fn reduction(&self) -> $crate::Reduction {
                 self.config.reduction
+            }
+        }
+    };
+}
+
+/// Stamps what its targets count in a mean onto a loss that knows it without its input: each element counts as one, or each
+/// target of classes as its `options` say.
+macro_rules! weight {
+    ($loss:ident, $target:ident of elements) => {
+        impl $loss {
+            /// What these targets count in a mean, of shape `[1]`: how many there are.
+            ///
+            /// It is the `weight` that `forward_parts` gives, known before there is an input. Of the targets of several
+            /// batches it is the total of `forward_over`.
+            pub fn weight<const D: usize, T: $crate::targets::$target<D>>(
+                &self,
+                targets: T,
+            ) -> burn::tensor::Tensor<1> {
+                let (shape, device) = (targets.shape(), targets.device());
+                $crate::loss::weight::of_elements(&shape, &device)
+            }
+        }
+    };
+    ($loss:ident, $target:ident of classes) => {
+        impl $loss {
+            /// What these targets count in a mean, of shape `[1]`: the sum of the weights of the classes of all samples
+            /// that are not ignored, or how many these are where classes have no weight of their own.
+            ///
+            /// It is the `weight` that `forward_parts` gives, known before there is an input, and without one in memory.
+            /// Of the targets of several batches it is the total of `forward_over`. It is in the type that the device has
+            /// for floats, or in `F32` where that is narrower.
+            ///
+            /// # Panics
+            ///
+            /// With the error's text where `try_weight` returns one.
+            #[track_caller]
+            pub fn weight<const D: usize, T: $crate::targets::$target<D>>(
+                &self,
+                targets: T,
+            ) -> burn::tensor::Tensor<1> {
+                let targets = targets.erased();
+                let found = $crate::loss::weight::of_classes(&self.options(), targets, false);
+                $crate::validate::error::or_panic(found)
+            }
+
+            /// As `weight`, or what is wrong with the targets.
+            ///
+            /// # Errors
+            ///
+            /// An id that is neither ignored nor that of a class with a weight. Without weights any id may be a class:
+            /// that is up to the input.
+            pub fn try_weight<const D: usize, T: $crate::targets::$target<D>>(
+                &self,
+                targets: T,
+            ) -> Result<burn::tensor::Tensor<1>, $crate::LossError> {
+                $crate::loss::weight::of_classes(&self.options(), targets.erased(), true)
             }
         }
     };
@@ -364,6 +423,24 @@ macro_rules! calls {
                 Self: $crate::Evaluate<($($kind,)*)>,
             {
                 $crate::loss::forward_parts(self, ($($input,)*))
+            }
+
+            /// The share of this batch in the mean of several: the sum of its losses over the sum of the weights of all,
+            /// as [`Loss::forward_over`](crate::Loss::forward_over).
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_over<$($kind),*>(
+                &self,
+                $($input: $of,)*
+                total: burn::tensor::Tensor<1>,
+            ) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::Evaluate<($($kind,)*)>,
+            {
+                $crate::loss::forward_over(self, ($($input,)*), total)
             }
 
             /// What is legal but suspicious about this batch. It reads the values and waits for the device.
@@ -506,6 +583,42 @@ macro_rules! calls {
                 $crate::$calls::try_forward_parts(self, $($input),*)
             }
 
+            /// The share of this batch in the mean of several: the sum of its losses over the sum of the weights of all, as
+            #[doc = concat!(
+                "[`", stringify!($calls), "::forward_over`](crate::", stringify!($calls), "::forward_over)."
+            )]
+            ///
+            /// # Panics
+            ///
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_over<$($kind),*>(
+                &self,
+                $($input: $of,)*
+                total: burn::tensor::Tensor<1>,
+            ) -> burn::tensor::Tensor<1>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::forward_over(self, $($input,)* total)
+            }
+
+            /// As `forward_over`, or what is wrong with the call.
+            ///
+            /// # Errors
+            ///
+            /// As `try_forward`, and for a total that is no single number, negative, not finite, tracked or on another device.
+            pub fn try_forward_over<$($kind),*>(
+                &self,
+                $($input: $of,)*
+                total: burn::tensor::Tensor<1>,
+            ) -> Result<burn::tensor::Tensor<1>, $crate::LossError>
+            where
+                Self: $crate::$calls<$($kind),*>,
+            {
+                $crate::$calls::try_forward_over(self, $($input,)* total)
+            }
+
             /// As `forward_parts`, in which each element's loss and weight are multiplied by `weights`.
             ///
             /// # Panics
@@ -552,4 +665,4 @@ macro_rules! calls {
     };
 }
 
-pub(crate) use {calls, loss_module};
+pub(crate) use {calls, loss_module, weight};

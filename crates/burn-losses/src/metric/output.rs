@@ -28,12 +28,8 @@ impl ItemLazy for MaskedClassificationOutput {
         // Nothing is read: the metrics read what they make of it. They run on another thread, which is not to hold
         // the graph.
         self.parts.sum.device().flush()?;
-        let LossParts { sum, weight } = self.parts;
         Ok(Self {
-            parts: LossParts {
-                sum: sum.without_autodiff(),
-                weight: weight.without_autodiff(),
-            },
+            parts: self.parts.detach(),
             classes: self.classes.without_autodiff(),
         })
     }

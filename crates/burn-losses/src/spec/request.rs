@@ -23,6 +23,8 @@ pub(crate) struct Request<P> {
     pub(crate) batch: usize,
     /// How many terms count as one loss.
     pub(crate) terms: usize,
+    /// What the sum is divided by, where it is not for what a mean is made of but a share of one.
+    pub(crate) total: Option<f64>,
 }
 
 impl<P> Request<P> {
@@ -37,7 +39,8 @@ impl<P> Request<P> {
     /// What the sum of the losses is divided by, given that of the weights.
     pub(crate) fn divisor(&self, weight: f64) -> f64 {
         match self.returns {
-            Returns::Unreduced | Returns::SumAndWeight | Returns::Reduced(Reduction::Sum) => 1.0,
+            Returns::Unreduced | Returns::Reduced(Reduction::Sum) => 1.0,
+            Returns::SumAndWeight => self.total.unwrap_or(1.0),
             Returns::Reduced(Reduction::BatchMean) => self.batch as f64,
             Returns::Reduced(Reduction::Mean) => weight,
         }
@@ -49,6 +52,7 @@ impl<P> Request<P> {
             samples: self.samples.map(map),
             batch: self.batch,
             terms: self.terms,
+            total: self.total,
         }
     }
 }

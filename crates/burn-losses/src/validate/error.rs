@@ -45,6 +45,8 @@ pub enum LossErrorKind {
     Tracking,
     /// The values could not be read from the device.
     Read,
+    /// The ranks of a call could not exchange what they have, or do not fit together; or another one has an error.
+    Exchange,
 }
 
 impl LossError {

@@ -230,36 +230,142 @@ fn the_reductions_agree() {
     });
 }
 
+/// How many rows the pieces have that 11 rows are split into: 1, 2, 3 and 5 of them.
+static PIECES: [&[usize]; 4] = [&[11], &[4, 7], &[7, 1, 3], &[1, 2, 2, 2, 4]];
+
+/// The rows of each piece.
+fn pieces(sizes: &[usize]) -> Vec<Vec<usize>> {
+    let mut end = 0;
+    let rows = sizes.iter().map(|&size| {
+        end += size;
+        (end - size..end).collect()
+    });
+    rows.collect()
+}
+
+/// The splits that are tried on a device.
+fn splits(on: &TestDevice) -> &'static [&'static [usize]] {
+    if is_gpu(on) { &PIECES[1..2] } else { &PIECES }
+}
+
+/// The gradients of inputs whose rows are in pieces, as those of the whole inputs.
+fn joined(pieces: Vec<Vec<Vec<f64>>>) -> Vec<Vec<f64>> {
+    let inputs = pieces[0].len();
+    (0..inputs)
+        .map(|input| pieces.iter().flat_map(|of| of[input].clone()).collect())
+        .collect()
+}
+
 #[test]
 fn the_parts_of_a_split_batch_add_up() {
     for_samples(OnGpu::First, |variant, on| {
         for dtype in full_types(on) {
-            let batch = variant.batch(8, 7, 4);
-            let parts = |rows: &[usize]| {
-                let args = batch.select(rows).on(on, dtype).tracked();
-                let leaves = args.inputs.clone();
-                let parts = variant.parts(args);
-                assert!(!parts.weight.is_tracked(), "a weight is a constant");
-                let weight = numbers(&parts.weight)[0];
-                (outcome_of(parts.sum, &leaves), weight)
-            };
-            let (first, first_weight) = parts(&[0, 1, 2]);
-            let (second, second_weight) = parts(&[3, 4, 5, 6]);
-            let (whole, weight) = parts(&[0, 1, 2, 3, 4, 5, 6]);
-            let joined = Outcome {
-                value: first.value + second.value,
-                gradients: (first.gradients.into_iter().zip(second.gradients))
-                    .map(|(first, second)| [first, second].concat())
-                    .collect(),
-            };
-            assert_same("the halves", &joined, &whole, precision(dtype));
+            let batch = variant.batch(8, 11, 4);
+            let whole = outcome(variant, Reduction::Mean, batch.on(on, dtype).tracked());
+            let of_whole = variant.parts(batch.on(on, dtype));
             let tolerance = precision(dtype);
-            assert_close(
-                "weight",
-                &[first_weight + second_weight],
-                &[weight],
-                tolerance,
-            );
+            for sizes in splits(on) {
+                let mut leaves = Vec::new();
+                let mut parts = pieces(sizes).into_iter().map(|rows| {
+                    let args = batch.select(&rows).on(on, dtype).tracked();
+                    leaves.push(args.inputs.clone());
+                    let parts = variant.parts(args);
+                    assert!(!parts.weight.is_tracked(), "a weight is a constant");
+                    parts
+                });
+                // The first by `+`, the others by `sum`.
+                let first = LossParts::zero(&on.device) + parts.next().expect("a piece");
+                let sum: LossParts = std::iter::once(first).chain(parts).sum();
+                assert_eq!(sum.sum.dtype(), dtype, "the type of a sum of parts");
+                let mean = sum.mean();
+                let gradients = mean.backward();
+                let of_piece = |leaves: Vec<Tensor<2>>| -> Vec<Vec<f64>> {
+                    let of_input = leaves.iter().map(|leaf| {
+                        numbers(&leaf.grad(&gradients).expect("a gradient for each input"))
+                    });
+                    of_input.collect()
+                };
+                let found = Outcome {
+                    value: numbers(&mean)[0],
+                    gradients: joined(leaves.into_iter().map(of_piece).collect()),
+                };
+                let what = format!("{} pieces", sizes.len());
+                assert_same(&what, &found, &whole, tolerance);
+                for (what, found, expected) in [
+                    ("sum", &sum.sum, &of_whole.sum),
+                    ("weight", &sum.weight, &of_whole.weight),
+                ] {
+                    assert_close(what, &numbers(found), &numbers(expected), tolerance);
+                }
+                let detached = sum.detach();
+                assert!(!detached.sum.is_tracked());
+                assert_eq!(numbers(&detached.mean()), numbers(&mean));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_shares_of_pieces_in_a_total_add_up_to_the_mean() {
+    for_samples(OnGpu::First, |variant, on| {
+        for dtype in full_types(on) {
+            let batch = variant.batch(8, 11, 4);
+            let whole = outcome(variant, Reduction::Mean, batch.on(on, dtype).tracked());
+            let total = variant.parts(batch.on(on, dtype)).weight;
+            for sizes in splits(on) {
+                let shares = pieces(sizes).into_iter().map(|rows| {
+                    let args = batch.select(&rows).on(on, dtype).tracked();
+                    let leaves = args.inputs.clone();
+                    outcome_of(variant.over(args, total.clone()), &leaves)
+                });
+                let shares: Vec<Outcome> = shares.collect();
+                let found = Outcome {
+                    value: shares.iter().map(|share| share.value).sum(),
+                    gradients: joined(shares.into_iter().map(|share| share.gradients).collect()),
+                };
+                let what = format!("{} pieces", sizes.len());
+                assert_same(&what, &found, &whole, precision(dtype));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_share_in_nothing_is_0() {
+    everywhere(OnGpu::First, |variant, on| {
+        for dtype in full_types(on) {
+            let args = variant.batch(27, 4, 3).on(on, dtype).tracked();
+            let leaves = args.inputs.clone();
+            let nothing = Tensor::zeros([1], (&on.device, dtype));
+            let found = outcome_of(variant.over(args, nothing), &leaves);
+            assert_eq!(found.value, 0.0);
+            for gradient in &found.gradients {
+                assert!(gradient.iter().all(|slope| *slope == 0.0), "{gradient:?}");
+            }
+        }
+    });
+}
+
+/// The sum that is divided is wide still: value and gradient are rounded once.
+#[test]
+fn a_share_is_divided_before_it_is_rounded() {
+    let _turn = alone();
+    run_everywhere(OnGpu::First, |variant, on| {
+        for dtype in halves(on) {
+            let batch = variant.batch(20, 6, 5).rounded(dtype);
+            let total = 3.0f64;
+            let exact = {
+                let args = batch.on(&reference(), DType::F64).tracked();
+                let leaves = args.inputs.clone();
+                outcome_of(variant.parts(args).sum / total, &leaves)
+            };
+            let args = batch.on(on, dtype).tracked();
+            let leaves = args.inputs.clone();
+            let total = Tensor::from_data([total], (&on.device, DType::F32));
+            let value = variant.over(args, total);
+            assert_eq!(value.dtype(), dtype, "the type of a share");
+            let found = outcome_of(value, &leaves);
+            assert_same(&format!("{dtype:?}"), &found, &exact, precision(dtype));
         }
     });
 }
@@ -269,22 +375,37 @@ fn weighted_parts_make_the_weighted_mean() {
     for_samples(OnGpu::First, |variant, on| {
         for dtype in full_types(on) {
             let batch = variant.batch(19, 5, 4);
-            let Weights::PerSample(weights) = per_sample(on, dtype, &sample_weights(5)) else {
-                unreachable!("they are per sample")
+            let all = sample_weights(5);
+            let samples = |weights: &[f64]| {
+                let Weights::PerSample(weights) = per_sample(on, dtype, weights) else {
+                    unreachable!("they are per sample")
+                };
+                weights
             };
             let args = batch.on(on, dtype).tracked();
             let leaves = args.inputs.clone();
-            let parts = variant.weighted_parts(args, weights.clone());
+            let parts = variant.weighted_parts(args, samples(&all));
             let weight = numbers(&parts.weight)[0];
             let of_parts = numbers(&parts.mean());
             let found = outcome_of(parts.sum, &leaves);
             let of = |reduction| {
-                let weights = Weights::PerSample(weights.clone());
+                let weights = Weights::PerSample(samples(&all));
                 weighted(variant, reduction, &batch, on, dtype, weights)
             };
             assert_same("the sum", &found, &of(Reduction::Sum), precision(dtype));
             let mean = of(Reduction::Mean).value;
             assert_close("LossParts::mean", &of_parts, &[mean], precision(dtype));
+            let of_piece = |rows: &[usize]| {
+                let weights: Vec<f64> = rows.iter().map(|&row| all[row]).collect();
+                variant.weighted_parts(batch.select(rows).on(on, dtype), samples(&weights))
+            };
+            let of_pieces = (of_piece(&[0, 1]) + of_piece(&[2, 3, 4])).mean();
+            assert_close(
+                "of two pieces",
+                &numbers(&of_pieces),
+                &[mean],
+                precision(dtype),
+            );
             if weight == 0.0 {
                 // The class of each sample may weigh nothing where smoothing spreads a loss over the others.
                 assert_eq!(mean, 0.0, "the mean of nothing");

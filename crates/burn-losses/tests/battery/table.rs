@@ -3380,6 +3380,10 @@ impl Variant {
         self.calls.weighted_parts(args, per_sample)
     }
 
+    pub fn over(&self, args: Args, total: Tensor<1>) -> Tensor<1> {
+        self.calls.over(args, total)
+    }
+
     pub fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
         self.calls.weighted(reduction, args, weights)
     }
@@ -3439,6 +3443,7 @@ trait Calls {
     fn each(&self, args: Args) -> Tensor<2>;
     fn parts(&self, args: Args) -> LossParts;
     fn weighted_parts(&self, args: Args, per_sample: Tensor<1>) -> LossParts;
+    fn over(&self, args: Args, total: Tensor<1>) -> Tensor<1>;
     fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1>;
 }
 
@@ -3490,6 +3495,11 @@ where
             .weighted_parts((self.arguments)(args), per_sample)
     }
 
+    fn over(&self, args: Args, total: Tensor<1>) -> Tensor<1> {
+        self.loss(Reduction::Mean, &args)
+            .over((self.arguments)(args), total)
+    }
+
     fn weighted(&self, reduction: Reduction, args: Args, weights: Weights) -> Tensor<1> {
         let loss = self.loss(reduction, &args);
         let untracked = args.clone().map_inputs(|input| input.inner());
@@ -3506,6 +3516,7 @@ pub trait Call<I, const K: usize> {
     fn each(&self, inputs: I) -> Tensor<K>;
     fn parts(&self, inputs: I) -> LossParts;
     fn weighted_parts(&self, inputs: I, per_sample: Tensor<1>) -> LossParts;
+    fn over(&self, inputs: I, total: Tensor<1>) -> Tensor<1>;
     fn weighted(
         &self,
         inputs: I,
@@ -3530,6 +3541,9 @@ macro_rules! call {
         }
         fn weighted_parts(&self, ($($name,)*): ($($input,)*), per_sample: Tensor<1>) -> LossParts {
             self.forward_weighted_parts($($name,)* per_sample)
+        }
+        fn over(&self, ($($name,)*): ($($input,)*), total: Tensor<1>) -> Tensor<1> {
+            self.forward_over($($name,)* total)
         }
         fn weighted(
             &self,

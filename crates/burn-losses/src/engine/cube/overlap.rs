@@ -54,7 +54,7 @@ pub(crate) struct OverlapPlan {
 
 /// What is known of a pixel and class.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct PixelAndClass<'a> {
     x: Traced<'a>,
     /// Of a softmax, the largest logit of the pixel, and the sum of the exponentials of the others less it.
     largest: Traced<'a>,
@@ -70,7 +70,7 @@ impl OverlapDefinition {
     }
 
     /// The probability, and what is left of it. Of a value that breaks its rule NaN.
-    fn probability<'a>(&self, place: &Place<'a>) -> (Traced<'a>, Traced<'a>) {
+    fn probability<'a>(&self, place: &PixelAndClass<'a>) -> (Traced<'a>, Traced<'a>) {
         let one = place.x.like(1.0);
         match self.activation {
             Activation::Softmax => {
@@ -108,7 +108,7 @@ impl OverlapDefinition {
     /// and NaN if its id is not valid.
     fn terms<'a>(
         &self,
-        place: Place<'a>,
+        place: PixelAndClass<'a>,
         kept: Traced<'a>,
         is_first: Traced<'a>,
     ) -> Vec<Traced<'a>> {
@@ -134,7 +134,12 @@ impl OverlapDefinition {
 
     /// The loss beside at a class, and its derivatives with respect to the logarithm of its probability, and of the sum of
     /// all exponentials.
-    fn head<'a>(&self, place: &Place<'a>, p: Traced<'a>, rest: Traced<'a>) -> [Traced<'a>; 3] {
+    fn head<'a>(
+        &self,
+        place: &PixelAndClass<'a>,
+        p: Traced<'a>,
+        rest: Traced<'a>,
+    ) -> [Traced<'a>; 3] {
         let ln_sum = ln_1p(place.others);
         let ln_p = place.x - place.largest - ln_sum;
         match &self.beside {
@@ -144,7 +149,7 @@ impl OverlapDefinition {
     }
 
     /// The derivative with respect to the probability.
-    fn slope<'a>(&self, place: &Place<'a>, of_terms: [Traced<'a>; SUMS]) -> Traced<'a> {
+    fn slope<'a>(&self, place: &PixelAndClass<'a>, of_terms: [Traced<'a>; SUMS]) -> Traced<'a> {
         let (y, counts) = self.target(place.y);
         let (p, rest) = self.probability(place);
         let slope = match self.overlap {
@@ -159,7 +164,7 @@ impl OverlapDefinition {
     /// the largest logit, and to how much the classes count in a loss beside.
     fn share<'a>(
         &self,
-        place: &Place<'a>,
+        place: &PixelAndClass<'a>,
         of_terms: [Traced<'a>; SUMS],
         of_largest: Traced<'a>,
         of_beside: Traced<'a>,
@@ -172,7 +177,7 @@ impl OverlapDefinition {
 
     /// What the loss beside adds to the gradient at the pixel's class; and to that of the others, over their
     /// probabilities.
-    fn beside<'a>(&self, place: &Place<'a>, of_beside: Traced<'a>) -> [Traced<'a>; 2] {
+    fn beside<'a>(&self, place: &PixelAndClass<'a>, of_beside: Traced<'a>) -> [Traced<'a>; 2] {
         let (p, rest) = self.probability(place);
         let [_, of_ln_p, of_lse] = self.head(place, p, rest);
         let own = slope_of_class(p, rest, of_ln_p, of_lse);
@@ -182,7 +187,7 @@ impl OverlapDefinition {
     /// The gradient.
     fn gradient<'a>(
         &self,
-        place: &Place<'a>,
+        place: &PixelAndClass<'a>,
         of_terms: [Traced<'a>; SUMS],
         of_beside: Traced<'a>,
         pixel: &OfPixel<'a>,
@@ -330,8 +335,8 @@ fn truth<P: Float>(masks: &ComptimeOption<Box<[P]>>, at: usize, is_own: bool) ->
 fn place<'a>(
     tracer: Tracer<'a>,
     [x, largest, others, y]: [NativeExpand<f32>; 4],
-) -> (Tracer<'a>, Place<'a>) {
-    let place = Place {
+) -> (Tracer<'a>, PixelAndClass<'a>) {
+    let place = PixelAndClass {
         x: tracer.of(x),
         largest: tracer.of(largest),
         others: tracer.of(others),

@@ -45,11 +45,11 @@ struct Pixel<F> {
     is_true: bool,
 }
 
-fn sort_f64(pixels: &mut Vec<Pixel<f64>>) {
+fn sort_f64(pixels: &mut [Pixel<f64>]) {
     pixels.sort_by(|a, b| b.error.total_cmp(&a.error));
 }
 
-fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&mut Vec<Pixel<F>>)) {
+fn rows<F: Float>(block: RowBlock<F, 2>, sort: fn(&mut [Pixel<F>])) {
     let RowBlock {
         x: [errors, truth],
         length,
@@ -79,7 +79,7 @@ fn of_row<F: Float>(
     truth: &[F],
     pixels: &mut Vec<Pixel<F>>,
     slopes: &mut [F],
-    sort: fn(&mut Vec<Pixel<F>>),
+    sort: fn(&mut [Pixel<F>]),
 ) -> f64 {
     let mut known = true;
     let mut left = 0_usize;
@@ -128,7 +128,7 @@ fn extension<F: Float>(pixels: &[Pixel<F>], is_true_at: usize, slopes: &mut [F])
 }
 
 /// Sorts by the errors, the largest first, equal ones in order.
-fn sort_f32(pixels: &mut Vec<Pixel<f32>>) {
+fn sort_f32(pixels: &mut [Pixel<f32>]) {
     // Below are the place, and whether the class is true there.
     const LOW: u32 = 33;
     const BITS: u32 = 11;

@@ -182,10 +182,18 @@ impl Plan {
                 let power = Power::over(request.batch as f64, 0);
                 (power, power.times(request.divisor(0.0)))
             }
+            Returns::SumAndWeight if weighted && request.total.is_some_and(|total| total > 0.0) => {
+                let power = Power::over(request.divisor(0.0), 0);
+                (power, power.times(request.divisor(0.0)))
+            }
             _ => (Power::ONE, request.divisor(sum / terms)),
         };
         let nothing = divisor == 0.0;
         let factor = if nothing { 0.0 } else { 1.0 / divisor };
+        // A slope of 0 times an infinite factor would be NaN: a total may be less than any sum of weights. (Parts of
+        // losses are not below 1/256.)
+        let largest = F::MAX / 256.0;
+        let gradient = if factor > largest { largest } else { factor };
         // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
         let power = match F::DTYPE {
             DType::F64 => count.next_power_of_two() as f64,
@@ -195,7 +203,7 @@ impl Plan {
             scale: Scale {
                 losses: 1.0 / power,
                 weights,
-                gradient: factor,
+                gradient,
             },
             value: factor * power,
             nothing,

@@ -4,6 +4,7 @@ use super::tensors::AXIS;
 use crate::real::{Real, id};
 use alloc::vec;
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, IntDType, Tensor};
+use core::ops::Range;
 
 /// Class ids of which none can reach outside of the classes, and which of them were given so.
 ///
@@ -49,11 +50,23 @@ impl<const D: usize> SafeIds<D> {
         device: &Device,
         dtype: DType,
     ) -> Tensor<D> {
+        self.one_hot_of(axis, 0..count, device, dtype)
+    }
+
+    /// As [`one_hot`](Self::one_hot), of some of the classes alone: all 0 where a sample is of another.
+    pub(crate) fn one_hot_of(
+        &self,
+        axis: usize,
+        classes: Range<usize>,
+        device: &Device,
+        dtype: DType,
+    ) -> Tensor<D> {
         let mut shape = [1; D];
-        shape[axis] = count;
-        let all = Tensor::<1, Int>::arange(0..count as i64, (device, DType::I32)).reshape(shape);
+        shape[axis] = classes.len();
         let mut full = self.ids.dims();
-        full[axis] = count;
+        full[axis] = classes.len();
+        let range = classes.start as i64..classes.end as i64;
+        let all = Tensor::<1, Int>::arange(range, (device, DType::I32)).reshape(shape);
         let hot = self.ids.clone().expand(full).equal(all.expand(full));
         hot.cast(FloatDType::from(dtype))
     }

@@ -103,12 +103,13 @@ fn weigh<const D: usize>(values: Tensor<D>, weights: Tensor<D>) -> Tensor<D> {
 
 impl Losses {
     /// What is wanted of them, with the weights of `forward_weighted`, and the sum of the weights if that is;
-    /// so many `terms` count as one.
+    /// so many `terms` count as one. Where there is a `total`, the sum beside the weights is divided by it.
     pub(crate) fn answer(
         self,
         returns: Returns,
         weights: Option<Tensor<1>>,
         terms: usize,
+        total: Option<Tensor<1>>,
     ) -> (Tensor<1>, Option<Tensor<1>>) {
         match returns {
             Returns::Unreduced => {
@@ -119,7 +120,7 @@ impl Losses {
                 };
                 (self.graph.attach(self.values / self.part, through), None)
             }
-            Returns::Reduced(reduction) => (self.reduce(reduction, weights, terms), None),
+            Returns::Reduced(reduction) => (self.reduce(reduction, weights, terms, None), None),
             Returns::SumAndWeight => {
                 let samples = weights.clone();
                 let samples = samples.map(|samples| samples.cast(self.values.dtype()));
@@ -128,15 +129,21 @@ impl Losses {
                     (Some(weights), None) | (None, Some(weights)) => sum(weights),
                     (None, None) => constant(&self.values, self.values.dims()[0] as f64),
                 };
-                let value = self.reduce(Reduction::Sum, weights, terms);
+                let value = self.reduce(Reduction::Sum, weights, terms, total);
                 (value, Some(weight / terms as f64))
             }
         }
     }
 
     /// The sum of the losses over what the reduction divides it by, with the weights of
-    /// `forward_weighted`, if it is that; so many `terms` count as one.
-    fn reduce(self, reduction: Reduction, samples: Option<Tensor<1>>, terms: usize) -> Tensor<1> {
+    /// `forward_weighted`, if it is that; so many `terms` count as one. A sum is divided by the `total`, if there is one.
+    fn reduce(
+        self,
+        reduction: Reduction,
+        samples: Option<Tensor<1>>,
+        terms: usize,
+        total: Option<Tensor<1>>,
+    ) -> Tensor<1> {
         let count = self.values.dims()[0];
         let dtype = FloatDType::from(self.values.dtype());
         let samples = samples.map(|samples| match reduction {
@@ -153,7 +160,7 @@ impl Losses {
             (own, samples) => own.or(samples),
         };
         let divisor = match (reduction, weights) {
-            (Reduction::Sum, _) => None,
+            (Reduction::Sum, _) => total.map(|total| total.cast(dtype)),
             (Reduction::BatchMean, _) => Some(constant(&values, self.batch as f64)),
             (Reduction::Mean, None) => Some(constant(&values, (count / terms) as f64)),
             (Reduction::Mean, Some(weights)) => Some(sum(weights) / terms as f64),

@@ -95,6 +95,14 @@ pub(crate) fn or_nan<const D: usize>(
     }
 }
 
+/// A sum over a number, each of shape `[1]`; 0, with a zero gradient, where that is 0, unless the sum is NaN.
+pub(crate) fn share_of(sum: Tensor<1>, total: Tensor<1>) -> Tensor<1> {
+    let nothing = total.clone().equal_scalar(0.0);
+    let total = total.mask_fill(nothing.clone(), 1.0);
+    let valid = sum.clone().is_nan().bool_not();
+    (sum / total).mask_fill(nothing.bool_and(valid), 0.0)
+}
+
 /// The tensor in `f64` where that costs nothing but time: what is left of differences needs the digits.
 #[cfg(feature = "std")]
 pub(crate) fn wide(tensor: Tensor<3>) -> Tensor<3> {

@@ -9,7 +9,7 @@ use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::real::Real;
 use crate::spec::reduction::Reduction;
 use crate::spec::softmax::SoftmaxHead;
@@ -136,6 +136,11 @@ impl CrossEntropyLossConfig {
 /// On a GPU these are tensor operations without a kernel of their own, but for a `z_loss` of ids alone, without weights
 /// and smoothing.
 ///
+/// # Classes on several devices
+///
+/// `forward_sharded`, with the feature `std`, takes the logits of some of the classes, on each device or in each process those
+/// of its own part, and gives all of them the loss of all classes: [`distributed`](crate::distributed) says how.
+///
 /// # Target
 ///
 /// **Class ids from 0 to C - 1: an `Int` tensor without the class axis**, `[N]` for logits
@@ -236,6 +241,8 @@ impl CrossEntropyLossConfig {
 #[doc(alias = "z-loss")]
 #[doc(alias = "lse_square_scale")]
 #[doc(alias = "softcap")]
+#[doc(alias = "vocab parallel")]
+#[doc(alias = "tensor parallel")]
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct CrossEntropyLoss {
@@ -244,6 +251,7 @@ pub struct CrossEntropyLoss {
 }
 
 loss_module!(CrossEntropyLoss, CrossEntropyLossConfig, Loss [logits, targets]);
+weight!(CrossEntropyLoss, ClassTarget of classes);
 
 /// Cross-entropy, and the square of the logarithm of the sum of exponentials.
 #[derive(Clone, Debug)]

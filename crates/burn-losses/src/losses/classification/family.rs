@@ -20,7 +20,6 @@ use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{Options, check_classes};
 use crate::losses::config::loss_family;
 use crate::real::Real;
-use crate::spec::request::Returns;
 use crate::targets::rows::one_hot_rows;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check::{Check, dims};
@@ -341,7 +340,7 @@ impl Inserted<'_> {
     ) -> Result<LossOutput, LossError> {
         self.check()?;
         let dtype = self.logits.dtype();
-        let parts = matches!(self.call.returns, Returns::SumAndWeight);
+        let parts = self.call.wants_parts();
         let losses = losses(self.logits.cast(compute_dtype(dtype)), self.call)?;
         let value = if parts {
             losses.value

@@ -9,7 +9,7 @@ use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::real::Real;
 use crate::spec::reduction::Reduction;
 use crate::spec::softmax::SoftmaxHead;
@@ -197,6 +197,7 @@ pub struct FocalLoss {
 }
 
 loss_module!(FocalLoss, FocalLossConfig, Loss [logits, targets]);
+weight!(FocalLoss, ClassIds of classes);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Focal {

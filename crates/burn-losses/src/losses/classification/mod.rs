@@ -88,13 +88,15 @@ pub(crate) use lints::{
     SOFTMAX_INSIDE, class_lints, looks_like_probabilities, not_normalised, single_class,
 };
 
-// Losses by formulas, whose recording needs `std`.
+// Losses by formulas, whose recording needs `std`, and what threads and processes share.
 #[cfg(feature = "std")]
 mod asymmetric;
 #[cfg(feature = "std")]
 mod poly1;
 #[cfg(feature = "std")]
 mod quality_focal;
+#[cfg(feature = "std")]
+mod sharded;
 #[cfg(feature = "std")]
 mod sigmoid_focal;
 #[cfg(feature = "std")]

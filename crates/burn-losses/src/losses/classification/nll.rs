@@ -7,7 +7,7 @@ use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check;
@@ -139,6 +139,7 @@ pub struct NllLoss {
 }
 
 loss_module!(NllLoss, NllLossConfig, Loss [log_probs, targets]);
+weight!(NllLoss, ClassIds of classes);
 
 impl NllLoss {
     pub(super) fn options(&self) -> Options<'_> {

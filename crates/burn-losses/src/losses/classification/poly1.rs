@@ -8,7 +8,7 @@ use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::loss::formula::softmax::ClassFormula;
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
@@ -160,6 +160,7 @@ pub struct Poly1Loss {
 }
 
 loss_module!(Poly1Loss, Poly1LossConfig, Loss [logits, targets]);
+weight!(Poly1Loss, ClassIds of classes);
 
 static POLY1: ClassFormula =
     ClassFormula::new(|[ln_p, _, rest]| Expr::parameter("epsilon") * rest - ln_p);

@@ -5,7 +5,7 @@ use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
@@ -129,6 +129,7 @@ pub struct MarginRankingLoss {
 }
 
 loss_module!(MarginRankingLoss, MarginRankingLossConfig, TripleLoss [first, second, targets]);
+weight!(MarginRankingLoss, SignTarget of elements);
 
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.

@@ -9,7 +9,7 @@ use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::{Evaluate, values};
 use crate::losses::config::loss_config;
-use crate::losses::module::loss_module;
+use crate::losses::module::{loss_module, weight};
 use crate::real::Real;
 use crate::spec::elementwise::{Derivative, Elementwise};
 use crate::spec::operand::PerClass;
@@ -143,6 +143,7 @@ pub struct GaussianNllLoss {
 }
 
 loss_module!(GaussianNllLoss, GaussianNllLossConfig, TripleLoss [predictions, targets, variance]);
+weight!(GaussianNllLoss, RegressionTarget of elements);
 
 /// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant. The last operand is `v`, or
 /// its root.

@@ -504,6 +504,7 @@ fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
         samples: None,
         batch: 3,
         terms: 1,
+        total: None,
     };
     let swept = Flex::classes(call, logits, request, true);
     let [gradient] = swept.gradients;

@@ -106,6 +106,7 @@ fn compare<const N: usize>(
                             samples,
                             batch: inputs[0].shape()[0],
                             terms: 1,
+                            total: None,
                         };
                         let placed = inputs.each_ref().map(|input| match place {
                             Place::Alone => input.copy(),

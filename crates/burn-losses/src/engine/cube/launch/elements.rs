@@ -59,6 +59,7 @@ fn distributions(
         samples: None,
         batch: 1,
         terms: 1,
+        total: None,
     };
     super::rows::rows(call, request, [false]).value
 }
