@@ -16,6 +16,8 @@ use crate::training::{Strategy, Trained, Trainings};
 
 mod model;
 mod quiet;
+#[cfg(feature = "remote")]
+mod remote;
 mod steps;
 mod training;
 
@@ -31,7 +33,7 @@ mod training;
 /// point elsewhere. With the Normalizer they are the same, but for rounding.
 ///
 /// The two devices are the same one twice, with a thread for each: what is computed is what two
-/// would compute. A run fails where the weights with the Normalizer are further than 1e-4 from those
+/// would compute. (With the feature `remote` there is --remote, by which they are two processes.) A run fails where the weights with the Normalizer are further than 1e-4 from those
 /// of the one batch, or those with the means are not ten times as far.
 #[derive(Parser)]
 #[command(
@@ -48,6 +50,11 @@ struct Cli {
     /// The share of the images whose ids are ignored, at least 0 and below 1
     #[arg(long, default_value_t = 0.6, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     ignore_share: f64,
+
+    /// Let two processes of their own serve the two devices, which compute on the processor
+    #[cfg(feature = "remote")]
+    #[arg(long)]
+    remote: bool,
 
     #[command(flatten)]
     flags: Flags,
@@ -66,6 +73,10 @@ const CLOSE: f64 = 1e-4;
 const FARTHER: f64 = 10.0;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "remote")]
+    if std::env::args().nth(1).as_deref() == Some(remote::SERVE) {
+        return cli::exit(remote::serve());
+    }
     cli::exit(run(&cli::parse(&DEFAULTS)))
 }
 
@@ -83,7 +94,19 @@ fn run(cli: &Cli) -> Result<(), Error> {
         flags.batch_size,
         flags.batch_size / PIECES,
     );
+    #[cfg(feature = "remote")]
+    let servers = match cli.remote {
+        true => Some(remote::Servers::start(PIECES)?),
+        false => None,
+    };
+    let devices = vec![device.clone(); PIECES];
+    #[cfg(feature = "remote")]
+    let devices = match &servers {
+        Some(servers) => servers.devices.clone(),
+        None => devices,
+    };
     let trainings = Trainings {
+        devices,
         steps: &steps,
         split: &split,
         flags,

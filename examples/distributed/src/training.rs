@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::constant::ConstantLr;
+use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
 use burn::train::{
@@ -47,8 +48,10 @@ pub struct Trainings<'a> {
     pub steps: &'a Steps,
     pub split: &'a Split,
     pub flags: &'a Flags,
-    /// Without autodiff.
+    /// Of the training in one batch. Without autodiff, as the others.
     pub device: &'a Device,
+    /// Those of the pieces.
+    pub devices: Vec<Device>,
 }
 
 /// What came of a training.
@@ -62,8 +65,8 @@ impl Trainings<'_> {
     /// A step is one batch, on one device.
     pub fn whole(&self) -> Result<Trained, Error> {
         let size = self.flags.batch_size;
-        let training = self.prepare("one_batch", self.steps.in_order(), size);
-        self.launch(training, false)
+        let training = self.prepare("one_batch", self.steps.in_order(), size, self.device);
+        self.launch(training, false, self.device)
     }
 
     /// A step is in pieces, each with its mean or all with a normalizer.
@@ -73,10 +76,10 @@ impl Trainings<'_> {
             Strategy::Multi | Strategy::Sharded => self.steps.by_device(),
             Strategy::Accumulation => self.steps.in_order(),
         };
-        let training = self.prepare(name, digits, self.flags.batch_size / PIECES);
+        let device = &self.devices[0];
+        let training = self.prepare(name, digits, self.flags.batch_size / PIECES, device);
         let on_devices = |optimizer| -> TrainingStrategy<Model> {
-            let devices = vec![self.device.clone(); PIECES];
-            ExecutionStrategy::multi(devices, optimizer).into()
+            ExecutionStrategy::multi(self.devices.clone(), optimizer).into()
         };
         let training = match strategy {
             Strategy::Multi => {
@@ -87,18 +90,24 @@ impl Trainings<'_> {
             }
             Strategy::Accumulation => training.grads_accumulation(PIECES),
         };
-        self.launch(training, normalized)
+        self.launch(training, normalized, device)
     }
 
     /// Training on digits in this order, the same in each epoch: what the first device gets is to stay with it.
-    fn prepare(&self, name: &str, digits: Vec<Digit>, size: usize) -> SupervisedTraining<Model> {
+    fn prepare(
+        &self,
+        name: &str,
+        digits: Vec<Digit>,
+        size: usize,
+        device: &Device,
+    ) -> SupervisedTraining<Model> {
         let held_out = self.split.held_out.clone();
         let count = held_out.len();
         let accuracy = MaskedAccuracyMetric::new().with_ignore_index(IGNORED as i64);
         SupervisedTraining::<Model>::new(
             self.flags.output.join(name),
-            loader(digits, size, &self.device.clone().autodiff()),
-            loader(held_out, count, self.device),
+            loader(digits, size, &device.clone().autodiff()),
+            loader(held_out, count, device),
         )
         .metrics((LossPartsMetric::new(), accuracy))
         .renderer(Box::new(Quiet))
@@ -110,9 +119,11 @@ impl Trainings<'_> {
         &self,
         training: SupervisedTraining<Model>,
         normalized: bool,
+        device: &Device,
     ) -> Result<Trained, Error> {
-        let device = self.device.clone().autodiff();
-        let model = Model::new(normalized, self.flags.seed, &device);
+        // The same weights, whichever device's random numbers they are not of.
+        let model = Model::new(normalized, self.flags.seed, &self.device.clone().autodiff());
+        let model = model.fork(&device.clone().autodiff());
         // Unlike Adam, it is not blind to the size of gradients.
         let optimizer = SgdConfig::new().init();
         let rate = ConstantLr::from(self.flags.learning_rate);
@@ -124,7 +135,7 @@ impl Trainings<'_> {
         if !weights.iter().all(|weight| weight.is_finite()) {
             return Err("the weights are no longer finite: lower --learning-rate".into());
         }
-        let accuracy = result.model.accuracy(self.split.held_out(self.device));
+        let accuracy = result.model.accuracy(self.split.held_out(device));
         Ok(Trained { weights, accuracy })
     }
 }
