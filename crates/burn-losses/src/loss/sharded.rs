@@ -65,8 +65,8 @@ fn of_digits(digits: &[f64]) -> usize {
 
 /// Evaluates the cross-entropy of logits of some of the classes, for ids of all of them.
 ///
-/// Each call takes part in one exchange, whatever is wrong with it: so the ranks stay in step, and none waits for one that has
-/// found an error.
+/// Each call takes part in one exchange, whatever is wrong with it (but for an exchange whose own rank is none): so the ranks
+/// stay in step, and none waits for one that has found an error.
 pub(crate) fn evaluate_sharded(
     check: &Check,
     options: &Options,

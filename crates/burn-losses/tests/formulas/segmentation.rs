@@ -447,3 +447,27 @@ fn hard_inputs_of_overlaps_are_finite() {
         }
     }
 }
+
+/// Of parts that are nearly the same, one sum after the other would lose the same digits each time.
+#[test]
+fn many_pixels_that_are_alike_keep_their_digits() {
+    const SHAPE: [usize; 4] = [1, 1, 2048, 4096];
+    let p = f64::from(0.99_f32);
+    let expected = (1.0 - p) / (1.0 + p);
+    let loss = DiceLossConfig::new()
+        .with_activation(Activation::Probabilities)
+        .with_smooth_numerator(0.0)
+        .with_smooth_denominator(0.0)
+        .init();
+    for on in devices() {
+        let input = Tensor::<4>::full(SHAPE, p, (&on.device, DType::F32));
+        let masks = Tensor::<4>::ones(SHAPE, (&on.device, DType::F32));
+        let found = numbers(&loss.forward(input, masks))[0];
+        let off = (found - expected).abs() / expected;
+        assert!(
+            off < 5e-6,
+            "{}: {found} {expected}, off by {off:e}",
+            on.name
+        );
+    }
+}

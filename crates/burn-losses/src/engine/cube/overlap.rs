@@ -7,6 +7,7 @@
 use super::kernel_key::KernelKey;
 use super::registers::{Registers, RegistersExpand, tracer};
 use super::samples::{Samples, own_class};
+use super::sums::{UNITS, of_all_units};
 use super::traced::{NonFinite, Traced, Tracer};
 use crate::engine::overlap::{Beside, SUMS};
 use crate::real::Real;
@@ -19,8 +20,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use cubecl::prelude::*;
 
-/// How many threads a workgroup has, and how many of them work on a class together.
-pub(crate) const UNITS: u32 = 256;
+/// How many threads work on a class together.
 const LANES: u32 = 16;
 
 /// How many pixels a workgroup adds up.
@@ -529,7 +529,7 @@ pub(crate) fn overlap_kernel<F: Float, I: Int, P: Float>(
     }
 }
 
-/// What the sums of the workgroups of each sample come to: `[sum][sample][class]`.
+/// What the sums of the workgroups of each sample come to: `[sum][sample][class]`, of which a workgroup adds up one.
 #[cube(launch, address_type = "dynamic")]
 pub(crate) fn overlap_total_kernel(
     partials: &[f32],
@@ -537,20 +537,25 @@ pub(crate) fn overlap_total_kernel(
     layout: PixelLayout,
     kinds: usize,
 ) {
-    let at = ABSOLUTE_POS;
     let of_kind = layout.samples * layout.classes;
-    if at < kinds * of_kind {
-        let sample = at % of_kind / layout.classes;
-        let place = at / of_kind * layout.classes + at % layout.classes;
-        let of_group = kinds * layout.classes + 1;
-        let mut sum = 0f32;
-        let mut group = 0usize.runtime();
-        while group < layout.groups {
-            let start = (sample * layout.groups + group) * of_group;
-            sum += partials[start + place] + partials[start + of_group - 1];
-            group += 1;
-        }
-        sums[at] = sum;
+    let last = kinds * of_kind - 1;
+    let at = select(CUBE_POS < last, CUBE_POS, last);
+    let sample = at % of_kind / layout.classes;
+    let place = at / of_kind * layout.classes + at % layout.classes;
+    let of_group = kinds * layout.classes + 1;
+    // Each thread adds up some: of many parts that are nearly the same, one sum after the other would lose digits.
+    let mut sum = 0f32;
+    let mut broken = 0f32;
+    let mut group = UNIT_POS as usize;
+    while group < layout.groups {
+        let start = (sample * layout.groups + group) * of_group;
+        sum += partials[start + place];
+        broken += partials[start + of_group - 1];
+        group += comptime!(UNITS as usize);
+    }
+    let found = of_all_units(sum, broken);
+    if UNIT_POS == 0 {
+        sums[at] = found.first + found.second;
     }
 }
 

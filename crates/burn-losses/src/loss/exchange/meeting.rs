@@ -12,7 +12,7 @@ use std::time::Instant;
 /// A barrier at which each rank leaves something for all, again and again.
 ///
 /// Rounds cannot mix: one is complete when every rank has come to it, and a rank comes to the next one with what it took from
-/// the last in its hands. So what all brought is kept for the last round alone.
+/// the last in its hands: another thread of it is turned away until then. So what all brought is kept for the last round alone.
 #[derive(Debug)]
 pub(super) struct Meeting<T> {
     round: Mutex<MeetingRound<T>>,
@@ -25,6 +25,8 @@ struct MeetingRound<T> {
     number: u64,
     /// By rank.
     brought: Vec<Option<T>>,
+    /// Which ranks are here, be it to take what all brought.
+    is_here: Vec<bool>,
     /// What all brought to the round before.
     last: Arc<Vec<T>>,
     /// Why no round will be complete any more.
@@ -36,6 +38,7 @@ impl<T> Meeting<T> {
         let round = MeetingRound {
             number: 0,
             brought: (0..ranks).map(|_| None).collect(),
+            is_here: alloc::vec![false; ranks],
             last: Arc::new(Vec::new()),
             broken: None,
         };
@@ -58,16 +61,18 @@ impl<T> Meeting<T> {
         if let Some(why) = &round.broken {
             return Err(why.clone().into());
         }
-        if round.brought[rank].is_some() {
+        if round.is_here[rank] {
             return Err(
                 format!("rank {rank} is at the exchange already, by another thread").into(),
             );
         }
+        round.is_here[rank] = true;
         round.brought[rank] = Some(brought);
         if round.brought.iter().all(Option::is_some) {
             let all: Vec<T> = round.brought.iter_mut().filter_map(Option::take).collect();
             round.last = Arc::new(all);
             round.number += 1;
+            round.is_here[rank] = false;
             self.is_complete.notify_all();
             return Ok(round.last.clone());
         }
@@ -83,6 +88,7 @@ impl<T> Meeting<T> {
             round = waited.unwrap_or_else(PoisonError::into_inner).0;
             // Before anything else: a rank may leave as soon as it has what it came for.
             if round.number != number {
+                round.is_here[rank] = false;
                 return Ok(round.last.clone());
             }
             if let Some(why) = &round.broken {

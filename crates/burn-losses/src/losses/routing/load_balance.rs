@@ -106,16 +106,16 @@ impl LoadBalanceLossConfig {
 ///
 /// A router left alone sends nearly everything to a few experts: those that are used learn, and so are used more. How many
 /// tokens an expert gets has no gradient, but how probable it is has; so each probability is weighed by the share of its
-/// expert, and the crowded ones are pushed down. **It is 1 where all experts are used alike, and E where one gets all**;
-/// `k` times that with [`Tokens`](LoadShare::Tokens), of which the same coefficient means another strength for each `k`. It
-/// may be a little below 1, since choices and probabilities may disagree.
+/// expert, and the crowded ones are pushed down. **It is 1 where all experts are used alike, and E / k where the same k get all
+/// and one of them has all probability**; `k` times that with [`Tokens`](LoadShare::Tokens), of which the same coefficient
+/// means another strength for each `k`. It may be a little below 1, since choices and probabilities may disagree.
 ///
 /// Add it times a small number, usually 0.01, to the loss of the task; of several layers with experts, add or average what
 /// each gives. Give it **all tokens that are routed together**: the mean of the losses of parts wants each part balanced by
 /// itself, which is another, stricter loss. `per_sequence` means that: each sequence has its loss, as in DeepSeek's
 /// sequence-wise balance, and its coefficient is far smaller, 0.0001.
 ///
-/// It is two passes over the logits, one for the sums, one for the gradient: on a GPU two kernels.
+/// It is two passes over the logits, one for the sums, one for the gradient, on a GPU as well.
 ///
 /// # Target
 ///
@@ -151,7 +151,7 @@ impl LoadBalanceLossConfig {
 ///
 /// * logits: `[.., E]`, rank 2 to 6; the experts along the last axis
 /// * experts: `[.., k]`, the same but for the last axis
-/// * unreduced: `[1]`, or `[B]` with `per_sequence`, of `[B, .., E]`
+/// * unreduced: `[1]`, or `[B]` with `per_sequence`, of `[B, .., E]`; `[0]` of no logits at all
 ///
 /// # Errors
 ///
@@ -165,7 +165,7 @@ impl LoadBalanceLossConfig {
 /// sequence, or of the batch, NaN.
 ///
 /// A choice that is ignored counts for nothing. A token without any other is none: it is not in the means, whatever its
-/// logits are. A sequence without tokens has the loss 0, and is one of those that `Mean` is over.
+/// logits are. (Probabilities must be such all the same.) A sequence without tokens has the loss 0, and is one of those that `Mean` is over.
 ///
 /// # Other libraries
 ///

@@ -57,7 +57,7 @@ impl RouterZLossConfig {
 /// task; of several layers, add it for each.
 ///
 /// What the softmax gives does not change when all logits move together; this loss does, and picks one of these. Its size is
-/// the square of the logits', in half precision beyond the range from logits of 256 on. On a GPU it is a kernel of its own,
+/// the square of the logits', in `f16` beyond the range from logits of 256 on. On a GPU it is a kernel of its own,
 /// for experts along the last axis as they are here.
 ///
 /// The same of the logits of a classifier or language model is `z_loss` of

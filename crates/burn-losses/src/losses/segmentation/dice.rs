@@ -122,8 +122,8 @@ impl DiceLossConfig {
 /// leaves it out (`LeftOut`), `Class` adds up the whole batch first, and a larger smoothing makes a slope of it. What
 /// `activation`, `aggregation`, `absent` and `overlap` choose is told on the page of [`segmentation`](crate::segmentation).
 ///
-/// One pass over the memory makes the sums and another one the gradient, without a tensor of probabilities, on a CPU and,
-/// as two kernels, on a GPU.
+/// One pass over the memory makes the sums and another one the gradient, without a tensor of probabilities, on a CPU and on
+/// a GPU.
 ///
 /// # Target
 ///

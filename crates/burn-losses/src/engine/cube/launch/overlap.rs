@@ -3,10 +3,11 @@
 use super::{LaunchContext, TensorSpec, address, buffer, elem, number};
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::overlap::{
-    OverlapDefinition, OverlapPlan, PIXELS, PixelLayoutLaunch, UNITS, overlap_gradient_kernel,
+    OverlapDefinition, OverlapPlan, PIXELS, PixelLayoutLaunch, overlap_gradient_kernel,
     overlap_kernel, overlap_total_kernel,
 };
 use crate::engine::cube::samples::Samples;
+use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
 use crate::engine::overlap::{Beside, OverlapSpec};
 use crate::engine::shape::layers;
@@ -143,7 +144,7 @@ pub(crate) fn overlap_sums(call: OverlapSpec<CubeTensor>, input: CubeTensor) -> 
     let count = sums.shape().num_elements();
     overlap_total_kernel::launch(
         &place.client,
-        place.groups(count.div_ceil(UNITS as usize)).0,
+        place.groups(count).0,
         CubeDim::new_1d(UNITS),
         address([&partials, &sums]),
         buffer(&partials),
