@@ -83,13 +83,11 @@ macro_rules! loss_module {
         $loss:ident, $config:ident,
         Formula<$target:ident> [$first:ident, $second:ident, $third:ident, $last:ident]
     ) => {
-        loss_module!(@module $loss, $config);
-        $crate::losses::module::calls!([] $loss, Inputs [$first, $second, $third, $last]);
+        loss_module!($loss, $config, Inputs [$first, $second, $third, $last]);
         loss_module!(@formula $loss, 4, $target, [$first: A, $second: B, $third: C], $last);
     };
     ($loss:ident, $config:ident, Formula [$input:ident]) => {
-        loss_module!(@module $loss, $config);
-        $crate::losses::module::calls!([] $loss, Inputs [$input]);
+        loss_module!($loss, $config, Inputs [$input]);
 
         impl<const D: usize> $crate::loss::Evaluate<(burn::tensor::Tensor<D>,)> for $loss {
             type Unreduced = burn::tensor::Tensor<D>;

@@ -5,11 +5,12 @@
 //! them; then some threads work on a class together. What the workgroups found is added up in order by another kernel.
 
 use super::kernel_key::KernelKey;
+use super::pairs::of_all;
 use super::registers::{Registers, RegistersExpand, tracer};
 use super::samples::{Samples, own_class};
 use super::sums::{UNITS, of_all_units};
 use super::traced::{NonFinite, Traced, Tracer};
-use crate::engine::overlap::{Beside, SUMS};
+use crate::engine::overlap::{Beside, SUMS, SUMS_BESIDE};
 use crate::real::Real;
 use crate::spec::overlap::{
     Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTerms, sigmoid,
@@ -64,6 +65,14 @@ struct PixelAndClass<'a> {
 }
 
 impl OverlapDefinition {
+    /// How many sums there are of each sample and class.
+    pub(crate) fn sums(&self) -> usize {
+        match self.beside {
+            Some(_) => SUMS_BESIDE,
+            None => SUMS,
+        }
+    }
+
     /// The loss beside is of one class of each pixel.
     fn has_head(&self) -> bool {
         self.of_ids && self.beside.is_some()
@@ -367,24 +376,6 @@ fn terms(
     })
 }
 
-/// The sum over all threads of a workgroup, at its first.
-#[cube]
-fn of_all(own: f32, shared: &mut Shared<[f32]>) -> f32 {
-    let unit = UNIT_POS as usize;
-    sync_cube();
-    shared[unit] = own;
-    sync_cube();
-    let mut sum = 0f32;
-    if unit == 0 {
-        let mut at = 0usize.runtime();
-        while at < comptime!(UNITS as usize) {
-            sum += shared[at];
-            at += 1;
-        }
-    }
-    sum
-}
-
 /// Writes the sum over the threads that work on a class together.
 #[cube]
 fn write_sum(
@@ -523,7 +514,7 @@ pub(crate) fn overlap_kernel<F: Float, I: Int, P: Float>(
         }
         chunk += comptime!((UNITS / LANES) as usize);
     }
-    let broken = of_all(broken, &mut shared);
+    let broken = of_all(broken, &mut shared, UNITS);
     if unit == 0 {
         partials[of_group + kinds * layout.classes] = broken;
     }
@@ -711,13 +702,7 @@ pub(crate) fn overlap_gradient_kernel<F: Float, I: Int, P: Float>(
         counts = select(of_sum == 0f32, counts, 1f32);
         at += comptime!(UNITS as usize);
     }
-    let counts = of_all(counts, &mut shared);
-    sync_cube();
-    if unit == 0 {
-        shared[0] = counts;
-    }
-    sync_cube();
-    let counts = shared[0] > 0f32;
+    let counts = of_all(counts, &mut shared, UNITS) > 0f32;
 
     if is_there {
         let found = softmax::<F>(x, first, &layout, &plan);
@@ -793,16 +778,6 @@ pub(crate) fn overlap_gradient_kernel<F: Float, I: Int, P: Float>(
                 &plan,
             );
             class += 1;
-        }
-    }
-}
-
-impl OverlapDefinition {
-    /// How many sums there are of each sample and class.
-    pub(crate) fn sums(&self) -> usize {
-        match self.beside {
-            Some(_) => SUMS + 2,
-            None => SUMS,
         }
     }
 }

@@ -110,7 +110,7 @@ fn gradient_of(
 
 /// The sum over all threads of a workgroup, for each of them.
 #[cube]
-fn of_all(own: f32, shared: &mut Shared<[f32]>, #[comptime] threads: u32) -> f32 {
+pub(crate) fn of_all(own: f32, shared: &mut Shared<[f32]>, #[comptime] threads: u32) -> f32 {
     let unit = UNIT_POS as usize;
     // What was there has been read by all.
     sync_cube();

@@ -1,6 +1,6 @@
 //! Over pixels.
 
-use super::{LaunchContext, TensorSpec, address, buffer, elem, number};
+use super::{Destinations, LaunchContext, TensorSpec, address, buffer, elem, number};
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::overlap::{
     OverlapDefinition, OverlapPlan, PIXELS, PixelLayoutLaunch, overlap_gradient_kernel,
@@ -18,7 +18,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
-use cubecl::prelude::{BufferArg, CubeDim};
+use cubecl::prelude::CubeDim;
 
 /// What kernels over pixels read, and how.
 struct PixelLaunch {
@@ -161,35 +161,33 @@ pub(crate) fn overlap_gradient(
     input: CubeTensor,
     of_sums: CubeTensor,
 ) -> CubeTensor {
-    let in_place = input.dtype == DType::F32 && input.can_mut() && input.is_contiguous();
     let launch = PixelLaunch::new(call, input);
     let place = &launch.place;
     let of_sample = launch.groups(UNITS as usize);
     let count = launch.input.shape().num_elements();
-    let (target, gradient) = if in_place {
-        (BufferArg::alias(0, count), launch.input.clone())
-    } else {
-        let gradient = place.empty(TensorSpec {
-            shape: launch.input.shape(),
-            dtype: DType::F32,
-        });
-        (buffer(&gradient), gradient)
+    let gradient = TensorSpec {
+        shape: launch.input.shape(),
+        dtype: DType::F32,
     };
+    let inputs = core::array::from_ref(&launch.input);
+    let targets = Destinations::new(place, inputs, [Some(gradient)]);
+    let [target, ..] = targets.arguments(count);
     let of_sums = into_contiguous(of_sums);
     overlap_gradient_kernel::launch(
         &place.client,
         place.groups(launch.samples * of_sample).0,
         CubeDim::new_1d(UNITS),
-        address(launch.tensors().chain([&gradient])),
+        address(launch.tensors().chain(targets.new_tensors())),
         buffer(&launch.input),
         launch.ids.as_ref().map(buffer).into(),
         launch.masks.as_ref().map(buffer).into(),
         buffer(&of_sums),
-        target,
+        target.expect("it is wanted"),
         launch.layout(of_sample),
         launch.special(),
         launch.plan.clone(),
         launch.dtypes(),
     );
-    gradient
+    let [gradient] = targets.tensors([launch.input]);
+    gradient.expect("it is wanted")
 }
