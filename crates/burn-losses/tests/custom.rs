@@ -684,6 +684,46 @@ fn a_slope_that_is_stated_is_taken_and_can_be_checked() {
     assert_eq!(numbers(&x.grad(&value.backward()).unwrap()), [1.5, 3.0]);
 }
 
+/// By C's `erf`, from tiny numbers to where it is 1.
+#[test]
+fn the_error_function_has_its_digits() {
+    let loss = Custom::elementwise("Erf", |x, y| x.erf() * y);
+    let known = [
+        (1e-30, 1.1283791670955126e-30),
+        (1e-5, 1.1283791670578999e-05),
+        (0.1, 0.1124629160182849),
+        (0.4999, 0.520412_996_932_884_2),
+        (0.5001, 0.520586_751_111_573_6),
+        (1.0, 0.8427007929497149),
+        (-2.0, -0.9953222650189527),
+        (5.0, 0.999_999_999_998_462_5),
+        (1e30, 1.0),
+    ];
+    for device in devices() {
+        for (dtype, digits) in [(DType::F64, 1e-12), (DType::F32, 4e-7)] {
+            if dtype == DType::F64 && !device.double {
+                continue;
+            }
+            for (at, value) in known {
+                let x = device.tracked::<1>(&[at], [1], dtype);
+                let loss = loss.forward(x.clone(), device.tensor(&[1.0], [1], dtype));
+                let slope = core::f64::consts::FRAC_2_SQRT_PI * (-at * at).exp();
+                let found = [
+                    numbers(&loss)[0],
+                    numbers(&x.grad(&loss.backward()).unwrap())[0],
+                ];
+                for (found, known) in found.into_iter().zip([value, slope]) {
+                    let apart = (found - known).abs();
+                    assert!(
+                        apart <= digits * known.abs() + 1e-37,
+                        "{at}: {found}, not {known}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// What leaves the range of `f32` on the way is computed in `f64`, also where zero times infinity would have hidden it.
 #[test]
 fn what_is_beyond_f32_on_the_way_is_no_other_number() {

@@ -18,6 +18,11 @@ use proptest::test_runner::{Config, TestRunner};
 /// How many formulas there are, unless `BURN_LOSSES_CASES` says otherwise.
 const CASES: u32 = 1000;
 
+/// How many instructions there are.
+const CODES: u8 = 33;
+
+const PARAMETERS: [(&str, f64); 2] = [("margin", 0.75), ("width", -3.0)];
+
 /// How many points a formula is computed at: the last ones do not fill a block.
 const POINTS: usize = 24;
 
@@ -39,6 +44,9 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
         }
     };
     const NUMBERS: [f64; 6] = [0.5, -1.0, 2.0, 3.25, -0.125, 10.0];
+    let numbers = NUMBERS.map(Expr::constant).into_iter();
+    let parameters = PARAMETERS.map(|(name, _)| Expr::parameter(name));
+    let numbers: Vec<Expr> = numbers.chain(parameters).collect();
     let above = |a: Expr, b: Expr| {
         if told { b.above(a).not() } else { a.above(b) }
     };
@@ -51,8 +59,8 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
     };
     let mut stack = vec![x, y];
     for &instruction in instructions {
-        let code = instruction % 32;
-        let number = NUMBERS[usize::from(instruction / 32) % NUMBERS.len()];
+        let code = instruction % CODES;
+        let number = numbers[usize::from(instruction / CODES) % numbers.len()];
         let top = stack.pop().expect("it is never empty");
         let below = stack.last().copied().unwrap_or(x);
         let value = match code {
@@ -63,7 +71,7 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             4 => max(top, below),
             5 => min(top, below),
             6 => above(top, below).select(top * below, number),
-            7 => above(number.into(), top).select(below, top),
+            7 => above(number, top).select(below, top),
             8 => top.abs(),
             9 => -top,
             10 => top.exp(),
@@ -80,15 +88,16 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             21 => number / top,
             22 => top.abs().powf(1.5),
             23 => top.powf(3.0),
-            24 => max(top, number.into()),
-            25 => min(max(top, (-3.0).into()), number.abs().into()),
+            24 => max(top, number),
+            25 => min(max(top, (-3.0).into()), number.abs()),
             26 => top.sign() * below,
             27 => top.sqrt(),
             28 => equals(top, below)
                 .or(above(top, 1.0.into()).not())
                 .select(below, top),
             29 => 1.0 - top.sigmoid(),
-            30 => {
+            30 => top.erf(),
+            31 => {
                 stack.push(top);
                 x
             }
@@ -115,7 +124,8 @@ fn kernel(instructions: &[u8], told: bool) -> FormulaKernel {
         all: Arc::new(Formula::new(&graph, &[loss, slopes[0], slopes[1]], !told)),
         derivatives: &[Derivative::Slope(0), Derivative::Slope(1)],
         slopes: 2,
-        parameters: Vec::new(),
+        // Each is recorded, so they are in order.
+        parameters: PARAMETERS.map(|(_, number)| number).to_vec(),
     }
 }
 
@@ -172,7 +182,10 @@ impl Case {
     fn largest(&self, point: &[f64; 2]) -> f64 {
         let mut largest: f64 = 0.0;
         let watch = |value: &f64| largest = largest.max(value.abs());
-        self.kernel.all.exact.run_watched(point, &[], watch);
+        self.kernel
+            .all
+            .exact
+            .run_watched(point, &self.kernel.parameters, watch);
         largest
     }
 
@@ -376,7 +389,7 @@ fn random_formulas_are_the_same_everywhere_and_so_are_their_slopes() {
         // What holds at a single point alone chooses a value there that its neighbours do not have.
         if instructions
             .iter()
-            .all(|instruction| instruction % 32 != 28)
+            .all(|instruction| instruction % CODES != 28)
         {
             case.slopes()?;
         }

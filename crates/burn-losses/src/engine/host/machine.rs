@@ -6,10 +6,8 @@
 use super::numbers::Float;
 use super::sums::PART;
 use super::vectors::prefetch;
-use crate::real::{Real, atan, tanh};
-use crate::spec::expression::operations as op;
-use crate::spec::expression::operations::Operation;
-use crate::spec::expression::program::{Program, StepInput};
+use crate::spec::expression::operations::{MOST, Operation};
+use crate::spec::expression::program::{Program, Step, StepInput};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -33,6 +31,7 @@ pub(crate) struct Machine<F> {
     slots: Vec<Option<Box<SlotBlock<F>>>>,
     constants: Vec<[F; LANES]>,
     parameters: Vec<[F; LANES]>,
+    uniforms: Vec<[F; LANES]>,
     /// Operands that are filled up to a block.
     padded: Vec<Box<SlotBlock<F>>>,
     /// Numbers that are worked out before a formula is run.
@@ -68,6 +67,7 @@ impl<F: Float> Machine<F> {
             slots: Vec::new(),
             constants: Vec::new(),
             parameters: Vec::new(),
+            uniforms: Vec::new(),
             padded: Vec::new(),
             scratch: Vec::new(),
         }
@@ -84,23 +84,23 @@ impl<F: Float> Machine<F> {
         self.constants.extend(program.constants.iter().map(lanes));
         self.parameters.clear();
         self.parameters.extend(parameters.iter().map(lanes));
+        self.uniforms.clear();
+        let uniforms = program.uniforms(parameters);
+        self.uniforms.extend(uniforms.iter().map(lanes));
     }
 
     /// Runs a program on blocks.
     #[inline(always)]
     pub(crate) fn run(&mut self, program: &Program, operands: &[&[F; BLOCK]], ahead: Ahead<F>) {
-        let steps = program.steps.len() + 1;
+        let at_a_time = Ahead::<F>::at_a_time(program.steps.len() + 1);
         for (at, step) in program.steps.iter().enumerate() {
-            ahead.fetch(at, steps);
+            ahead.fetch(at, at_a_time);
             let slot = usize::from(step.slot);
             let mut taken = self.slots[slot].take().expect("a slot has its block");
-            let a = self.read(step.of[0], operands);
-            let b = self.read(step.of[1], operands);
-            let c = self.read(step.of[2], operands);
-            apply(step.operation, a, b, c, &mut taken.0);
+            apply(step, self, operands, &mut taken.0);
             self.slots[slot] = Some(taken);
         }
-        ahead.fetch(program.steps.len(), steps);
+        ahead.fetch(program.steps.len(), at_a_time);
     }
 
     #[inline(always)]
@@ -109,6 +109,7 @@ impl<F: Float> Machine<F> {
             StepInput::Operand(at) => (operands[usize::from(at)], LANES),
             StepInput::Parameter(at) => (&self.parameters[usize::from(at)], 0),
             StepInput::Constant(at) => (&self.constants[usize::from(at)], 0),
+            StepInput::Uniform(at) => (&self.uniforms[usize::from(at)], 0),
             StepInput::Slot(at) => match &self.slots[usize::from(at)] {
                 Some(block) => (&block.0, LANES),
                 None => unreachable!("no operation writes where it reads"),
@@ -199,19 +200,23 @@ pub(crate) struct Ahead<'a, F> {
 }
 
 impl<F> Ahead<'_, F> {
-    /// Asks for what is due at one of so many steps.
+    const LINE: usize = 64 / size_of::<F>();
+
+    /// How many numbers are asked for with each of so many steps: whole lines.
+    #[inline(always)]
+    fn at_a_time(steps: usize) -> usize {
+        BLOCK.div_ceil(steps).next_multiple_of(Self::LINE)
+    }
+
+    /// Asks for what is due at a step.
     #[inline(always)]
     #[allow(unused_variables)] // Only one kind of processor is asked.
-    fn fetch(&self, step: usize, steps: usize) {
+    fn fetch(&self, step: usize, at_a_time: usize) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         {
             use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            const LINE: usize = 64;
-            let at_a_time = BLOCK
-                .div_ceil(steps)
-                .next_multiple_of(LINE / size_of::<F>());
             let from = (step * at_a_time).min(BLOCK);
-            let due = (from..BLOCK.min(from + at_a_time)).step_by(LINE / size_of::<F>());
+            let due = (from..BLOCK.min(from + at_a_time)).step_by(Self::LINE);
             for operand in self.operands {
                 let next = operand.as_ptr().wrapping_add(self.start + BLOCK);
                 for at in due.clone() {
@@ -234,63 +239,56 @@ impl<F> Ahead<'_, F> {
 /// Writes what an operation makes of blocks.
 #[inline(always)]
 fn apply<F: Float>(
-    operation: Operation,
-    a: Argument<F>,
-    b: Argument<F>,
-    c: Argument<F>,
+    step: &Step,
+    machine: &Machine<F>,
+    operands: &[&[F; BLOCK]],
     out: &mut [F; BLOCK],
 ) {
-    /// A plain loop; one over halves where the steps of an operation wait for each other.
-    macro_rules! each {
-        ($function:path, $($x:ident),*) => {
-            for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                $(let $x = $x.lanes(at);)*
-                for at in 0..LANES {
-                    out[at] = $function($($x[at]),*);
-                }
-            }
-        };
-        (halves $function:path, $($x:ident),*) => {
-            for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                $(let $x = $x.lanes(at);)*
-                for at in 0..LANES / 2 {
-                    out[at] = $function($($x[at]),*);
-                    out[at + LANES / 2] = $function($($x[at + LANES / 2]),*);
-                }
+    /// The loops of operations, each of so many inputs; over halves where the steps of an operation wait for each other.
+    macro_rules! loops {
+        ($($operation:ident($($x:ident),*))*; $(halves $alone:ident)*) => {
+            match step.operation {
+                $(Operation::$operation => {
+                    let mut at = 0..;
+                    $(let $x = machine.read(step.of[at.next().expect("an input")], operands);)*
+                    for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                        $(let $x = $x.lanes(at);)*
+                        for at in 0..LANES {
+                            out[at] = Operation::$operation.of(inputs([$($x[at]),*]));
+                        }
+                    }
+                })*
+                $(Operation::$alone => {
+                    let a = machine.read(step.of[0], operands);
+                    for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                        let a = a.lanes(at);
+                        for at in 0..LANES / 2 {
+                            out[at] = Operation::$alone.of([a[at]; MOST]);
+                            out[at + LANES / 2] = Operation::$alone.of([a[at + LANES / 2]; MOST]);
+                        }
+                    }
+                })*
+                operation => unreachable!("{operation:?} is no operation of a program"),
             }
         };
     }
-    match operation {
-        Operation::Add => each!(core::ops::Add::add, a, b),
-        Operation::Subtract => each!(core::ops::Sub::sub, a, b),
-        Operation::Times => each!(core::ops::Mul::mul, a, b),
-        Operation::Multiply => each!(op::multiply, a, b),
-        Operation::Chain => each!(op::chain, a, b),
-        Operation::Divide => each!(core::ops::Div::div, a, b),
-        Operation::TimesPlus => each!(op::times_plus, a, b, c),
-        Operation::MinusTimes => each!(op::minus_times, a, b, c),
-        Operation::Negate => each!(core::ops::Neg::neg, a),
-        Operation::Abs => each!(Real::abs, a),
-        Operation::Sign => each!(Real::sign, a),
-        Operation::Exp => each!(halves Real::exp, a),
-        Operation::Ln => each!(halves Real::ln, a),
-        Operation::Ln1p => each!(halves op::ln_1p, a),
-        Operation::Sqrt => each!(Real::sqrt, a),
-        Operation::Sigmoid => each!(halves op::sigmoid, a),
-        Operation::Softplus => each!(halves op::softplus, a),
-        Operation::Tanh => each!(halves tanh, a),
-        Operation::Atan => each!(halves atan, a),
-        Operation::Detached => each!(core::convert::identity, a),
-        Operation::Max => each!(op::max, a, b),
-        Operation::Min => each!(op::min, a, b),
-        Operation::Above => each!(op::above, a, b),
-        Operation::Equal => each!(op::equal, a, b),
-        Operation::Select => each!(op::select, a, b, c),
-        Operation::Power
-        | Operation::Operand(_)
-        | Operation::Parameter(_)
-        | Operation::Constant(_) => unreachable!("no operation of a program"),
+    loops! {
+        Add(a, b) Subtract(a, b) Times(a, b) Multiply(a, b) Chain(a, b) Divide(a, b) Max(a, b) Min(a, b)
+        Above(a, b) Equal(a, b) Negate(a) Abs(a) Sign(a) Sqrt(a) Detached(a)
+        TimesPlus(a, b, c) MinusTimes(a, b, c) Quadratic(a, b, c, d) Quartic(a, b, c, d, e, f)
+        Select(a, b, c) SelectAbove(a, b, c, d) SelectEqual(a, b, c, d)
+        AbsDifference(a, b) TimesTimes(a, b, c) SumTimes(a, b, c) DifferenceTimes(a, b, c)
+        QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b);
+        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf
     }
+}
+
+/// What an operation is of; then the last one again.
+#[inline(always)]
+fn inputs<F: Copy, const N: usize>(of: [F; N]) -> [F; MOST] {
+    let mut all = [of[N - 1]; MOST];
+    all[..N].copy_from_slice(&of);
+    all
 }
 
 /// A float type that formulas are computed in.

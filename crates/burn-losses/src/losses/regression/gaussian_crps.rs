@@ -5,12 +5,11 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::normal_share;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
 use burn::module::Module;
-use core::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
+use core::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 loss_config! {
     /// Configuration of [`GaussianCrpsLoss`].
@@ -109,14 +108,19 @@ const INVERSE_SQRT_PI: f64 = FRAC_2_SQRT_PI / 2.0;
 static CRPS: LossFormula<3> = LossFormula::with_slopes(
     |[x, scale, y]| {
         let w = (y - x) / scale;
-        (y - x) * normal_share(w) + scale * twice_density_less(w)
+        (y - x) * share_closer(w) + scale * twice_density_less(w)
     },
     |[x, scale, y]| {
         let w = (y - x) / scale;
-        let share = normal_share(w);
+        let share = share_closer(w);
         [-share, twice_density_less(w), share]
     },
 );
+
+/// How likely a number of the standard normal distribution is closer to 0 than `w`, with the sign of `w`.
+fn share_closer(w: Expr) -> Expr {
+    (FRAC_1_SQRT_2 * w).erf()
+}
 
 fn twice_density_less(w: Expr) -> Expr {
     SQRT_2 * INVERSE_SQRT_PI * (-0.5 * w.square()).exp() - INVERSE_SQRT_PI

@@ -4,6 +4,7 @@ use super::graph::{FormulaGraph, Value};
 use super::operations::Operation::{self, *};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::f64::consts::FRAC_2_SQRT_PI;
 
 impl FormulaGraph {
     /// The derivative of a value with respect to each of some others, which are operands.
@@ -112,6 +113,13 @@ impl FormulaGraph {
                 let sum = self.add(Add, &[one, square]);
                 self.add(Divide, &[one, sum])
             }
+            Erf => {
+                let square = self.add(Multiply, &[a, a]);
+                let negative = self.add(Negate, &[square]);
+                let exp = self.add(Exp, &[negative]);
+                let at_zero = self.constant(FRAC_2_SQRT_PI);
+                self.add(Multiply, &[at_zero, exp])
+            }
             Max | Min => {
                 let this = of[input];
                 let other = other(input);
@@ -131,7 +139,7 @@ impl FormulaGraph {
                 }
             },
             Sign | Above | Equal | Detached => return None,
-            Operand(_) | Parameter(_) | Constant(_) | Times | TimesPlus | MinusTimes => {
+            _ => {
                 unreachable!("no part of a formula that is given")
             }
         };

@@ -1,6 +1,6 @@
 //! A formula as a graph: each value once, however often it is used.
 
-use super::operations::Operation;
+use super::operations::{MOST, Operation};
 use alloc::vec::Vec;
 use std::collections::HashMap;
 
@@ -14,11 +14,11 @@ impl Value {
     }
 }
 
-/// An operation and what it is of. What it has fewer of than three is the first value.
+/// An operation and what it is of. What it has fewer of than others is the first value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Node {
     pub(crate) operation: Operation,
-    of: [Value; 3],
+    of: [Value; MOST],
 }
 
 impl Node {
@@ -80,7 +80,7 @@ impl FormulaGraph {
 
     fn insert(&mut self, operation: Operation, of: &[Value]) -> Value {
         let first = of.first().copied().unwrap_or(Value(0));
-        let mut all = [first; 3];
+        let mut all = [first; MOST];
         all[..of.len()].copy_from_slice(of);
         let node = Node { operation, of: all };
         if let Some(&value) = self.known.get(&node) {

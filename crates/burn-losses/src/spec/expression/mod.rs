@@ -320,6 +320,13 @@ impl Expr {
         self.unary(Operation::Atan)
     }
 
+    /// The error function: how likely a number of the normal distribution of variance 1/2 is closer to 0, with the sign
+    /// of the value.
+    #[track_caller]
+    pub fn erf(self) -> Self {
+        self.unary(Operation::Erf)
+    }
+
     /// The same number, of which a derivative sees a constant.
     #[track_caller]
     pub fn detach(self) -> Self {

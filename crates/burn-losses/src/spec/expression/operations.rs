@@ -1,8 +1,8 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::{Real, atan, tanh};
+use crate::real::{Real, atan, erf, tanh};
 
-/// An operation of a formula, on up to three values; or where a value comes from.
+/// An operation of a formula, on some values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Operation {
     /// An element of an operand.
@@ -32,6 +32,7 @@ pub(crate) enum Operation {
     Softplus,
     Tanh,
     Atan,
+    Erf,
     /// The number itself, whose derivative is taken for 0.
     Detached,
     Max,
@@ -42,13 +43,42 @@ pub(crate) enum Operation {
     Equal,
     /// The second where the first is not 0, else the third.
     Select,
+    /// What is worked out of parameters alone.
+    Uniform(u8),
     /// The product as the processor has it.
     Times,
     /// `a b + c`.
     TimesPlus,
     /// `c - a b`.
     MinusTimes,
+    /// `(b a + c) a + d`.
+    Quadratic,
+    /// Two of these, one into the other.
+    Quartic,
+    /// The third where the first is larger than the second, else the fourth.
+    SelectAbove,
+    /// The third where the first is the same as the second, else the fourth.
+    SelectEqual,
+    /// `|a - b|`.
+    AbsDifference,
+    /// `a b c`.
+    TimesTimes,
+    /// `(a + b) c`.
+    SumTimes,
+    /// `(a - b) c`.
+    DifferenceTimes,
+    /// `a / b c`.
+    QuotientTimes,
+    /// `(a b + c) d`.
+    TimesPlusTimes,
+    /// `(c - a b) d`.
+    MinusTimesTimes,
+    /// The sign of the first, times the second.
+    SignTimes,
 }
+
+/// The most values that an operation is of.
+pub(crate) const MOST: usize = 6;
 
 impl Operation {
     pub(crate) fn constant(number: f64) -> Self {
@@ -58,7 +88,7 @@ impl Operation {
     /// How many values it is of.
     pub(crate) fn arity(self) -> usize {
         match self {
-            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) => 0,
+            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) | Self::Uniform(_) => 0,
             Self::Negate
             | Self::Abs
             | Self::Sign
@@ -70,8 +100,21 @@ impl Operation {
             | Self::Softplus
             | Self::Tanh
             | Self::Atan
+            | Self::Erf
             | Self::Detached => 1,
-            Self::Select | Self::TimesPlus | Self::MinusTimes => 3,
+            Self::Select
+            | Self::TimesPlus
+            | Self::MinusTimes
+            | Self::TimesTimes
+            | Self::SumTimes
+            | Self::DifferenceTimes
+            | Self::QuotientTimes => 3,
+            Self::SelectAbove
+            | Self::SelectEqual
+            | Self::Quadratic
+            | Self::TimesPlusTimes
+            | Self::MinusTimesTimes => 4,
+            Self::Quartic => MOST,
             _ => 2,
         }
     }
@@ -86,9 +129,9 @@ impl Operation {
 
     /// The operation on numbers.
     #[inline(always)]
-    pub(crate) fn of<R: Real>(self, [a, b, c]: [R; 3]) -> R {
+    pub(crate) fn of<R: Real>(self, [a, b, c, d, e, f]: [R; MOST]) -> R {
         match self {
-            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) => {
+            Self::Operand(_) | Self::Parameter(_) | Self::Constant(_) | Self::Uniform(_) => {
                 unreachable!("a source is no operation")
             }
             Self::Add => a + b,
@@ -108,6 +151,7 @@ impl Operation {
             Self::Softplus => softplus(a),
             Self::Tanh => tanh(a),
             Self::Atan => atan(a),
+            Self::Erf => erf(a),
             Self::Detached => a,
             Self::Max => max(a, b),
             Self::Min => min(a, b),
@@ -117,6 +161,18 @@ impl Operation {
             Self::Times => a * b,
             Self::TimesPlus => times_plus(a, b, c),
             Self::MinusTimes => minus_times(a, b, c),
+            Self::Quadratic => quadratic(a, b, c, d),
+            Self::Quartic => quartic(a, b, c, d, e, f),
+            Self::SelectAbove => select_above(a, b, c, d),
+            Self::SelectEqual => select_equal(a, b, c, d),
+            Self::AbsDifference => (a - b).abs(),
+            Self::TimesTimes => a * b * c,
+            Self::SumTimes => (a + b) * c,
+            Self::DifferenceTimes => (a - b) * c,
+            Self::QuotientTimes => a / b * c,
+            Self::TimesPlusTimes => times_plus(a, b, c) * d,
+            Self::MinusTimesTimes => minus_times(a, b, c) * d,
+            Self::SignTimes => a.sign() * b,
         }
     }
 }
@@ -144,6 +200,19 @@ pub(crate) fn times_plus<R: Real>(a: R, b: R, c: R) -> R {
 #[inline(always)]
 pub(crate) fn minus_times<R: Real>(a: R, b: R, c: R) -> R {
     c.plus_product(-a, b)
+}
+
+/// A polynomial in `x`, of which the first is known.
+#[inline(always)]
+pub(crate) fn quadratic<R: Real>(x: R, first: R, second: R, third: R) -> R {
+    let sum = second.plus_product(first, x.clone());
+    third.plus_product(sum, x)
+}
+
+#[inline(always)]
+pub(crate) fn quartic<R: Real>(x: R, first: R, second: R, third: R, fourth: R, fifth: R) -> R {
+    let sum = quadratic(x.clone(), first, second, third);
+    quadratic(x, sum, fourth, fifth)
 }
 
 /// `ln(1 + x)`, accurate for tiny numbers.
@@ -194,6 +263,18 @@ pub(crate) fn above<R: Real>(a: R, b: R) -> R {
 pub(crate) fn equal<R: Real>(a: R, b: R) -> R {
     let (equal, not) = (a.same(&b), R::either(b.exceeds(&a), a.exceeds(&b)));
     a.like(f64::NAN).set(not, 0.0).set(equal, 1.0)
+}
+
+#[inline(always)]
+pub(crate) fn select_above<R: Real>(a: R, b: R, yes: R, no: R) -> R {
+    let (above, not) = (a.exceeds(&b), R::either(b.exceeds(&a), a.same(&b)));
+    a.like(f64::NAN).replace(not, no).replace(above, yes)
+}
+
+#[inline(always)]
+pub(crate) fn select_equal<R: Real>(a: R, b: R, yes: R, no: R) -> R {
+    let (equal, not) = (a.same(&b), R::either(b.exceeds(&a), a.exceeds(&b)));
+    a.like(f64::NAN).replace(not, no).replace(equal, yes)
 }
 
 #[inline(always)]

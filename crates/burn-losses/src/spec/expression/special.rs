@@ -1,7 +1,7 @@
 //! Functions of which formulas of likelihoods are made, as formulas.
 
 use super::Expr;
-use core::f64::consts::{SQRT_2, TAU};
+use core::f64::consts::TAU;
 
 /// `ln(a / b)` of positive numbers, whose digits do not go where the two are close. The difference `a - b` is given.
 pub(crate) fn ln_ratio(a: Expr, b: Expr, difference: Expr) -> Expr {
@@ -38,46 +38,6 @@ fn stirling(z: Expr) -> Expr {
     let (inverse, square) = (1.0 / z, 1.0 / z.square());
     let tail = 1.0 / 1260.0 - square * (1.0 / 1680.0 - square * (1.0 / 1188.0));
     inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * tail))
-}
-
-/// Coefficients of Chebyshev polynomials of `ln(erfc(z) / t) + z^2` for `t = 2 / (2 + z)`, computed with 40 digits. Cut off
-/// here, they give `erfc` to 2e-13.
-const COMPLEMENT: [f64; 20] = [
-    -1.3026537197817094,
-    0.6419697923564902,
-    0.019476473204185836,
-    -0.009561514786808632,
-    -0.0009465953444820369,
-    0.00036683949785276145,
-    4.252332480690777e-05,
-    -2.0278578112534242e-05,
-    -1.6242900046470256e-06,
-    1.3036558355805232e-06,
-    1.5626441722066142e-08,
-    -8.523809591492654e-08,
-    6.5290544390988515e-09,
-    5.059343495551469e-09,
-    -9.91364156493033e-10,
-    -2.273651222931836e-10,
-    9.646791102015527e-11,
-    2.3940380830391146e-12,
-    -6.886027526497553e-12,
-    8.944879273090725e-13,
-];
-
-/// How likely a number of the standard normal distribution is closer to 0 than `w`, with the sign of `w`: `erf(w / √2)`. Its
-/// derivative is to be stated by who takes it.
-pub(crate) fn normal_share(w: Expr) -> Expr {
-    let z = w.abs() / SQRT_2;
-    let t = 2.0 / (2.0 + z);
-    let u = 2.0 * t - 1.0;
-    // Clenshaw's recurrence.
-    let (mut ahead, mut sum) = (Expr::constant(0.0), Expr::constant(0.0));
-    for &coefficient in COMPLEMENT[1..].iter().rev() {
-        (ahead, sum) = (sum, 2.0 * u * sum - ahead + coefficient);
-    }
-    let exponent = u * sum - ahead + 0.5 * COMPLEMENT[0] - z.square();
-    w.sign() * (1.0 - t * exponent.exp())
 }
 
 /// `ln(a + (1 - a) e^x)`, of parameters that are `1 - a` and `a`: near 0 for an `x` near 0, and as exact; no exponential leaves
