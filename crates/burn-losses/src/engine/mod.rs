@@ -6,7 +6,7 @@
 //!   GPUs.
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
-//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `earth_mover`, `boxes`, `distribution`, `lovasz`: rows that have sweeps of their own; `overlap`: sums that are a function by themselves; [`any_rank`], [`values`]: tensors without theirs.
+//! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `thresholds`, `earth_mover`, `boxes`, `distribution`, `lovasz`: rows that have sweeps of their own; `overlap`: sums that are a function by themselves; [`any_rank`], [`values`]: tensors without theirs.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
@@ -46,6 +46,8 @@ pub(crate) mod softmax;
 #[cfg(feature = "std")]
 mod softmax_pair;
 pub(crate) mod tape;
+#[cfg(feature = "std")]
+mod thresholds;
 pub(crate) mod values;
 
 #[cfg(feature = "train")]

@@ -22,6 +22,7 @@ use crate::spec::rule::Rule;
 use crate::validate::check::{Check, Violation};
 use crate::validate::error::LossError;
 use crate::validate::label_ids::label_ids;
+use crate::validate::rank_ids::rank_ids;
 use crate::validate::signs::no_sign;
 use alloc::format;
 use alloc::string::String;
@@ -68,7 +69,7 @@ pub(crate) fn evaluate_whole<const N: usize>(
         check,
         axis: Some(axis),
         operands: operands(&spec.target),
-        counted: false,
+        counted: matches!(spec.target, RowTarget::Rank(_, Some(_))),
         on_gpus: spec.loss.has_gpu_kernel(),
     };
     let (target, dtype) = (spec.target.clone(), inputs[0].dtype());
@@ -137,7 +138,7 @@ fn ruled<const N: usize>(
 fn operands<P>(target: &RowTarget<P>) -> usize {
     match target {
         RowTarget::Nothing => 0,
-        RowTarget::Numbers(..) | RowTarget::Class(_, None) => 1,
+        RowTarget::Numbers(..) | RowTarget::Class(_, None) | RowTarget::Rank(..) => 1,
         // A GPU notes which classes are labels.
         RowTarget::Class(_, Some(_)) | RowTarget::Labels(_) => 2,
     }
@@ -162,6 +163,7 @@ fn valid(
             Ok(broken.is_none())
         }
         RowTarget::Class(ids, _) => check.class_ids(&ids.integers(), &rows, shape[axis], None),
+        RowTarget::Rank(ids, _) => rank_ids(check, &ids.integers(), &rows, shape[axis]),
         RowTarget::Labels(ids) => label_ids(check, &ids.integers(), shape, axis),
     }
 }
@@ -181,8 +183,10 @@ struct RowTensors {
     row: TensorRow,
     /// Which rows have something valid.
     valid: Option<Tensor<3, Bool>>,
-    /// How much each row counts.
+    /// What the loss of each row is multiplied by.
     weight: Option<Tensor<3>>,
+    /// How much each row counts where losses are averaged.
+    counts: Option<Tensor<3>>,
 }
 
 impl RowTensors {
@@ -191,6 +195,7 @@ impl RowTensors {
         let [outer, length, inner] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());
         let rows = [outer, 1, inner];
+        let mut counts = None;
         let (row, valid, weight) = match target {
             RowTarget::Nothing => (TensorRow::Nothing, None, None),
             RowTarget::Numbers(numbers, rule) => {
@@ -210,13 +215,28 @@ impl RowTensors {
                     weight,
                 )
             }
+            RowTarget::Rank(ids, of_ranks) => {
+                let found = SafeIds::new(ids.integers().reshape(rows), length + 1, &[]);
+                let valid = found.valid();
+                counts = of_ranks.map(|of_ranks| {
+                    let hot = found.one_hot(AXIS, length + 1, &device, dtype);
+                    (hot * along_axis(&of_ranks, &device, dtype)).sum_dim(AXIS)
+                });
+                let ranks = found.or(0).cast(FloatDType::from(dtype));
+                (TensorRow::Number(ranks), Some(valid), None)
+            }
             RowTarget::Labels(ids) => {
                 let ids = ids.integers().reshape([outer, length, inner]);
                 let valid = have_labels(ids.clone(), x);
                 (TensorRow::Labels(ids), Some(valid), None)
             }
         };
-        Self { row, valid, weight }
+        Self {
+            row,
+            valid,
+            weight,
+            counts,
+        }
     }
 }
 
@@ -250,7 +270,7 @@ fn with_tensors<const N: usize>(
     Ok(Losses {
         values: flat(or_nan(weigh(terms.value), &valid)),
         part,
-        weights: None,
+        weights: of_rows.counts.map(flat),
         batch: shape[0],
         graph: Graph::new(&inputs[0], keepdim_shape, gradients),
     })

@@ -101,6 +101,10 @@ pub(crate) enum RowTarget<P> {
     Numbers(P, Rule),
     /// The id of its class, and a weight for each class.
     Class(P, Option<Vec<f64>>),
+    /// The id of its rank, of which there is one more than elements; and how much a row of each counts where losses are
+    /// averaged.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Losses of ranks take `std`.
+    Rank(P, Option<Vec<f64>>),
     /// The ids of its labels, then -1; as many as there are classes.
     Labels(P),
 }
@@ -111,6 +115,7 @@ impl<P> RowTarget<P> {
             Self::Nothing => RowTarget::Nothing,
             Self::Numbers(numbers, rule) => RowTarget::Numbers(numbers, *rule),
             Self::Class(ids, weights) => RowTarget::Class(ids, weights.clone()),
+            Self::Rank(ids, counts) => RowTarget::Rank(ids, counts.clone()),
             Self::Labels(ids) => RowTarget::Labels(ids),
         }
     }
@@ -120,6 +125,7 @@ impl<P> RowTarget<P> {
             Self::Nothing => RowTarget::Nothing,
             Self::Numbers(numbers, rule) => RowTarget::Numbers(map(numbers), rule),
             Self::Class(ids, weights) => RowTarget::Class(map(ids), weights),
+            Self::Rank(ids, counts) => RowTarget::Rank(map(ids), counts),
             Self::Labels(ids) => RowTarget::Labels(map(ids)),
         }
     }

@@ -23,6 +23,11 @@ const CODES: u8 = 33;
 
 const PARAMETERS: [(&str, f64); 2] = [("margin", 0.75), ("width", -3.0)];
 
+/// The formulas record all of them, in this order.
+fn parameters() -> Vec<f64> {
+    PARAMETERS.map(|(_, number)| number).to_vec()
+}
+
 /// How many points a formula is computed at: the last ones do not fill a block.
 const POINTS: usize = 24;
 
@@ -124,8 +129,7 @@ fn kernel(instructions: &[u8], told: bool) -> FormulaKernel {
         all: Arc::new(Formula::new(&graph, &[loss, slopes[0], slopes[1]], !told)),
         derivatives: &[Derivative::Slope(0), Derivative::Slope(1)],
         slopes: 2,
-        // Each is recorded, so they are in order.
-        parameters: PARAMETERS.map(|(_, number)| number).to_vec(),
+        parameters: parameters(),
     }
 }
 
@@ -149,7 +153,7 @@ impl Case {
         let told = kernel(instructions, true);
         let kernel = kernel(instructions, false);
         let at = |point: &[f64; 2]| -> [f64; 3] {
-            let results = kernel.all.run(point, &[]);
+            let results = kernel.all.run(point, &parameters());
             results.try_into().expect("a loss and two slopes")
         };
         let exact: Vec<_> = points.iter().map(at).collect();
@@ -185,7 +189,7 @@ impl Case {
         self.kernel
             .all
             .exact
-            .run_watched(point, &self.kernel.parameters, watch);
+            .run_watched(point, &parameters(), watch);
         largest
     }
 
@@ -212,7 +216,8 @@ impl Case {
                     self.exact[at][0]
                 );
                 // Whose exponential is rounded another way has another side of a tie.
-                let tie = result > 0 && self.told.all.run(&self.points[at], &[])[result] != exact;
+                let tie = result > 0
+                    && self.told.all.run(&self.points[at], &parameters())[result] != exact;
                 if !exact.is_finite() || exact.abs() > 1e30 || tie {
                     continue;
                 }
@@ -256,7 +261,7 @@ impl Case {
         let all = [&losses, &slopes[0], &slopes[1]];
         for (at, exact) in self.exact.iter().enumerate() {
             let point = self.points[at].map(|x| x as f32);
-            let plain = self.kernel.all.run(&point, &[]);
+            let plain = self.kernel.all.run(&point, &parameters());
             for result in 0..3 {
                 let (found, exact) = (f64::from(all[result][at]), exact[result]);
                 prop_assert!(
@@ -328,14 +333,14 @@ impl Case {
             for operand in 0..2 {
                 // `x.abs() * x.sign()` has no corner at 0, and both factors have; nor has the larger of two that are
                 // the same, nor a root whose slope is infinite and then taken away again.
-                let of_told = self.told.all.run(point, &[])[1 + operand];
+                let of_told = self.told.all.run(point, &parameters())[1 + operand];
                 if moved[1 + operand] > 1e-3 || of_told != exact[1 + operand] {
                     continue;
                 }
                 let loss = |step: f64| {
                     let mut point = *point;
                     point[operand] += step;
-                    self.kernel.value.run(&point, &[])[0]
+                    self.kernel.value.run(&point, &parameters())[0]
                 };
                 let here = loss(0.0);
                 let size = point[operand].abs().max(1.0);

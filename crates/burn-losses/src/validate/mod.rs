@@ -5,4 +5,5 @@ pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod label_ids;
 pub(crate) mod probabilities;
+pub(crate) mod rank_ids;
 pub(crate) mod signs;

@@ -521,6 +521,51 @@ fn unread_targets_poison_their_own_sample() {
 }
 
 #[test]
+fn an_invalid_rank_poisons_the_gradient_of_its_own_sample() {
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        let wrong = ids(on, &[1, 7], [2]);
+        let slopes = |loss: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+            let x = on.tracked(&[0.5, -0.5, 1.0, 0.0, 0.25, 2.0], [2, 3], DType::F32);
+            numbers(&x.grad(&loss(x.clone()).backward()).unwrap())
+        };
+        with_checks(Checks::Never, || {
+            let all = [
+                slopes(&|x| CoralLoss::new().forward(x, wrong.clone())),
+                slopes(&|x| CornLoss::new().forward(x, wrong.clone())),
+                slopes(&|x| EarthMoverLoss::new().forward(x, wrong.clone())),
+            ];
+            for (at, slopes) in all.iter().enumerate() {
+                let (right, wrong) = slopes.split_at(3);
+                assert!(
+                    right.iter().all(|slope| slope.is_finite())
+                        && wrong.iter().all(|slope| slope.is_nan()),
+                    "{at} on {}: {slopes:?}",
+                    on.name
+                );
+            }
+        });
+    }
+}
+
+/// What a loss at a threshold comes to may be out of range where its share of a mean is not.
+#[test]
+fn large_logits_of_thresholds_have_a_mean() {
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        let mut logits = [0.0; 40];
+        logits[..4].fill(3e38);
+        let x = on.tracked(&logits, [10, 4], DType::F32);
+        let loss = CoralLossConfig::new()
+            .with_importance_weights(Some(vec![2.0; 4]))
+            .init();
+        let value = loss.forward(x.clone(), ids(on, &[0; 10], [10]));
+        let found = numbers(&value)[0];
+        assert!((found / 2.4e38 - 1.0).abs() < 1e-6, "{found}");
+        let slopes = numbers(&x.grad(&value.backward()).unwrap());
+        assert!((slopes[0] - 0.2).abs() < 1e-6 && (slopes[39] - 0.1).abs() < 1e-6);
+    }
+}
+
+#[test]
 fn suspicious_logits_are_reported() {
     let on = &devices()[0];
     let probs = on.tensor(&[0.2, 0.3, 0.5, 0.1, 0.1, 0.8], [2, 3], DType::F32);

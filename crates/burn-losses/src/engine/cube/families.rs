@@ -112,6 +112,7 @@ pub(crate) fn of_rows<const N: usize>(
     };
     let besides = match call.target {
         RowTarget::Nothing | RowTarget::Labels(_) => RowOperands::default(),
+        RowTarget::Rank(..) => unreachable!("losses of ranks have no kernel of rows"),
         RowTarget::Numbers(signs, _) => RowOperands {
             signs: Some(signs),
             ..RowOperands::default()

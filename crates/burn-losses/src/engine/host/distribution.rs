@@ -2,11 +2,10 @@
 //!
 //! Rows are short, as a rule. So several are turned on their side, and are worked on together.
 
-use super::classes::exponentials_of_line;
 use super::head::HeadFloat;
-use super::overlap::{ADDED, widen};
 use super::row_kernel::{HostRows, RowBlock};
 use super::scale::clamp;
+use super::turned::{TurnedSoftmax, turn};
 use super::vectors::{Loop, Vectors};
 use crate::spec::softmax::{cross_entropy_slope, ln_1p};
 use alloc::vec;
@@ -31,17 +30,6 @@ impl HostRows<1> for BetweenClasses {
 
 struct Between<'a, 'b, F>(RowBlock<'a, 'b, F, 1>);
 
-/// `[row][class]` becomes `[class][row]`; or back, of so many classes instead of rows.
-#[inline(always)]
-fn turn<F: Copy>(numbers: &[F], count: usize, turned: &mut [F]) {
-    let length = numbers.len() / count;
-    for (at, row) in numbers.chunks_exact(length).enumerate() {
-        for (&number, to) in row.iter().zip(turned[at..].iter_mut().step_by(count)) {
-            *to = number;
-        }
-    }
-}
-
 impl<F: HeadFloat> Loop for Between<'_, '_, F> {
     type Output = ();
 
@@ -60,35 +48,15 @@ impl<F: HeadFloat> Loop for Between<'_, '_, F> {
         let count = losses.len();
         let (places, weights) = (&places[..count], &weights[..count]);
         let zero = F::default();
-        let mut lines = vec![zero; x.len()];
-        turn(x, count, &mut lines);
-        let mut largest = lines[..count].to_vec();
-        for line in lines[count..].chunks_exact(count) {
-            for at in 0..count {
-                largest[at] = largest[at].replace(line[at] > largest[at], line[at]);
-            }
-        }
-        // The sum of all exponentials but one that is 1. Those that are 1 are counted apart, so that however little the
-        // others contribute is kept.
-        let mut exps = vec![zero; x.len()];
-        let (mut others, mut ones) = (vec![zero; count], vec![zero; count]);
-        let mut wide = vec![0.0; count];
-        let each = lines.chunks_exact(count).zip(exps.chunks_exact_mut(count));
-        for (class, (line, exps)) in each.enumerate() {
-            exponentials_of_line(line, &largest, exps);
-            for at in 0..count {
-                let is_one = exps[at].equals(1.0);
-                others[at] += exps[at].set(is_one, 0.0);
-                ones[at] += zero.set(is_one, 1.0);
-            }
-            if class % ADDED == ADDED - 1 {
-                widen(&mut others, &mut wide);
-            }
-        }
-        widen(&mut others, &mut wide);
-        let mut half_ln_sum = vec![zero; count];
+        let TurnedSoftmax {
+            largest,
+            mut exps,
+            others: wide,
+            mut lines,
+        } = TurnedSoftmax::new(x, count);
+        let (mut others, mut half_ln_sum) = (vec![zero; count], vec![zero; count]);
         for at in 0..count {
-            others[at] = F::of(wide[at]) + ones[at].plus(-1.0);
+            others[at] = F::of(wide[at]);
             half_ln_sum[at] = ln_1p(others[at]).times(0.5);
         }
         let (mut below, mut of_lower) = (vec![0_u32; count], vec![zero; count]);

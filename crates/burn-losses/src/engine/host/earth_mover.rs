@@ -1,9 +1,11 @@
 //! The sweep over the squared distance between the cumulative distributions of a softmax and a class.
+//!
+//! Rows are short, as a rule. So several are turned on their side, and are worked on together.
 
-use super::classes::{exponentials, largest_of};
-use super::numbers::Float;
+use super::head::HeadFloat;
 use super::row_kernel::{HostRows, RowBlock};
 use super::scale::clamp;
+use super::turned::{TurnedSoftmax, turn};
 use super::vectors::{Loop, Vectors};
 use alloc::vec;
 
@@ -27,7 +29,7 @@ impl HostRows<1> for EarthMover {
 
 struct Distances<'a, 'b, F>(RowBlock<'a, 'b, F, 1>);
 
-impl<F: Float> Loop for Distances<'_, '_, F> {
+impl<F: HeadFloat> Loop for Distances<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -35,53 +37,69 @@ impl<F: Float> Loop for Distances<'_, '_, F> {
         let RowBlock {
             x: [x],
             length,
-            classes,
+            classes: ids,
             weights,
             scale,
             losses,
-            gradients: [mut gradient],
+            gradients: [gradient],
             ..
         } = self.0;
-        let mut probs = vec![F::default(); length];
-        let mut gaps = vec![0.0; length];
-        for (row, x) in x.chunks_exact(length).enumerate() {
-            let (class, weight) = (classes[row], weights[row]);
-            let others = exponentials(x, largest_of(x), &mut probs);
-            let share = 1.0 / (others + 1.0);
-            // What lies below the class of what is given, and above it: neither is what is left of a difference.
-            let mut below = 0.0;
-            for (gap, prob) in gaps[..class].iter_mut().zip(&probs) {
-                below += prob.double() * share;
-                *gap = below;
-            }
-            let mut above = 0.0;
-            gaps[length - 1] = 0.0;
-            for at in (class..length - 1).rev() {
-                above += probs[at + 1].double() * share;
-                gaps[at] = -above;
-            }
-            let loss: f64 = gaps.iter().map(|gap| gap * gap).sum();
-            losses[row] = F::of(loss).times_or_zero(weight);
-            let Some(gradient) = &mut gradient else {
-                continue;
-            };
-            if weight.equals(0.0) {
-                gradient.fill(length, |_| F::default());
-                continue;
-            }
-            // The derivative with respect to a probability is twice the sum of the gaps from it on.
-            let mut sum = 0.0;
-            let mut mean = 0.0;
-            for (gap, prob) in gaps.iter_mut().zip(&probs).rev() {
-                sum += *gap;
-                *gap = 2.0 * sum;
-                mean += *gap * prob.double() * share;
-            }
-            let step = weight * scale;
-            gradient.fill(length, |at| {
-                let slope = probs[at].double() * share * (gaps[at] - mean);
-                clamp(F::of(slope) * step)
-            });
+        let count = losses.len();
+        let (ids, weights) = (&ids[..count], &weights[..count]);
+        let TurnedSoftmax {
+            mut exps,
+            others,
+            mut lines,
+            ..
+        } = TurnedSoftmax::new(x, count);
+        let mut shares = others;
+        for share in &mut shares {
+            *share = 1.0 / (*share + 1.0);
         }
+        // What lies below the class of what is given, and above it: neither is what is left of a difference.
+        let mut gaps = vec![0.0; x.len()];
+        let mut below = vec![0.0; count];
+        for (gaps, exps) in gaps.chunks_exact_mut(count).zip(exps.chunks_exact(count)) {
+            for at in 0..count {
+                below[at] += exps[at].double() * shares[at];
+                gaps[at] = below[at];
+            }
+        }
+        // The derivative with respect to a probability is twice the sum of the gaps from it on.
+        let (mut above, mut squares) = (vec![0.0; count], vec![0.0; count]);
+        let (mut sums, mut mean) = (vec![0.0; count], vec![0.0; count]);
+        let each = gaps.chunks_exact_mut(count).zip(exps.chunks_exact(count));
+        for (class, (gaps, exps)) in each.enumerate().rev() {
+            let class = class as i64;
+            for at in 0..count {
+                let prob = exps[at].double() * shares[at];
+                let from_above = -above[at];
+                let gap = if (ids[at] as i64) <= class {
+                    from_above
+                } else {
+                    gaps[at]
+                };
+                above[at] += prob;
+                squares[at] += gap * gap;
+                sums[at] += gap;
+                gaps[at] = 2.0 * sums[at];
+                mean[at] += gaps[at] * prob;
+            }
+        }
+        for at in 0..count {
+            losses[at] = F::of(squares[at]).times_or_zero(weights[at]);
+        }
+        let Some(gradient) = gradient else {
+            return;
+        };
+        for (exps, gaps) in exps.chunks_exact_mut(count).zip(gaps.chunks_exact(count)) {
+            for at in 0..count {
+                let slope = exps[at].double() * shares[at] * (gaps[at] - mean[at]);
+                let slope = clamp(F::of(slope) * (weights[at] * scale));
+                exps[at] = slope.set(weights[at].equals(0.0), 0.0);
+            }
+        }
+        turn(&exps, length, &mut lines);
+        gradient.write(&lines);
     }
 }

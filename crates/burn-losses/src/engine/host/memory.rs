@@ -11,7 +11,7 @@ use super::row_kernel::RowFloat;
 use super::samples::Layout;
 use super::scale::{Power, Scale, power_of_two};
 use super::tasks::ChunkSum;
-use super::weights::weight_sum;
+use super::weights::{counted_sum, weight_sum};
 use super::{classes, elementwise, rows};
 use crate::engine::elementwise::ElementwiseSpec;
 use crate::engine::ops::{Invalid, KernelOutput};
@@ -23,6 +23,7 @@ use crate::spec::classes::IdsOrProbs;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
+use crate::spec::row::RowTarget;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::TensorMetadata;
@@ -485,7 +486,15 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
     let count = layout.samples();
     let request = request.map(contiguous);
     let call = call.map(contiguous);
-    let plan = Plan::of_samples::<F, P>(&request, count);
+    let plan = match &call.target {
+        RowTarget::Rank(ids, Some(counts)) => {
+            let samples = request.samples.as_ref().map(read);
+            let ids = (read(ids), counts.as_slice());
+            let sum = |scale| counted_sum::<F>(samples, ids, count, scale);
+            Plan::new::<F, P>(&request, count, Counted::Weighted(sum))
+        }
+        _ => Plan::of_samples::<F, P>(&request, count),
+    };
     let mut wanted = gradients.into_iter();
     let mut buffers =
         inputs.map(|input| Buffer::<P, F>::new(input, wanted.next().unwrap_or(false)));

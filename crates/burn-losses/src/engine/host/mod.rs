@@ -43,5 +43,9 @@ mod sums;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "std")]
+pub(crate) mod thresholds;
+#[cfg(feature = "std")]
+mod turned;
 pub(crate) mod vectors;
 mod weights;

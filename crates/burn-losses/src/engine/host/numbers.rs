@@ -150,6 +150,24 @@ impl Source<'_> {
             _ => unreachable!("class ids are integers"),
         })
     }
+
+    /// Reads the elements from `start` on, of an integer type; -1 where `i64` cannot hold one.
+    pub(crate) fn integers(&self, start: usize, out: &mut [i64]) {
+        match *self {
+            Self::I64(from) => out.copy_from_slice(&from[start..start + out.len()]),
+            Self::I32(from) => {
+                let from = &from[start..start + out.len()];
+                for (out, &from) in out.iter_mut().zip(from) {
+                    *out = from.into();
+                }
+            }
+            _ => {
+                for (at, out) in out.iter_mut().enumerate() {
+                    *out = self.integer(start + at).unwrap_or(-1);
+                }
+            }
+        }
+    }
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 //!
 //! Some pixels at a time are brought into a tile, `[class][pixel]`.
 
-use super::classes::exponentials_of_line;
+use super::classes::{exponentials_of_line, raise, raise_with_class};
 use super::head::{HeadFloat, HeadTerms, HostHead};
 use super::numbers::{Float, Source};
 use super::output::{Columns, Output};
@@ -666,10 +666,7 @@ fn one_class<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: us
     let largest = &mut tile.largest[..width];
     largest.copy_from_slice(lines.line(0, width));
     for class in 1..classes {
-        let x = lines.line(class, width);
-        for at in 0..width {
-            largest[at] = largest[at].replace(x[at] > largest[at], x[at]);
-        }
+        raise(largest, lines.line(class, width));
     }
     let (own, others) = (&mut tile.own[..width], &mut tile.others[..width]);
     let (wide, dots) = (&mut tile.wide[..width], &mut tile.dots[..width]);
@@ -736,12 +733,8 @@ fn all_classes<F: HeadFloat>(tile: &mut PixelTile<F>, lines: Lines<F>, classes: 
     largest.copy_from_slice(lines.line(0, width));
     at_class.fill(0);
     for class in 0..classes {
-        let x = lines.line(class, width);
-        for at in 0..width {
-            let larger = x[at] > largest[at];
-            largest[at] = largest[at].replace(larger, x[at]);
-            at_class[at] = if larger { class as u32 } else { at_class[at] };
-        }
+        let line = lines.line(class, width);
+        raise_with_class((&mut *largest, &mut *at_class), line, class);
     }
     let (others, wide) = (&mut tile.others[..width], &mut tile.wide[..width]);
     others.fill(F::default());

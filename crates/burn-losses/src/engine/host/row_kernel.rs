@@ -65,8 +65,8 @@ pub(crate) struct RowBlock<'a, 'b, F, const K: usize> {
     /// The elements of the rows, which follow each other.
     pub(crate) x: [&'a [F]; K],
     pub(crate) length: usize,
-    /// What each row has besides: a sign, a class, or labels, as many places for a row as it has classes; and whether
-    /// each is valid. What is not valid has a class nevertheless, and no labels.
+    /// What each row has besides: a sign, a class or a rank, or labels, as many places for a row as it has classes; and
+    /// whether each is valid. What is not valid has a class nevertheless, and no labels.
     pub(crate) signs: &'a [F],
     pub(crate) classes: &'a [usize],
     pub(crate) labels: &'a [i64],

@@ -102,6 +102,7 @@ struct Buffers<F, const N: usize> {
     signs: Vec<F>,
     classes: Vec<usize>,
     labels: Vec<i64>,
+    ids: Vec<i64>,
     /// The weights of rows, as they are read and as they count.
     read: Vec<f64>,
     weights: Vec<F>,
@@ -118,6 +119,7 @@ impl<F, const N: usize> Buffers<F, N> {
             signs: Vec::new(),
             classes: Vec::new(),
             labels: Vec::new(),
+            ids: Vec::new(),
             read: Vec::new(),
             weights: Vec::new(),
             losses: Vec::new(),
@@ -243,6 +245,7 @@ impl<const N: usize> RowSweep<'_, N> {
             signs,
             classes,
             labels,
+            ids,
             read,
             weights,
             losses,
@@ -276,17 +279,21 @@ impl<const N: usize> RowSweep<'_, N> {
                     *weight = counted(read, holds.then_some(1.0));
                 }
             }
-            RowTarget::Class(ids, of_classes) => {
+            RowTarget::Class(source, _) | RowTarget::Rank(source, _) => {
+                let length = self.reads.layout.classes;
+                let (below, of_ids) = match &self.reads.target {
+                    RowTarget::Class(_, of_classes) => (length, of_classes.as_deref()),
+                    _ => (length + 1, None),
+                };
                 classes.resize(count, 0);
-                for (at, class) in classes.iter_mut().enumerate() {
-                    let id = ids.integer(first + at).map(usize::try_from);
-                    let id = id.and_then(Result::ok);
-                    let id = id.filter(|&id| id < self.reads.layout.classes);
+                ids.resize(count, 0);
+                source.integers(first, ids);
+                for (at, (class, &id)) in classes.iter_mut().zip(&*ids).enumerate() {
+                    let id = usize::try_from(id).ok().filter(|&id| id < below);
                     valid &= id.is_some();
                     *class = id.unwrap_or(0);
-                    let of_classes = of_classes.as_deref();
-                    let of_class = id.map(|id| of_classes.map_or(1.0, |of_classes| of_classes[id]));
-                    weights[at] = counted(read[at], of_class);
+                    let of_id = id.map(|id| of_ids.map_or(1.0, |of_ids| of_ids[id]));
+                    weights[at] = counted(read[at], of_id);
                 }
             }
             RowTarget::Labels(ids) => {

@@ -159,6 +159,50 @@ fn layouts() -> Vec<(usize, usize, usize)> {
     layouts
 }
 
+/// What a rank says of thresholds is written beside rows of any length, some at a time.
+#[cfg(feature = "std")]
+#[test]
+fn thresholds_in_new_memory_and_in_place() {
+    use super::thresholds::Thresholds;
+    use crate::engine::elementwise::erase;
+
+    let mut layouts = layouts();
+    layouts.extend([(1100, 1, 1), (200, 16, 1), (3, 1100, 1)]);
+    for (outer, classes, inner) in layouts {
+        let layout = Layout {
+            outer,
+            classes,
+            inner,
+        };
+        let x = numbers(outer * classes * inner, 3);
+        let ids: Vec<i32> = (0..outer * inner)
+            .map(|at| (at * 5 % (classes + 1)) as i32)
+            .collect();
+        let importance: Vec<f64> = (0..classes).map(|at| at as f64 + 0.5).collect();
+        for until_rank in [false, true] {
+            let each = erase::<_, 2, 1>(SquaredError);
+            let part = each.part();
+            let loss = Thresholds::new(each, importance.clone(), until_rank);
+            let target = RowTarget::Rank(Source::I32(&ids), None);
+            let (gradient, found) = rows(&loss, layout, [&x], target);
+            assert!(!found.invalid);
+            let mut sum = 0.0;
+            for (at, (&x, &slope)) in x.iter().zip(&gradient).enumerate() {
+                let threshold = at / inner % classes;
+                let rank = ids[at / (classes * inner) * inner + at % inner] as usize;
+                let level = if threshold < rank { 1.0 } else { 0.0 };
+                let counts = !until_rank || threshold <= rank;
+                let factor = if counts { importance[threshold] } else { 0.0 };
+                let error = f64::from(x - level);
+                sum += factor * error * error * part;
+                let expected = factor * 2.0 * error * part;
+                assert!((f64::from(slope) - expected).abs() < 1e-6 * factor.max(1.0));
+            }
+            assert!((found.sum - sum).abs() < 1e-5 * sum, "{found:?} {layout:?}");
+        }
+    }
+}
+
 /// Computes rows of some inputs, of which the first may be overwritten.
 fn rows<const N: usize>(
     loss: &dyn HostRows<N>,

@@ -59,3 +59,58 @@ pub(crate) fn weight_sum<F: Float>(source: Source, count: usize, scale: f64) -> 
     let work = WeightSum::<F>(source, scale, PhantomData);
     in_chunks(count, CHUNK, [], &work).iter().sum()
 }
+
+/// As [`weight_sum`], of samples that count as their ids do besides; one without such an id does not count.
+pub(crate) fn counted_sum<F: Float>(
+    samples: Option<Source>,
+    (ids, counts): (Source, &[f64]),
+    count: usize,
+    scale: f64,
+) -> f64 {
+    struct CountedSum<'a, F> {
+        samples: Option<Source<'a>>,
+        ids: Source<'a>,
+        counts: &'a [f64],
+        scale: f64,
+        computed: PhantomData<F>,
+    }
+    impl<F: Float> Work<Chunk<'_, u8, 0>, ()> for CountedSum<'_, F> {
+        type Result = f64;
+        #[inline(always)]
+        fn part(&self, (): &mut (), (range, []): Chunk<u8, 0>) -> f64 {
+            let (mut weights, mut ids) = ([1.0; BLOCK], [0; BLOCK]);
+            let mut total = 0.0;
+            for start in range.clone().step_by(BLOCK) {
+                let count = BLOCK.min(range.end - start);
+                let (weights, ids) = (&mut weights[..count], &mut ids[..count]);
+                self.ids.integers(start, ids);
+                match self.samples {
+                    Some(samples) => {
+                        read_weights::<F>(samples, start, weights);
+                    }
+                    None => weights.fill(1.0),
+                }
+                for (weight, &id) in weights.iter_mut().zip(&*ids) {
+                    let own = usize::try_from(id).ok().and_then(|id| self.counts.get(id));
+                    let own = own.copied().unwrap_or(0.0);
+                    *weight = if own == 0.0 {
+                        // A large weight, made larger, may be infinite.
+                        own * *weight
+                    } else {
+                        own * (*weight * self.scale)
+                    };
+                }
+                total += sum(weights, 1.0);
+            }
+            total
+        }
+    }
+    let work = CountedSum::<F> {
+        samples,
+        ids,
+        counts,
+        scale,
+        computed: PhantomData,
+    };
+    in_chunks(count, CHUNK, [], &work).iter().sum()
+}

@@ -1,23 +1,31 @@
 //! Binary cross-entropy at each threshold between ranks.
 
-use super::ranks::levels;
+use super::ranks::{check_ranks, levels};
 use crate::engine::any_rank::AnyRank;
+use crate::engine::device::is_cpu;
+use crate::engine::elementwise::erase;
+use crate::engine::host::thresholds::Thresholds;
 use crate::engine::portable::tensors::flat;
+use crate::engine::rows::RowSpec;
 use crate::engine::shape::layers;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::elementwise::{ElementwiseCall, OtherOperands};
 use crate::loss::labels::label;
+use crate::loss::rows::evaluate;
 use crate::losses::classification::{BceWithLogits, single_class};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
+use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -159,7 +167,7 @@ impl CoralLoss {
     ) -> Result<LossOutput, LossError> {
         let (shape, axis) = (logits.shape(), self.config.class_axis);
         let check = Check::new(Self::NAME, &logits.device(), call.waiting);
-        let levels = levels(&check, &logits, targets, axis)?;
+        check_ranks(&check, &logits, &targets, axis)?;
         let weights = self.config.importance_weights.as_ref();
         check.class_weights("importance_weights", weights, shape[axis], false)?;
         check.holds_all(
@@ -167,11 +175,20 @@ impl CoralLoss {
             "importance_weights",
             weights.map_or(&[], |of| of),
         )?;
-        let inner = layers(&shape, axis)[2];
-        let weights = weights.map(|weights| PerClass::new(weights.clone(), inner));
         let definition = BceWithLogits {
             label_smoothing: 0.0,
         };
+        if is_cpu(&logits.device()) {
+            let importance = weights.cloned();
+            let importance = importance.unwrap_or_else(|| vec![1.0; shape[axis]]);
+            let loss = Thresholds::new(erase::<_, 2, 1>(definition), importance, false);
+            let target = RowTarget::Rank(targets.values, None);
+            let spec = RowSpec::new(Arc::new(loss), axis, target);
+            return evaluate(&check, spec, [logits], call);
+        }
+        let levels = levels(&check, &logits, targets.values, axis)?;
+        let inner = layers(&shape, axis)[2];
+        let weights = weights.map(|weights| PerClass::new(weights.clone(), inner));
         let levels = OtherOperands::flat(FlatValues::Float(flat(levels.above)));
         ElementwiseCall {
             weights,

@@ -1,21 +1,29 @@
 //! Binary cross-entropy at each threshold between ranks, given that the one before is passed.
 
-use super::ranks::levels;
+use super::ranks::{check_ranks, levels};
 use crate::engine::any_rank::{AnyRank, in_context_of};
+use crate::engine::device::is_cpu;
+use crate::engine::elementwise::erase;
+use crate::engine::host::thresholds::Thresholds;
+use crate::engine::rows::RowSpec;
 use crate::engine::shape::without;
 use crate::engine::values::AnyTarget;
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::LossFormula;
-use crate::losses::classification::single_class;
+use crate::loss::rows::evaluate;
+use crate::losses::classification::{BceWithLogits, single_class};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
+use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, ClassAxisTarget, ClassIds};
 use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
+use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -156,7 +164,20 @@ impl CornLoss {
         let (shape, axis, dtype) = (logits.shape(), self.config.class_axis, logits.dtype());
         let device = logits.device();
         let check = Check::new(Self::NAME, &device, call.waiting);
-        let levels = levels(&check, &logits, targets, axis)?;
+        check_ranks(&check, &logits, &targets, axis)?;
+        if is_cpu(&device) {
+            let thresholds = shape[axis];
+            let definition = BceWithLogits {
+                label_smoothing: 0.0,
+            };
+            let each = erase::<_, 2, 1>(definition);
+            let loss = Thresholds::new(each, vec![1.0; thresholds], true);
+            let asked = (0..=thresholds).map(|rank| thresholds.min(rank + 1) as f64);
+            let target = RowTarget::Rank(targets.values, Some(asked.collect()));
+            let spec = RowSpec::new(Arc::new(loss), axis, target);
+            return evaluate(&check, spec, [logits], call);
+        }
+        let levels = levels(&check, &logits, targets.values, axis)?;
         let unused = levels.reached.equal_scalar(0.0);
         let above = AnyRank::from(levels.above.mask_fill(unused, UNUSED));
         let above = if logits.is_empty() {

@@ -5,10 +5,11 @@ use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::tensors::or_nan;
 use crate::engine::shape::{layers, without};
-use crate::engine::values::AnyTarget;
+use crate::engine::values::{AnyTarget, FlatValues};
 use crate::targets::rank::LowerRank;
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind, or_panic};
+use crate::validate::rank_ids::rank_ids;
 use alloc::format;
 use burn::tensor::{Int, Shape, Tensor, activation};
 
@@ -22,16 +23,16 @@ pub(super) struct Levels {
     pub(super) pairs: Tensor<1>,
 }
 
-/// Checks logits with a threshold along `axis` each, and the ranks of their samples; gives what these say.
-pub(super) fn levels(
+/// Checks the shapes of logits with a threshold along `axis` each, and of the ranks of their samples.
+pub(super) fn check_ranks(
     check: &Check,
     logits: &AnyRank,
-    targets: AnyTarget,
+    targets: &AnyTarget,
     axis: usize,
-) -> Result<Levels, LossError> {
-    let (shape, dtype) = (logits.shape(), logits.dtype());
+) -> Result<(), LossError> {
+    let shape = logits.shape();
     let device = logits.device().without_autodiff();
-    check.dtype(&device, dtype)?;
+    check.dtype(&device, logits.dtype())?;
     check.device("logits", &device, "targets", &targets.device)?;
     check.class_axis(axis, &shape)?;
     let expected = without(&shape, axis);
@@ -50,7 +51,20 @@ pub(super) fn levels(
         );
         return Err(misfit(check, &shape, message));
     }
-    let ids = targets.values.integers();
+    Ok(())
+}
+
+/// What the ranks of samples say, beside logits whose shapes have been checked. A CPU finds that out as it goes through
+/// rows; a GPU has kernels for single elements.
+pub(super) fn levels(
+    check: &Check,
+    logits: &AnyRank,
+    ranks: FlatValues,
+    axis: usize,
+) -> Result<Levels, LossError> {
+    let (shape, dtype) = (logits.shape(), logits.dtype());
+    let device = logits.device().without_autodiff();
+    let ids = ranks.integers();
     let [outer, thresholds, inner] = layers(&shape, axis);
     let computed = compute_dtype(dtype);
     let place = (&device, computed.into());
@@ -61,15 +75,8 @@ pub(super) fn levels(
             pairs: Tensor::zeros([outer * inner], place),
         });
     }
-    let ranks = thresholds + 1;
-    let checked = check.class_ids(&ids, &expected, ranks, None).map_err(|error| {
-        let message = format!(
-            "{} (There is one output for each threshold between ranks, so {thresholds} are for {ranks} ranks.)",
-            error.message
-        );
-        LossError { message, ..error }
-    })?;
-    let found = SafeIds::new(ids.reshape([outer, 1, inner]), ranks, &[]);
+    let checked = rank_ids(check, &ids, &without(&shape, axis), thresholds)?;
+    let found = SafeIds::new(ids.reshape([outer, 1, inner]), thresholds + 1, &[]);
     let valid = (!checked).then(|| found.valid().expand([outer, thresholds, inner]));
     let ids = found.or(0).expand([outer, thresholds, inner]);
     let all = Tensor::<1, Int>::arange(0..thresholds as i64, (&device, ids.dtype()));

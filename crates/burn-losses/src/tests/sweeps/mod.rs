@@ -4,6 +4,8 @@
 mod classes;
 mod distances;
 mod elementwise;
+#[cfg(feature = "std")]
+mod ranks;
 
 use super::portably;
 use crate::engine::dtype::largest;

@@ -31,7 +31,7 @@ mod engine {
         use crate::spec::rule::{Rule, UnitRows};
         use std::sync::Arc;
 
-        pub(crate) trait AnyElementwise: Kernel {
+        pub(crate) trait AnyElementwise: Kernel + std::fmt::Debug {
             fn kernel(&self) -> &dyn Kernel;
         }
 

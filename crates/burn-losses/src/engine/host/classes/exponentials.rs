@@ -28,6 +28,28 @@ pub(in crate::engine::host) fn largest_of<F: Float>(x: &[F]) -> F {
     rest.iter().copied().fold(largest, larger)
 }
 
+/// Of samples side by side the largest logit so far becomes that of a line, where that is larger.
+#[inline(always)]
+pub(in crate::engine::host) fn raise<F: Float>(largest: &mut [F], line: &[F]) {
+    for (largest, &x) in largest.iter_mut().zip(line) {
+        *largest = largest.replace(x > *largest, x);
+    }
+}
+
+/// As [`raise`]; notes which class that is.
+#[inline(always)]
+pub(in crate::engine::host) fn raise_with_class<F: Float>(
+    (largest, at): (&mut [F], &mut [u32]),
+    line: &[F],
+    class: usize,
+) {
+    for ((largest, at), &x) in largest.iter_mut().zip(at).zip(line) {
+        let larger = x > *largest;
+        *largest = largest.replace(larger, x);
+        *at = if larger { class as u32 } else { *at };
+    }
+}
+
 /// The exponentials of logits less the largest, and the sum of those of the others.
 #[inline(always)]
 pub(in crate::engine::host) fn exponentials<F: Float>(x: &[F], largest: F, exps: &mut [F]) -> f64 {
@@ -131,11 +153,7 @@ pub(super) fn maximum<F: HeadFloat>(tile: &mut Tile<F>, width: usize) {
     largest.copy_from_slice(&tile.x[..width]);
     at.fill(0);
     for (class, x) in tile.x.chunks_exact(width).enumerate() {
-        for sample in 0..width {
-            let larger = x[sample] > largest[sample];
-            largest[sample] = largest[sample].replace(larger, x[sample]);
-            at[sample] = if larger { class as u32 } else { at[sample] };
-        }
+        raise_with_class((&mut *largest, &mut *at), x, class);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Samples side by side, a line for each class: of blocks, and of columns of a large block.
 
 use super::adjust::Lie;
-use super::exponentials::exponentials_of_line;
+use super::exponentials::{exponentials_of_line, raise};
 use super::tile::{ClassSweep, Place, Tile};
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::output::Columns;
@@ -312,9 +312,7 @@ impl<F: HeadFloat> Loop for OneClass<'_, F> {
             let largest = &mut tile.largest[..width];
             largest.copy_from_slice(lines.line(0, width));
             for class in 1..classes {
-                for (largest, &x) in largest.iter_mut().zip(lines.line(class, width)) {
-                    *largest = largest.replace(x > *largest, x);
-                }
+                raise(largest, lines.line(class, width));
             }
         }
         for sample in 0..width {

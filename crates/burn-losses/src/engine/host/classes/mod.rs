@@ -17,7 +17,7 @@ mod tile;
 
 #[cfg(feature = "std")]
 pub(super) use self::exponentials::{
-    SATURATED, exponentials, exponentials_of_line, largest_of, others,
+    SATURATED, exponentials, exponentials_of_line, largest_of, others, raise, raise_with_class,
 };
 pub(crate) use self::inputs::{ClassInputs, SweptTarget};
 
