@@ -3,6 +3,8 @@
 
 use super::any_rank::{AnyRank, in_context_of};
 use super::elementwise::ElementwiseSpec;
+#[cfg(feature = "std")]
+use super::ops::OverlapOutput;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
 #[cfg(feature = "std")]
 use super::overlap::OverlapSpec;
@@ -379,9 +381,9 @@ where
     let device = input.device();
     let call = call.map(any::<B>);
     if !input.is_tracked() {
-        let (sums, invalid) = B::overlap_sums(&call, input.inner().primitive::<B>());
-        let sums = in_context_of(Tensor::from_primitive::<B>(sums), &device);
-        return (sums, invalid);
+        let output = B::overlap_sums(&call, input.inner().primitive::<B>(), false);
+        let sums = in_context_of(Tensor::from_primitive::<B>(output.sums), &device);
+        return (sums, output.invalid);
     }
     match device.gradient_checkpointing_strategy() {
         Some(GradientCheckpointingStrategy::Balanced) => {
@@ -401,8 +403,17 @@ where
 {
     let dtype = input.dtype();
     let (input, guard) = input.primitive::<Autodiff<B, C>>().into_parts();
-    let (sums, invalid) = B::overlap_sums(&call, input.clone());
-    let state = OverlapState::<B> { call, input, dtype };
+    let OverlapOutput {
+        sums,
+        kept,
+        invalid,
+    } = B::overlap_sums(&call, input.clone(), true);
+    let state = OverlapState::<B> {
+        call,
+        input,
+        kept,
+        dtype,
+    };
     let sums = match RecordedOverlap
         .prepare::<C>([guard])
         .compute_bound()
@@ -423,6 +434,7 @@ struct RecordedOverlap;
 struct OverlapState<B: LossOps> {
     call: OverlapSpec<AnyTensor<B>>,
     input: FloatTensor<B>,
+    kept: Option<FloatTensor<B>>,
     dtype: DType,
 }
 
@@ -432,11 +444,16 @@ impl<B: LossOps> Backward<B, 1> for RecordedOverlap {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let of_sums = grads.consume::<B>(&ops.node);
-        let OverlapState { call, input, dtype } = ops.state;
+        let OverlapState {
+            call,
+            input,
+            kept,
+            dtype,
+        } = ops.state;
         let [Some(node)] = ops.parents else {
             return;
         };
-        let gradient = B::overlap_gradient(&call, input, of_sums);
+        let gradient = B::overlap_gradient(&call, input, kept, of_sums);
         let gradient = if gradient.dtype() == dtype {
             gradient
         } else {

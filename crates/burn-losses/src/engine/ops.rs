@@ -37,6 +37,17 @@ impl<P, const N: usize> KernelOutput<P, N> {
     }
 }
 
+/// What a sweep over overlaps gives.
+#[cfg(feature = "std")]
+pub(crate) struct OverlapOutput<P> {
+    /// The sums `[sum, sample, class]`.
+    pub(crate) sums: P,
+    /// What the gradient will be made of besides, if it will be asked for.
+    pub(crate) kept: Option<P>,
+    /// Whether a value broke a rule.
+    pub(crate) invalid: bool,
+}
+
 /// Whether a value broke a rule.
 pub(crate) enum Invalid<P> {
     Known(bool),
@@ -76,18 +87,21 @@ pub(crate) trait LossOps: Backend {
         gradients: [bool; N],
     ) -> KernelOutput<FloatTensor<Self>, N>;
 
-    /// The sums `[sum, sample, class]`; and whether a value broke a rule.
+    /// The sums of overlaps, whose gradient will be asked for if the input is tracked.
     #[cfg(feature = "std")]
     fn overlap_sums(
         call: &OverlapSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, bool);
+        tracked: bool,
+    ) -> OverlapOutput<FloatTensor<Self>>;
 
-    /// The gradient of the input, in the type that is computed in, from the derivatives with respect to the sums.
+    /// The gradient of the input, in the type that is computed in, from what was kept and the derivatives with respect to
+    /// the sums.
     #[cfg(feature = "std")]
     fn overlap_gradient(
         call: &OverlapSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
+        kept: Option<FloatTensor<Self>>,
         of_sums: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 

@@ -11,6 +11,9 @@ pub(crate) const SUMS: usize = 3;
 /// How many there are with a loss beside: that of the class's pixels, and how many these are.
 pub(crate) const SUMS_BESIDE: usize = 5;
 
+/// How many there are where these are Lovász' extension, and how many pixels are of the class.
+pub(crate) const SUMS_OF_LOVASZ: usize = 2;
+
 /// A loss of each pixel.
 #[derive(Clone, Debug)]
 pub(crate) enum Beside {
@@ -31,6 +34,8 @@ pub(crate) struct OverlapSpec<P> {
     pub(crate) target: OverlapTarget<P>,
     /// What is computed of each pixel's softmax besides.
     pub(crate) beside: Option<Beside>,
+    /// In place of the sums it is the Lovász extension of the Jaccard loss, of a softmax and ids, on a CPU.
+    pub(crate) lovasz: bool,
 }
 
 impl<P> OverlapSpec<P> {
@@ -42,12 +47,14 @@ impl<P> OverlapSpec<P> {
             overlap: self.overlap,
             target: self.target.map(map),
             beside: self.beside,
+            lovasz: self.lovasz,
         }
     }
 
     /// How many sums there are of each sample and class.
     pub(crate) fn sums(&self) -> usize {
         match self.beside {
+            _ if self.lovasz => SUMS_OF_LOVASZ,
             Some(_) => SUMS_BESIDE,
             None => SUMS,
         }

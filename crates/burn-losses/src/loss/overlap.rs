@@ -38,6 +38,14 @@ pub(crate) struct OverlapOptions<'a> {
     pub(crate) to_probabilities: Option<&'static str>,
     /// What is computed of each pixel's softmax besides.
     pub(crate) beside: Option<Beside>,
+    /// As [`OverlapSpec::lovasz`]; where there [is a sweep](has_sweep).
+    pub(crate) lovasz: bool,
+}
+
+/// Whether there is a sweep in the memory of this process over such an input.
+pub(crate) fn has_sweep(input: &AnyRank) -> bool {
+    let device = input.device();
+    is_cpu(&device) && dispatch::is_there(&device, input.dtype(), TENSORS)
 }
 
 /// The sums of each sample, or of the batch, and class.
@@ -79,6 +87,11 @@ impl OverlapSums {
     /// What overlaps, is false, and is missed: `[sample, class]`.
     pub(crate) fn overlap(&self) -> [Tensor<2>; 3] {
         [0, 1, 2].map(|kind| self.sum(kind))
+    }
+
+    /// Lovász' extension, and how many pixels are of the class: `[sample, class]`.
+    pub(crate) fn lovasz(&self) -> [Tensor<2>; 2] {
+        [0, 1].map(|kind| self.sum(kind))
     }
 
     /// The loss beside, and how many pixels it is of.
@@ -124,6 +137,7 @@ pub(crate) fn overlap_sums(
         overlap: options.overlap,
         target,
         beside: options.beside.clone(),
+        lovasz: options.lovasz,
     };
     // What would have to be read again to say what is wrong.
     let is_read = check.reads() && options.activation == Activation::Probabilities;

@@ -4,6 +4,8 @@ use crate::engine::cube::families::{of_classes, of_elements, of_rows};
 use crate::engine::cube::launch;
 use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
+#[cfg(feature = "std")]
+use crate::engine::ops::OverlapOutput;
 use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
 #[cfg(feature = "std")]
 use crate::engine::overlap::OverlapSpec;
@@ -265,20 +267,26 @@ impl LossOps for Cube {
     fn overlap_sums(
         call: &OverlapSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, bool) {
+        _: bool,
+    ) -> OverlapOutput<FloatTensor<Self>> {
         let classes = input.shape[call.axis];
         let sums = TensorSpec {
             shape: Shape::new([call.sums(), call.samples, classes]),
             dtype: DType::F32,
         };
         let run = |call, input, _| launch::overlap::overlap_sums(call, input);
-        (overlap(call, input, None, sums, run), false)
+        OverlapOutput {
+            sums: overlap(call, input, None, sums, run),
+            kept: None,
+            invalid: false,
+        }
     }
 
     #[cfg(feature = "std")]
     fn overlap_gradient(
         call: &OverlapSpec<AnyTensor<Self>>,
         input: FloatTensor<Self>,
+        _: Option<FloatTensor<Self>>,
         of_sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let gradient = TensorSpec {

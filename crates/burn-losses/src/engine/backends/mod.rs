@@ -9,6 +9,8 @@ mod ndarray;
 
 use super::elementwise::ElementwiseSpec;
 use super::host::memory;
+#[cfg(feature = "std")]
+use super::ops::OverlapOutput;
 use super::ops::{AnyTensor, KernelOutput, LossOps};
 #[cfg(feature = "std")]
 use super::overlap::OverlapSpec;
@@ -70,17 +72,19 @@ impl<B: InMemory> LossOps for B {
     fn overlap_sums(
         call: &OverlapSpec<AnyTensor<B>>,
         input: FloatTensor<B>,
-    ) -> (FloatTensor<B>, bool) {
-        memory::overlap_sums(call.clone().map(of_any_kind::<B>), input)
+        tracked: bool,
+    ) -> OverlapOutput<FloatTensor<B>> {
+        memory::overlap_sums(call.clone().map(of_any_kind::<B>), input, tracked)
     }
 
     #[cfg(feature = "std")]
     fn overlap_gradient(
         call: &OverlapSpec<AnyTensor<B>>,
         input: FloatTensor<B>,
+        kept: Option<FloatTensor<B>>,
         of_sums: FloatTensor<B>,
     ) -> FloatTensor<B> {
-        memory::overlap_gradient(call.clone().map(of_any_kind::<B>), input, of_sums)
+        memory::overlap_gradient(call.clone().map(of_any_kind::<B>), input, kept, of_sums)
     }
 
     fn scaled(gradient: FloatTensor<B>, number: &FloatTensor<B>) -> FloatTensor<B> {

@@ -3,6 +3,8 @@
 use super::classes::SweptTarget;
 use super::head::HeadFloat;
 use super::kernel::KernelFloat;
+#[cfg(feature = "std")]
+use super::lovasz::SortedFloat;
 use super::numbers::Source;
 use super::output::{Output, Unwritten};
 #[cfg(feature = "std")]
@@ -14,6 +16,8 @@ use super::tasks::ChunkSum;
 use super::weights::{counted_sum, weight_sum};
 use super::{classes, elementwise, rows};
 use crate::engine::elementwise::ElementwiseSpec;
+#[cfg(feature = "std")]
+use crate::engine::ops::OverlapOutput;
 use crate::engine::ops::{Invalid, KernelOutput};
 #[cfg(feature = "std")]
 use crate::engine::overlap::OverlapSpec;
@@ -406,34 +410,65 @@ fn classes_in<F: Held, P: Memory>(
 }
 
 #[cfg(feature = "std")]
-pub(crate) fn overlap_sums<P: Memory>(call: OverlapSpec<P>, input: P) -> (P, bool) {
+pub(crate) fn overlap_sums<P: Memory>(
+    call: OverlapSpec<P>,
+    input: P,
+    tracked: bool,
+) -> OverlapOutput<P> {
     match input.dtype() {
-        DType::F64 => overlap_sums_in::<f64, P>(call, input),
-        _ => overlap_sums_in::<f32, P>(call, input),
+        DType::F64 => overlap_sums_in::<f64, P>(call, input, tracked),
+        _ => overlap_sums_in::<f32, P>(call, input, tracked),
     }
 }
 
 #[cfg(feature = "std")]
-fn overlap_sums_in<F: Held, P: Memory>(call: OverlapSpec<P>, input: P) -> (P, bool) {
+fn overlap_sums_in<F: Held + SortedFloat, P: Memory>(
+    call: OverlapSpec<P>,
+    input: P,
+    tracked: bool,
+) -> OverlapOutput<P> {
     let input = contiguous(input);
     let layout = layout(&input.shape(), call.axis);
     let shape = [call.sums(), call.samples, layout.classes];
     let call = call.map(contiguous);
-    let (sums, invalid) = overlap::sums::<F>(&overlap_reads(&call, layout, Some(read(&input))));
+    let reads = overlap_reads(&call, layout, Some(read(&input)));
+    let (sums, kept, invalid) = if call.lovasz {
+        let found = overlap::extension::losses::<F>(&reads, tracked);
+        // It becomes a tensor in any case: a backend may keep the memory of one.
+        let slopes: P = F::tensor(found.slopes, Shape::new([layout.elements()]));
+        (found.sums, tracked.then_some(slopes), found.invalid)
+    } else {
+        let (sums, invalid) = overlap::sums::<F>(&reads);
+        (sums, None, invalid)
+    };
     let sums = sums.into_iter().map(F::of).collect();
-    (F::tensor(sums, Shape::new(shape)), invalid)
-}
-
-#[cfg(feature = "std")]
-pub(crate) fn overlap_gradient<P: Memory>(call: OverlapSpec<P>, input: P, of_sums: P) -> P {
-    match input.dtype() {
-        DType::F64 => overlap_gradient_in::<f64, P>(call, input, of_sums),
-        _ => overlap_gradient_in::<f32, P>(call, input, of_sums),
+    OverlapOutput {
+        sums: F::tensor(sums, Shape::new(shape)),
+        kept,
+        invalid,
     }
 }
 
 #[cfg(feature = "std")]
-fn overlap_gradient_in<F: Held, P: Memory>(call: OverlapSpec<P>, input: P, of_sums: P) -> P {
+pub(crate) fn overlap_gradient<P: Memory>(
+    call: OverlapSpec<P>,
+    input: P,
+    kept: Option<P>,
+    of_sums: P,
+) -> P {
+    match input.dtype() {
+        DType::F64 => overlap_gradient_in::<f64, P>(call, input, kept, of_sums),
+        _ => overlap_gradient_in::<f32, P>(call, input, kept, of_sums),
+    }
+}
+
+#[cfg(feature = "std")]
+fn overlap_gradient_in<F: Held, P: Memory>(
+    call: OverlapSpec<P>,
+    input: P,
+    kept: Option<P>,
+    of_sums: P,
+) -> P {
     let layout = layout(&input.shape(), call.axis);
     let call = call.map(contiguous);
     let of_sums = contiguous(of_sums);
@@ -442,7 +477,15 @@ fn overlap_gradient_in<F: Held, P: Memory>(call: OverlapSpec<P>, input: P, of_su
     let mut buffer = Buffer::<P, F>::new(input, true);
     let (input, gradient) = buffer.split();
     let gradient = gradient.expect("it is wanted");
-    overlap::gradient(&overlap_reads(&call, layout, input), &numbers, gradient);
+    let reads = overlap_reads(&call, layout, input);
+    match &kept {
+        Some(slopes) => {
+            let slopes =
+                F::direct(&read(slopes)).expect("they are of the type that is computed in");
+            overlap::extension::gradient(&reads, slopes, &numbers, gradient);
+        }
+        None => overlap::gradient(&reads, &numbers, gradient),
+    }
     buffer.gradient().expect("it is wanted")
 }
 

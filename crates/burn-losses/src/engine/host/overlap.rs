@@ -3,6 +3,8 @@
 //!
 //! Some pixels at a time are brought into a tile, `[class][pixel]`.
 
+pub(crate) mod extension;
+
 use super::classes::{exponentials_of_line, raise, raise_with_class};
 use super::head::{HeadFloat, HeadTerms, HostHead};
 use super::numbers::{Float, Source};
@@ -266,22 +268,11 @@ impl<'a> OverlapSweep<'a> {
         for first in blocks.clone().step_by(at_a_time) {
             let count = at_a_time.min(blocks.end - first);
             let sizes = [count, classes, inner];
-            let at = first * size..(first + count) * size;
+            let start = (first - blocks.start) * size;
+            let x = self.turned(tile, first..first + count, start, gradient.as_ref());
             let mut rows = core::mem::take(&mut tile.rows);
-            rows.resize(count * size, F::default());
-            match (&self.reads.input, &gradient) {
-                (Some(source), _) => source.read(at.start, &mut rows),
-                (None, Some(gradient)) => {
-                    let start = (first - blocks.start) * size;
-                    rows.copy_from_slice(gradient.input(start..start + count * size));
-                }
-                (None, None) => unreachable!("what is overwritten is written"),
-            }
-            let mut x = core::mem::take(&mut tile.x);
-            x.resize(count * size, F::default());
-            turn(&rows, sizes, &mut x);
             if let OverlapTarget::Masks(masks, _) = &self.reads.target {
-                masks.read(at.start, &mut rows);
+                masks.read(first * size, &mut rows);
                 tile.y.resize(count * size, F::default());
                 turn(&rows, sizes, &mut tile.y);
             }
@@ -295,6 +286,55 @@ impl<'a> OverlapSweep<'a> {
             (tile.x, tile.rows) = (x, rows);
         }
         found
+    }
+
+    /// The input of blocks as lines `[class][pixel]`, in the buffer for it; where it is overwritten, from a place of that on.
+    fn turned<F: HeadFloat>(
+        &self,
+        tile: &mut PixelTile<F>,
+        blocks: Range<usize>,
+        start: usize,
+        overwritten: Option<&Output<F>>,
+    ) -> Vec<F> {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        let size = classes * inner;
+        let count = blocks.len();
+        tile.rows.resize(count * size, F::default());
+        match (&self.reads.input, overwritten) {
+            (Some(source), _) => source.read(blocks.start * size, &mut tile.rows),
+            (None, Some(overwritten)) => {
+                let input = overwritten.input(start..start + count * size);
+                tile.rows.copy_from_slice(input);
+            }
+            (None, None) => unreachable!("what is overwritten is written"),
+        }
+        let mut x = core::mem::take(&mut tile.x);
+        x.resize(count * size, F::default());
+        turn(&tile.rows, [count, classes, inner], &mut x);
+        x
+    }
+
+    /// The lines of columns of a large block from a place on: where they lie, or in a buffer; or what is overwritten.
+    fn lines<'t, F: HeadFloat>(
+        &'t self,
+        start: usize,
+        width: usize,
+        buffer: &'t mut Vec<F>,
+        overwritten: Option<&'t Columns<'t, F>>,
+    ) -> Lines<'t, F> {
+        let Layout { classes, inner, .. } = self.reads.layout;
+        match (&self.reads.input, overwritten) {
+            (Some(source), _) => match F::direct(source) {
+                Some(all) => Lines::Strided(&all[start..], inner),
+                None => {
+                    buffer.resize(classes * width, F::default());
+                    load(source, start, inner, width, buffer);
+                    Lines::Strided(buffer, width)
+                }
+            },
+            (None, Some(overwritten)) => Lines::InPlace(overwritten),
+            (None, None) => unreachable!("what is overwritten is written"),
+        }
     }
 
     /// Columns of a large block.
@@ -325,18 +365,7 @@ impl<'a> OverlapSweep<'a> {
             let start = outer * classes * inner + columns.start;
             let width = columns.len();
             let mut x = core::mem::take(&mut tile.x);
-            let lines = match (&self.reads.input, &now) {
-                (Some(source), _) => match F::direct(source) {
-                    Some(all) => Lines::Strided(&all[start..], inner),
-                    None => {
-                        x.resize(classes * width, F::default());
-                        load(source, start, inner, width, &mut x);
-                        Lines::Strided(&x, width)
-                    }
-                },
-                (None, Some(now)) => Lines::InPlace(now),
-                (None, None) => unreachable!("what is overwritten is written"),
-            };
+            let lines = self.lines(start, width, &mut x, now.as_ref());
             if let OverlapTarget::Masks(masks, _) = &self.reads.target {
                 tile.y.resize(classes * width, F::default());
                 load(masks, start, inner, width, &mut tile.y);
@@ -799,6 +828,12 @@ impl<F: HeadFloat> Loop for TileSums<'_, F> {
     }
 }
 
+/// The share of an exponential; 0 where a pixel does not count, whatever its logits.
+#[inline(always)]
+fn counted<F: Float>(exp: F, share: F) -> F {
+    (exp * share).set(share.equals(0.0), 0.0)
+}
+
 #[inline(always)]
 fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
     tile: &mut PixelTile<F>,
@@ -812,9 +847,7 @@ fn sums_of_ids<F: HeadFloat, O: OverlapTerms>(
     for (class, exps) in tile.exps.chunks_exact(width).enumerate() {
         let exps = &exps[part.clone()];
         let [fp] = added([exps, share], |[exp, share]| {
-            // What does not count is 0, whatever its logits.
-            let p = (exp * share).set(share.equals(0.0), 0.0);
-            let [_, fp, _] = O::terms(p, zero, zero);
+            let [_, fp, _] = O::terms(counted(exp, share), zero, zero);
             [fp]
         });
         sums[classes + class] += fp;
@@ -1029,9 +1062,22 @@ fn of_class<F: HeadFloat>(of_sums: &[F], classes: usize, class: usize) -> [F; SU
     core::array::from_fn(|kind| of_sums[kind * classes + class])
 }
 
-/// By logits whose pixels have one class each. The derivative of a logit is its probability times what the derivative of
-/// that is more than their mean. Where the pixel's class is the most probable, as in a model that has learned something,
-/// all are taken less that of this class: nothing large is left over that would have to cancel.
+/// The derivative by the logit of a pixel's class, and what those by the probabilities of the others are taken less. Known
+/// are the probability of the class and what is left of it, the derivative by that, and the sum of those by the others'
+/// times these.
+///
+/// The derivative of a logit is its probability times what the derivative of that is more than their mean. Where the pixel's
+/// class is the most probable, as in a model that has learned something, all are taken less that of this class: nothing
+/// large is left over that would have to cancel.
+#[inline(always)]
+fn own_and_mean<F: Float>([p, rest]: [F; 2], of_own: F, of_others: F, is_largest: bool) -> (F, F) {
+    let above_own = of_others - of_own * rest;
+    let plain = of_others + of_own * p;
+    let slope = (p * (of_own - plain)).replace(is_largest, -(p * above_own));
+    (slope, plain.replace(is_largest, of_own + above_own))
+}
+
+/// By logits whose pixels have one class each.
 #[inline(always)]
 fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
     sweep: &OverlapSweep,
@@ -1069,11 +1115,9 @@ fn gradient_of_ids<F: HeadFloat, O: OverlapTerms>(
     for at in 0..ids.len() {
         let (p, rest) = (own[at] * share[at], others[at] * share[at]);
         let of_own = O::slope(p, rest, F::of(1.0), [of_tp[at], zero, of_missed[at]]);
-        let above_own = dots[at] - of_own * rest;
-        let plain = dots[at] + of_own * p;
         let is_largest = own[at].equals(1.0);
-        mean[at] = plain.replace(is_largest, of_own + above_own);
-        let slope = (p * (of_own - plain)).replace(is_largest, -(p * above_own));
+        let (slope, less) = own_and_mean([p, rest], of_own, dots[at], is_largest);
+        mean[at] = less;
         if beside {
             // What the loss beside adds to the others is, over their probabilities, the same for all.
             mean[at] = mean[at] - factors[at] / share[at];

@@ -248,6 +248,7 @@ impl LoadBalanceLoss {
             to_masks: "activation",
             to_probabilities: None,
             beside: None,
+            lovasz: false,
         };
         let inner = device.clone().without_autodiff();
         let sequences = Shape::new([samples]);

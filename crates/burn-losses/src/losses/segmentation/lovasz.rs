@@ -11,7 +11,10 @@ use crate::engine::shape::layers;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::LossFormula;
-use crate::loss::overlap::{OverlapOptions, check_overlap, explain, narrowed, of_no_samples};
+use crate::loss::overlap::{
+    OverlapOptions, OverlapSums, answer, check_overlap, explain, has_sweep, narrowed,
+    of_no_samples, overlap_sums,
+};
 use crate::loss::rows::evaluate;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -234,6 +237,7 @@ impl LovaszLoss {
             to_masks: "with_variant(LovaszVariant::Hinge)",
             to_probabilities: None,
             beside: None,
+            lovasz: true,
         }
     }
 
@@ -263,6 +267,10 @@ impl LovaszLoss {
         let [outer, classes, inner] = layers;
         if input.is_empty() {
             return of_no_samples(&check, call, input, [0, classes].into());
+        }
+        if softmax && has_sweep(&input) {
+            let sums = overlap_sums(&check, &options, input, targets)?;
+            return self.of_sums(&check, &sums, call);
         }
         if check.reads() {
             explain(&check, &options, &shape, dtype, None, targets.clone())?;
@@ -307,6 +315,28 @@ impl LovaszLoss {
             output.value = output.value.mask_fill(absent, 0.0);
         }
         Ok(narrowed(output, &call, dtype))
+    }
+
+    /// What a call wants of losses that a sweep gave.
+    fn of_sums(
+        &self,
+        check: &Check,
+        sums: &OverlapSums,
+        call: Call,
+    ) -> Result<LossOutput, LossError> {
+        let [mut losses, counts] = sums.lovasz();
+        let (shape, computed) = (losses.shape(), losses.dtype());
+        let leaves_out = self.config.absent == AbsentClass::LeftOut;
+        let call = if leaves_out && call.is_unreduced() {
+            losses = losses.mask_fill(counts.equal_scalar(0.0), 0.0);
+            call
+        } else if leaves_out {
+            let present = flat(counts.inner().clamp_max(1.0));
+            call.where_counts(check, present, &shape, computed)?
+        } else {
+            call
+        };
+        answer(Self::NAME, losses, call.seen_as(shape), sums.dtype)
     }
 
     fn lints(&self, input: &AnyRank, targets: AnyTarget) -> Vec<Lint> {

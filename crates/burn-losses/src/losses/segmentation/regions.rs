@@ -176,6 +176,7 @@ impl Regions<'_> {
             to_masks: "with_activation(Activation::Sigmoid)",
             to_probabilities: Some("with_activation(Activation::Probabilities)"),
             beside: None,
+            lovasz: false,
         }
     }
 

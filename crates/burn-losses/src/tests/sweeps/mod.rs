@@ -4,6 +4,7 @@
 mod classes;
 mod distances;
 mod elementwise;
+mod lovasz;
 #[cfg(feature = "std")]
 mod ranks;
 
@@ -440,6 +441,9 @@ fn any_number_of_threads_gives_the_same_bits() {
                 }),
                 run(&[&few], &|l| {
                     CrossEntropyLoss::new().forward(l[0].clone(), of_few.clone())
+                }),
+                run(&[&few], &|l| {
+                    LovaszLoss::new().forward(l[0].clone(), of_few.clone())
                 }),
                 run(&[&a, &p, &n], &|l| {
                     TripletMarginLoss::new().forward(l[0].clone(), l[1].clone(), l[2].clone())
