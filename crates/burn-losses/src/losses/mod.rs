@@ -21,6 +21,8 @@ pub mod routing;
 #[cfg(feature = "std")]
 pub mod segmentation;
 pub(crate) mod signs;
+#[cfg(feature = "std")]
+pub(crate) mod turned;
 
 /// What the losses are called: no other may have one of these names.
 #[cfg(feature = "std")]

@@ -197,7 +197,7 @@ impl<const K: usize> LossFormula<K> {
         }
     }
 
-    /// With derivatives that are stated, where those that are found by rules would lose digits.
+    /// With derivatives that are stated, where those that are found by rules would lose digits, or take more steps.
     pub(crate) const fn with_slopes(
         formula: fn([Expr; K]) -> Expr,
         slopes: fn([Expr; K]) -> [Expr; K],

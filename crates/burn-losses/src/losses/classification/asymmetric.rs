@@ -1,7 +1,6 @@
 //! Binary cross-entropy that makes less of easy negatives than of easy positives.
 
-use super::sigmoid_focal::{power, sigmoid_applied};
-use super::varifocal::sigmoid_power;
+use super::sigmoid_focal::sigmoid_applied;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -152,7 +151,19 @@ static PLAIN: [LossFormula<2>; 2] = [
 ];
 
 static WITH_MARGIN: [LossFormula<2>; 2] = [
-    LossFormula::new(|[x, y]| y * positive(x) + (1.0 - y) * shifted(x).powf(4.0) * unlikely(x)),
+    LossFormula::with_slopes(
+        |[x, y]| y * positive(x) + (1.0 - y) * shifted(x).powf(4.0) * unlikely(x),
+        // Below the margin the power of the probability makes it 0, whatever the logarithm's slope would be.
+        |[x, y]| {
+            let (p, rest, q) = (x.sigmoid(), (-x).sigmoid(), shifted(x));
+            let of_no = 4.0 * unlikely(x) + q / (rest + Expr::parameter("margin"));
+            let of_yes = p * (-x).softplus() + rest;
+            [
+                rest * ((1.0 - y) * (p * (q.powf(3.0) * of_no)) - y * of_yes),
+                positive(x) - q.powf(4.0) * unlikely(x),
+            ]
+        },
+    ),
     LossFormula::new(|[x, y]| {
         y * any_positive(x) + (1.0 - y) * power(shifted(x), "gamma_neg") * unlikely(x)
     }),
@@ -164,6 +175,17 @@ fn positive(x: Expr) -> Expr {
 
 fn any_positive(x: Expr) -> Expr {
     sigmoid_power(-x, "gamma_pos") * (-x).softplus()
+}
+
+/// A sigmoid to the power of an option, by its logarithm: no factor of the slope is infinite where the sigmoid is 0.
+fn sigmoid_power(x: Expr, exponent: &'static str) -> Expr {
+    (Expr::parameter(exponent) * x.log_sigmoid()).exp()
+}
+
+/// A number that is not negative to the power of an option. By way of the root, no factor of the slope leaves the range of
+/// the type where the number is one of its least and the power is below 1.
+fn power(base: Expr, exponent: &'static str) -> Expr {
+    base.sqrt().powf(2.0 * Expr::parameter(exponent))
 }
 
 /// The probability that is left of a "yes" beyond the margin.

@@ -1,9 +1,10 @@
 //! Binary cross-entropy with labels of a quality, by how far the probability is from it.
 
-use super::sigmoid_focal::{cross_entropy, power, sigmoid_applied};
+use super::sigmoid_focal::{power_of_size, sigmoid_applied, square};
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::losses::turned::Turned;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -124,14 +125,31 @@ pub struct QualityFocalLoss {
 loss_module!(QualityFocalLoss, QualityFocalLossConfig, Formula<BinaryTarget> [logits, targets]);
 
 static SQUARE: LossFormula<2> =
-    LossFormula::new(|[x, y]| difference(x, y).square() * cross_entropy(x, y));
+    LossFormula::with_slopes(|of| value(of, square), |of| slopes(of, square));
 
 static ANY_POWER: LossFormula<2> =
-    LossFormula::new(|[x, y]| power(difference(x, y).abs(), "beta") * cross_entropy(x, y));
+    LossFormula::with_slopes(|of| value(of, any_power), |of| slopes(of, any_power));
 
-/// `y - p`, exact where it is tiny because a label of 0 or 1 is right.
-fn difference(x: Expr, y: Expr) -> Expr {
-    y * (-x).sigmoid() - (1.0 - y) * x.sigmoid()
+/// By a power of how far the probability is from the label, which is given with its slope.
+fn value([x, y]: [Expr; 2], power: fn(Expr) -> [Expr; 2]) -> Expr {
+    let turned = Turned::new(x, y);
+    let [power, _] = power(turned.excess());
+    power * turned.cross_entropy()
+}
+
+/// That distance is the slope of the cross-entropy, too.
+fn slopes([x, y]: [Expr; 2], power: fn(Expr) -> [Expr; 2]) -> [Expr; 2] {
+    let turned = Turned::new(x, y);
+    let (excess, loss) = (turned.excess(), turned.cross_entropy());
+    let [power, of_power] = power(excess);
+    [
+        turned.back(of_power * turned.bell() * loss + power * excess),
+        -(turned.back(of_power * loss) + power * x),
+    ]
+}
+
+fn any_power(excess: Expr) -> [Expr; 2] {
+    power_of_size(excess, "beta")
 }
 
 impl QualityFocalLoss {

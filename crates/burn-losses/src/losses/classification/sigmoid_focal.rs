@@ -8,6 +8,7 @@ use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::losses::turned::Turned;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -187,39 +188,78 @@ loss_module!(SigmoidFocalLoss, SigmoidFocalLossConfig, Formula<BinaryTarget> wit
 /// With which `gamma` the first formulas are products; the last one is for any other.
 const WHOLE: [f64; 3] = [0.0, 1.0, 2.0];
 
+/// A formula by the weight of a label and the power of what is missed. Each is given with its slope.
+macro_rules! focal {
+    ($weight:ident, $power:ident) => {
+        LossFormula::with_slopes(
+            |of| value(of, $weight, $power),
+            |of| slopes(of, $weight, $power),
+        )
+    };
+}
+
 static FOCAL: [LossFormula<2>; 4] = [
-    LossFormula::new(|[x, y]| miss(x, y).powf(WHOLE[0]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| miss(x, y).powf(WHOLE[1]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| miss(x, y).powf(WHOLE[2]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| power(miss(x, y), "gamma") * cross_entropy(x, y)),
+    focal!(one, one),
+    focal!(one, linear),
+    focal!(one, square),
+    focal!(one, any_power),
 ];
 
 static BALANCED: [LossFormula<2>; 4] = [
-    LossFormula::new(|[x, y]| balance(y) * miss(x, y).powf(WHOLE[0]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| balance(y) * miss(x, y).powf(WHOLE[1]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| balance(y) * miss(x, y).powf(WHOLE[2]) * cross_entropy(x, y)),
-    LossFormula::new(|[x, y]| balance(y) * power(miss(x, y), "gamma") * cross_entropy(x, y)),
+    focal!(balance, one),
+    focal!(balance, linear),
+    focal!(balance, square),
+    focal!(balance, any_power),
 ];
 
-/// How far the probability is from a label of 0 or 1; both parts are exact where they are tiny.
-fn miss(x: Expr, y: Expr) -> Expr {
-    y * (-x).sigmoid() + (1.0 - y) * x.sigmoid()
+type WithSlope = fn(Expr) -> [Expr; 2];
+
+fn value([x, y]: [Expr; 2], weight: WithSlope, power: WithSlope) -> Expr {
+    let turned = Turned::new(x, y);
+    let ([weight, _], [power, _]) = (weight(y), power(turned.miss()));
+    weight * power * turned.cross_entropy()
 }
 
-fn balance(y: Expr) -> Expr {
+fn slopes([x, y]: [Expr; 2], weight: WithSlope, power: WithSlope) -> [Expr; 2] {
+    let turned = Turned::new(x, y);
+    let ([weight, of_weight], [power, of_power]) = (weight(y), power(turned.miss()));
+    let (factor, of_miss, loss) = (weight * power, weight * of_power, turned.cross_entropy());
+    let of_label = of_weight * power - of_miss * turned.back(turned.likely - turned.unlikely);
+    [
+        turned.back(of_miss * turned.of_miss() * loss + factor * turned.excess()),
+        of_label * loss - factor * x,
+    ]
+}
+
+/// 1, whatever it is of.
+fn one(_: Expr) -> [Expr; 2] {
+    [1.0, 0.0].map(Expr::constant)
+}
+
+fn balance(y: Expr) -> [Expr; 2] {
     let alpha = Expr::parameter("alpha");
-    alpha * y + (1.0 - alpha) * (1.0 - y)
+    let of_no = 1.0 - alpha;
+    [alpha * y + of_no * (1.0 - y), alpha - of_no]
 }
 
-/// Binary cross-entropy; `softplus(x) - x y` would lose the digits of a saturated logit.
-pub(super) fn cross_entropy(x: Expr, y: Expr) -> Expr {
-    y * (-x).softplus() + (1.0 - y) * x.softplus()
+fn linear(miss: Expr) -> [Expr; 2] {
+    [miss, Expr::constant(1.0)]
 }
 
-/// A number that is not negative to the power of an option. By way of the root, no factor of the slope leaves the range of
-/// the type where the number is one of its least and the power is below 1.
-pub(super) fn power(base: Expr, exponent: &'static str) -> Expr {
-    base.sqrt().powf(2.0 * Expr::parameter(exponent))
+pub(super) fn square(miss: Expr) -> [Expr; 2] {
+    [miss.square(), 2.0 * miss]
+}
+
+fn any_power(miss: Expr) -> [Expr; 2] {
+    power_of_size(miss, "gamma")
+}
+
+/// The size of a number to the power of an option, and its slope, 0 at 0.
+pub(super) fn power_of_size(base: Expr, exponent: &'static str) -> [Expr; 2] {
+    let exponent = Expr::parameter(exponent);
+    let power = base.abs().powf(exponent);
+    let slope = exponent * (power / base);
+    [power, base.equals(0.0).select(0.0, slope)]
 }
 
 impl SigmoidFocalLoss {

@@ -4,6 +4,7 @@ use super::sigmoid_focal::sigmoid_applied;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::losses::turned::Turned;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -125,13 +126,20 @@ pub struct SigmoidPoly1Loss {
 
 loss_module!(SigmoidPoly1Loss, SigmoidPoly1LossConfig, Formula<BinaryTarget> [logits, targets]);
 
-static SIGMOID_POLY1: LossFormula<2> =
-    LossFormula::new(|[x, y]| y * positive(x) + (1.0 - y) * positive(-x));
-
-/// The loss of a "yes"; that of a "no" is the same of the logit turned around.
-fn positive(x: Expr) -> Expr {
-    (-x).softplus() + Expr::parameter("epsilon") * (-x).sigmoid()
-}
+static SIGMOID_POLY1: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| {
+        let turned = Turned::new(x, y);
+        turned.cross_entropy() + Expr::parameter("epsilon") * turned.miss()
+    },
+    |[x, y]| {
+        let (turned, epsilon) = (Turned::new(x, y), Expr::parameter("epsilon"));
+        let of_label = turned.size + epsilon * (turned.likely - turned.unlikely);
+        [
+            turned.back(turned.excess() + epsilon * turned.of_miss()),
+            -turned.back(of_label),
+        ]
+    },
+);
 
 impl SigmoidPoly1Loss {
     fn formula(&self) -> FormulaLoss<2> {

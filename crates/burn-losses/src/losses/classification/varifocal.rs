@@ -1,9 +1,10 @@
 //! Binary cross-entropy that makes less of easy negatives only, and more of good positives.
 
-use super::sigmoid_focal::{cross_entropy, sigmoid_applied};
+use super::sigmoid_focal::sigmoid_applied;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::losses::turned::Turned;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -129,19 +130,48 @@ pub struct VarifocalLoss {
 
 loss_module!(VarifocalLoss, VarifocalLossConfig, Formula<BinaryTarget> [logits, targets]);
 
-static SQUARE: LossFormula<2> = LossFormula::new(|[x, y]| varifocal(x, y, x.sigmoid().square()));
+static SQUARE: LossFormula<2> =
+    LossFormula::with_slopes(|of| value(of, square), |of| slopes(of, square));
 
 static ANY_POWER: LossFormula<2> =
-    LossFormula::new(|[x, y]| varifocal(x, y, sigmoid_power(x, "gamma")));
+    LossFormula::with_slopes(|of| value(of, any_power), |of| slopes(of, any_power));
 
-fn varifocal(x: Expr, y: Expr, focus: Expr) -> Expr {
-    let negative = Expr::parameter("alpha") * focus;
-    y.above(0.0).select(y, negative) * cross_entropy(x, y)
+/// By a power of the probability, which is given with its exponent.
+fn value([x, y]: [Expr; 2], power: fn(&Turned) -> [Expr; 2]) -> Expr {
+    let turned = Turned::new(x, y);
+    let [power, _] = power(&turned);
+    let negative = Expr::parameter("alpha") * power;
+    y.above(0.0).select(y, negative) * turned.cross_entropy()
 }
 
-/// A sigmoid to the power of an option, by its logarithm: no factor of the slope is infinite where the sigmoid is 0.
-pub(super) fn sigmoid_power(x: Expr, exponent: &'static str) -> Expr {
-    (Expr::parameter(exponent) * x.log_sigmoid()).exp()
+fn slopes([x, y]: [Expr; 2], power: fn(&Turned) -> [Expr; 2]) -> [Expr; 2] {
+    let turned = Turned::new(x, y);
+    let [power, exponent] = power(&turned);
+    let (is_object, negative) = (y.above(0.0), Expr::parameter("alpha") * power);
+    let (p, loss) = (probability(&turned), turned.cross_entropy());
+    let rest = turned.is_positive.select(turned.unlikely, turned.likely);
+    [
+        is_object.select(
+            y * turned.back(turned.excess()),
+            negative * (exponent * rest * loss + p),
+        ),
+        is_object.select(loss - y * x, -(negative * x)),
+    ]
+}
+
+fn probability(turned: &Turned) -> Expr {
+    turned.is_positive.select(turned.likely, turned.unlikely)
+}
+
+fn square(turned: &Turned) -> [Expr; 2] {
+    [probability(turned).square(), Expr::constant(2.0)]
+}
+
+/// By the logarithm.
+fn any_power(turned: &Turned) -> [Expr; 2] {
+    let gamma = Expr::parameter("gamma");
+    let softplus = turned.is_positive.select(0.0, turned.size) + turned.rest;
+    [(-(gamma * softplus)).exp(), gamma]
 }
 
 impl VarifocalLoss {

@@ -136,8 +136,7 @@ static GAUSSIAN_KL: LossFormula<2> = LossFormula::with_slopes(
 /// `(exp(v) - 1 - v) / 2` and its slope, which is `v / 2` more.
 fn of_variance(v: Expr) -> [Expr; 2] {
     let small = v.abs().below(SMALL);
-    let near = small.select(v, 0.0);
-    let near = 0.25 * near * near * beyond_square(near);
+    let near = v * v * by_square(v);
     // The square of a root is infinite no sooner than its half has to be.
     let root = (0.5 * v).exp();
     let far = 0.5 * root * root - 0.5;
@@ -147,9 +146,9 @@ fn of_variance(v: Expr) -> [Expr; 2] {
     ]
 }
 
-/// `(exp(v) - 1 - v) / (v^2 / 2)`, by as many terms of its series as `f64` has digits for.
-fn beyond_square(v: Expr) -> Expr {
-    let mut coefficient = 1.0;
+/// `(exp(v) - 1 - v) / (2 v^2)`, by as many terms of its series as `f64` has digits for.
+fn by_square(v: Expr) -> Expr {
+    let mut coefficient = 0.25;
     let coefficients: [f64; 14] = core::array::from_fn(|at| {
         let of_this = coefficient;
         coefficient /= (at + 3) as f64;

@@ -15,6 +15,7 @@ use crate::loss::rows::evaluate;
 use crate::losses::classification::{BceWithLogits, single_class};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::losses::turned::Turned;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
@@ -149,10 +150,16 @@ loss_module!(CornLoss, CornLossConfig, Loss [logits, targets]);
 /// What stands for "not passed" is 0, for "passed" 1, and for a threshold that says nothing of a sample 2.
 const UNUSED: f64 = 2.0;
 
-static CONDITIONAL: LossFormula<2> = LossFormula::new(|[x, level]| {
-    let passed = level * (-x).softplus() + (1.0 - level) * x.softplus();
-    level.equals(UNUSED).select(0.0, passed)
-});
+static CONDITIONAL: LossFormula<2> = LossFormula::with_slopes(
+    |[x, level]| {
+        let passed = Turned::new(x, level).cross_entropy();
+        level.equals(UNUSED).select(0.0, passed)
+    },
+    |[x, level]| {
+        let turned = Turned::new(x, level);
+        [turned.back(turned.excess()), -x].map(|slope| level.equals(UNUSED).select(0.0, slope))
+    },
+);
 
 impl CornLoss {
     fn losses(

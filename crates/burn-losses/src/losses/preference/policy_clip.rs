@@ -212,14 +212,29 @@ loss_module!(
 
 /// The lesser of the two products is always that of a ratio with one bound: which one, the sign of the advantage says. Products
 /// that are compared would be the same between the bounds, and have no slope there.
-static CLIPPED: LossFormula<3> = LossFormula::new(|[log_probs, old, advantages]| {
+static CLIPPED: LossFormula<3> = LossFormula::with_slopes(
+    |of| {
+        let [bounded, _] = bounded_and_bound(of);
+        -(of[2] * bounded)
+    },
+    // An exponential is its own slope, up to the bound.
+    |of| {
+        let [bounded, bound] = bounded_and_bound(of);
+        let slope = bounded.equals(bound).select(0.0, -(of[2] * bounded));
+        [slope, -slope, -bounded]
+    },
+);
+
+/// The ratio as far as it counts, and where that ends.
+fn bounded_and_bound([log_probs, old, advantages]: [Expr; 3]) -> [Expr; 2] {
     let ratio = (log_probs - old).exp();
     let (least, most) = (Expr::parameter("least"), Expr::parameter("most"));
-    let bounded = advantages
-        .below(0.0)
-        .select(ratio.at_least(least), ratio.at_most(most));
-    -(advantages * bounded)
-});
+    let falls = advantages.below(0.0);
+    [
+        falls.select(ratio.at_least(least), ratio.at_most(most)),
+        falls.select(least, most),
+    ]
+}
 
 const CONSTANT: &str = "It is a constant, and its gradient would train what made it: compute it without autodiff, or pass its \
                         `.inner()`.";

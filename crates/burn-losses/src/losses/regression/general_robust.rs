@@ -1,5 +1,6 @@
 //! The family of losses from the squared error to those that leave outliers out.
 
+use super::student_t_nll::ln_1p_square;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -8,7 +9,7 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
 use burn::module::Module;
-use core::f64::consts::LN_2;
+use core::f64::consts::SQRT_2;
 
 loss_config! {
     /// Configuration of [`GeneralRobustLoss`].
@@ -149,55 +150,112 @@ pub struct GeneralRobustLoss {
 
 loss_module!(GeneralRobustLoss, GeneralRobustLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-// None of them subtracts numbers that are nearly the same, or squares what has no square in the type.
+// None of them subtracts numbers that are nearly the same, or squares what has no square in the type. The slopes are stated:
+// they share what the losses are made of.
 
-/// A size, or a square, beside which 1 is nothing.
+/// A size beside which 1 is nothing.
 const FAR: f64 = 1e18;
 
-fn scaled([x, y]: [Expr; 2]) -> Expr {
-    (x - y) / Expr::parameter("scale")
+/// The error over so many times the scale.
+fn scaled([x, y]: [Expr; 2], times: impl Into<Expr>) -> Expr {
+    (x - y) / scale(times.into())
 }
 
-static SQUARED: LossFormula<2> = LossFormula::new(|of| 0.5 * scaled(of).square());
+/// The slopes with respect to prediction and target, by that with respect to the [`scaled`] error.
+fn of_scaled(slope: Expr, times: impl Into<Expr>) -> [Expr; 2] {
+    let slope = slope / scale(times.into());
+    [slope, -slope]
+}
 
-static CHARBONNIER: LossFormula<2> = LossFormula::new(|of| {
-    let s = scaled(of);
-    let square = s.square();
-    let near = square / ((square + 1.0).sqrt() + 1.0);
-    square.above(FAR).select(s.abs() - 1.0, near)
-});
+fn scale(times: Expr) -> Expr {
+    times * Expr::parameter("scale")
+}
 
-static CAUCHY: LossFormula<2> = LossFormula::new(|of| {
-    let s = scaled(of);
-    let half = 0.5 * s.square();
-    let far = 2.0 * s.abs().ln() - LN_2;
-    half.above(FAR).select(far, half.ln_1p())
-});
+static SQUARED: LossFormula<2> = LossFormula::new(|of| 0.5 * scaled(of, 1.0).square());
 
-static GEMAN_MCCLURE: LossFormula<2> = LossFormula::new(|of| {
-    let quarter = (0.5 * scaled(of)).square();
-    let sum = quarter + 1.0;
-    let far = 2.0 - 2.0 / sum;
-    quarter.above(1.0).select(far, 2.0 * quarter / sum)
-});
+static CHARBONNIER: LossFormula<2> = LossFormula::with_slopes(
+    |of| {
+        let [bounded, root] = charbonnier(of);
+        scaled(of, 1.0) * (bounded / (root + 1.0))
+    },
+    |of| {
+        let [bounded, root] = charbonnier(of);
+        of_scaled(bounded / root, 1.0)
+    },
+);
 
-/// `1 - e^-u` is `2 t / (1 + t)`, where `t` is `tanh(u / 2)`.
-static WELSCH: LossFormula<2> = LossFormula::new(|of| {
-    let t = (0.5 * scaled(of)).square().tanh();
-    2.0 * t / (t + 1.0)
-});
+/// The error, as far as it has a square, and the root of 1 and that.
+fn charbonnier(of: [Expr; 2]) -> [Expr; 2] {
+    let bounded = scaled(of, 1.0).clamp(-FAR, FAR);
+    [bounded, (bounded.square() + 1.0).sqrt()]
+}
 
-/// `e^u - 1` is `2 t / (1 - t)`, where `t` is `tanh(u / 2)`.
-static GENERAL: LossFormula<2> = LossFormula::new(|of| {
-    let s = scaled(of);
-    let [alpha, distance, factor] = ["alpha", "distance", "factor"].map(Expr::parameter);
-    let square = s * (s / distance);
-    let far = 2.0 * s.abs().ln() - distance.ln();
-    let half = 0.25 * alpha * square.above(FAR).select(far, square.ln_1p());
-    let t = half.tanh();
-    let grown = (2.0 * half).exp() - 1.0;
-    factor * half.above(0.5).select(grown, 2.0 * t / (1.0 - t))
-});
+static CAUCHY: LossFormula<2> = LossFormula::with_slopes(
+    |of| {
+        let [ln, _] = ln_1p_square(scaled(of, SQRT_2));
+        ln
+    },
+    |of| {
+        let [_, half] = ln_1p_square(scaled(of, SQRT_2));
+        of_scaled(2.0 * half, SQRT_2)
+    },
+);
+
+static GEMAN_MCCLURE: LossFormula<2> = LossFormula::with_slopes(
+    |of| {
+        let [half, missing] = geman_mcclure(of);
+        let quarter = half.square();
+        quarter.above(1.0).select(2.0 - missing, quarter * missing)
+    },
+    |of| {
+        let [half, missing] = geman_mcclure(of);
+        of_scaled(half * missing * missing, 2.0)
+    },
+);
+
+/// Half the error, and what the loss is below 2.
+fn geman_mcclure(of: [Expr; 2]) -> [Expr; 2] {
+    let half = scaled(of, 2.0);
+    [half, 2.0 / (half.square() + 1.0)]
+}
+
+static WELSCH: LossFormula<2> = LossFormula::with_slopes(
+    |of| {
+        let [_, t, rest] = welsch(of);
+        t + t * rest
+    },
+    |of| {
+        let [error, _, rest] = welsch(of);
+        of_scaled(error * rest, 1.0)
+    },
+);
+
+/// The error, and `t = tanh(u / 2)` and `e^-u` of half its square: `1 - e^-u` is `t (1 + e^-u)`.
+fn welsch(of: [Expr; 2]) -> [Expr; 3] {
+    let error = scaled(of, 1.0);
+    let square = error.square();
+    [error, (0.25 * square).tanh(), (-0.5 * square).exp()]
+}
+
+static GENERAL: LossFormula<2> = LossFormula::with_slopes(
+    |of| {
+        let [t, power, _] = general(of);
+        Expr::parameter("factor") * (t + t * power)
+    },
+    |of| {
+        let [_, power, half] = general(of);
+        let distance = Expr::parameter("distance");
+        of_scaled(distance * half * power, distance.sqrt())
+    },
+);
+
+/// `t = tanh(u / 2)` and `e^u` of the exponent, where `e^u - 1` is `t (1 + e^u)`; and of the logarithm that it has half the
+/// slope.
+fn general(of: [Expr; 2]) -> [Expr; 3] {
+    let [ln, half] = ln_1p_square(scaled(of, Expr::parameter("distance").sqrt()));
+    let exponent = 0.5 * Expr::parameter("alpha") * ln;
+    [(0.5 * exponent).tanh(), exponent.exp(), half]
+}
 
 impl GeneralRobustLoss {
     fn formula(&self) -> FormulaLoss<2> {

@@ -97,13 +97,20 @@ pub struct LogCoshLoss {
 
 loss_module!(LogCoshLoss, LogCoshLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-/// Near zero `cosh^2` is `1 / (1 - tanh^2)`, which loses no digits of a small error; elsewhere nothing overflows.
-static LOG_COSH: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let size = (x - y).abs();
-    let near = -0.5 * (-size.tanh().square()).ln_1p();
-    let far = size + (-2.0 * size).softplus() - core::f64::consts::LN_2;
-    size.below(0.75).select(near, far)
-});
+/// By the slope `t`, one logarithm: `cosh` is `(1 - t^2)^(-1/2)`, which loses no digits of a small error, and
+/// `e^|x| / (1 + |t|)`, in which nothing overflows.
+static LOG_COSH: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| {
+        let (size, t) = ((x - y).abs(), (x - y).tanh());
+        let near = size.below(0.75);
+        let ln = near.select(-t.square(), t.abs()).ln_1p();
+        near.select(-0.5 * ln, size - ln)
+    },
+    |[x, y]| {
+        let slope = (x - y).tanh();
+        [slope, -slope]
+    },
+);
 
 impl LogCoshLoss {
     fn formula(&self) -> FormulaLoss<2> {

@@ -109,10 +109,22 @@ pub struct MapeLoss {
 
 loss_module!(MapeLoss, MapeLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-static MAPE: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let size = y.abs().at_least(Expr::parameter("eps"));
-    Expr::parameter("factor") * ((x - y).abs() / size)
-});
+/// One division, for loss and slopes.
+static MAPE: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| (x - y).abs() * weight(y),
+    |[x, y]| {
+        let (error, weight) = (x - y, weight(y));
+        let slope = error.sign() * weight;
+        // As the target grows, errors count less.
+        let of_weight = error.abs() * weight / y;
+        let is_weighted = y.abs().above(Expr::parameter("eps"));
+        [slope, -is_weighted.select(slope + of_weight, slope)]
+    },
+);
+
+fn weight(y: Expr) -> Expr {
+    Expr::parameter("factor") / y.abs().at_least(Expr::parameter("eps"))
+}
 
 impl MapeLoss {
     fn formula(&self) -> FormulaLoss<2> {

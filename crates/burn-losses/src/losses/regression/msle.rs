@@ -3,6 +3,7 @@
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
+use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
@@ -99,9 +100,19 @@ pub struct MsleLoss {
 
 loss_module!(MsleLoss, MsleLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
+static MSLE: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| ln_ratio(x, y).square(),
+    // What rules find goes by way of the ratio.
+    |[x, y]| {
+        let slope = 2.0 * ln_ratio(x, y) * (x - y).sign();
+        [slope / (1.0 + x), -(slope / (1.0 + y))]
+    },
+);
+
 /// One logarithm, of the larger number by the smaller one: no digits are lost where they are close.
-static MSLE: LossFormula<2> =
-    LossFormula::new(|[x, y]| ((x - y).abs() / (1.0 + x.min(y))).ln_1p().square());
+fn ln_ratio(x: Expr, y: Expr) -> Expr {
+    ((x - y).abs() / (1.0 + x.min(y))).ln_1p()
+}
 
 impl MsleLoss {
     fn formula(&self) -> FormulaLoss<2> {

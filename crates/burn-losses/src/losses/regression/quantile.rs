@@ -141,9 +141,11 @@ static QUANTILE: LossFormula<2> =
 
 static QUANTILES: LossFormula<3> = LossFormula::new(|[x, y, quantile]| pinball(x, y, quantile));
 
+/// The error times its slope, which is 0 where there is none.
 fn pinball(x: Expr, y: Expr, quantile: Expr) -> Expr {
-    let error = y - x;
-    (quantile * error).max((quantile - 1.0) * error)
+    let error = x - y;
+    let below = error.below(0.0).select(-quantile, 0.0);
+    error * error.above(0.0).select(1.0 - quantile, below)
 }
 
 impl QuantileLoss {

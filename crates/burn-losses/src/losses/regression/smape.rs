@@ -104,27 +104,26 @@ pub struct SmapeLoss {
 
 loss_module!(SmapeLoss, SmapeLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-/// Of halves, whose sum is in the range of the type.
 static SMAPE: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
         let (difference, size) = halves(x, y);
-        let relative = Expr::parameter("factor") * (difference.abs() / size);
-        size.equals(0.0).select(0.0, relative)
+        Expr::parameter("factor") * (difference.abs() / size)
     },
     // What rules find is a difference of numbers that are nearly the same, far from the target.
     |[x, y]| {
         let (difference, size) = halves(x, y);
-        let slope = difference.sign() * Expr::parameter("factor") / size;
-        let one_sign = (x.sign() * y.sign()).above(0.0);
-        let of = |other: Expr| one_sign.select(slope * (0.5 * other.abs() / size), 0.0);
-        [of(y), -of(x)]
+        let slope = difference.sign() * (0.5 * Expr::parameter("factor")) / size;
+        // Of the other number's size, if it has the same sign.
+        let of = |this: Expr, other: Expr| slope * ((this.sign() * other).at_least(0.0) / size);
+        [of(x, y), -of(y, x)]
     },
 );
 
-/// Of half the numbers, so that their sum does not overflow.
+/// The difference of half the numbers, and their size, so that the sum does not overflow; 1 of two zeros.
 fn halves(x: Expr, y: Expr) -> (Expr, Expr) {
-    let (x, y) = (0.5 * x, 0.5 * y);
-    (x - y, x.abs() + y.abs())
+    let half = 0.5 * x;
+    let size = half.abs() + 0.5 * y.abs();
+    (half - 0.5 * y, size.equals(0.0).select(1.0, size))
 }
 
 impl SmapeLoss {

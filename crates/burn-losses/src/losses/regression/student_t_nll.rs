@@ -104,18 +104,37 @@ pub struct StudentTNllLoss {
 
 loss_module!(StudentTNllLoss, StudentTNllLossConfig, Formula<RegressionTarget> [predictions, scale, targets]);
 
-/// From where on 1 beside a square is nothing.
-const FAR: f64 = 1e8;
+static STUDENT_T: LossFormula<3> = LossFormula::with_slopes(
+    |[x, scale, y]| {
+        let [ln, _] = ln_1p_square(scaled(x - y, scale));
+        (0.5 * Expr::parameter("df") + 0.5) * ln + scale.ln() + Expr::parameter("constant")
+    },
+    // They share the quotients of the loss.
+    |[x, scale, y]| {
+        let (df, error) = (Expr::parameter("df"), scaled(x - y, scale));
+        let [_, half] = ln_1p_square(error);
+        let slope = (df + 1.0) / df.sqrt() * half / scale;
+        let of_scale = (1.0 - (df + 1.0) * (error * half)) / scale;
+        [slope, of_scale, -slope]
+    },
+);
 
-static STUDENT_T: LossFormula<3> = LossFormula::new(|[x, scale, y]| {
-    let df = Expr::parameter("df");
-    let w = (x - y).abs() / scale / df.sqrt();
-    let far = w.above(FAR);
-    let near = far.select(0.0, w);
-    // The square of a large number may be beyond the type.
-    let ln = far.select(2.0 * w.ln(), near.square().ln_1p());
-    (0.5 * df + 0.5) * ln + scale.ln() + Expr::parameter("constant")
-});
+fn scaled(error: Expr, scale: Expr) -> Expr {
+    error / scale / Expr::parameter("df").sqrt()
+}
+
+/// `ln(1 + r^2)`, and half its slope, `r / (1 + r^2)`. One logarithm does: beside a large square 1 is nothing, and the square
+/// itself may be beyond the type.
+pub(super) fn ln_1p_square(r: Expr) -> [Expr; 2] {
+    const FAR: f64 = 1e18;
+    let (size, square) = (r.abs(), r.square());
+    let far = size.above(FAR);
+    let ln = far.select(size, square).ln_1p();
+    [
+        far.select(2.0 * ln, ln),
+        far.select(1.0, r) / far.select(r, square + 1.0),
+    ]
+}
 
 /// `ln Gamma(df / 2) - ln Gamma((df + 1) / 2) + ln(pi df) / 2`, by the logarithms of the factorials.
 static CONSTANT: LossFormula<1> = LossFormula::new(|[df]| {

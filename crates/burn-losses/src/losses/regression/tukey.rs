@@ -114,16 +114,26 @@ pub struct TukeyLoss {
 
 loss_module!(TukeyLoss, TukeyLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
-/// Near zero multiplied out, where `1 - (1 - r)^3` loses digits; near `c` it is their slope that would.
-static TUKEY: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let c = Expr::parameter("c");
+/// Multiplied out: `1 - (1 - r)^3` would lose the digits of a small error. The slope, which is stated, ends at `c` by itself.
+static TUKEY: LossFormula<2> = LossFormula::with_slopes(
+    |[x, y]| {
+        let (error, r) = error_and_share(x, y);
+        let size = error.abs().at_most(Expr::parameter("c"));
+        size * size * (0.5 - r * (0.5 - r / 6.0))
+    },
+    |[x, y]| {
+        let (error, r) = error_and_share(x, y);
+        let slope = error * (1.0 - r).square();
+        [slope, -slope]
+    },
+);
+
+/// The error, and `(e / c)^2`, which is 1 from `c` on.
+fn error_and_share(x: Expr, y: Expr) -> (Expr, Expr) {
     let error = x - y;
-    let r = (error / c).square().at_most(1.0);
-    let rest = 1.0 - r;
-    let near = 0.5 * error * error * (1.0 - r * (1.0 - r / 3.0));
-    let far = c * c / 6.0 * (1.0 - rest * rest * rest);
-    r.below(0.5).select(near, far)
-});
+    let r = (error / Expr::parameter("c")).square();
+    (error, r.at_most(1.0))
+}
 
 impl TukeyLoss {
     fn formula(&self) -> FormulaLoss<2> {
