@@ -62,8 +62,9 @@ impl FormulaGraph {
     }
 
     /// Which values may be infinite, or no numbers at all, where all that they are made of is finite; but for numbers
-    /// that leave the range of the type.
+    /// that leave the range of the type. What is made of parameters alone is taken for finite.
     fn singular(&self) -> Vec<bool> {
+        let uniform = self.uniform();
         let mut singular = vec![false; self.len()];
         let mut positive: Vec<Sign> = vec![Sign::Any; self.len()];
         for value in self.values() {
@@ -85,12 +86,14 @@ impl FormulaGraph {
                 }
                 _ => Sign::Any,
             };
-            let divides = operation == Divide && sign(1) != Sign::Positive;
+            let by_uniform = operation == Divide && uniform[of[1].index()];
+            let divides = operation == Divide && sign(1) != Sign::Positive && !by_uniform;
             positive[value.index()] = of_value;
             singular[value.index()] = match operation {
+                Constant(bits) => !f64::from_bits(bits).is_finite(),
+                _ if uniform[value.index()] => false,
                 Ln | Ln1p | Power => true,
                 Divide => inherited || divides,
-                Constant(bits) => !f64::from_bits(bits).is_finite(),
                 Sigmoid | Tanh | Atan | Erf | Operation::Sign | Above | Equal => false,
                 _ => inherited,
             };
