@@ -94,6 +94,20 @@ fn a_total_may_be_of_any_float_type() {
     }
 }
 
+/// A loss of 0 over a total that is less than any weight is 0.
+#[test]
+fn no_weight_leaves_the_range_by_a_total() {
+    for on in devices().into_iter().filter(|on| on.double) {
+        let logits = on.tracked::<2>(&[200.0], [1, 1], DType::F32);
+        let ranks = Tensor::<1, Int>::from_data([1], &on.device);
+        let value =
+            CornLoss::new().forward_over(logits.clone(), ranks, number(&on, 1e-40, DType::F64));
+        assert_eq!(numbers(&value), [0.0], "{}", on.name);
+        let gradient = logits.grad(&value.backward()).expect("a gradient");
+        assert!(numbers(&gradient)[0].is_finite(), "{}", on.name);
+    }
+}
+
 /// Class weights of 1e-39 count as those of 1 do, also in a share.
 #[test]
 fn a_total_may_be_less_than_what_f32_holds() {

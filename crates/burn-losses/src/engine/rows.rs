@@ -20,7 +20,7 @@ use alloc::vec;
 use burn::tensor::{Bool, Int, Tensor};
 use core::fmt::Debug;
 
-/// Any [`RowLoss`], or [`PairLoss`].
+/// Any [`RowLoss`] or [`PairLoss`], or a loss of rows whose sweep is written by hand.
 pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
     fn on_host(&self) -> &dyn HostRows<K>;
 

@@ -20,9 +20,9 @@ pub mod regression;
 pub mod routing;
 #[cfg(feature = "std")]
 pub mod segmentation;
-pub(crate) mod signs;
 #[cfg(feature = "std")]
-pub(crate) mod turned;
+pub(crate) mod sided_logit;
+pub(crate) mod signs;
 
 /// What the losses are called: no other may have one of these names.
 #[cfg(feature = "std")]

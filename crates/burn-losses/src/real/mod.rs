@@ -293,6 +293,37 @@ const COMPLEMENT: [f64; 20] = [
     8.944879273090725e-13,
 ];
 
+/// `(e^x - 1 - x) / 2`: near zero its series; elsewhere by the square of a root, which is infinite no sooner than its half
+/// has to be.
+#[cfg(feature = "std")]
+#[inline(always)]
+pub(crate) fn half_exp_rest<R: Real>(x: R) -> R {
+    const SMALL: f64 = 0.5;
+    let near = x.clone().at_least(-SMALL).at_most(SMALL);
+    let last: usize = if x.is_double() { 13 } else { 7 };
+    let mut series = near.clone().times(EXP_REST[last]).plus(EXP_REST[last - 1]);
+    for term in (0..last - 1).rev() {
+        series = series.times_plus(near.clone(), EXP_REST[term]);
+    }
+    let small = near.clone() * near * series;
+    let root = x.clone().times(0.5).exp();
+    let grown = root.clone().times(0.5) * root;
+    let large = grown.plus(-0.5) - x.clone().times(0.5);
+    large.replace(x.between(-SMALL, SMALL), small)
+}
+
+/// The coefficients of `(e^x - 1 - x) / (2 x^2)`.
+#[cfg(feature = "std")]
+const EXP_REST: [f64; 14] = {
+    let mut series = [0.25; 14];
+    let mut power = 1;
+    while power < series.len() {
+        series[power] = series[power - 1] / (power + 2) as f64;
+        power += 1;
+    }
+    series
+};
+
 /// Every other term of the series, down from the last one.
 #[inline(always)]
 fn every_other<R: Real>(fourth: &R, last: usize) -> R {

@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 const CASES: u32 = 1000;
 
 /// How many instructions there are.
-const CODES: u8 = 33;
+const CODES: u8 = 35;
 
 const PARAMETERS: [(&str, f64); 2] = [("margin", 0.75), ("width", -3.0)];
 
@@ -102,6 +102,8 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
                 .select(below, top),
             29 => 1.0 - top.sigmoid(),
             30 => top.erf(),
+            32 => top / number,
+            33 => top.half_exp_rest(),
             31 => {
                 stack.push(top);
                 x

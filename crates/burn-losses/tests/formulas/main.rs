@@ -162,6 +162,25 @@ fn distributions_are_finite_far_from_the_target() {
     of_error(&StudentTNllLoss::new(), 1e30, far, 4e-30);
 }
 
+/// What leaves the range on the way takes no other result with it.
+#[test]
+fn slopes_far_from_the_target_are_no_other_numbers() {
+    for on in devices().iter().filter(|on| on.double) {
+        let input = on.tracked(&[1e10], [1], DType::F32);
+        let [scale, target] = [1e-30, 0.0].map(|of| tensor(on, &[of], DType::F32));
+        let loss = StudentTNllLoss::new().forward(input.clone(), scale, target);
+        let slope = numbers(&input.grad(&loss.backward()).unwrap())[0];
+        close("Student's t", slope, 4e-10, 1e-5);
+        let targets = on.tracked(&[1.0, 1.0], [2], DType::F32);
+        let inputs = tensor(on, &[1e-5, 1e-20], DType::F32);
+        let loss = MapeLoss::new().forward_no_reduction(inputs, targets.clone());
+        let slopes = numbers(&targets.grad(&loss.sum().backward()).unwrap());
+        for (slope, expected) in slopes.into_iter().zip([1e-5, 1e-20]) {
+            close("MAPE", slope, expected, 1e-5);
+        }
+    }
+}
+
 #[test]
 fn amounts_of_0_and_far_logarithms_are_exact() {
     // Tweedie at a target of 0 is the mean's part alone.
@@ -222,6 +241,37 @@ fn saturated_labels_keep_their_tiny_losses() {
         &[root * tail(30.0), 0.0],
         &[-root * (0.5 * (1.0 - far) * tail(30.0) + far), 0.0],
     );
+    // A power so low that its slope is beyond the type, where what it is multiplied by is far below it.
+    let (gentlest, beyond) = (0.1, 0.02);
+    let least = q(101.0).powf(gentlest);
+    pair(
+        &SigmoidFocalLossConfig::new().with_gamma(gentlest).init(),
+        &[101.0, -101.0],
+        &[1.0, 0.0],
+        &[0.0, 0.0],
+        &[
+            -least * (1.0 + gentlest) * q(101.0),
+            least * (1.0 + gentlest) * q(101.0),
+        ],
+    );
+    for on in devices() {
+        let dtype = if on.double { DType::F64 } else { DType::F32 };
+        for (x, y) in [(744.0, 1.0), (-744.0, 0.0), (103.0, 1.0), (-100.0, 0.0)] {
+            let quality = QualityFocalLossConfig::new().with_beta(beyond).init();
+            let focal = SigmoidFocalLossConfig::new().with_gamma(beyond).init();
+            let slope = |each: &dyn Fn(Tensor<1>, Tensor<1>) -> Tensor<1>| {
+                let input = on.tracked(&[x], [1], dtype);
+                let loss = each(input.clone(), tensor(&on, &[y], dtype));
+                numbers(&input.grad(&loss.backward()).unwrap())[0]
+            };
+            for slope in [
+                slope(&|x, y| quality.forward(x, y)),
+                slope(&|x, y| focal.forward(x, y)),
+            ] {
+                assert!(slope.abs() < 1e-37, "{x} on {}: slope {slope:e}", on.name);
+            }
+        }
+    }
     let asymmetric = AsymmetricLossConfig::new().with_margin(0.0).init();
     pair(
         &asymmetric,

@@ -61,8 +61,8 @@ impl<F: HeadFloat> Loop for Distances<'_, '_, F> {
         let mut below = vec![0.0; count];
         for (gaps, exps) in gaps.chunks_exact_mut(count).zip(exps.chunks_exact(count)) {
             for at in 0..count {
-                below[at] += exps[at].double() * shares[at];
-                gaps[at] = below[at];
+                let so_far = below[at] + exps[at].double() * shares[at];
+                (below[at], gaps[at]) = (so_far, so_far);
             }
         }
         // The derivative with respect to a probability is twice the sum of the gaps from it on.

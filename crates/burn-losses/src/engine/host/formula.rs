@@ -56,14 +56,16 @@ impl Kernel for FormulaKernel {
             None => &self.value,
         };
         f32::machine(|machine| {
-            machine.prepare(&formula.fast, &self.parameters);
-            vectors.run(SumOfFormula {
+            let fits = machine.prepare(&formula.fast, &self.parameters);
+            let mut sum = vectors.run(SumOfFormula {
                 program: &formula.fast,
                 machine,
                 operands,
                 must,
                 gradient,
-            })
+            });
+            sum.beyond |= !fits;
+            sum
         })
     }
 
@@ -180,7 +182,7 @@ pub(super) fn each_f32(
     operands: &[&[f32]],
     results: &mut [&mut [f32]],
 ) {
-    run(&formula.fast, parameters, vectors, operands, results);
+    let fits = run(&formula.fast, parameters, vectors, operands, results);
     let length = results[0].len();
     for start in (0..length).step_by(BLOCK) {
         let block = start..length.min(start + BLOCK);
@@ -188,7 +190,7 @@ pub(super) fn each_f32(
             let numbers = result[block.clone()].iter();
             numbers.fold(true, |all, number| all & number.is_finite())
         });
-        if finite {
+        if finite && fits {
             continue;
         }
         let wide: Vec<Vec<f64>> = operands
@@ -199,10 +201,11 @@ pub(super) fn each_f32(
         let mut again = vec![vec![0.0; block.len()]; results.len()];
         let mut of_again: Vec<&mut [f64]> = again.iter_mut().map(|to| &mut to[..]).collect();
         each_f64(formula, parameters, vectors, &wide, &mut of_again);
-        for (result, again) in results.iter_mut().zip(again) {
-            for (number, again) in result[block.clone()].iter_mut().zip(again) {
-                if !number.is_finite() {
-                    *number = again as f32;
+        for (at, place) in block.enumerate() {
+            // What left the range on the way may have made another result a number, and a wrong one.
+            if !fits || results.iter().any(|result| !result[place].is_finite()) {
+                for (result, again) in results.iter_mut().zip(&again) {
+                    result[place] = again[at] as f32;
                 }
             }
         }
@@ -230,23 +233,24 @@ pub(super) fn each_f64(
     }
 }
 
-/// The results of a program, of each element.
+/// The results of a program, of each element; says whether the type holds what is worked out of the parameters.
 fn run<F: MachineFloat>(
     program: &Program,
     parameters: &[f64],
     vectors: Vectors,
     operands: &[&[F]],
     results: &mut [&mut [F]],
-) {
+) -> bool {
     F::machine(|machine| {
-        machine.prepare(program, parameters);
+        let fits = machine.prepare(program, parameters);
         vectors.run(EachOfFormula {
             program,
             machine,
             operands,
             results,
         });
-    });
+        fits
+    })
 }
 
 struct EachOfFormula<'a, 'b, F> {
@@ -477,19 +481,20 @@ impl<const K: usize> FormulaRows<K> {
         sums: &mut [Vec<f64>],
     ) -> bool {
         let program = &self.terms.fast;
-        let found = F::machine(|machine| {
-            machine.prepare(program, &self.parameters);
-            vectors.run(SumRow {
+        let (fits, found) = F::machine(|machine| {
+            let fits = machine.prepare(program, &self.parameters);
+            let sums = vectors.run(SumRow {
                 program,
                 machine,
                 x,
                 sums: [0.0; OPERANDS],
-            })
+            });
+            (fits, sums)
         });
         for (sums, found) in sums.iter_mut().zip(found) {
             sums[row] = found;
         }
-        found[..self.sums].iter().all(|sum| sum.is_finite())
+        fits && found[..self.sums].iter().all(|sum| sum.is_finite())
     }
 
     /// The sums of rows, by their terms.
@@ -523,13 +528,14 @@ impl<const K: usize> FormulaRows<K> {
         let factors = factors.iter().map(|factors| factors[0].double());
         let parameters: Vec<f64> = self.parameters.iter().copied().chain(factors).collect();
         let finite = F::machine(|machine| {
-            machine.prepare(program, &parameters);
-            vectors.run(SlopesOfRow {
+            let fits = machine.prepare(program, &parameters);
+            let finite = vectors.run(SlopesOfRow {
                 program,
                 machine,
                 x,
                 gradients,
-            })
+            });
+            fits && finite
         });
         if !finite {
             for gradient in gradients.iter_mut().flatten() {

@@ -101,7 +101,7 @@ pub(crate) trait SortedFloat: HeadFloat {
     fn of_key(key: Self::Key, most: Self) -> (Self, usize, bool);
 
     /// The keys in order, in either place.
-    fn sorted<'a>(keys: &'a mut [Self::Key], spare: &'a mut [Self::Key]) -> &'a [Self::Key];
+    fn sorted<'a>(keys: &'a mut [Self::Key], spare: &'a mut Vec<Self::Key>) -> &'a [Self::Key];
 }
 
 // Numbers that are not negative are ordered as their bits are.
@@ -127,7 +127,11 @@ impl SortedFloat for f32 {
         (error, place as usize, key & 1 == 1)
     }
 
-    fn sorted<'a>(keys: &'a mut [u64], spare: &'a mut [u64]) -> &'a [u64] {
+    fn sorted<'a>(keys: &'a mut [u64], spare: &'a mut Vec<u64>) -> &'a [u64] {
+        if spare.len() < keys.len() {
+            spare.resize(keys.len(), 0);
+        }
+        let spare = &mut spare[..keys.len()];
         by_digits(keys, spare)
     }
 }
@@ -152,7 +156,7 @@ impl SortedFloat for f64 {
         (error, (key as u64 >> 1) as usize, key & 1 == 1)
     }
 
-    fn sorted<'a>(keys: &'a mut [u128], _: &'a mut [u128]) -> &'a [u128] {
+    fn sorted<'a>(keys: &'a mut [u128], _: &'a mut Vec<u128>) -> &'a [u128] {
         keys.sort_unstable();
         keys
     }
@@ -160,6 +164,8 @@ impl SortedFloat for f64 {
 
 /// How many bits of a key of `f32` are below those of the error: the place, and whether the class is true there.
 const BELOW: u32 = 33;
+
+const MOST_PIXELS: u64 = 1 << (BELOW - 1);
 
 /// From this number of keys on, their digits are counted.
 const MANY: usize = 512;
@@ -238,6 +244,10 @@ pub(crate) fn of_line<F: SortedFloat>(
     vectors: Option<Vectors>,
     slopes: bool,
 ) -> LineLoss {
+    assert!(
+        line.len() as u64 <= MOST_PIXELS,
+        "a key has room for the place of 2^32 pixels"
+    );
     let Bounds {
         limits,
         is_true_at,
@@ -267,10 +277,7 @@ pub(crate) fn of_line<F: SortedFloat>(
             },
         );
         let Gathered { loss, first, count } = gathered;
-        if keys.spare.len() < count {
-            keys.spare.resize(count, F::Key::default());
-        }
-        let sorted = F::sorted(&mut keys.keys[..count], &mut keys.spare[..count]);
+        let sorted = F::sorted(&mut keys.keys[..count], &mut keys.spare);
         let left = (is_true_at - first) as f64;
         let slopes = slopes.then_some(line);
         loss + extension(sorted, most, [left, is_true_at as f64], slopes)
@@ -360,8 +367,8 @@ struct BoundLanes<F> {
 impl<F: SortedFloat> BoundLanes<F> {
     #[inline(always)]
     fn see(&mut self, errors: &[F; LANES]) {
-        for lane in 0..LANES {
-            let (error, is_true) = (errors[lane].abs(), errors[lane].has_minus());
+        for (lane, error) in errors.iter().enumerate() {
+            let (error, is_true) = (error.abs(), error.has_minus());
             let (least, most) = (self.least[lane], self.most[lane]);
             self.least[lane] = least.replace(is_true & (error < least), error);
             self.most[lane] = most.replace(!is_true & (error > most), error);
@@ -497,7 +504,7 @@ mod tests {
     fn errors(length: usize, seed: u64) -> Vec<f64> {
         let mut random = StdRng::seed_from_u64(seed);
         let share = [0.0, 0.01, 0.3, 1.0][seed as usize % 4];
-        let apart = seed % 3 == 0;
+        let apart = seed.is_multiple_of(3);
         let mut error = || {
             let is_true = random.random_bool(share);
             let error: f64 = match random.random_range(0..20) {

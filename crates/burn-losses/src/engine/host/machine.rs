@@ -73,8 +73,8 @@ impl<F: Float> Machine<F> {
         }
     }
 
-    /// Gets ready for a program.
-    pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) {
+    /// Gets ready for a program; says whether the type holds what is worked out of the parameters.
+    pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) -> bool {
         if self.slots.len() < program.slots {
             self.slots
                 .resize_with(program.slots, || Some(SlotBlock::new()));
@@ -87,6 +87,11 @@ impl<F: Float> Machine<F> {
         self.uniforms.clear();
         let uniforms = program.uniforms(parameters);
         self.uniforms.extend(uniforms.iter().map(lanes));
+        let one = F::of(1.0);
+        let held = one.least_normal()..=one.largest();
+        let holds =
+            |&number: &f64| number == 0.0 || !number.is_finite() || held.contains(&number.abs());
+        uniforms.iter().all(holds)
     }
 
     /// Runs a program on blocks.
@@ -188,7 +193,10 @@ impl<F: Float> Machine<F> {
     }
 }
 
-/// The next block of operands, and where the results of this one go, which are fetched while it is worked on: a program
+/// How many blocks before they are read operands are asked for.
+const AHEAD: usize = 2;
+
+/// A later block of operands, and where the results of this one go, which are fetched while it is worked on: a program
 /// reads memory in its first operations alone, and writes it after the last. Only so many lines can be under way at a
 /// time, so some are asked for with each operation.
 pub(crate) struct Ahead<'a, F> {
@@ -218,9 +226,9 @@ impl<F> Ahead<'_, F> {
             let from = (step * at_a_time).min(BLOCK);
             let due = (from..BLOCK.min(from + at_a_time)).step_by(Self::LINE);
             for operand in self.operands {
-                let next = operand.as_ptr().wrapping_add(self.start + BLOCK);
+                let later = operand.as_ptr().wrapping_add(self.start + AHEAD * BLOCK);
                 for at in due.clone() {
-                    prefetch(next.wrapping_add(at));
+                    prefetch(later.wrapping_add(at));
                 }
             }
             if let Some(output) = self.output {
@@ -273,13 +281,13 @@ fn apply<F: Float>(
         };
     }
     loops! {
-        Add(a, b) Subtract(a, b) Times(a, b) Multiply(a, b) Chain(a, b) Divide(a, b) Max(a, b) Min(a, b)
+        Add(a, b) Subtract(a, b) Difference(a, b) Times(a, b) Multiply(a, b) Chain(a, b) Divide(a, b) Max(a, b) Min(a, b)
         Above(a, b) Equal(a, b) Negate(a) Abs(a) Sign(a) Sqrt(a) Detached(a)
         TimesPlus(a, b, c) MinusTimes(a, b, c) Quadratic(a, b, c, d) Quartic(a, b, c, d, e, f)
         Select(a, b, c) SelectAbove(a, b, c, d) SelectEqual(a, b, c, d)
         AbsDifference(a, b) TimesTimes(a, b, c) SumTimes(a, b, c) DifferenceTimes(a, b, c)
         QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b);
-        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf
+        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest
     }
 }
 

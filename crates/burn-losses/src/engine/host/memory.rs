@@ -188,7 +188,8 @@ impl Plan {
                 (power, power.times(request.divisor(0.0)))
             }
             Returns::SumAndWeight if weighted && request.total.is_some_and(|total| total > 0.0) => {
-                let power = Power::over(request.divisor(0.0), 0);
+                // A total may be less than any weight, which must not leave the range.
+                let power = Power::over(request.divisor(0.0).max(power_of_two(-64)), 0);
                 (power, power.times(request.divisor(0.0)))
             }
             _ => (Power::ONE, request.divisor(sum / terms)),

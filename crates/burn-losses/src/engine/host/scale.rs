@@ -20,9 +20,10 @@ impl Scale {
     /// shows, however little it counts.
     #[inline(always)]
     pub(crate) fn weight_of<F: Float>(&self, weight: f64, of_class: f64) -> F {
-        let scaled = F::of(self.weights.times(weight) * of_class);
-        let lost = scaled.equals(0.0) & (weight != 0.0) & (of_class != 0.0);
-        F::replace(scaled, lost, F::LEAST)
+        kept(
+            self.weights.times(weight) * of_class,
+            (weight != 0.0) & (of_class != 0.0),
+        )
     }
 
     /// As [`weight_of`](Self::weight_of), where there are no classes.
@@ -30,6 +31,14 @@ impl Scale {
     pub(crate) fn weight<F: Float>(&self, weight: f64) -> F {
         self.weight_of(weight, 1.0)
     }
+}
+
+/// A product in the type, and the least number of that where the product is 0 and no factor is.
+#[inline(always)]
+pub(crate) fn kept<F: Float>(product: f64, counts: bool) -> F {
+    let product = F::of(product);
+    let lost = product.equals(0.0) & counts;
+    product.replace(lost, F::LEAST)
 }
 
 /// A power of two as two factors: as one it may be out of range.

@@ -7,7 +7,7 @@ use super::kernel::{KernelFloat, Terms};
 use super::numbers::Float;
 use super::output::Output;
 use super::row_kernel::{HostRows, RowBlock};
-use super::scale::{clamp, exponent, multiply, power_of_two};
+use super::scale::{clamp, exponent, kept, multiply, power_of_two};
 use super::sums::{LANES, PART, total};
 use super::vectors::{Loop, Vectors};
 use crate::engine::elementwise::AnyElementwise;
@@ -129,7 +129,8 @@ impl<F: Float> ThresholdBuffers<F> {
     /// For so many rows of a length.
     fn new(of: &Thresholds, length: usize, rows: usize, gradient: bool) -> Self {
         let padded = |factor: f64| {
-            let numbers = of.importance.iter().map(|number| F::of(number * factor));
+            let importance = of.importance.iter();
+            let numbers = importance.map(|number| kept(number * factor, *number != 0.0));
             let mut numbers: Vec<F> = numbers.collect();
             numbers.resize(length.next_multiple_of(LANES), F::default());
             numbers

@@ -1,8 +1,9 @@
 //! Short rows on their side: `[row][class]` as `[class][row]`, so that rows are worked on together.
 
-use super::classes::{exponentials_of_line, raise};
+use super::classes::{exponentials, exponentials_of_line, largest_of, raise};
 use super::head::HeadFloat;
 use super::overlap::{ADDED, widen};
+use super::sums::LANES;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -35,6 +36,9 @@ impl<F: HeadFloat> TurnedSoftmax<F> {
     pub(super) fn new(x: &[F], count: usize) -> Self {
         let zero = F::default();
         let mut lines = vec![zero; x.len()];
+        if count < LANES {
+            return Self::of_long(x, count, lines);
+        }
         turn(x, count, &mut lines);
         let mut largest = lines[..count].to_vec();
         for line in lines[count..].chunks_exact(count) {
@@ -60,6 +64,24 @@ impl<F: HeadFloat> TurnedSoftmax<F> {
         for at in 0..count {
             others[at] += ones[at].double() - 1.0;
         }
+        Self {
+            largest,
+            exps,
+            others,
+            lines,
+        }
+    }
+    /// Rows that are so long that there are few of them, one after the other.
+    #[inline(always)]
+    fn of_long(x: &[F], count: usize, mut lines: Vec<F>) -> Self {
+        let length = x.len() / count;
+        let (mut largest, mut others) = (Vec::new(), Vec::new());
+        for (x, exps) in x.chunks_exact(length).zip(lines.chunks_exact_mut(length)) {
+            largest.push(largest_of(x));
+            others.push(exponentials(x, largest[largest.len() - 1], exps));
+        }
+        let mut exps = vec![F::default(); x.len()];
+        turn(&lines, count, &mut exps);
         Self {
             largest,
             exps,

@@ -1,10 +1,10 @@
 //! Binary cross-entropy with labels of a quality, by how far the probability is from it.
 
-use super::sigmoid_focal::{power_of_size, sigmoid_applied, square};
+use super::sigmoid_focal::{PowerWithSlope, power_of_size, sigmoid_applied, square};
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::losses::turned::Turned;
+use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -130,26 +130,27 @@ static SQUARE: LossFormula<2> =
 static ANY_POWER: LossFormula<2> =
     LossFormula::with_slopes(|of| value(of, any_power), |of| slopes(of, any_power));
 
-/// By a power of how far the probability is from the label, which is given with its slope.
-fn value([x, y]: [Expr; 2], power: fn(Expr) -> [Expr; 2]) -> Expr {
-    let turned = Turned::new(x, y);
-    let [power, _] = power(turned.excess());
-    power * turned.cross_entropy()
+/// By a power of how far the probability is from the label.
+fn value([x, y]: [Expr; 2], power: PowerWithSlope) -> Expr {
+    let logit = SidedLogit::new(x, y);
+    let loss = logit.cross_entropy();
+    let [power, _] = power(logit.excess(), loss);
+    power * loss
 }
 
 /// That distance is the slope of the cross-entropy, too.
-fn slopes([x, y]: [Expr; 2], power: fn(Expr) -> [Expr; 2]) -> [Expr; 2] {
-    let turned = Turned::new(x, y);
-    let (excess, loss) = (turned.excess(), turned.cross_entropy());
-    let [power, of_power] = power(excess);
+fn slopes([x, y]: [Expr; 2], power: PowerWithSlope) -> [Expr; 2] {
+    let logit = SidedLogit::new(x, y);
+    let (excess, loss) = (logit.excess(), logit.cross_entropy());
+    let [power, of_power] = power(excess, loss);
     [
-        turned.back(of_power * turned.bell() * loss + power * excess),
-        -(turned.back(of_power * loss) + power * x),
+        logit.back(of_power * logit.bell() + power * excess),
+        -(logit.back(of_power) + power * x),
     ]
 }
 
-fn any_power(excess: Expr) -> [Expr; 2] {
-    power_of_size(excess, "beta")
+fn any_power(excess: Expr, loss: Expr) -> [Expr; 2] {
+    power_of_size(excess, loss, "beta")
 }
 
 impl QualityFocalLoss {

@@ -8,7 +8,7 @@ use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::losses::turned::Turned;
+use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -188,7 +188,7 @@ loss_module!(SigmoidFocalLoss, SigmoidFocalLossConfig, Formula<BinaryTarget> wit
 /// With which `gamma` the first formulas are products; the last one is for any other.
 const WHOLE: [f64; 3] = [0.0, 1.0, 2.0];
 
-/// A formula by the weight of a label and the power of what is missed. Each is given with its slope.
+/// A formula by the weight of a label, which is given with its slope, and the power of what is missed.
 macro_rules! focal {
     ($weight:ident, $power:ident) => {
         LossFormula::with_slopes(
@@ -199,40 +199,44 @@ macro_rules! focal {
 }
 
 static FOCAL: [LossFormula<2>; 4] = [
-    focal!(one, one),
-    focal!(one, linear),
-    focal!(one, square),
-    focal!(one, any_power),
+    focal!(unweighted, constant),
+    focal!(unweighted, linear),
+    focal!(unweighted, square),
+    focal!(unweighted, any_power),
 ];
 
 static BALANCED: [LossFormula<2>; 4] = [
-    focal!(balance, one),
+    focal!(balance, constant),
     focal!(balance, linear),
     focal!(balance, square),
     focal!(balance, any_power),
 ];
 
-type WithSlope = fn(Expr) -> [Expr; 2];
+type Weight = fn(Expr) -> [Expr; 2];
 
-fn value([x, y]: [Expr; 2], weight: WithSlope, power: WithSlope) -> Expr {
-    let turned = Turned::new(x, y);
-    let ([weight, _], [power, _]) = (weight(y), power(turned.miss()));
-    weight * power * turned.cross_entropy()
+/// A power of a number, and its slope times a loss. That is 0 with the number, and smaller than it where the slope is large.
+pub(super) type PowerWithSlope = fn(Expr, Expr) -> [Expr; 2];
+
+fn value([x, y]: [Expr; 2], weight: Weight, power: PowerWithSlope) -> Expr {
+    let logit = SidedLogit::new(x, y);
+    let (loss, [weight, _]) = (logit.cross_entropy(), weight(y));
+    let [power, _] = power(logit.miss(), loss);
+    weight * power * loss
 }
 
-fn slopes([x, y]: [Expr; 2], weight: WithSlope, power: WithSlope) -> [Expr; 2] {
-    let turned = Turned::new(x, y);
-    let ([weight, of_weight], [power, of_power]) = (weight(y), power(turned.miss()));
-    let (factor, of_miss, loss) = (weight * power, weight * of_power, turned.cross_entropy());
-    let of_label = of_weight * power - of_miss * turned.back(turned.likely - turned.unlikely);
+fn slopes([x, y]: [Expr; 2], weight: Weight, power: PowerWithSlope) -> [Expr; 2] {
+    let logit = SidedLogit::new(x, y);
+    let (loss, [weight, of_weight]) = (logit.cross_entropy(), weight(y));
+    let [power, of_power] = power(logit.miss(), loss);
+    let (factor, of_miss) = (weight * power, weight * of_power);
+    let of_label = of_miss * logit.back(logit.likely - logit.unlikely);
     [
-        turned.back(of_miss * turned.of_miss() * loss + factor * turned.excess()),
-        of_label * loss - factor * x,
+        logit.back(of_miss * logit.of_miss() + factor * logit.excess()),
+        of_weight * power * loss - of_label - factor * x,
     ]
 }
 
-/// 1, whatever it is of.
-fn one(_: Expr) -> [Expr; 2] {
+fn unweighted(_: Expr) -> [Expr; 2] {
     [1.0, 0.0].map(Expr::constant)
 }
 
@@ -242,23 +246,28 @@ fn balance(y: Expr) -> [Expr; 2] {
     [alpha * y + of_no * (1.0 - y), alpha - of_no]
 }
 
-fn linear(miss: Expr) -> [Expr; 2] {
-    [miss, Expr::constant(1.0)]
+fn constant(_: Expr, _: Expr) -> [Expr; 2] {
+    [1.0, 0.0].map(Expr::constant)
 }
 
-pub(super) fn square(miss: Expr) -> [Expr; 2] {
-    [miss.square(), 2.0 * miss]
+fn linear(miss: Expr, loss: Expr) -> [Expr; 2] {
+    [miss, loss]
 }
 
-fn any_power(miss: Expr) -> [Expr; 2] {
-    power_of_size(miss, "gamma")
+pub(super) fn square(miss: Expr, loss: Expr) -> [Expr; 2] {
+    [miss.square(), 2.0 * miss * loss]
 }
 
-/// The size of a number to the power of an option, and its slope, 0 at 0.
-pub(super) fn power_of_size(base: Expr, exponent: &'static str) -> [Expr; 2] {
+fn any_power(miss: Expr, loss: Expr) -> [Expr; 2] {
+    power_of_size(miss, loss, "gamma")
+}
+
+/// The size of a number to the power of an option; the loss meets the number first, since the slope alone may be beyond the
+/// type.
+pub(super) fn power_of_size(base: Expr, loss: Expr, exponent: &'static str) -> [Expr; 2] {
     let exponent = Expr::parameter(exponent);
     let power = base.abs().powf(exponent);
-    let slope = exponent * (power / base);
+    let slope = exponent * power * (loss / base);
     [power, base.equals(0.0).select(0.0, slope)]
 }
 

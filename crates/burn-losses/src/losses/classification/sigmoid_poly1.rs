@@ -4,7 +4,7 @@ use super::sigmoid_focal::sigmoid_applied;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::losses::turned::Turned;
+use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -128,15 +128,15 @@ loss_module!(SigmoidPoly1Loss, SigmoidPoly1LossConfig, Formula<BinaryTarget> [lo
 
 static SIGMOID_POLY1: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
-        let turned = Turned::new(x, y);
-        turned.cross_entropy() + Expr::parameter("epsilon") * turned.miss()
+        let logit = SidedLogit::new(x, y);
+        logit.cross_entropy() + Expr::parameter("epsilon") * logit.miss()
     },
     |[x, y]| {
-        let (turned, epsilon) = (Turned::new(x, y), Expr::parameter("epsilon"));
-        let of_label = turned.size + epsilon * (turned.likely - turned.unlikely);
+        let (logit, epsilon) = (SidedLogit::new(x, y), Expr::parameter("epsilon"));
+        let of_label = logit.size + epsilon * (logit.likely - logit.unlikely);
         [
-            turned.back(turned.excess() + epsilon * turned.of_miss()),
-            -turned.back(of_label),
+            logit.back(logit.excess() + epsilon * logit.of_miss()),
+            -logit.back(of_label),
         ]
     },
 );

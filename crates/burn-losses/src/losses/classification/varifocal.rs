@@ -4,7 +4,7 @@ use super::sigmoid_focal::sigmoid_applied;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::losses::turned::Turned;
+use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -131,46 +131,46 @@ pub struct VarifocalLoss {
 loss_module!(VarifocalLoss, VarifocalLossConfig, Formula<BinaryTarget> [logits, targets]);
 
 static SQUARE: LossFormula<2> =
-    LossFormula::with_slopes(|of| value(of, square), |of| slopes(of, square));
+    LossFormula::with_slopes(|of| value(of, squared), |of| slopes(of, squared));
 
 static ANY_POWER: LossFormula<2> =
     LossFormula::with_slopes(|of| value(of, any_power), |of| slopes(of, any_power));
 
 /// By a power of the probability, which is given with its exponent.
-fn value([x, y]: [Expr; 2], power: fn(&Turned) -> [Expr; 2]) -> Expr {
-    let turned = Turned::new(x, y);
-    let [power, _] = power(&turned);
+fn value([x, y]: [Expr; 2], power: fn(&SidedLogit) -> [Expr; 2]) -> Expr {
+    let logit = SidedLogit::new(x, y);
+    let [power, _] = power(&logit);
     let negative = Expr::parameter("alpha") * power;
-    y.above(0.0).select(y, negative) * turned.cross_entropy()
+    y.above(0.0).select(y, negative) * logit.cross_entropy()
 }
 
-fn slopes([x, y]: [Expr; 2], power: fn(&Turned) -> [Expr; 2]) -> [Expr; 2] {
-    let turned = Turned::new(x, y);
-    let [power, exponent] = power(&turned);
+fn slopes([x, y]: [Expr; 2], power: fn(&SidedLogit) -> [Expr; 2]) -> [Expr; 2] {
+    let logit = SidedLogit::new(x, y);
+    let [power, exponent] = power(&logit);
     let (is_object, negative) = (y.above(0.0), Expr::parameter("alpha") * power);
-    let (p, loss) = (probability(&turned), turned.cross_entropy());
-    let rest = turned.is_positive.select(turned.unlikely, turned.likely);
+    let (p, loss) = (probability(&logit), logit.cross_entropy());
+    let rest = logit.is_positive.select(logit.unlikely, logit.likely);
     [
         is_object.select(
-            y * turned.back(turned.excess()),
+            y * logit.back(logit.excess()),
             negative * (exponent * rest * loss + p),
         ),
         is_object.select(loss - y * x, -(negative * x)),
     ]
 }
 
-fn probability(turned: &Turned) -> Expr {
-    turned.is_positive.select(turned.likely, turned.unlikely)
+fn probability(logit: &SidedLogit) -> Expr {
+    logit.is_positive.select(logit.likely, logit.unlikely)
 }
 
-fn square(turned: &Turned) -> [Expr; 2] {
-    [probability(turned).square(), Expr::constant(2.0)]
+fn squared(logit: &SidedLogit) -> [Expr; 2] {
+    [probability(logit).square(), Expr::constant(2.0)]
 }
 
 /// By the logarithm.
-fn any_power(turned: &Turned) -> [Expr; 2] {
+fn any_power(logit: &SidedLogit) -> [Expr; 2] {
     let gamma = Expr::parameter("gamma");
-    let softplus = turned.is_positive.select(0.0, turned.size) + turned.rest;
+    let softplus = logit.is_positive.select(0.0, logit.size) + logit.softplus;
     [(-(gamma * softplus)).exp(), gamma]
 }
 

@@ -84,7 +84,8 @@ impl BoxSide {
     }
 }
 
-/// Two boxes: the one that is predicted, and the true one.
+/// Two boxes: the one that is predicted, and the true one. Where two edges are the same each has half of the slope, so the
+/// slope of boxes that are the same is 0.
 #[derive(Clone, Copy)]
 pub(super) struct TwoBoxes {
     /// Along `x` and `y`, of both.
@@ -93,16 +94,6 @@ pub(super) struct TwoBoxes {
     pub(super) eps: Expr,
     /// They are given by their edges, and not by their sizes.
     by_edges: bool,
-}
-
-/// The lesser of two; where they are the same, each has half of the slope. So the slope of boxes that are the same is 0.
-fn lesser(a: Expr, b: Expr) -> Expr {
-    a.equals(b).select(a * 0.5 + b * 0.5, a.min(b))
-}
-
-/// As [`lesser`], the greater one.
-pub(super) fn greater(a: Expr, b: Expr) -> Expr {
-    a.equals(b).select(a * 0.5 + b * 0.5, a.max(b))
 }
 
 /// The quotient, which is 0 where both are.
@@ -145,22 +136,22 @@ impl TwoBoxes {
     pub(super) fn enclosing(&self) -> [Expr; 2] {
         [self.x, self.y].map(|[a, b]| {
             if self.by_edges {
-                return greater(a.end, b.end) - lesser(a.start, b.start);
+                return a.end.greater(b.end) - a.start.lesser(b.start);
             }
             let apart = (a.centre - b.centre).abs();
             let beside = (a.length + b.length) * 0.5 + apart;
-            greater(greater(a.length, b.length), beside)
+            a.length.greater(b.length).greater(beside)
         })
     }
 
     /// How long what both have is, along an axis. Edges that are made of sizes would be rounded, and sizes are not.
     fn common(&self, [a, b]: [BoxSide; 2]) -> Expr {
         let common = if self.by_edges {
-            lesser(a.end, b.end) - greater(a.start, b.start)
+            a.end.lesser(b.end) - a.start.greater(b.start)
         } else {
             let apart = (a.centre - b.centre).abs();
             let beside = (a.length + b.length) * 0.5 - apart;
-            lesser(lesser(a.length, b.length), beside)
+            a.length.lesser(b.length).lesser(beside)
         };
         common.relu()
     }

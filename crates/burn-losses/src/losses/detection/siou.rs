@@ -1,6 +1,6 @@
 //! The share that two boxes have in common, how far their centres are apart, in which direction, and how unlike their sizes are.
 
-use super::boxes::{BoxFormat, BoxFormula, greater, of_boxes, quotient};
+use super::boxes::{BoxFormat, BoxFormula, of_boxes, quotient};
 use crate::engine::host::boxes::BoxRows;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -155,7 +155,7 @@ static BY_ANGLE: BoxFormula = BoxFormula::new(|boxes| {
     let distance = near(dx, width) + near(dy, height);
     let [of_x, of_y] = [boxes.x, boxes.y].map(|[given, truth]| {
         let off = (given.length - truth.length).abs();
-        let unlike = 1.0 - (-quotient(off, greater(given.length, truth.length))).exp();
+        let unlike = 1.0 - (-quotient(off, given.length.greater(truth.length))).exp();
         // Its slope at 0 is 0, whatever the power.
         let is_zero = unlike.equals(0.0);
         let power = is_zero.select(1.0, unlike).powf(Expr::parameter("theta"));

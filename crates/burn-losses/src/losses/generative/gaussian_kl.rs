@@ -4,7 +4,6 @@ use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
@@ -119,48 +118,15 @@ pub struct GaussianKlLoss {
 
 loss_module!(GaussianKlLoss, GaussianKlLossConfig, Formula<RegressionTarget> [mean, log_variance]);
 
-/// Up to where the logarithm is small: what is left of `exp(v) - 1 - v` there would have few digits.
-const SMALL: f64 = 0.5;
-
 static GAUSSIAN_KL: LossFormula<2> = LossFormula::with_slopes(
+    |[m, v]| 0.5 * m * m + v.half_exp_rest(),
     |[m, v]| {
-        let [of_variance, _] = of_variance(v);
-        0.5 * m * m + of_variance
-    },
-    |[m, v]| {
-        let [_, slope] = of_variance(v);
-        [m, slope]
+        let root = (0.5 * v).exp();
+        // Each loses digits where the other is taken.
+        let [near, far] = [v.half_exp_rest() + 0.5 * v, 0.5 * root * root - 0.5];
+        [m, v.abs().below(0.5).select(near, far)]
     },
 );
-
-/// `(exp(v) - 1 - v) / 2` and its slope, which is `v / 2` more.
-fn of_variance(v: Expr) -> [Expr; 2] {
-    let small = v.abs().below(SMALL);
-    let near = v * v * by_square(v);
-    // The square of a root is infinite no sooner than its half has to be.
-    let root = (0.5 * v).exp();
-    let far = 0.5 * root * root - 0.5;
-    [
-        small.select(near, far - 0.5 * v),
-        small.select(near + 0.5 * v, far),
-    ]
-}
-
-/// `(exp(v) - 1 - v) / (2 v^2)`, by as many terms of its series as `f64` has digits for.
-fn by_square(v: Expr) -> Expr {
-    let mut coefficient = 0.25;
-    let coefficients: [f64; 14] = core::array::from_fn(|at| {
-        let of_this = coefficient;
-        coefficient /= (at + 3) as f64;
-        of_this
-    });
-    let (last, rest) = coefficients.split_last().expect("there are some");
-    let mut sum = Expr::constant(*last);
-    for &coefficient in rest.iter().rev() {
-        sum = v * sum + coefficient;
-    }
-    sum
-}
 
 impl GaussianKlLoss {
     fn formula(&self) -> FormulaLoss<2> {

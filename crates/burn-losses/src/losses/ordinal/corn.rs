@@ -15,7 +15,7 @@ use crate::loss::rows::evaluate;
 use crate::losses::classification::{BceWithLogits, single_class};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::losses::turned::Turned;
+use crate::losses::sided_logit::SidedLogit;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
@@ -152,12 +152,12 @@ const UNUSED: f64 = 2.0;
 
 static CONDITIONAL: LossFormula<2> = LossFormula::with_slopes(
     |[x, level]| {
-        let passed = Turned::new(x, level).cross_entropy();
+        let passed = SidedLogit::new(x, level).cross_entropy();
         level.equals(UNUSED).select(0.0, passed)
     },
     |[x, level]| {
-        let turned = Turned::new(x, level);
-        [turned.back(turned.excess()), -x].map(|slope| level.equals(UNUSED).select(0.0, slope))
+        let logit = SidedLogit::new(x, level);
+        [logit.back(logit.excess()), -x].map(|slope| level.equals(UNUSED).select(0.0, slope))
     },
 );
 

@@ -5,7 +5,6 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
@@ -233,10 +232,9 @@ static IPO: LossFormula<4> = LossFormula::new(|operands| {
 /// Half of how much more than the reference the policy prefers the chosen answer: it cannot leave the range of the type.
 fn half_difference(operands: [Expr; 4]) -> Expr {
     let [chosen, rejected, of_chosen, of_rejected] = operands.map(|log| 0.5 * log);
-    difference(
-        difference(chosen, of_chosen),
-        difference(rejected, of_rejected),
-    )
+    chosen
+        .difference(of_chosen)
+        .difference(rejected.difference(of_rejected))
 }
 
 fn scaled(operands: [Expr; 4]) -> Expr {

@@ -5,7 +5,6 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
@@ -142,7 +141,7 @@ pub struct KtoLoss {
 loss_module!(KtoLoss, KtoLossConfig, Formula<BinaryTarget> [policy, reference, kl, desirable]);
 
 static KTO: LossFormula<4> = LossFormula::new(|[policy, reference, kl, desirable]| {
-    let gain = Expr::parameter("beta") * (difference(policy, reference) - kl);
+    let gain = Expr::parameter("beta") * (policy.difference(reference) - kl);
     let good = desirable.above(0.5);
     let weight = good.select(
         Expr::parameter("desirable_weight"),

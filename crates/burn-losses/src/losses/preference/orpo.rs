@@ -6,7 +6,6 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
@@ -127,7 +126,7 @@ loss_module!(OrpoLoss, OrpoLossConfig, Formula<RegressionTarget> [chosen, reject
 static ORPO: LossFormula<2> = LossFormula::new(|[chosen, rejected]| {
     let [certain, rival] = [chosen, rejected].map(|log| log.at_most(0.0));
     // Both infinite: there is nothing to compare.
-    let ratio = difference(log_odds(certain), log_odds(rival));
+    let ratio = log_odds(certain).difference(log_odds(rival));
     Expr::parameter("lambda") * (-ratio).softplus() - chosen
 });
 

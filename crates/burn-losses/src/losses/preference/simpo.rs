@@ -7,7 +7,6 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::difference;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
@@ -138,7 +137,7 @@ static SMOOTHED: LossFormula<2> = LossFormula::new(|operands| preferred_or_not(a
 
 /// How far ahead of its margin the chosen answer is.
 fn ahead([chosen, rejected]: [Expr; 2]) -> Expr {
-    Expr::parameter("beta") * difference(chosen, rejected) - Expr::parameter("gamma")
+    Expr::parameter("beta") * chosen.difference(rejected) - Expr::parameter("gamma")
 }
 
 impl SimPoLoss {

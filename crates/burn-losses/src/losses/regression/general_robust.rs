@@ -1,10 +1,10 @@
 //! The family of losses from the squared error to those that leave outliers out.
 
-use super::student_t_nll::ln_1p_square;
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
+use crate::spec::expression::special::ln_1p_square;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;

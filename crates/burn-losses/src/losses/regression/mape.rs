@@ -115,10 +115,9 @@ static MAPE: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
         let (error, weight) = (x - y, weight(y));
         let slope = error.sign() * weight;
-        // As the target grows, errors count less.
-        let of_weight = error.abs() * weight / y;
+        // As the target grows, errors count less: the two parts of its slope are one of the other number.
         let is_weighted = y.abs().above(Expr::parameter("eps"));
-        [slope, -is_weighted.select(slope + of_weight, slope)]
+        [slope, -is_weighted.select(slope * (x / y), slope)]
     },
 );
 

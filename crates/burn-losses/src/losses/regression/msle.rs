@@ -101,16 +101,16 @@ pub struct MsleLoss {
 loss_module!(MsleLoss, MsleLossConfig, Formula<RegressionTarget> [predictions, targets]);
 
 static MSLE: LossFormula<2> = LossFormula::with_slopes(
-    |[x, y]| ln_ratio(x, y).square(),
+    |[x, y]| ln_of_larger(x, y).square(),
     // What rules find goes by way of the ratio.
     |[x, y]| {
-        let slope = 2.0 * ln_ratio(x, y) * (x - y).sign();
+        let slope = 2.0 * ln_of_larger(x, y) * (x - y).sign();
         [slope / (1.0 + x), -(slope / (1.0 + y))]
     },
 );
 
 /// One logarithm, of the larger number by the smaller one: no digits are lost where they are close.
-fn ln_ratio(x: Expr, y: Expr) -> Expr {
+fn ln_of_larger(x: Expr, y: Expr) -> Expr {
     ((x - y).abs() / (1.0 + x.min(y))).ln_1p()
 }
 

@@ -5,7 +5,7 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
-use crate::spec::expression::special::ln_factorial_rest;
+use crate::spec::expression::special::{ln_1p_square, ln_factorial_rest};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
@@ -121,19 +121,6 @@ static STUDENT_T: LossFormula<3> = LossFormula::with_slopes(
 
 fn scaled(error: Expr, scale: Expr) -> Expr {
     error / scale / Expr::parameter("df").sqrt()
-}
-
-/// `ln(1 + r^2)`, and half its slope, `r / (1 + r^2)`. One logarithm does: beside a large square 1 is nothing, and the square
-/// itself may be beyond the type.
-pub(super) fn ln_1p_square(r: Expr) -> [Expr; 2] {
-    const FAR: f64 = 1e18;
-    let (size, square) = (r.abs(), r.square());
-    let far = size.above(FAR);
-    let ln = far.select(size, square).ln_1p();
-    [
-        far.select(2.0 * ln, ln),
-        far.select(1.0, r) / far.select(r, square + 1.0),
-    ]
 }
 
 /// `ln Gamma(df / 2) - ln Gamma((df + 1) / 2) + ln(pi df) / 2`, by the logarithms of the factorials.

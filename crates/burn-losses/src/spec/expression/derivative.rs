@@ -56,8 +56,8 @@ impl FormulaGraph {
         let other = |at: usize| of[1 - at];
         let local = match node.operation {
             Add => return Some(slope),
-            Subtract if input == 0 => return Some(slope),
-            Subtract | Negate => return Some(self.add(Negate, &[slope])),
+            Subtract | Difference if input == 0 => return Some(slope),
+            Subtract | Difference | Negate => return Some(self.add(Negate, &[slope])),
             Multiply | Chain => other(input),
             Divide => {
                 let divisor = b?;
@@ -120,15 +120,26 @@ impl FormulaGraph {
                 let at_zero = self.constant(FRAC_2_SQRT_PI);
                 self.add(Multiply, &[at_zero, exp])
             }
-            Max | Min => {
+            HalfExpRest => {
+                let half = self.constant(0.5);
+                let rest = self.add(Multiply, &[half, a]);
+                self.add(Add, &[value, rest])
+            }
+            Max | Min | Greater | Lesser => {
                 let this = of[input];
                 let other = other(input);
                 let compared = match node.operation {
-                    Max => [this, other],
+                    Max | Greater => [this, other],
                     _ => [other, this],
                 };
                 let is_chosen = self.add(Above, &compared);
-                return Some(self.chosen(is_chosen, slope));
+                let chosen = self.chosen(is_chosen, slope);
+                if matches!(node.operation, Max | Min) {
+                    return Some(chosen);
+                }
+                let (same, half) = (self.add(Equal, &compared), self.constant(0.5));
+                let half = self.add(Multiply, &[half, slope]);
+                return Some(self.add(Select, &[same, half, chosen]));
             }
             Select => match input {
                 0 => return None,

@@ -131,7 +131,7 @@ impl FormulaGraph {
                 [one, other] if one == other => Some(self.add(Abs, &[one])),
                 _ => None,
             },
-            (Max | Min, &[a, b]) => (a == b).then_some(a),
+            (Max | Min | Greater | Lesser, &[a, b]) => (a == b).then_some(a),
             (Select, &[condition, a, b]) => match self.number(condition) {
                 Some(0.0) => Some(b),
                 Some(_) => Some(a),

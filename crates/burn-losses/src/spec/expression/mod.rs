@@ -6,6 +6,7 @@ pub(crate) mod program;
 pub(crate) mod special;
 
 mod derivative;
+mod passes;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -327,6 +328,12 @@ impl Expr {
         self.unary(Operation::Erf)
     }
 
+    /// `(e^x - 1 - x) / 2`, accurate for tiny numbers.
+    #[track_caller]
+    pub(crate) fn half_exp_rest(self) -> Self {
+        self.unary(Operation::HalfExpRest)
+    }
+
     /// The same number, of which a derivative sees a constant.
     #[track_caller]
     pub fn detach(self) -> Self {
@@ -343,6 +350,24 @@ impl Expr {
     #[track_caller]
     pub fn min(self, other: impl Into<Expr>) -> Self {
         self.binary(Operation::Min, other.into())
+    }
+
+    /// The difference, which is 0 of the same infinite numbers.
+    #[track_caller]
+    pub(crate) fn difference(self, other: Self) -> Self {
+        self.binary(Operation::Difference, other)
+    }
+
+    /// As [`max`](Self::max), and where both are the same each has half of the derivative.
+    #[track_caller]
+    pub(crate) fn greater(self, other: Self) -> Self {
+        self.binary(Operation::Greater, other)
+    }
+
+    /// As [`min`](Self::min), likewise.
+    #[track_caller]
+    pub(crate) fn lesser(self, other: Self) -> Self {
+        self.binary(Operation::Lesser, other)
     }
 
     /// The number, or the least that it may be: [`max`](Self::max) by another name.

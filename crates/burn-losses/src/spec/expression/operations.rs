@@ -1,6 +1,6 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::{Real, atan, erf, tanh};
+use crate::real::{Real, atan, erf, half_exp_rest, tanh};
 
 /// An operation of a formula, on some values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub(crate) enum Operation {
     Constant(u64),
     Add,
     Subtract,
+    /// The difference, which is 0 of the same infinite numbers.
+    Difference,
     /// The product, in which zero times infinity is zero.
     Multiply,
     /// The product, in which zero times anything is zero: of the derivatives of a chain.
@@ -33,10 +35,16 @@ pub(crate) enum Operation {
     Tanh,
     Atan,
     Erf,
+    /// `(e^x - 1 - x) / 2`.
+    HalfExpRest,
     /// The number itself, whose derivative is taken for 0.
     Detached,
     Max,
     Min,
+    /// As [`Max`](Self::Max), and where both are the same each has half of the slope.
+    Greater,
+    /// As [`Min`](Self::Min), likewise.
+    Lesser,
     /// 1 where the first is larger, else 0.
     Above,
     /// 1 where both are the same, else 0.
@@ -44,7 +52,7 @@ pub(crate) enum Operation {
     /// The second where the first is not 0, else the third.
     Select,
     /// What is worked out of parameters alone.
-    Uniform(u8),
+    Uniform(u16),
     /// The product as the processor has it.
     Times,
     /// `a b + c`.
@@ -101,6 +109,7 @@ impl Operation {
             | Self::Tanh
             | Self::Atan
             | Self::Erf
+            | Self::HalfExpRest
             | Self::Detached => 1,
             Self::Select
             | Self::TimesPlus
@@ -123,7 +132,14 @@ impl Operation {
     pub(crate) fn commutes(self) -> bool {
         matches!(
             self,
-            Self::Add | Self::Multiply | Self::Chain | Self::Max | Self::Min | Self::Equal
+            Self::Add
+                | Self::Multiply
+                | Self::Chain
+                | Self::Max
+                | Self::Min
+                | Self::Greater
+                | Self::Lesser
+                | Self::Equal
         )
     }
 
@@ -136,6 +152,7 @@ impl Operation {
             }
             Self::Add => a + b,
             Self::Subtract => a - b,
+            Self::Difference => difference(a, b),
             Self::Multiply => multiply(a, b),
             Self::Chain => chain(a, b),
             Self::Divide => a / b,
@@ -152,9 +169,10 @@ impl Operation {
             Self::Tanh => tanh(a),
             Self::Atan => atan(a),
             Self::Erf => erf(a),
+            Self::HalfExpRest => half_exp_rest(a),
             Self::Detached => a,
-            Self::Max => max(a, b),
-            Self::Min => min(a, b),
+            Self::Max | Self::Greater => max(a, b),
+            Self::Min | Self::Lesser => min(a, b),
             Self::Above => above(a, b),
             Self::Equal => equal(a, b),
             Self::Select => select(a, b, c),
@@ -184,6 +202,12 @@ pub(crate) fn multiply<R: Real>(a: R, b: R) -> R {
     let within = |x: R| x.at_least(-largest).at_most(largest);
     let undefined = product.is_nan();
     product.replace(undefined, within(a) * within(b))
+}
+
+#[inline(always)]
+pub(crate) fn difference<R: Real>(a: R, b: R) -> R {
+    let same = a.same(&b);
+    (a - b).set(same, 0.0)
 }
 
 #[inline(always)]

@@ -40,6 +40,19 @@ fn stirling(z: Expr) -> Expr {
     inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * tail))
 }
 
+/// `ln(1 + r^2)`, and half its slope, `r / (1 + r^2)`. One logarithm does: beside a large square 1 is nothing, and the square
+/// itself may be beyond the type.
+pub(crate) fn ln_1p_square(r: Expr) -> [Expr; 2] {
+    const FAR: f64 = 1e18;
+    let (size, square) = (r.abs(), r.square());
+    let far = size.above(FAR);
+    let ln = far.select(size, square).ln_1p();
+    [
+        far.select(2.0 * ln, ln),
+        far.select(1.0, r) / far.select(r, square + 1.0),
+    ]
+}
+
 /// `ln(a + (1 - a) e^x)`, of parameters that are `1 - a` and `a`: near 0 for an `x` near 0, and as exact; no exponential leaves
 /// the range.
 pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
@@ -48,10 +61,4 @@ pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
     let share = far.select(Expr::parameter(own), Expr::parameter(rest));
     let change = far.select(-x, x).exp() - 1.0;
     (share * change).ln_1p() + far.select(x, 0.0)
-}
-
-/// The difference of two numbers, 0 of the same infinite ones.
-pub(crate) fn difference(a: Expr, b: Expr) -> Expr {
-    let same = a.equals(b).and(a.abs().equals(f64::INFINITY));
-    same.select(0.0, a - b)
 }

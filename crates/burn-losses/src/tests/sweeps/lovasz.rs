@@ -1,7 +1,7 @@
 //! The Lovász extension of the Jaccard loss of a softmax.
 
 use super::*;
-use burn::tensor::Shape;
+use burn::tensor::{FloatDType, Shape};
 
 /// Up to how many pixels no two errors of `f32` are nearly the same, as a rule.
 const FEW: usize = 12;
@@ -13,6 +13,46 @@ fn the_extension_of_a_softmax_is_as_the_portable_form() {
         match case.random.random_range(0..2) {
             0 => of_ids::<2, 1>(&mut case, seed),
             _ => of_ids::<4, 3>(&mut case, seed),
+        }
+    }
+}
+
+/// Images so large that they are worked on by columns, in place where nobody shares them.
+#[test]
+fn an_extension_over_images_is_as_the_portable_form() {
+    for device in devices() {
+        let distribution = Distribution::Normal(0.0, 2.0);
+        let x = Tensor::<4>::random([2, 21, 80, 80], distribution, (&device, DType::F64));
+        let ids = Tensor::<1, Int>::arange(0..2 * 80 * 80, &device);
+        let ids = ids.remainder_scalar(20).reshape([2, 80, 80]);
+        for per_sample in [false, true] {
+            let loss = LovaszLossConfig::new().with_per_sample(per_sample).init();
+            let found = |dtype: DType, shared: bool| {
+                let x = x.clone().cast(FloatDType::from(dtype));
+                let x = x.autodiff().require_grad();
+                // What nobody shares, the gradient may take the place of.
+                let (twice, kept) = (x.clone() * 2.0, shared.then(|| x.clone() * 2.0));
+                let value = loss.forward(twice, ids.clone());
+                let gradient = x.grad(&value.backward()).expect("it is tracked");
+                drop(kept);
+                let numbers = |of: TensorData| of.iter::<f64>().collect::<Vec<_>>();
+                [numbers(value.into_data()), numbers(gradient.into_data())].concat()
+            };
+            let expected = portably(|| found(DType::F64, true));
+            for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
+                for shared in [false, true] {
+                    let found = found(dtype, shared);
+                    let pairs = found.iter().zip(&expected);
+                    let apart: f64 = pairs
+                        .map(|(found, expected)| (found - expected).abs())
+                        .sum();
+                    let size: f64 = expected.iter().map(|number| number.abs()).sum();
+                    assert!(
+                        apart <= tolerance * size,
+                        "{dtype:?}, per sample {per_sample}, shared {shared}: {apart:e} of {size:e}"
+                    );
+                }
+            }
         }
     }
 }

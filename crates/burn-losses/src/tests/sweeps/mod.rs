@@ -406,6 +406,10 @@ fn any_number_of_threads_gives_the_same_bits() {
         let (x, y) = (random([333, 501]), random([333, 501]));
         let (a, p, n) = (random([501, 111]), random([501, 111]), random([501, 111]));
         let few = random([20_011, 7]);
+        // As many numbers of a sample as are worked on by columns.
+        let images = Tensor::<4>::random([2, 21, 80, 80], Distribution::Normal(0.0, 2.0), &device);
+        let of_images = Tensor::<1, Int>::arange(0..2 * 80 * 80, &device);
+        let of_images = of_images.remainder_scalar(20).reshape([2, 80, 80]);
         let ids = |rows: usize, classes: i64| {
             let ids = Tensor::<1, Int>::arange(0..rows as i64, &device);
             ids.remainder_scalar(classes)
@@ -444,6 +448,18 @@ fn any_number_of_threads_gives_the_same_bits() {
                 }),
                 run(&[&few], &|l| {
                     LovaszLoss::new().forward(l[0].clone(), of_few.clone())
+                }),
+                run(&[&images.clone().reshape([2 * 21, 80 * 80])], &|l| {
+                    let logits = l[0].clone().reshape([2, 21, 80, 80]);
+                    let by_sample = LovaszLossConfig::new().with_per_sample(true).init();
+                    LovaszLoss::new().forward(logits.clone(), of_images.clone())
+                        + by_sample.forward(logits, of_images.clone())
+                }),
+                run(&[&few], &|l| {
+                    CoralLoss::new().forward(l[0].clone(), of_few.clone())
+                        + CornLoss::new().forward(l[0].clone(), of_few.clone())
+                        + EarthMoverLoss::new()
+                            .forward(l[0].clone(), of_few.clone().remainder_scalar(6))
                 }),
                 run(&[&a, &p, &n], &|l| {
                     TripletMarginLoss::new().forward(l[0].clone(), l[1].clone(), l[2].clone())

@@ -10,7 +10,7 @@ use crate::engine::host::lovasz::{Keys, LineLoss, SortedFloat, of_line};
 use crate::engine::host::numbers::Float;
 use crate::engine::host::output::{Columns, Output, Unwritten};
 use crate::engine::host::samples::{Layout, Lines, Side, TILE, Task, TaskRows, tasks, turn_back};
-use crate::engine::host::scale::clamp;
+use crate::engine::host::scale::{clamp, kept};
 use crate::engine::host::tasks::{share, take};
 use crate::engine::host::vectors::Loop;
 use crate::spec::overlap::OverlapTarget;
@@ -42,9 +42,8 @@ pub(crate) fn losses<F: SortedFloat>(reads: &OverlapInputs, slopes: bool) -> Ext
         valid[sample] &= are_valid;
     }
     let mut slopes_of_lines = errors.written();
-    let lines = slopes_of_lines.chunks_exact_mut(sweep.pixels_of_sample());
-    let lines: Vec<_> = lines.enumerate().collect();
-    let found = share(elements, lines, Keys::<F>::new, |keys, (at, line)| {
+    let of_sample = sweep.pixels_of_sample();
+    let of_line = |keys: &mut Keys<F>, at: usize, line: &mut [F]| {
         if valid[at / reads.layout.classes] {
             return of_line(line, keys, Some(sweep.vectors), slopes);
         }
@@ -54,9 +53,18 @@ pub(crate) fn losses<F: SortedFloat>(reads: &OverlapInputs, slopes: bool) -> Ext
             loss: f64::NAN,
             is_true_at: 1,
         }
+    };
+    // Short lines are not worth a task each.
+    let together = (TILE / of_sample).max(1);
+    let runs = slopes_of_lines.chunks_mut(together * of_sample);
+    let runs: Vec<_> = runs.enumerate().collect();
+    let found = share(elements, runs, Keys::<F>::new, |keys, (run, lines)| {
+        let lines = lines.chunks_exact_mut(of_sample).enumerate();
+        let losses = lines.map(|(at, line)| of_line(keys, run * together + at, line));
+        losses.collect::<Vec<_>>()
     });
-    let losses = found.iter().map(|line| line.loss);
-    let counts = found.iter().map(|line| line.is_true_at as f64);
+    let losses = found.iter().flatten().map(|line| line.loss);
+    let counts = found.iter().flatten().map(|line| line.is_true_at as f64);
     Extension {
         sums: losses.chain(counts).collect(),
         slopes: slopes_of_lines,
@@ -265,7 +273,9 @@ impl OverlapSweep<'_> {
         let classes = self.reads.layout.classes;
         let sample = pixels.start / self.pixels_of_sample();
         let of_losses = &of_errors.of_losses[sample * classes..][..classes];
-        let parts = of_losses.iter().map(|&of_loss| F::of(of_loss * PART));
+        let parts = of_losses
+            .iter()
+            .map(|&of_loss| kept::<F>(of_loss * PART, of_loss != 0.0));
         tile.of_sums.clear();
         tile.of_sums.extend(parts);
         of_losses.iter().any(|of_loss| *of_loss != 0.0)
@@ -333,8 +343,8 @@ impl<F: HeadFloat> Loop for WriteErrors<'_, '_, F> {
             errors.fill(width, |at| {
                 // Also where it is NaN, the sign is that of the class.
                 let unknown = share[at].is_nan();
-                let p = counted(exps[at], share[at]).set(unknown, f64::NAN);
-                let lack = (others[at] * share[at]).set(unknown, f64::NAN);
+                let p = counted(exps[at], share[at]).set(unknown, f64::NAN).abs();
+                let lack = (others[at] * share[at]).set(unknown, f64::NAN).abs();
                 p.replace(ids[at] == class as u32, -lack)
             });
         }

@@ -3,11 +3,11 @@
 
 use crate::spec::expression::{Condition, Expr};
 
-pub(crate) struct Turned {
+pub(crate) struct SidedLogit {
     pub(crate) is_positive: Condition,
     /// The logit without its sign, and the softplus of its negative.
     pub(crate) size: Expr,
-    pub(crate) rest: Expr,
+    pub(crate) softplus: Expr,
     /// The label's shares of what the sign says, and of the other.
     right: Expr,
     wrong: Expr,
@@ -16,14 +16,14 @@ pub(crate) struct Turned {
     pub(crate) unlikely: Expr,
 }
 
-impl Turned {
+impl SidedLogit {
     pub(crate) fn new(logit: Expr, label: Expr) -> Self {
         let (is_positive, size) = (logit.above(0.0), logit.abs());
         let unlikely = (-size).sigmoid();
         Self {
             is_positive,
             size,
-            rest: (-size).softplus(),
+            softplus: (-size).softplus(),
             right: is_positive.select(label, 1.0 - label),
             wrong: is_positive.select(1.0 - label, label),
             // Said as `1 - unlikely` it would be another sigmoid.
@@ -34,10 +34,11 @@ impl Turned {
 
     /// Binary cross-entropy; `softplus(x) - x y` would lose the digits of a saturated logit.
     pub(crate) fn cross_entropy(&self) -> Expr {
-        self.wrong * self.size + self.rest
+        self.wrong * self.size + self.softplus
     }
 
-    /// The slope of it, with respect to the size: the probability less the label.
+    /// The slope of it with respect to the size: the probability less the label where the logit is positive, else the
+    /// negative of that.
     pub(crate) fn excess(&self) -> Expr {
         self.wrong * self.likely - self.right * self.unlikely
     }
@@ -57,7 +58,8 @@ impl Turned {
         self.likely * self.unlikely
     }
 
-    /// With respect to the logit, what is with respect to its size; or of the "yes", what is of the likely one.
+    /// A slope with respect to the logit, by that with respect to its size; or of the probability of "yes", by that of the
+    /// likely one.
     pub(crate) fn back(&self, of_size: Expr) -> Expr {
         self.is_positive.select(of_size, -of_size)
     }
