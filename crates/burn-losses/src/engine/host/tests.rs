@@ -34,14 +34,14 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 }
 
 /// What is written to new memory.
-fn new<F: Float>(count: usize, sweep: impl FnOnce(Output<F>) -> ChunkSum) -> (Vec<F>, ChunkSum) {
+fn new<F: Float, R>(count: usize, sweep: impl FnOnce(Output<F>) -> R) -> (Vec<F>, R) {
     let mut memory = Unwritten::new(count);
     let found = sweep(memory.output());
     (memory.written(), found)
 }
 
 /// What is written in the place of an input.
-fn in_place(input: &[f32], sweep: impl FnOnce(Output<f32>) -> ChunkSum) -> (Vec<f32>, ChunkSum) {
+fn in_place<R>(input: &[f32], sweep: impl FnOnce(Output<f32>) -> R) -> (Vec<f32>, R) {
     let mut memory = input.to_vec();
     let found = sweep(Output::in_place(&mut memory));
     (memory, found)
@@ -298,5 +298,86 @@ fn margins_in_new_memory_and_in_place() {
         );
         assert_eq!(one.0, several.0);
         assert!((one.1 - several.1).abs() < 1e-9);
+    }
+}
+
+/// The errors times their slopes are the losses, and the gradient is that of a softmax.
+#[cfg(feature = "std")]
+#[test]
+fn lovasz_in_new_memory_and_in_place() {
+    use super::overlap::{OverlapInputs, extension};
+    use crate::spec::overlap::{Activation, Overlap, OverlapTarget};
+
+    const IGNORED: i32 = 1;
+    for (outer, classes, inner) in layouts() {
+        let layout = Layout {
+            outer,
+            classes,
+            inner,
+        };
+        let pixels = layout.samples();
+        let x = numbers(pixels * classes, 3);
+        let ids: Vec<i32> = (0..pixels).map(|at| (at * 7 % classes) as i32).collect();
+        for samples in [1, outer] {
+            let reads = |input| OverlapInputs {
+                input,
+                layout,
+                samples,
+                activation: Activation::Softmax,
+                overlap: Overlap::Product,
+                target: OverlapTarget::Ids(Source::I32(&ids), vec![IGNORED.into()]),
+                beside: None,
+            };
+            let source = Some(Source::F32(&x));
+            let found = extension::losses::<f32>(&reads(source), true);
+            let alone = extension::losses::<f32>(&reads(source), false);
+            assert!(!found.invalid && found.sums == alone.sums);
+
+            // There is no gradient of every other sample, nor of a class in three.
+            let of_loss = |at: usize| ((at / classes + 1) % 2 * (at % classes % 3)) as f64;
+            let of_losses: Vec<f64> = (0..samples * classes).map(of_loss).collect();
+            let sweep = |input, output: Output<f32>| {
+                extension::gradient(&reads(input), &found.slopes, &of_losses, output);
+            };
+            let (gradient, ()) = new(x.len(), |output| sweep(source, output));
+            let (same, ()) = in_place(&x, |output| sweep(None, output));
+            assert_eq!(gradient, same);
+
+            // The losses, and how many pixels are of each class.
+            let mut sums = vec![0.0; 2 * samples * classes];
+            let of_sample = pixels / samples;
+            for (pixel, &id) in ids.iter().enumerate() {
+                let lines = pixel / of_sample * classes..(pixel / of_sample + 1) * classes;
+                let of_loss = &of_losses[lines.clone()];
+                let place = |class: usize| {
+                    let block = pixel / inner * classes + class;
+                    block * inner + pixel % inner
+                };
+                let slope = |class: usize| {
+                    let line = lines.start + class;
+                    f64::from(found.slopes[line * of_sample + pixel % of_sample])
+                };
+                let exp = |class: usize| f64::from(x[place(class)]).exp();
+                let all: f64 = (0..classes).map(exp).sum();
+                let counts = id != IGNORED;
+                let prob = |class: usize| if counts { exp(class) / all } else { 0.0 };
+                let of_class = |class: usize| of_loss[class] * slope(class);
+                let mean: f64 = (0..classes)
+                    .map(|class| prob(class) * of_class(class))
+                    .sum();
+                for class in 0..classes {
+                    let is_true = counts && id as usize == class;
+                    let level = if is_true { 1.0 } else { 0.0 };
+                    sums[lines.start + class] += slope(class) * (prob(class) - level);
+                    sums[samples * classes + lines.start + class] += level;
+                    let expected = prob(class) * (of_class(class) - mean);
+                    let difference = f64::from(gradient[place(class)]) - expected;
+                    assert!(difference.abs() < 1e-5, "{difference} {layout:?}");
+                }
+            }
+            for (found, expected) in found.sums.iter().zip(&sums) {
+                assert!((found - expected).abs() < 1e-5, "{found} {layout:?}");
+            }
+        }
     }
 }

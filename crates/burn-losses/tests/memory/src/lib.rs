@@ -35,9 +35,7 @@ mod engine {
             fn kernel(&self) -> &dyn Kernel;
         }
 
-        impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise
-            for Defined<D, K, S>
-        {
+        impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise for Defined<D, K, S> {
             fn kernel(&self) -> &dyn Kernel {
                 self
             }
@@ -127,41 +125,10 @@ mod engine {
             }
         }
     }
-    /// As the library has it, without tensors.
-    pub(crate) mod softmax {
-        use super::host::head::{DefinedHead, HostHead};
-        use crate::spec::classes::IdsOrProbs;
-        use crate::spec::rule::Rule;
-        use crate::spec::softmax::SoftmaxHead;
-        use std::sync::Arc;
-
-        pub(crate) trait AnySoftmaxHead: HostHead {
-            fn on_host(&self) -> &dyn HostHead;
-        }
-
-        impl<H: SoftmaxHead> AnySoftmaxHead for DefinedHead<H> {
-            fn on_host(&self) -> &dyn HostHead {
-                self
-            }
-        }
-
-        pub(crate) fn erase_head<H: SoftmaxHead>(head: H) -> Arc<dyn AnySoftmaxHead> {
-            Arc::new(DefinedHead(head))
-        }
-
-        #[derive(Clone)]
-        pub(crate) struct ClassSpec<P> {
-            pub(crate) axis: usize,
-            pub(crate) target: IdsOrProbs<P>,
-            pub(crate) log_probs: Option<Rule>,
-            pub(crate) weights: Option<Vec<f64>>,
-            pub(crate) weights_count: bool,
-            pub(crate) label_smoothing: f64,
-            pub(crate) head: Option<Arc<dyn AnySoftmaxHead>>,
-        }
-    }
     pub(crate) mod host;
     pub(crate) mod ops;
+    pub(crate) mod overlap;
+    pub(crate) mod softmax;
 }
 
 /// Definitions as the losses have them. What they compute makes no difference to memory.

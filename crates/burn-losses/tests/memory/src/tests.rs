@@ -17,13 +17,13 @@ use crate::spec::distance::{Cosine, Norm, TripletOfAngles, TripletOfNorms};
 use crate::spec::margin::{ClassMargins, LabelMargins};
 use crate::spec::norm::DistanceKind;
 use crate::spec::operand::PerClass;
-use crate::spec::row::RowTarget;
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
+use crate::spec::row::RowTarget;
 use crate::spec::rule::{Rule, UnitRows};
 use burn::backend::TensorMetadata;
-use std::sync::Arc;
 use burn::tensor::{DType, bf16, f16};
+use std::sync::Arc;
 
 /// Where an input lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -367,6 +367,8 @@ fn classes(ways: &Ways, dtype: DType, shape: [usize; 3]) {
         weights: None,
         weights_count: true,
         label_smoothing: 0.0,
+        adjustment: None,
+        z_loss: 0.0,
         head: None,
     };
     let plain_weights = Some(weights.clone());
@@ -505,7 +507,7 @@ fn pairs(ways: &Ways, dtype: DType, [rows, length]: [usize; 2]) {
         (erase_rows(Cosine::itself(1e-8)), RowTarget::Nothing),
         (
             erase_rows(Cosine::embedding(-0.5)),
-            RowTarget::Signs(signs),
+            RowTarget::Numbers(signs, Rule::SIGNS),
         ),
     ];
     for (loss, target) in all {
