@@ -152,13 +152,11 @@ pub(crate) fn overlap_sums(
             targets.clone(),
         )
     };
-    let device = input.device();
-    let swept = dispatch::is_there(&device, dtype, TENSORS);
     // What a GPU finds out is not waited for.
-    if check.reads() && !(swept && is_cpu(&device)) {
+    if check.reads() && !has_sweep(&input) {
         look()?;
     }
-    let (sums, invalid) = if swept {
+    let (sums, invalid) = if dispatch::is_there(&input.device(), dtype, TENSORS) {
         dispatch::overlap(input, spec)
     } else {
         (with_tensors(input, spec), false)

@@ -148,11 +148,21 @@ pub(crate) const SMALL_FOR_TANH: f64 = 0.5;
 pub(crate) fn tanh_small<R: Real>(x: R) -> R {
     let square = x.clone() * x.clone();
     let last: usize = if x.is_double() { 15 } else { 7 };
-    let mut series = square.clone().times(TANH[last]).plus(TANH[last - 1]);
-    for term in (0..last - 1).rev() {
-        series = series.times_plus(square.clone(), TANH[term]);
+    x * polynomial(&square, &TANH[..=last])
+}
+
+/// A polynomial of at least two coefficients, that of the power 0 first.
+#[inline(always)]
+fn polynomial<R: Real>(x: &R, coefficients: &[f64]) -> R {
+    let last = coefficients.len() - 1;
+    let mut sum = x
+        .clone()
+        .times(coefficients[last])
+        .plus(coefficients[last - 1]);
+    for &coefficient in coefficients[..last - 1].iter().rev() {
+        sum = sum.times_plus(x.clone(), coefficient);
     }
-    x * series
+    sum
 }
 
 /// The coefficients of `tanh(x) / x` in powers of `x^2`.
@@ -187,11 +197,7 @@ pub(crate) fn atan<R: Real>(x: R) -> R {
     let turned = x.like(0.0).set(above, EIGHTH).set(far, 2.0 * EIGHTH);
     let left = over / under;
     let square = left.clone() * left.clone();
-    let last = ATAN.len() - 1;
-    let mut series = square.clone().times(ATAN[last]).plus(ATAN[last - 1]);
-    for term in (0..last - 1).rev() {
-        series = series.times_plus(square.clone(), ATAN[term]);
-    }
+    let series = polynomial(&square, &ATAN);
     let least = left.clone().plus_product(left * square, series);
     (turned + least) * x.sign()
 }
@@ -224,11 +230,7 @@ pub(crate) fn erf<R: Real>(x: R) -> R {
     let near = size.clone().at_most(SMALL_FOR_ERF);
     let square = near.clone() * near.clone();
     let last: usize = if x.is_double() { 11 } else { 6 };
-    let mut series = square.clone().times(ERF[last]).plus(ERF[last - 1]);
-    for term in (0..last - 1).rev() {
-        series = series.times_plus(square.clone(), ERF[term]);
-    }
-    let small = near * series;
+    let small = near * polynomial(&square, &ERF[..=last]);
 
     let t = x.like(2.0) / size.clone().plus(2.0);
     let twice = t.clone().times(4.0).plus(-2.0);
@@ -301,10 +303,7 @@ pub(crate) fn half_exp_rest<R: Real>(x: R) -> R {
     const SMALL: f64 = 0.5;
     let near = x.clone().at_least(-SMALL).at_most(SMALL);
     let last: usize = if x.is_double() { 13 } else { 7 };
-    let mut series = near.clone().times(EXP_REST[last]).plus(EXP_REST[last - 1]);
-    for term in (0..last - 1).rev() {
-        series = series.times_plus(near.clone(), EXP_REST[term]);
-    }
+    let series = polynomial(&near, &EXP_REST[..=last]);
     let small = near.clone() * near * series;
     let root = x.clone().times(0.5).exp();
     let grown = root.clone().times(0.5) * root;

@@ -118,15 +118,7 @@ pub struct GaussianKlLoss {
 
 loss_module!(GaussianKlLoss, GaussianKlLossConfig, Formula<RegressionTarget> [mean, log_variance]);
 
-static GAUSSIAN_KL: LossFormula<2> = LossFormula::with_slopes(
-    |[m, v]| 0.5 * m * m + v.half_exp_rest(),
-    |[m, v]| {
-        let root = (0.5 * v).exp();
-        // Each loses digits where the other is taken.
-        let [near, far] = [v.half_exp_rest() + 0.5 * v, 0.5 * root * root - 0.5];
-        [m, v.abs().below(0.5).select(near, far)]
-    },
-);
+static GAUSSIAN_KL: LossFormula<2> = LossFormula::new(|[m, v]| 0.5 * m * m + v.half_exp_rest());
 
 impl GaussianKlLoss {
     fn formula(&self) -> FormulaLoss<2> {

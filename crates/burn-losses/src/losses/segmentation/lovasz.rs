@@ -237,7 +237,7 @@ impl LovaszLoss {
             to_masks: "with_variant(LovaszVariant::Hinge)",
             to_probabilities: None,
             beside: None,
-            lovasz: true,
+            lovasz: self.config.variant == LovaszVariant::Softmax,
         }
     }
 
