@@ -411,6 +411,61 @@ fn sums_are_over_any_axes_and_of_any_length() {
     }
 }
 
+/// Long rows in `f32`, of which one leaves its range on the way and one breaks a rule, are those of `f64`, one by one.
+#[test]
+fn a_long_row_is_by_itself() {
+    const SHAPE: [usize; 2] = [5, 700];
+    const ROW: usize = SHAPE[1];
+    let loss = Custom::row(
+        "Mine",
+        |[x, y, z]| [(x.exp() + (-x).exp()).ln() * y, z * x, y],
+        |[first, second, third]| (first + second) / (third + 1.0),
+    )
+    .with_rules([Rule::ANY, Rule::PROBABILITY, Rule::FINITE])
+    .with_reduction(Reduction::Sum);
+    let count = SHAPE[0] * ROW;
+    let mut x = some(count, 15, 1.0);
+    let mut y: Vec<f64> = some(count, 16, 1.0).iter().map(|y| y.abs()).collect();
+    let z = some(count, 17, 1.0);
+    x[ROW + 650] = 100.0;
+    y[3 * ROW + 10] = 2.0;
+    for device in devices().iter().filter(|device| device.double) {
+        let of = |dtype: DType, rows: std::ops::Range<usize>| {
+            let elements = rows.start * ROW..rows.end * ROW;
+            let shape = [rows.len(), ROW];
+            let tensor =
+                |numbers: &[f64]| device.tracked::<2>(&numbers[elements.clone()], shape, dtype);
+            let (x, y, z) = (tensor(&x), tensor(&y).inner(), tensor(&z));
+            with_checks(Checks::Never, || {
+                let each = numbers(&loss.forward_no_reduction(x.clone(), y.clone(), z.clone()));
+                let gradients = loss.forward(x.clone(), y, z.clone()).backward();
+                let gradients = [&x, &z].map(|input| numbers(&input.grad(&gradients).unwrap()));
+                (each, gradients)
+            })
+        };
+        let (each, gradients) = of(DType::F32, 0..SHAPE[0]);
+        for row in 0..SHAPE[0] {
+            let what = format!("row {row} on {}", device.name);
+            let (expected, of_row) = of(DType::F64, row..row + 1);
+            let elements = row * ROW..(row + 1) * ROW;
+            if row == 3 {
+                let mut all = gradients
+                    .iter()
+                    .flat_map(|gradient| &gradient[elements.clone()]);
+                assert!(
+                    each[row].is_nan() && all.all(|slope| slope.is_nan() || *slope == 0.0),
+                    "{what}"
+                );
+                continue;
+            }
+            assert_close(&what, &each[row..=row], &expected, 1e-5);
+            for (found, expected) in gradients.iter().zip(&of_row) {
+                assert_close(&what, &found[elements.clone()], expected, 1e-5);
+            }
+        }
+    }
+}
+
 #[test]
 fn each_of_four_operands_has_its_gradient() {
     let loss = Custom::elementwise_of("OfFour", |[a, b, c, d]| {

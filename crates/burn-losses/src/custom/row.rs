@@ -11,8 +11,9 @@ use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
 use crate::spec::expression::RecordedFormula;
+use crate::spec::expression::graph::Value;
 use crate::spec::expression::operations::Operation;
-use crate::spec::expression::program::Formula;
+use crate::spec::expression::program::{Formula, Program};
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
@@ -70,7 +71,7 @@ struct RowFormulas {
     terms: Arc<Formula>,
     head: Arc<Formula>,
     slopes: Arc<Formula>,
-    slopes_of_row: Arc<Formula>,
+    slopes_of_row: Arc<Program>,
     sums: usize,
 }
 
@@ -93,6 +94,8 @@ impl RowFormulas {
         let after = |first: usize| (first..first + sums).map(|at| at as u8);
         let slopes = Self::slopes(&mut terms, after(operands).map(Operation::Operand));
         let of_row = Self::slopes(&mut terms, after(parameters).map(Operation::Parameter));
+        let slopes = Formula::new(&terms.graph, &slopes, true);
+        let of_row = Program::fast(&terms.graph, &of_row[1..]);
         Self {
             terms: Arc::new(of_terms),
             head: Arc::new(of_head),
@@ -103,7 +106,7 @@ impl RowFormulas {
     }
 
     /// The derivatives of terms, each times a factor, behind the sum of the factors.
-    fn slopes(terms: &mut RecordedFormula, factors: impl Iterator<Item = Operation>) -> Formula {
+    fn slopes(terms: &mut RecordedFormula, factors: impl Iterator<Item = Operation>) -> Vec<Value> {
         let graph = &mut terms.graph;
         let factors: Vec<_> = factors.map(|factor| graph.add(factor, &[])).collect();
         let nothing = graph.constant(0.0);
@@ -116,7 +119,7 @@ impl RowFormulas {
                 *sum = graph.add(Operation::Add, &[*sum, slope]);
             }
         }
-        Formula::new(graph, &slopes, true)
+        slopes
     }
 }
 

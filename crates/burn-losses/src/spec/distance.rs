@@ -127,6 +127,8 @@ impl<const SQUARES: bool> Norm<SQUARES> {
 }
 
 impl<const SQUARES: bool> RowLoss<2, 1, 1, 1, 3> for Norm<SQUARES> {
+    const RARE: bool = !SQUARES;
+
     #[inline(always)]
     fn always_measured(&self) -> bool {
         self.has_powers()
@@ -216,13 +218,11 @@ pub(crate) struct TripletOfNorms<const SQUARES: bool, const T: usize> {
 }
 
 impl<const SQUARES: bool, const T: usize> TripletOfNorms<SQUARES, T> {
-    pub(crate) fn new(margin: f64, p: f64, eps: f64) -> Self {
+    pub(crate) fn new(margin: f64, swap: bool, p: f64, eps: f64) -> Self {
+        assert!(T == 3 || !swap, "a swap is for the third norm");
         Self {
             norm: Norm { p, eps },
-            head: TripletHead {
-                margin,
-                swap: T == 3,
-            },
+            head: TripletHead { margin, swap },
         }
     }
 }
@@ -231,6 +231,8 @@ impl<const SQUARES: bool, const T: usize> TripletOfNorms<SQUARES, T> {
 const PAIRS: [[usize; 2]; 3] = [[0, 1], [0, 2], [1, 2]];
 
 impl<const SQUARES: bool, const T: usize> RowLoss<3, T, T, T, 3> for TripletOfNorms<SQUARES, T> {
+    const RARE: bool = !SQUARES;
+
     #[inline(always)]
     fn always_measured(&self) -> bool {
         self.norm.has_powers()

@@ -21,6 +21,8 @@ pub(crate) trait RowLoss<
     const PART: f64 = 1.0;
     /// On a CPU it is computed in `f64`: what is left of differences needs the digits.
     const WIDE: bool = false;
+    /// Few use it: on a CPU there is one loop for it, for vectors that are not the widest.
+    const RARE: bool = false;
     #[cfg_attr(not(feature = "cube"), allow(dead_code))] // A CPU is told by what it reads.
     const OWN: OwnNumber = OwnNumber::Nothing;
 

@@ -305,6 +305,7 @@ impl Case {
                 scale: 1.0,
             }),
         );
+        let sum = sum.expect("a formula is added up in one pass");
         if !sum.losses.is_finite() || sum.beyond {
             return Ok(());
         }

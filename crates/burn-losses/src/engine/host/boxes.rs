@@ -131,6 +131,7 @@ struct Apart<'a, F> {
 }
 
 impl<F: MachineFloat> Loop for Apart<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -155,6 +156,7 @@ struct FoundOfBoxes<'a, 'b, F> {
 }
 
 impl<F: MachineFloat> Loop for FoundOfBoxes<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

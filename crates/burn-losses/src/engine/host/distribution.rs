@@ -31,6 +31,7 @@ impl HostRows<1> for BetweenClasses {
 struct Between<'a, 'b, F>(RowBlock<'a, 'b, F, 1>);
 
 impl<F: HeadFloat> Loop for Between<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -30,6 +30,7 @@ impl HostRows<1> for EarthMover {
 struct Distances<'a, 'b, F>(RowBlock<'a, 'b, F, 1>);
 
 impl<F: HeadFloat> Loop for Distances<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -480,6 +480,7 @@ struct FinishBlock<'a, F> {
 }
 
 impl<F: KernelFloat> Loop for FinishBlock<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = (ChunkSum, bool);
 
     #[inline(always)]
@@ -703,6 +704,7 @@ struct AddRows<'a, F> {
 }
 
 impl<F: KernelFloat> Loop for AddRows<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

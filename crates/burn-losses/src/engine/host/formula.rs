@@ -12,7 +12,7 @@ use super::sums::{Lanes, PART, total};
 use super::vectors::{Loop, Vectors};
 use crate::real::Real;
 use crate::spec::elementwise::Derivative;
-use crate::spec::expression::program::{Formula, Program};
+use crate::spec::expression::program::{Formula, Program, Wanted};
 use crate::spec::rule::Rule;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -50,7 +50,7 @@ impl Kernel for FormulaKernel {
         operands: &[&[f32]],
         must: Must,
         gradient: Option<Gradient<f32>>,
-    ) -> Sum {
+    ) -> Option<Sum> {
         let formula = match &gradient {
             Some(_) => &self.all,
             None => &self.value,
@@ -58,6 +58,7 @@ impl Kernel for FormulaKernel {
         f32::machine(|machine| {
             let fits = machine.prepare(&formula.fast, &self.parameters);
             let mut sum = vectors.run(SumOfFormula {
+                vectors,
                 program: &formula.fast,
                 machine,
                 operands,
@@ -65,7 +66,7 @@ impl Kernel for FormulaKernel {
                 gradient,
             });
             sum.beyond |= !fits;
-            sum
+            Some(sum)
         })
     }
 
@@ -95,6 +96,7 @@ impl FormulaKernel {
 
 /// The sum of the losses, and the gradients if they are wanted.
 struct SumOfFormula<'a, 'b, 'c> {
+    vectors: Vectors,
     program: &'a Program,
     machine: &'a mut Machine<f32>,
     operands: &'a [&'a [f32]],
@@ -108,6 +110,7 @@ impl Loop for SumOfFormula<'_, '_, '_> {
     #[inline(always)]
     fn run(self) -> Sum {
         let Self {
+            vectors,
             program,
             machine,
             operands,
@@ -123,12 +126,21 @@ impl Loop for SumOfFormula<'_, '_, '_> {
             let count = BLOCK.min(length - start);
             let blocks = Machine::blocks(&mut padded, operands, start);
             let blocks = &blocks[..operands.len()];
+            let mut outputs = [core::ptr::null(); OPERANDS];
+            let mut tracked = 0;
+            if let Some(gradient) = &gradient {
+                outputs[0] = gradient.output.next();
+                for (to, other) in outputs[1..].iter_mut().zip(&*gradient.others) {
+                    *to = other.as_ptr().wrapping_add(start);
+                }
+                tracked = 1 + gradient.others.len();
+            }
             let ahead = Ahead {
                 operands,
                 start,
-                output: gradient.as_ref().map(|gradient| gradient.output.next()),
+                outputs: &outputs[..tracked],
             };
-            machine.run(program, blocks, ahead);
+            machine.run(vectors, program, (blocks, count), ahead);
             for (block, rule) in blocks.iter().zip(must.rules) {
                 if let Some(rule) = rule {
                     broken |= !rule.holds_for_all(&block[..]);
@@ -244,6 +256,7 @@ fn run<F: MachineFloat>(
     F::machine(|machine| {
         let fits = machine.prepare(program, parameters);
         vectors.run(EachOfFormula {
+            vectors,
             program,
             machine,
             operands,
@@ -254,6 +267,7 @@ fn run<F: MachineFloat>(
 }
 
 struct EachOfFormula<'a, 'b, F> {
+    vectors: Vectors,
     program: &'a Program,
     machine: &'a mut Machine<F>,
     operands: &'a [&'a [F]],
@@ -261,11 +275,13 @@ struct EachOfFormula<'a, 'b, F> {
 }
 
 impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Self {
+            vectors,
             program,
             machine,
             operands,
@@ -280,9 +296,9 @@ impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
             let ahead = Ahead {
                 operands,
                 start,
-                output: None,
+                outputs: &[],
             };
-            machine.run(program, blocks, ahead);
+            machine.run(vectors, program, (blocks, count), ahead);
             for (at, result) in results.iter_mut().enumerate() {
                 let to = result[start..start + count].chunks_mut(PART);
                 for (to, numbers) in to.zip(machine.result(program, at, blocks)) {
@@ -352,6 +368,7 @@ struct SamplesOfFormula<'a, 'b, F> {
 }
 
 impl<F: Float> Loop for SamplesOfFormula<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -375,8 +392,8 @@ pub(crate) struct FormulaRows<const K: usize> {
     pub(crate) head: Arc<Formula>,
     /// Of the operands, and then of the derivatives with respect to the sums; behind what they come to.
     pub(crate) slopes: Arc<Formula>,
-    /// The same, where the derivatives come as parameters, after the others.
-    pub(crate) slopes_of_row: Arc<Formula>,
+    /// The same without what they come to, where the derivatives come as parameters, after the others.
+    pub(crate) slopes_of_row: Arc<Program>,
     pub(crate) sums: usize,
     pub(crate) rules: [Option<Rule>; K],
     pub(crate) parameters: Vec<f64>,
@@ -389,6 +406,10 @@ impl<const K: usize> HostRows<K> for FormulaRows<K> {
 
     fn rules(&self) -> [Option<Rule>; K] {
         self.rules
+    }
+
+    fn keeps_rules(&self) -> bool {
+        true
     }
 
     fn rows_f32(&self, vectors: Vectors, block: RowBlock<f32, K>) {
@@ -406,26 +427,9 @@ impl<const K: usize> FormulaRows<K> {
     /// From this length on a row is worked on by itself.
     const LONG: usize = BLOCK / 2;
 
-    fn rows<F: MachineFloat>(&self, vectors: Vectors, block: RowBlock<F, K>, each: EachOf<F>) {
-        let RowBlock {
-            x,
-            length,
-            weights,
-            scale,
-            losses,
-            mut gradients,
-            ..
-        } = block;
-        let count = losses.len();
-        let mut sums = vec![vec![0.0; count]; self.sums];
-        for rows in pieces(count, self.together(length)) {
-            let elements = rows.start * length..rows.end * length;
-            let x = x.map(|x| &x[elements.clone()]);
-            if length >= Self::LONG && self.sum_row(vectors, &x, rows.start, &mut sums) {
-                continue;
-            }
-            self.sum_each(vectors, x, (rows, length), &mut sums, each);
-        }
+    fn rows<F: MachineFloat>(&self, vectors: Vectors, mut block: RowBlock<F, K>, each: EachOf<F>) {
+        let count = block.losses.len();
+        let sums = self.sums_of_rows(vectors, &mut block, each);
         let of_sums: Vec<&[f64]> = sums.iter().map(|sums| &sums[..]).collect();
         let mut heads = vec![vec![0.0; count]; self.sums + 1];
         let mut of_heads: Vec<&mut [f64]> = heads.iter_mut().map(|head| &mut head[..]).collect();
@@ -436,31 +440,12 @@ impl<const K: usize> FormulaRows<K> {
             &of_sums,
             &mut of_heads,
         );
-        for (at, loss) in losses.iter_mut().enumerate() {
-            *loss = F::of(heads[0][at]).times_or_zero(weights[at]);
+        let losses = block.losses.iter_mut().zip(&*block.weights);
+        for ((loss, &weight), &head) in losses.zip(&heads[0]) {
+            *loss = F::of(head).times_or_zero(weight);
         }
-        if gradients.iter().all(Option::is_none) {
-            return;
-        }
-        // A derivative meets what it is multiplied by before it meets an element: a row that does not count has none.
-        let factor = |of_sum: f64, weight: F| {
-            narrow::<F, f64>(of_sum * scale.double()).times_or_zero(weight)
-        };
-        for rows in pieces(count, self.together(length)) {
-            let elements = rows.start * length..rows.end * length;
-            let x = x.map(|x| &x[elements.clone()]);
-            let factors: Vec<Vec<F>> = heads[1..]
-                .iter()
-                .map(|of_sum| {
-                    rows.clone()
-                        .map(|row| factor(of_sum[row], weights[row]))
-                        .collect()
-                })
-                .collect();
-            if length >= Self::LONG && self.slopes_of_row(vectors, &x, &factors, &mut gradients) {
-                continue;
-            }
-            self.slopes_of_each(vectors, x, (length, &factors), &mut gradients, each);
+        if block.gradients.iter().any(Option::is_some) {
+            self.slopes_of_rows(vectors, block, &heads[1..], each);
         }
     }
 
@@ -472,29 +457,56 @@ impl<const K: usize> FormulaRows<K> {
         }
     }
 
-    /// The sums of a row, in one pass; says whether they are finite.
-    fn sum_row<F: MachineFloat>(
+    /// The sums of rows; those in which a rule is broken count as NaN from now on.
+    fn sums_of_rows<F: MachineFloat>(
         &self,
         vectors: Vectors,
-        x: &[&[F]; K],
-        row: usize,
-        sums: &mut [Vec<f64>],
-    ) -> bool {
+        block: &mut RowBlock<F, K>,
+        each: EachOf<F>,
+    ) -> Vec<Vec<f64>> {
+        let (count, length) = (block.losses.len(), block.length);
+        let mut sums = vec![vec![0.0; count]; self.sums];
+        let mut broken = vec![false; count];
         let program = &self.terms.fast;
-        let (fits, found) = F::machine(|machine| {
-            let fits = machine.prepare(program, &self.parameters);
-            let sums = vectors.run(SumRow {
-                program,
-                machine,
-                x,
-                sums: [0.0; OPERANDS],
-            });
-            (fits, sums)
+        let fits = F::machine(|machine| {
+            let fits = length >= Self::LONG && machine.prepare(program, &self.parameters);
+            if fits {
+                vectors.run(SumRows {
+                    vectors,
+                    program,
+                    machine,
+                    x: block.x,
+                    length,
+                    rules: &self.rules,
+                    sums: &mut sums,
+                    broken: &mut broken,
+                });
+            }
+            fits
         });
-        for (sums, found) in sums.iter_mut().zip(found) {
-            sums[row] = found;
+        for rows in pieces(count, self.together(length)) {
+            let are_finite = |sums: &Vec<f64>| sums[rows.clone()].iter().all(|sum| sum.is_finite());
+            if fits && sums.iter().all(are_finite) {
+                continue;
+            }
+            let elements = rows.start * length..rows.end * length;
+            let x = block.x.map(|x| &x[elements.clone()]);
+            self.sum_each(vectors, x, (rows.clone(), length), &mut sums, each);
+            for (x, rule) in x.iter().zip(self.rules) {
+                if let Some(rule) = rule.filter(|rule| !rule.holds_for_all(x)) {
+                    let of_rows = broken[rows.clone()].iter_mut();
+                    for (broken, x) in of_rows.zip(x.chunks_exact(length)) {
+                        *broken |= !rule.holds_for_all(x);
+                    }
+                }
+            }
         }
-        fits && found[..self.sums].iter().all(|sum| sum.is_finite())
+        let weights = block.weights.iter_mut().zip(broken);
+        for (weight, _) in weights.filter(|(_, broken)| *broken) {
+            *weight = F::NAN.times_or_zero(*weight);
+            *block.broken = true;
+        }
+        sums
     }
 
     /// The sums of rows, by their terms.
@@ -516,33 +528,53 @@ impl<const K: usize> FormulaRows<K> {
         }
     }
 
-    /// The gradients of a row, in one pass, if they are finite.
-    fn slopes_of_row<F: MachineFloat>(
+    /// The gradients of rows, by the derivatives with respect to their sums.
+    fn slopes_of_rows<F: MachineFloat>(
         &self,
         vectors: Vectors,
-        x: &[&[F]; K],
-        factors: &[Vec<F>],
-        gradients: &mut [Option<&mut Output<F>>; K],
-    ) -> bool {
-        let program = &self.slopes_of_row.fast;
-        let factors = factors.iter().map(|factors| factors[0].double());
-        let parameters: Vec<f64> = self.parameters.iter().copied().chain(factors).collect();
-        let finite = F::machine(|machine| {
-            let fits = machine.prepare(program, &parameters);
-            let finite = vectors.run(SlopesOfRow {
-                program,
-                machine,
-                x,
-                gradients,
-            });
-            fits && finite
+        mut block: RowBlock<F, K>,
+        of_sums: &[Vec<f64>],
+        each: EachOf<F>,
+    ) {
+        let (count, length) = (block.losses.len(), block.length);
+        // A derivative meets what it is multiplied by before it meets an element: a row that does not count has none.
+        let factor = |(&of_sum, &weight): (&f64, &F)| {
+            narrow::<F, f64>(of_sum * block.scale.double()).times_or_zero(weight)
+        };
+        let factors = of_sums.iter().map(|of_sum| {
+            let of_rows = of_sum.iter().zip(&*block.weights);
+            of_rows.map(factor).collect::<Vec<F>>()
         });
-        if !finite {
-            for gradient in gradients.iter_mut().flatten() {
-                gradient.rewind(x[0].len());
+        let factors: Vec<Vec<F>> = factors.collect();
+        let program = &*self.slopes_of_row;
+        let wanted = Wanted::of(block.gradients.iter().map(Option::is_some));
+        let mut done = 0;
+        while done < count {
+            if length >= Self::LONG {
+                done = F::machine(|machine| {
+                    machine.prepare(program, &vec![0.0; self.parameters.len() + self.sums]);
+                    vectors.run(SlopesOfRows {
+                        vectors,
+                        program,
+                        wanted,
+                        machine,
+                        parameters: &self.parameters,
+                        factors: &factors,
+                        x: block.x,
+                        rows: (done..count, length),
+                        gradients: &mut block.gradients,
+                    })
+                });
             }
+            let rows = done..count.min(done + self.together(length));
+            if !rows.is_empty() {
+                let elements = rows.start * length..rows.end * length;
+                let x = block.x.map(|x| &x[elements.clone()]);
+                let of_rows: Vec<&[F]> = factors.iter().map(|of| &of[rows.clone()]).collect();
+                self.slopes_of_each(vectors, x, (length, &of_rows), &mut block.gradients, each);
+            }
+            done = rows.end;
         }
-        finite
     }
 
     /// The gradients of rows, by what their sums' derivatives are at each element.
@@ -550,12 +582,12 @@ impl<const K: usize> FormulaRows<K> {
         &self,
         vectors: Vectors,
         x: [&[F]; K],
-        (length, factors): (usize, &[Vec<F>]),
+        (length, factors): (usize, &[&[F]]),
         gradients: &mut [Option<&mut Output<F>>; K],
         each: EachOf<F>,
     ) {
         let all = x[0].len();
-        let spread = |factors: &Vec<F>| {
+        let spread = |factors: &&[F]| {
             let rows = factors.iter();
             rows.flat_map(|&factor| core::iter::repeat_n(factor, length))
                 .collect::<Vec<F>>()
@@ -588,99 +620,145 @@ pub(super) fn pieces(count: usize, together: usize) -> impl Iterator<Item = Rang
     starts.map(move |start| start..count.min(start + together))
 }
 
-/// The sums of a row's terms.
-struct SumRow<'a, 'b, F> {
+/// The sums of the terms of long rows, and whether a rule is broken in each; in one pass.
+struct SumRows<'a, 'b, F, const K: usize> {
+    vectors: Vectors,
     program: &'a Program,
     machine: &'a mut Machine<F>,
-    x: &'a [&'b [F]],
-    sums: [f64; OPERANDS],
+    x: [&'b [F]; K],
+    length: usize,
+    rules: &'a [Option<Rule>; K],
+    sums: &'a mut [Vec<f64>],
+    broken: &'a mut [bool],
 }
 
-impl<F: Float> Loop for SumRow<'_, '_, F> {
-    type Output = [f64; OPERANDS];
+impl<F: Float, const K: usize> Loop for SumRows<'_, '_, F, K> {
+    const WIDEST: bool = !F::IS_DOUBLE;
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> [f64; OPERANDS] {
+    fn run(self) {
         let Self {
+            vectors,
             program,
             machine,
-            x,
-            mut sums,
+            length,
+            ..
         } = self;
-        let length = x[0].len();
         let mut padded = machine.take_padded();
-        for start in (0..length).step_by(BLOCK) {
-            let count = BLOCK.min(length - start);
-            let blocks = Machine::blocks(&mut padded, x, start);
-            let blocks = &blocks[..x.len()];
-            let ahead = Ahead {
-                operands: x,
-                start,
-                output: None,
-            };
-            machine.run(program, blocks, ahead);
-            for (at, sum) in sums.iter_mut().enumerate().take(program.results.len()) {
-                let mut lanes = Lanes::NONE;
-                let mut left = count;
-                for values in machine.result(program, at, blocks) {
-                    let now = left.min(PART);
-                    lanes.add_up_to_a_part(&values[..now]);
-                    left -= now;
+        let mut lanes = [const { Lanes::NONE }; OPERANDS];
+        let lanes = &mut lanes[..self.sums.len()];
+        for (row, broken) in self.broken.iter_mut().enumerate() {
+            lanes.fill(Lanes::NONE);
+            let (first, end) = (row * length, (row + 1) * length);
+            for start in (first..end).step_by(BLOCK) {
+                let count = BLOCK.min(end - start);
+                // A block goes on into the next row; what comes of that is not looked at.
+                let blocks = Machine::blocks(&mut padded, &self.x, start);
+                let blocks = &blocks[..K];
+                let ahead = Ahead {
+                    operands: &self.x,
+                    start,
+                    outputs: &[],
+                };
+                machine.run(vectors, program, (blocks, count), ahead);
+                for (block, rule) in blocks.iter().zip(self.rules) {
+                    if let Some(rule) = rule {
+                        *broken |= !rule.holds_for_all(&block[..count]);
+                    }
                 }
-                *sum += lanes.sum();
+                for (at, lanes) in lanes.iter_mut().enumerate() {
+                    let mut left = count;
+                    for values in machine.result(program, at, blocks) {
+                        let now = left.min(PART);
+                        lanes.add_up_to_a_part(&values[..now]);
+                        left -= now;
+                    }
+                }
+            }
+            for (sums, lanes) in self.sums.iter_mut().zip(&*lanes) {
+                sums[row] = lanes.sum();
             }
         }
         machine.give_padded(padded);
-        sums
     }
 }
 
-/// The gradients of a row; says whether they are finite.
-struct SlopesOfRow<'a, 'b, 'c, F, const K: usize> {
+/// The gradients of long rows, by the derivatives with respect to their sums; which is the first that has one beyond
+/// its type, or what comes after the last.
+struct SlopesOfRows<'a, 'b, 'c, F, const K: usize> {
+    vectors: Vectors,
     program: &'a Program,
+    wanted: Wanted,
     machine: &'a mut Machine<F>,
-    x: &'a [&'a [F]; K],
+    parameters: &'a [f64],
+    factors: &'a [Vec<F>],
+    x: [&'a [F]; K],
+    rows: (Range<usize>, usize),
     gradients: &'a mut [Option<&'b mut Output<'c, F>>; K],
 }
 
-impl<F: Float, const K: usize> Loop for SlopesOfRow<'_, '_, '_, F, K> {
-    type Output = bool;
+impl<F: Float, const K: usize> Loop for SlopesOfRows<'_, '_, '_, F, K> {
+    const WIDEST: bool = !F::IS_DOUBLE;
+    type Output = usize;
 
     #[inline(always)]
-    fn run(self) -> bool {
+    fn run(self) -> usize {
         let Self {
+            vectors,
             program,
+            wanted,
             machine,
-            x,
             gradients,
+            ..
         } = self;
-        let length = x[0].len();
+        let (rows, length) = self.rows;
+        let mut parameters = self.parameters.to_vec();
         let mut padded = machine.take_padded();
-        let mut beyond = false;
-        for start in (0..length).step_by(BLOCK) {
-            let count = BLOCK.min(length - start);
-            let blocks = Machine::blocks(&mut padded, x, start);
-            let blocks = &blocks[..K];
-            let ahead = Ahead {
-                operands: x,
-                start,
-                output: gradients[0].as_ref().map(|gradient| gradient.next()),
-            };
-            machine.run(program, blocks, ahead);
-            for (at, gradient) in gradients.iter_mut().enumerate() {
-                let Some(gradient) = gradient else {
-                    continue;
-                };
-                let mut left = count;
-                for slopes in machine.result(program, at + 1, blocks) {
-                    let now = left.min(slopes.len());
-                    beyond |= gradient.write_scaled(&slopes[..now], F::of(1.0));
-                    left -= now;
+        let mut done = rows.end;
+        for row in rows {
+            parameters.truncate(self.parameters.len());
+            parameters.extend(self.factors.iter().map(|factors| factors[row].double()));
+            let mut beyond = !machine.set_parameters(program, &parameters);
+            let (first, end) = (row * length, (row + 1) * length);
+            for start in (first..end).step_by(BLOCK) {
+                let count = BLOCK.min(end - start);
+                let blocks = Machine::blocks(&mut padded, &self.x, start);
+                let blocks = &blocks[..K];
+                let mut outputs = [core::ptr::null(); K];
+                let mut tracked = 0;
+                for gradient in gradients.iter().flatten() {
+                    outputs[tracked] = gradient.next();
+                    tracked += 1;
                 }
+                let ahead = Ahead {
+                    operands: &self.x,
+                    start,
+                    outputs: &outputs[..tracked],
+                };
+                machine.run_for(vectors, (program, wanted), (blocks, count), ahead);
+                for (at, gradient) in gradients.iter_mut().enumerate() {
+                    let Some(gradient) = gradient else {
+                        continue;
+                    };
+                    let mut left = count;
+                    for slopes in machine.result(program, at, blocks) {
+                        let now = left.min(slopes.len());
+                        beyond |= gradient.write_scaled(&slopes[..now], F::of(1.0));
+                        left -= now;
+                    }
+                }
+            }
+            if beyond {
+                for gradient in gradients.iter_mut().flatten() {
+                    gradient.rewind(length);
+                }
+                done = row;
+                break;
             }
         }
         machine.give_padded(padded);
-        !beyond
+        done
     }
 }
 
@@ -713,6 +791,7 @@ impl<const K: usize> Debug for FormulaRows<K> {
 pub(super) struct Total<'a, F>(pub(super) &'a [F]);
 
 impl<F: Float> Loop for Total<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = f64;
 
     #[inline(always)]

@@ -90,6 +90,7 @@ fn run<F: Float, H: SoftmaxHead>(head: &H, vectors: Vectors, terms: HeadTerms<F>
 struct OfSamples<'a, F, H, const SLOPES: bool>(&'a H, HeadTerms<'a, F>);
 
 impl<F: Float, H: SoftmaxHead, const SLOPES: bool> Loop for OfSamples<'_, F, H, SLOPES> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

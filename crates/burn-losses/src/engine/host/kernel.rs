@@ -24,14 +24,14 @@ pub(crate) trait Kernel: Send + Sync + 'static {
     /// The derivative with respect to each operand that may have a gradient.
     fn derivatives(&self) -> &'static [Derivative];
 
-    /// The sum of the losses of all elements, and their gradients, in one pass.
+    /// The sum of the losses of all elements, and their gradients, in one pass, where there is one.
     fn sum(
         &self,
         vectors: Vectors,
         operands: &[&[f32]],
         must: Must,
         gradient: Option<Gradient<f32>>,
-    ) -> Sum;
+    ) -> Option<Sum>;
 
     /// Each loss, and its slopes.
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>);
@@ -63,7 +63,7 @@ impl KernelFloat for f32 {
         must: Must,
         gradient: Option<Gradient<f32>>,
     ) -> Option<Sum> {
-        Some(kernel.sum(vectors, operands, must, gradient))
+        kernel.sum(vectors, operands, must, gradient)
     }
 
     fn each(kernel: &dyn Kernel, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
@@ -140,13 +140,16 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> Kernel for Defined<D,
         operands: &[&[f32]],
         must: Must,
         gradient: Option<Gradient<f32>>,
-    ) -> Sum {
+    ) -> Option<Sum> {
+        if D::RARE {
+            return None;
+        }
         let operands = core::array::from_fn(|at| operands[at]);
-        if gradient.is_some() {
+        Some(if gradient.is_some() {
             vectors.run(SumOf::<D, K, S, true>(self.0, operands, must, gradient))
         } else {
             vectors.run(SumOf::<D, K, S, false>(self.0, operands, must, None))
-        }
+        })
     }
 
     fn each_f32(&self, vectors: Vectors, operands: &[&[f32]], terms: Terms<f32>) {
@@ -368,6 +371,7 @@ struct Each<'a, F, D, const K: usize, const S: usize, const SLOPES: bool>(
 impl<F: Float, D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> Loop
     for Each<'_, F, D, K, S, SLOPES>
 {
+    const WIDEST: bool = !F::IS_DOUBLE && !D::RARE;
     type Output = ();
 
     #[inline(always)]

@@ -334,6 +334,7 @@ struct Bounds<F> {
 struct FindBounds<'a, F>(&'a [F]);
 
 impl<F: SortedFloat> Loop for FindBounds<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = Bounds<F>;
 
     #[inline(always)]
@@ -413,6 +414,7 @@ struct Gathered {
 }
 
 impl<F: SortedFloat> Loop for Gather<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = Gathered;
 
     #[inline(always)]

@@ -5,9 +5,9 @@
 
 use super::numbers::Float;
 use super::sums::PART;
-use super::vectors::prefetch;
+use super::vectors::{Loop, Vectors, prefetch};
 use crate::spec::expression::operations::{MOST, Operation};
-use crate::spec::expression::program::{Program, Step, StepInput};
+use crate::spec::expression::program::{Program, Step, StepInput, Wanted};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -40,6 +40,14 @@ pub(crate) struct Machine<F> {
 
 /// The most operands that a program is given.
 pub(crate) const OPERANDS: usize = 16;
+
+/// Writes numbers out, each as often as a loop reads it.
+fn spread<F: Float>(lanes: &mut Vec<[F; LANES]>, numbers: &[f64]) {
+    lanes.resize(numbers.len(), [F::default(); LANES]);
+    for (lanes, &number) in lanes.iter_mut().zip(numbers) {
+        lanes.fill(F::of(number));
+    }
+}
 
 /// A loop goes through so many numbers, as many as a constant is written out.
 const LANES: usize = PART;
@@ -79,14 +87,18 @@ impl<F: Float> Machine<F> {
             self.slots
                 .resize_with(program.slots, || Some(SlotBlock::new()));
         }
-        let lanes = |&number: &f64| [F::of(number); LANES];
-        self.constants.clear();
-        self.constants.extend(program.constants.iter().map(lanes));
-        self.parameters.clear();
-        self.parameters.extend(parameters.iter().map(lanes));
-        self.uniforms.clear();
+        spread(&mut self.constants, &program.constants);
+        self.set_parameters(program, parameters)
+    }
+
+    /// As [`prepare`](Self::prepare), for a program that it was called for, and other parameters.
+    pub(crate) fn set_parameters(&mut self, program: &Program, parameters: &[f64]) -> bool {
+        spread(&mut self.parameters, parameters);
+        if !program.has_uniforms() {
+            return true;
+        }
         let uniforms = program.uniforms(parameters);
-        self.uniforms.extend(uniforms.iter().map(lanes));
+        spread(&mut self.uniforms, &uniforms);
         let one = F::of(1.0);
         let held = one.least_normal()..=one.largest();
         let holds =
@@ -94,18 +106,37 @@ impl<F: Float> Machine<F> {
         uniforms.iter().all(holds)
     }
 
-    /// Runs a program on blocks.
-    #[inline(always)]
-    pub(crate) fn run(&mut self, program: &Program, operands: &[&[F; BLOCK]], ahead: Ahead<F>) {
-        let at_a_time = Ahead::<F>::at_a_time(program.steps.len() + 1);
-        for (at, step) in program.steps.iter().enumerate() {
-            ahead.fetch(at, at_a_time);
-            let slot = usize::from(step.slot);
-            let mut taken = self.slots[slot].take().expect("a slot has its block");
-            apply(step, self, operands, &mut taken.0);
-            self.slots[slot] = Some(taken);
-        }
-        ahead.fetch(program.steps.len(), at_a_time);
+    /// Runs a program on blocks, of which so many numbers are there.
+    ///
+    /// The loops of all operations are large, so they are not compiled into what they are called from.
+    #[inline(never)]
+    pub(crate) fn run(
+        &mut self,
+        vectors: Vectors,
+        program: &Program,
+        (operands, count): (&[&[F; BLOCK]], usize),
+        ahead: Ahead<F>,
+    ) {
+        self.run_for(vectors, (program, Wanted::ALL), (operands, count), ahead);
+    }
+
+    /// As [`run`](Self::run), for some of the results.
+    #[inline(never)]
+    pub(crate) fn run_for(
+        &mut self,
+        vectors: Vectors,
+        (program, wanted): (&Program, Wanted),
+        (operands, count): (&[&[F; BLOCK]], usize),
+        ahead: Ahead<F>,
+    ) {
+        vectors.run(Steps {
+            machine: self,
+            program,
+            wanted,
+            operands,
+            parts: count.div_ceil(LANES),
+            ahead,
+        });
     }
 
     #[inline(always)]
@@ -151,7 +182,8 @@ impl<F: Float> Machine<F> {
         for (block, operand) in padded.iter_mut().zip(operands) {
             let rest = &operand[start..];
             if rest.len() < BLOCK {
-                let (there, missing) = block.0.split_at_mut(rest.len());
+                let whole = &mut block.0[..rest.len().next_multiple_of(LANES)];
+                let (there, missing) = whole.split_at_mut(rest.len());
                 there.copy_from_slice(rest);
                 missing.fill(rest[rest.len() - 1]);
             }
@@ -204,7 +236,7 @@ pub(crate) struct Ahead<'a, F> {
     /// Where this block is.
     pub(crate) start: usize,
     /// Where its results go.
-    pub(crate) output: Option<*const F>,
+    pub(crate) outputs: &'a [*const F],
 }
 
 impl<F> Ahead<'_, F> {
@@ -231,12 +263,12 @@ impl<F> Ahead<'_, F> {
                     prefetch(later.wrapping_add(at));
                 }
             }
-            if let Some(output) = self.output {
-                for at in due {
+            for output in self.outputs {
+                for at in due.clone() {
                     // SAFETY: a prefetch of any address does nothing that can be seen.
                     #[allow(unsafe_code)]
                     unsafe {
-                        _mm_prefetch::<_MM_HINT_ET0>(output.wrapping_add(at).cast());
+                        _mm_prefetch::<_MM_HINT_ET0>(output.wrapping_add(BLOCK + at).cast());
                     }
                 }
             }
@@ -244,14 +276,42 @@ impl<F> Ahead<'_, F> {
     }
 }
 
+/// The operations of a program, on so many parts of blocks.
+struct Steps<'a, 'b, F> {
+    machine: &'a mut Machine<F>,
+    program: &'a Program,
+    wanted: Wanted,
+    operands: &'a [&'b [F; BLOCK]],
+    parts: usize,
+    ahead: Ahead<'a, F>,
+}
+
+impl<F: Float> Loop for Steps<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let steps = &self.program.steps;
+        let at_a_time = Ahead::<F>::at_a_time(steps.len() + 1);
+        for (at, step) in steps.iter().enumerate() {
+            self.ahead.fetch(at, at_a_time);
+            if !step.part_of.has_any_of(self.wanted) {
+                continue;
+            }
+            let slot = &mut self.machine.slots[usize::from(step.slot)];
+            let mut taken = slot.take().expect("a slot has its block");
+            let out = &mut taken.0[..self.parts * LANES];
+            apply(step, self.machine, self.operands, out);
+            self.machine.slots[usize::from(step.slot)] = Some(taken);
+        }
+        self.ahead.fetch(steps.len(), at_a_time);
+    }
+}
+
 /// Writes what an operation makes of blocks.
 #[inline(always)]
-fn apply<F: Float>(
-    step: &Step,
-    machine: &Machine<F>,
-    operands: &[&[F; BLOCK]],
-    out: &mut [F; BLOCK],
-) {
+fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], out: &mut [F]) {
     /// The loops of operations, each of so many inputs; over halves where the steps of an operation wait for each other.
     macro_rules! loops {
         ($($operation:ident($($x:ident),*))*; $(halves $alone:ident)*) => {
@@ -287,7 +347,7 @@ fn apply<F: Float>(
         Select(a, b, c) SelectAbove(a, b, c, d) SelectEqual(a, b, c, d)
         AbsDifference(a, b) TimesTimes(a, b, c) SumTimes(a, b, c) DifferenceTimes(a, b, c)
         QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b);
-        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest
+        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest halves HalfExpM1
     }
 }
 

@@ -602,6 +602,7 @@ impl<T: Copy + Into<i64>> Loop for Classes<'_, T> {
 struct Masks<'a, F>(&'a mut PixelTile<F>, &'a [i64]);
 
 impl<F: HeadFloat> Loop for Masks<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
@@ -627,6 +628,7 @@ impl<F: HeadFloat> Loop for Masks<'_, F> {
 struct TileExponentials<'a, F>(&'a OverlapSweep<'a>, &'a mut PixelTile<F>, Lines<'a, F>);
 
 impl<F: HeadFloat> Loop for TileExponentials<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
@@ -657,6 +659,7 @@ impl<F: HeadFloat> Loop for TileExponentials<'_, F> {
 struct PixelCrossEntropy<'a, F>(&'a mut PixelTile<F>, bool);
 
 impl<F: HeadFloat> Loop for PixelCrossEntropy<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -797,6 +800,7 @@ struct TileSums<'a, F>(
 );
 
 impl<F: HeadFloat> Loop for TileSums<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -1039,6 +1043,7 @@ struct TileGradient<'a, F>(
 );
 
 impl<F: HeadFloat> Loop for TileGradient<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -1170,6 +1175,7 @@ impl<'a, F: HeadFloat> OfIds<'a, F> {
 struct InTile<'a, F>(&'a OverlapSweep<'a>, &'a mut PixelTile<F>, Range<usize>);
 
 impl<F: HeadFloat> Loop for InTile<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -1200,6 +1206,7 @@ struct WriteTile<'a, 'b, F>(
 );
 
 impl<F: HeadFloat> Loop for WriteTile<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -40,6 +40,11 @@ pub(crate) trait HostRows<const K: usize>: Send + Sync + 'static {
         [None; K]
     }
 
+    /// Whether it is itself that looks whether the rules hold: it says so of a block.
+    fn keeps_rules(&self) -> bool {
+        false
+    }
+
     /// How many rows are worked on together at most.
     fn together(&self) -> usize {
         ROWS
@@ -71,7 +76,9 @@ pub(crate) struct RowBlock<'a, 'b, F, const K: usize> {
     pub(crate) classes: &'a [usize],
     pub(crate) labels: &'a [i64],
     /// How much each row counts; NaN where it is not valid.
-    pub(crate) weights: &'a [F],
+    pub(crate) weights: &'a mut [F],
+    /// Says that a row is not valid, if that is found only now.
+    pub(crate) broken: &'a mut bool,
     /// What a derivative is multiplied by to be a gradient.
     pub(crate) scale: F,
     /// The parts of the losses.
@@ -158,7 +165,7 @@ fn run<
     vectors: Vectors,
     block: RowBlock<F, K>,
 ) {
-    if block.gradients.iter().any(Option::is_some) {
+    if L::RARE || block.gradients.iter().any(Option::is_some) {
         vectors.run(OfRows::<F, C, L, K, M, S, H, W, true>(loss, block, []));
     } else {
         vectors.run(OfRows::<F, C, L, K, M, S, H, W, false>(loss, block, []));
@@ -192,6 +199,7 @@ impl<
     const SLOPES: bool,
 > Loop for OfRows<'_, '_, F, C, L, K, M, S, H, W, SLOPES>
 {
+    const WIDEST: bool = !F::IS_DOUBLE && !L::RARE;
     type Output = ();
 
     #[inline(always)]
@@ -228,7 +236,7 @@ impl<
                 let value = F::of(values[at].double());
                 self.1.losses[row] = value.times_or_zero(self.1.weights[row]);
             }
-            if SLOPES {
+            if SLOPES && (!L::RARE || self.1.gradients.iter().any(Option::is_some)) {
                 self.write_gradients(&heads, rows);
             }
         }
@@ -531,6 +539,7 @@ impl<L: PairLoss> HostRows<1> for DefinedPairs<L> {
 struct OfPairs<'a, 'b, L, F>(L, RowBlock<'a, 'b, F, 1>);
 
 impl<L: PairLoss, F: Float> Loop for OfPairs<'_, '_, L, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -170,7 +170,7 @@ impl<const N: usize> RowSweep<'_, N> {
                 };
             }
             valid &= self.poison(&x, &mut buffers.weights);
-            self.block(buffers, x, gradients.each_mut().map(Option::as_mut));
+            valid &= self.block(buffers, x, gradients.each_mut().map(Option::as_mut));
             buffers.x = of_inputs;
             found.add(self.found(buffers, &mut losses, valid));
         }
@@ -181,7 +181,12 @@ impl<const N: usize> RowSweep<'_, N> {
     fn poison<F: RowFloat>(&self, x: &[&[F]; N], weights: &mut [F]) -> bool {
         let length = self.reads.layout.classes;
         let mut valid = true;
-        for (x, rule) in x.iter().zip(self.loss.rules()) {
+        let rules = if self.loss.keeps_rules() {
+            [None; N]
+        } else {
+            self.loss.rules()
+        };
+        for (x, rule) in x.iter().zip(rules) {
             let Some(rule) = rule.filter(|rule| !rule.holds_for_all(x)) else {
                 continue;
             };
@@ -195,25 +200,28 @@ impl<const N: usize> RowSweep<'_, N> {
         valid & F::poison(self.loss, x, weights)
     }
 
-    /// Computes a block of rows that have been read.
+    /// Computes a block of rows that have been read; says whether no rule was found broken.
     fn block<F: RowFloat>(
         &self,
         buffers: &mut Buffers<F, N>,
         x: [&[F]; N],
         gradients: [Option<&mut Output<F>>; N],
-    ) {
+    ) -> bool {
+        let mut broken = false;
         let block = RowBlock {
             x,
             length: self.reads.layout.classes,
             signs: &buffers.signs,
             classes: &buffers.classes,
             labels: &buffers.labels,
-            weights: &buffers.weights,
+            weights: &mut buffers.weights,
+            broken: &mut broken,
             scale: F::of(self.scale.gradient),
             losses: &mut buffers.losses,
             gradients,
         };
         F::rows(self.loss, self.vectors, block);
+        !broken
     }
 
     /// The sum of the losses of a block, which are written if each is wanted.
@@ -417,7 +425,7 @@ impl<const N: usize> RowSweep<'_, N> {
         let mut found = ChunkSum::default();
         for offset in (0..width).step_by(self.together()) {
             let count = self.together().min(width - offset);
-            let valid = self.read_rows(buffers, first + offset, count);
+            let mut valid = self.read_rows(buffers, first + offset, count);
             let [mut x, mut slopes] =
                 [&mut buffers.x[0], &mut buffers.gradient].map(core::mem::take);
             for numbers in [&mut x, &mut slopes] {
@@ -434,7 +442,7 @@ impl<const N: usize> RowSweep<'_, N> {
             outputs[0] = output.as_mut();
             let mut inputs = [&[][..]; N];
             inputs[0] = &x;
-            self.block(buffers, inputs, outputs);
+            valid &= self.block(buffers, inputs, outputs);
             drop(output);
             if gradient {
                 for (at, row) in slopes.chunks_exact(length).enumerate() {

@@ -154,6 +154,7 @@ struct Softmaxes<'a, F> {
 }
 
 impl<F: Float> Loop for Softmaxes<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -212,6 +213,7 @@ struct OfLogits<'a, F> {
 }
 
 impl<F: Float> Loop for OfLogits<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -242,6 +244,7 @@ struct CrossEntropy<'a, F> {
 }
 
 impl<F: Float> Loop for CrossEntropy<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = F;
 
     #[inline(always)]

@@ -9,6 +9,7 @@ pub(crate) const PART: usize = 128;
 pub(crate) const LANES: usize = 16;
 
 /// Sums side by side, in `f64`, of parts that are added up in the type of the numbers.
+#[derive(Clone)]
 pub(crate) struct Lanes([f64; LANES]);
 
 impl Lanes {

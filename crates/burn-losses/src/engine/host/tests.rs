@@ -240,10 +240,10 @@ fn vectors_in_new_memory_and_in_place() {
     };
     let count = layout.samples() * layout.classes;
     let [a, b, c] = [4, 5, 6].map(|seed| numbers(count, seed));
-    let norms = TripletOfNorms::<true, 2>::new(1.0, 2.0, 1e-6);
+    let norms = TripletOfNorms::<true, 2>::new(1.0, false, 2.0, 1e-6);
     let of_three = [
         erase_rows(norms),
-        erase_rows(TripletOfNorms::<true, 3>::new(1.0, 2.0, 1e-6)),
+        erase_rows(TripletOfNorms::<true, 3>::new(1.0, true, 2.0, 1e-6)),
         erase_rows(TripletOfAngles::new(1.0, false, 1e-8)),
         erase_rows(TripletOfAngles::new(1.0, true, 1e-8)),
     ];

@@ -166,6 +166,7 @@ struct SpreadRanks<'a, F> {
 }
 
 impl<F: Float> Loop for SpreadRanks<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -217,6 +218,7 @@ struct AddThresholds<'a, 'b, F> {
 }
 
 impl<F: Float> Loop for AddThresholds<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -7,6 +7,10 @@
 pub(crate) trait Loop {
     type Output;
 
+    /// Whether it is compiled for the widest vectors too. Loops over `f64` are not: few train with it, and each program
+    /// that has a loss would carry them.
+    const WIDEST: bool = true;
+
     fn run(self) -> Self::Output;
 }
 
@@ -48,11 +52,14 @@ mod detected {
             }
         }
 
-        #[inline]
+        /// It is not inlined: each part of the crate that it were inlined into would have the loop once more.
+        #[inline(never)]
         pub(crate) fn run<L: Loop>(self, inlined: L) -> L::Output {
             match self.0 {
                 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-                Arch::V4(vectors) => Simd::vectorize(vectors, Inlined(inlined)),
+                Arch::V4(vectors) if L::WIDEST => Simd::vectorize(vectors, Inlined(inlined)),
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                Arch::V4(vectors) => Simd::vectorize(*vectors, Inlined(inlined)),
                 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
                 Arch::V3(vectors) => Simd::vectorize(vectors, Inlined(inlined)),
                 #[cfg(target_arch = "aarch64")]

@@ -1,7 +1,7 @@
 //! The triplet margin loss.
 
 use crate::engine::any_rank::AnyRank;
-use crate::engine::rows::{AnyRowLoss, RowSpec, erase_rows};
+use crate::engine::rows::{RowSpec, erase_rows};
 use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::rows;
@@ -17,7 +17,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -196,20 +195,20 @@ pub(super) fn evaluate(
     super::vectors::rows(&check, "embeddings", &shape)?;
     let Triplet { margin, swap, kind } = triplet;
     let loss = match kind {
-        DistanceKind::Norm { p: 2.0, eps } => norms::<true>(margin, swap, 2.0, eps),
-        DistanceKind::Norm { p, eps } => norms::<false>(margin, swap, p, eps),
+        DistanceKind::Norm { p: 2.0, eps } if swap => {
+            erase_rows(TripletOfNorms::<true, 3>::new(margin, swap, 2.0, eps))
+        }
+        DistanceKind::Norm { p: 2.0, eps } => {
+            erase_rows(TripletOfNorms::<true, 2>::new(margin, swap, 2.0, eps))
+        }
+        // The third norm is not needed without a swap, and others than 2 are rare.
+        DistanceKind::Norm { p, eps } => {
+            erase_rows(TripletOfNorms::<false, 3>::new(margin, swap, p, eps))
+        }
         DistanceKind::Cosine { eps } => erase_rows(TripletOfAngles::new(margin, swap, eps)),
     };
     let spec = RowSpec::new(loss, shape.num_dims() - 1, RowTarget::Nothing);
     rows::evaluate(&check, spec, inputs, call)
-}
-
-fn norms<const SQUARES: bool>(margin: f64, swap: bool, p: f64, eps: f64) -> Arc<dyn AnyRowLoss<3>> {
-    if swap {
-        erase_rows(TripletOfNorms::<SQUARES, 3>::new(margin, p, eps))
-    } else {
-        erase_rows(TripletOfNorms::<SQUARES, 2>::new(margin, p, eps))
-    }
 }
 
 /// Suspicions about two roles that are the same.

@@ -148,6 +148,8 @@ pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
 }
 
 impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INPUT, FULL> {
+    const RARE: bool = FULL;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let (rate, log_rate, shifted) = if LOG_INPUT {

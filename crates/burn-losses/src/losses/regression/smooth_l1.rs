@@ -132,6 +132,7 @@ const LARGE: f64 = 1e30;
 
 impl<const EXTREME: bool> Elementwise<2> for SmoothAbsoluteError<EXTREME> {
     const PART: f64 = 0.5;
+    const RARE: bool = EXTREME;
 
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {

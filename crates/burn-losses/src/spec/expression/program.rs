@@ -29,6 +29,34 @@ pub(crate) struct Step {
     /// As many as the operation is of; then the last one again.
     pub(crate) of: [StepInput; MOST],
     pub(crate) slot: u16,
+    /// Which results are made of it.
+    pub(crate) part_of: Wanted,
+}
+
+/// Some of the results of a program, a bit for each; those beyond the last bit have that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted(u32);
+
+impl Wanted {
+    pub(crate) const ALL: Self = Self(u32::MAX);
+    const NONE: Self = Self(0);
+
+    /// Those of which it is said that they are.
+    pub(crate) fn of(results: impl IntoIterator<Item = bool>) -> Self {
+        let mut wanted = 0;
+        for (at, is_wanted) in results.into_iter().enumerate() {
+            wanted |= u32::from(is_wanted) << at.min(31);
+        }
+        Self(wanted)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn has_any_of(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// Operations that give some values of a graph.
@@ -60,6 +88,21 @@ impl FormulaGraph {
             }
         }
         live
+    }
+
+    /// Which results each value has a part in.
+    fn part_of(&self, results: &[Value]) -> Vec<Wanted> {
+        let mut part_of = vec![Wanted::NONE; self.len()];
+        for (at, result) in results.iter().enumerate() {
+            let alone = Wanted::of((0..=at).map(|other| other == at));
+            part_of[result.index()] = part_of[result.index()].and(alone);
+        }
+        for value in self.values().rev() {
+            for input in self.node(value).of() {
+                part_of[input.index()] = part_of[input.index()].and(part_of[value.index()]);
+            }
+        }
+        part_of
     }
 
     /// Which values may be infinite, or no numbers at all, where all that they are made of is finite; but for numbers
@@ -205,6 +248,7 @@ impl Program {
         for result in results {
             last[result.index()] = usize::MAX;
         }
+        let part_of = graph.part_of(results);
         let mut program = Self {
             steps: Vec::new(),
             constants: Vec::new(),
@@ -236,6 +280,7 @@ impl Program {
                         operation,
                         of: of_step,
                         slot,
+                        part_of: part_of[value.index()],
                     });
                     for (at, input) in of.iter().enumerate() {
                         let again = of[..at].contains(input);
@@ -254,6 +299,11 @@ impl Program {
         let result = |value: &Value| sources[value.index()].expect("a result is live");
         program.results = results.iter().map(result).collect();
         program
+    }
+
+    /// Whether there are values that are worked out of parameters.
+    pub(crate) fn has_uniforms(&self) -> bool {
+        self.uniforms.is_some()
     }
 
     /// The uniform values, of such parameters.
@@ -304,6 +354,7 @@ impl Program {
             operation,
             of,
             slot,
+            ..
         } in &self.steps
         {
             let of = &of[..operation.arity()];

@@ -107,6 +107,7 @@ struct Adjust<'a, F> {
 }
 
 impl<F: HeadFloat> Loop for Adjust<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -240,6 +241,7 @@ fn adjust_stretch<F: HeadFloat>(
 struct Multiply<'a, F>(&'a mut [F], &'a [F]);
 
 impl<F: HeadFloat> Loop for Multiply<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

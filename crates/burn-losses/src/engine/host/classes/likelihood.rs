@@ -99,6 +99,7 @@ impl ClassSweep<'_> {
 struct Likelihood<'a, F>(&'a mut Tile<F>, Rule, f64);
 
 impl<F: HeadFloat> Loop for Likelihood<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]

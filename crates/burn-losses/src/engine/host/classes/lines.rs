@@ -293,6 +293,7 @@ struct OneClass<'a, F> {
 }
 
 impl<F: HeadFloat> Loop for OneClass<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
@@ -361,6 +362,7 @@ impl<F: HeadFloat> Loop for OneClass<'_, F> {
 struct OwnGradients<'a, F>(&'a mut Tile<F>, usize);
 
 impl<F: HeadFloat> Loop for OwnGradients<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -380,6 +382,7 @@ struct WriteColumns<'a, 'b, F> {
 }
 
 impl<F: HeadFloat> Loop for WriteColumns<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

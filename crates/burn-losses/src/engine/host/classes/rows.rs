@@ -93,6 +93,7 @@ struct SoftmaxRows<'a, F> {
 }
 
 impl<F: HeadFloat> Loop for SoftmaxRows<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
@@ -212,6 +213,7 @@ struct WriteRows<'a, 'b, F> {
 }
 
 impl<F: HeadFloat> Loop for WriteRows<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]

@@ -183,6 +183,7 @@ struct AllClasses<'a, F> {
 }
 
 impl<F: HeadFloat> Loop for AllClasses<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]

@@ -157,6 +157,7 @@ impl ClassSweep<'_> {
 pub(super) struct ReadSamples<'a, F>(&'a ClassSweep<'a>, &'a mut Tile<F>, usize);
 
 impl<F: HeadFloat> Loop for ReadSamples<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
@@ -197,6 +198,7 @@ impl<F: HeadFloat> Loop for ReadSamples<'_, F> {
 pub(super) struct Add<'a, F>(&'a [F], f64);
 
 impl<F: HeadFloat> Loop for Add<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = f64;
 
     #[inline(always)]

@@ -330,6 +330,7 @@ fn pieces(all: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>
 struct WriteErrors<'a, 'b, F>(&'a PixelTile<F>, &'a mut Columns<'b, F>);
 
 impl<F: HeadFloat> Loop for WriteErrors<'_, '_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
@@ -359,6 +360,7 @@ const PART: f64 = 1.0 / 8.0;
 struct GradientOfErrors<'a, F>(&'a mut PixelTile<F>, Lines<'a, F>);
 
 impl<F: HeadFloat> Loop for GradientOfErrors<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
     type Output = ();
 
     #[inline(always)]
