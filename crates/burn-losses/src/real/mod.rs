@@ -295,20 +295,37 @@ const COMPLEMENT: [f64; 20] = [
     8.944879273090725e-13,
 ];
 
-/// `(e^x - 1 - x) / 2`: near zero its series; elsewhere by the square of a root, which is infinite no sooner than its half
-/// has to be.
+/// `(e^x - 1 - x) / 2`.
 #[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_rest<R: Real>(x: R) -> R {
-    const SMALL: f64 = 0.5;
+    let [small, large] = half_exp_less_one(&x, |near, series| near.clone() * near * series);
+    (large - x.clone().times(0.5)).replace(x.between(-SMALL, SMALL), small)
+}
+
+/// `(e^x - 1) / 2`, the derivative of [`half_exp_rest`].
+#[cfg(feature = "std")]
+#[inline(always)]
+pub(crate) fn half_exp_m1<R: Real>(x: R) -> R {
+    let [small, large] =
+        half_exp_less_one(&x, |near, series| near.clone() * (near * series).plus(0.5));
+    large.replace(x.between(-SMALL, SMALL), small)
+}
+
+#[cfg(feature = "std")]
+const SMALL: f64 = 0.5;
+
+/// What is made of a small number and its [`EXP_REST`] series; and, for other numbers, `(e^x - 1) / 2` by the square of a
+/// root, which is infinite no sooner than its half has to be.
+#[cfg(feature = "std")]
+#[inline(always)]
+fn half_exp_less_one<R: Real>(x: &R, of_small: impl FnOnce(R, R) -> R) -> [R; 2] {
     let near = x.clone().at_least(-SMALL).at_most(SMALL);
     let last: usize = if x.is_double() { 13 } else { 7 };
     let series = polynomial(&near, &EXP_REST[..=last]);
-    let small = near.clone() * near * series;
     let root = x.clone().times(0.5).exp();
     let grown = root.clone().times(0.5) * root;
-    let large = grown.plus(-0.5) - x.clone().times(0.5);
-    large.replace(x.between(-SMALL, SMALL), small)
+    [of_small(near, series), grown.plus(-0.5)]
 }
 
 /// The coefficients of `(e^x - 1 - x) / (2 x^2)`.

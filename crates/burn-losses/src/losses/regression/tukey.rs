@@ -117,22 +117,23 @@ loss_module!(TukeyLoss, TukeyLossConfig, Formula<RegressionTarget> [predictions,
 /// Multiplied out: `1 - (1 - r)^3` would lose the digits of a small error. The slope, which is stated, ends at `c` by itself.
 static TUKEY: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
-        let (error, r) = error_and_share(x, y);
-        let size = error.abs().at_most(Expr::parameter("c"));
-        size * size * (0.5 - r * (0.5 - r / 6.0))
+        let [_, square, r] = error_and_share(x, y);
+        let most = Expr::parameter("c").square();
+        square.at_most(most) * (0.5 - r * (0.5 - r / 6.0))
     },
     |[x, y]| {
-        let (error, r) = error_and_share(x, y);
+        let [error, _, r] = error_and_share(x, y);
         let slope = error * (1.0 - r).square();
         [slope, -slope]
     },
 );
 
-/// The error, and `(e / c)^2`, which is 1 from `c` on.
-fn error_and_share(x: Expr, y: Expr) -> (Expr, Expr) {
+/// The error, its square, and `(e / c)^2`, which is 1 from `c` on.
+fn error_and_share(x: Expr, y: Expr) -> [Expr; 3] {
     let error = x - y;
-    let r = (error / Expr::parameter("c")).square();
-    (error, r.at_most(1.0))
+    let square = error.square();
+    let share = 1.0 / Expr::parameter("c").square();
+    [error, square, (share * square).at_most(1.0)]
 }
 
 impl TukeyLoss {

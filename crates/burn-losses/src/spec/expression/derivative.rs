@@ -120,18 +120,14 @@ impl FormulaGraph {
                 let at_zero = self.constant(FRAC_2_SQRT_PI);
                 self.add(Multiply, &[at_zero, exp])
             }
-            HalfExpRest => {
-                let [half, less] = [0.5, -0.5].map(|number| self.constant(number));
+            HalfExpRest => self.add(HalfExpM1, &[a]),
+            HalfExpM1 => {
+                // Of the number itself and a half there would be no digits left where the exponential is small.
+                let half = self.constant(0.5);
                 let scaled = self.add(Multiply, &[half, a]);
-                // Half of `e^a - 1`; each form loses digits where the other is taken.
-                let near = self.add(Add, &[value, scaled]);
                 let root = self.add(Exp, &[scaled]);
                 let square = self.add(Multiply, &[root, root]);
-                let grown = self.add(Multiply, &[half, square]);
-                let far = self.add(Add, &[less, grown]);
-                let size = self.add(Abs, &[a]);
-                let is_small = self.add(Above, &[half, size]);
-                self.add(Select, &[is_small, near, far])
+                self.add(Multiply, &[half, square])
             }
             Max | Min | Greater | Lesser => {
                 let this = of[input];

@@ -328,7 +328,7 @@ impl Expr {
         self.unary(Operation::Erf)
     }
 
-    /// `(e^x - 1 - x) / 2`, accurate for tiny numbers.
+    /// `(e^x - 1 - x) / 2`, accurate for tiny numbers; so is its derivative.
     #[track_caller]
     pub(crate) fn half_exp_rest(self) -> Self {
         self.unary(Operation::HalfExpRest)

@@ -1,6 +1,6 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::{Real, atan, erf, half_exp_rest, tanh};
+use crate::real::{Real, atan, erf, half_exp_m1, half_exp_rest, tanh};
 
 /// An operation of a formula, on some values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,8 @@ pub(crate) enum Operation {
     Erf,
     /// `(e^x - 1 - x) / 2`.
     HalfExpRest,
+    /// `(e^x - 1) / 2`.
+    HalfExpM1,
     /// The number itself, whose derivative is taken for 0.
     Detached,
     Max,
@@ -110,6 +112,7 @@ impl Operation {
             | Self::Atan
             | Self::Erf
             | Self::HalfExpRest
+            | Self::HalfExpM1
             | Self::Detached => 1,
             Self::Select
             | Self::TimesPlus
@@ -170,6 +173,7 @@ impl Operation {
             Self::Atan => atan(a),
             Self::Erf => erf(a),
             Self::HalfExpRest => half_exp_rest(a),
+            Self::HalfExpM1 => half_exp_m1(a),
             Self::Detached => a,
             Self::Max | Self::Greater => max(a, b),
             Self::Min | Self::Lesser => min(a, b),
