@@ -1,4 +1,4 @@
-//! Every loss as a user calls it: the cases of the benchmark.
+//! Every loss as a user calls it, and losses of closures: the cases of the benchmark.
 
 use burn::tensor::Device;
 use std::hint::black_box;
@@ -7,6 +7,9 @@ use std::time::Instant;
 #[allow(dead_code)] // The benchmark uses the rest.
 #[path = "../../../../../../benches/src/cases.rs"]
 pub mod cases;
+#[allow(dead_code)]
+#[path = "../../../../../../benches/src/closures.rs"]
+mod closures;
 
 /// What the cases ask of a backend.
 #[derive(Clone, Copy)]
@@ -32,11 +35,16 @@ impl Backend {
 pub fn times(only: &str, repeats: usize) -> Vec<(String, f64, Option<f64>)> {
     let device = Device::flex();
     let large = |case: &cases::Case| case.elements() > 200_000 || case.loss == "cross_entropy";
-    let cases = cases::cases(Backend::Flex, false).into_iter().filter(large);
+    let of_losses = cases::cases(Backend::Flex, false).into_iter();
+    let cases = of_losses.chain(closures::cases()).filter(large);
     let cases = cases.filter(|case| case.name().contains(only));
     cases
         .map(|case| {
-            let contestants = case.contestants(&device);
+            let contestants = if case.loss.starts_with("closure_") {
+                closures::contestants(&case, &device)
+            } else {
+                case.contestants(&device)
+            };
             let [ours, burn] = [cases::OURS, cases::BURN].map(|name| {
                 let contestant = contestants.iter().find(|it| it.name == name)?;
                 let mut times: Vec<f64> = (0..repeats + 2)
