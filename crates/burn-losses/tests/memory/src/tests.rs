@@ -456,16 +456,16 @@ fn triplets(ways: &Ways, dtype: DType, [rows, length]: [usize; 2], measures: &[D
 fn triplet(kind: DistanceKind, swap: bool) -> Arc<dyn AnyRowLoss<3>> {
     match (kind, swap) {
         (DistanceKind::Norm { p: 2.0, eps }, false) => {
-            erase_rows(TripletOfNorms::<true, 2>::new(1.0, 2.0, eps))
+            erase_rows(TripletOfNorms::<true, 2>::new(1.0, false, 2.0, eps))
         }
         (DistanceKind::Norm { p: 2.0, eps }, true) => {
-            erase_rows(TripletOfNorms::<true, 3>::new(1.0, 2.0, eps))
+            erase_rows(TripletOfNorms::<true, 3>::new(1.0, true, 2.0, eps))
         }
         (DistanceKind::Norm { p, eps }, false) => {
-            erase_rows(TripletOfNorms::<false, 2>::new(1.0, p, eps))
+            erase_rows(TripletOfNorms::<false, 2>::new(1.0, false, p, eps))
         }
         (DistanceKind::Norm { p, eps }, true) => {
-            erase_rows(TripletOfNorms::<false, 3>::new(1.0, p, eps))
+            erase_rows(TripletOfNorms::<false, 3>::new(1.0, true, p, eps))
         }
         (DistanceKind::Cosine { eps }, swap) => erase_rows(TripletOfAngles::new(1.0, swap, eps)),
     }
