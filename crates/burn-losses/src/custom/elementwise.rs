@@ -1,21 +1,17 @@
 //! A loss of each element, of a closure.
 
-use super::settings::{ORDINALS, Settings};
+use super::settings::{ORDINALS, Settings, of_settings};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::operands::Operands;
-use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{ElementFormulas, FormulaCall, MOST};
-use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
 use crate::spec::expression::{Expr, RecordedFormula, record_more};
-use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, Operand};
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
@@ -60,7 +56,7 @@ struct ElementwiseParts<const K: usize> {
 
 impl<const K: usize> core::fmt::Debug for ElementwiseParts<K> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
-        self.settings.fmt(formatter)
+        core::fmt::Debug::fmt(&self.settings, formatter)
     }
 }
 
@@ -121,24 +117,6 @@ impl<const K: usize> CustomElementwise<K> {
         self
     }
 
-    /// The same loss, reduced in this way; without it a batch is averaged.
-    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
-        self.inner.settings.reduction = reduction;
-        self
-    }
-
-    /// The same loss, with a number for an [`Expr::parameter`]. It costs nothing: to set a margin before each call is
-    /// what it is for.
-    ///
-    /// # Panics
-    ///
-    /// If the formula has no such parameter, or the number is not finite.
-    #[track_caller]
-    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
-        self.inner.settings.set(name, number);
-        self
-    }
-
     /// The same loss, with its derivative with respect to the first operand as another formula says: where the one that
     /// is found by rules is not good enough. [`check`](super::check) compares it with finite differences.
     #[track_caller]
@@ -167,27 +145,6 @@ impl<const K: usize> CustomElementwise<K> {
         let settings = or_panic(self.inner.settings.again(&more));
         self.inner.settings = settings;
         self.inner.formula = Arc::new(ElementFormulas::new(more, slopes));
-        self
-    }
-
-    /// The same loss, with a suspicion that [`lint`](crate::Loss::lint) reports under a name such as `"single-class"`: what
-    /// is legal but looks like a mistake, by the statistics of the operands.
-    ///
-    /// ```
-    /// use burn_losses::custom::Custom;
-    ///
-    /// let loss = Custom::elementwise("SquaredError", |x, y| (x - y).square())
-    ///     .with_lint("not-standardised", |operands| {
-    ///         let most = operands[1].most();
-    ///         (most > 100.0).then(|| format!("a target is {most}: are the targets standardised?"))
-    ///     });
-    /// ```
-    pub fn with_lint(
-        mut self,
-        rule: &'static str,
-        suspicion: impl Fn(&[Statistics]) -> Option<String> + Send + Sync + 'static,
-    ) -> Self {
-        self.inner.settings.suspect(rule, suspicion);
         self
     }
 
@@ -233,30 +190,28 @@ impl<const K: usize> CustomElementwise<K> {
     }
 }
 
-impl<const K: usize> burn::module::ModuleDisplay for CustomElementwise<K> {
-    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
-        let settings = &self.inner.settings;
-        content
-            .add_formatted(&settings.describe(settings.name))
-            .optional()
-    }
-}
+of_settings!([const K: usize] CustomElementwise<K>);
 
-impl<const K: usize> Sealed for CustomElementwise<K> {}
-
-impl<const K: usize> LossInfo for CustomElementwise<K> {
-    fn name(&self) -> &'static str {
-        self.inner.settings.name
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.inner.settings.reduction
-    }
-}
-
-/// Stamps the calls of a loss of so many operands.
+/// Stamps the calls of a loss of so many operands. What is not generic is compiled here, and not where it is called: there
+/// nothing may be optimised.
 macro_rules! of_operands {
     ($count:literal, [$first:ident $(, $other:ident: $kind:ident)*]) => {
+        impl CustomElementwise<$count> {
+            #[inline(never)]
+            fn compiled_losses(
+                &self,
+                operands: [AnyOperand; $count],
+                call: Call,
+            ) -> Result<LossOutput, LossError> {
+                self.losses(operands, call)
+            }
+
+            #[inline(never)]
+            fn compiled_lints(&self, operands: [AnyOperand; $count]) -> Vec<Lint> {
+                self.lints(operands)
+            }
+        }
+
         impl<const D: usize $(, $kind: Operand<D>)*> Evaluate<(Tensor<D>, $($kind,)*)>
             for CustomElementwise<$count>
         {
@@ -268,12 +223,12 @@ macro_rules! of_operands {
                 call: Call,
             ) -> Result<LossOutput, LossError> {
                 let first = AnyOperand::Numbers($first.into());
-                self.losses([first, $($other.into_operand()),*], call)
+                self.compiled_losses([first, $($other.into_operand()),*], call)
             }
 
             fn inspect(&self, ($first, $($other,)*): (Tensor<D>, $($kind,)*)) -> Vec<Lint> {
                 let first = AnyOperand::Numbers($first.into());
-                self.lints([first, $($other.into_operand()),*])
+                self.compiled_lints([first, $($other.into_operand()),*])
             }
         }
     };

@@ -1,20 +1,17 @@
 //! A loss of sums over axes, of closures.
 
-use super::settings::{ORDINALS, Settings};
+use super::settings::{ORDINALS, Settings, of_settings};
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::operands::{Operands, numbers};
-use crate::loss::formula::statistics::Statistics;
 use crate::loss::rows::evaluate_ruled;
-use crate::loss::sealed::Sealed;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::module::calls;
 use crate::spec::expression::RecordedFormula;
 use crate::spec::expression::graph::Value;
 use crate::spec::expression::operations::Operation;
 use crate::spec::expression::program::{Formula, Program};
-use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, Operand};
@@ -62,7 +59,7 @@ struct RowParts<const K: usize> {
 
 impl<const K: usize> core::fmt::Debug for RowParts<K> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
-        self.settings.fmt(formatter)
+        core::fmt::Debug::fmt(&self.settings, formatter)
     }
 }
 
@@ -209,33 +206,6 @@ impl<const K: usize> CustomRow<K> {
         self
     }
 
-    /// The same loss, reduced in this way; without it a batch is averaged.
-    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
-        self.inner.settings.reduction = reduction;
-        self
-    }
-
-    /// The same loss, with a number for an [`Expr::parameter`](super::Expr::parameter).
-    ///
-    /// # Panics
-    ///
-    /// If the formula has no such parameter, or the number is not finite.
-    #[track_caller]
-    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
-        self.inner.settings.set(name, number);
-        self
-    }
-
-    /// As [`CustomElementwise::with_lint`](super::CustomElementwise::with_lint).
-    pub fn with_lint(
-        mut self,
-        rule: &'static str,
-        suspicion: impl Fn(&[Statistics]) -> Option<String> + Send + Sync + 'static,
-    ) -> Self {
-        self.inner.settings.suspect(rule, suspicion);
-        self
-    }
-
     /// Which axes of a rank are summed over.
     fn summed(&self, shape: &Shape) -> Result<Vec<bool>, LossError> {
         let rank = shape.num_dims();
@@ -348,26 +318,7 @@ impl<const K: usize> CustomRow<K> {
     }
 }
 
-impl<const K: usize> burn::module::ModuleDisplay for CustomRow<K> {
-    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
-        let settings = &self.inner.settings;
-        content
-            .add_formatted(&settings.describe(settings.name))
-            .optional()
-    }
-}
-
-impl<const K: usize> Sealed for CustomRow<K> {}
-
-impl<const K: usize> LossInfo for CustomRow<K> {
-    fn name(&self) -> &'static str {
-        self.inner.settings.name
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.inner.settings.reduction
-    }
-}
+of_settings!([const K: usize] CustomRow<K>);
 
 /// The axes that are kept, and then the others.
 fn kept_first(summed: &[bool]) -> Vec<usize> {
@@ -393,9 +344,27 @@ fn index_of(mut place: usize, shape: &Shape, summed: &[bool]) -> Vec<usize> {
     index
 }
 
-/// Stamps the calls of a loss of so many operands.
+/// Stamps the calls of a loss of so many operands. What is not generic is compiled here, and not where it is called: there
+/// nothing may be optimised.
 macro_rules! of_operands {
     ($count:literal, [$first:ident $(, $other:ident: $kind:ident)*]) => {
+        impl CustomRow<$count> {
+            #[inline(never)]
+            fn compiled_losses(
+                &self,
+                operands: [AnyOperand; $count],
+                seen: (&Shape, &[bool]),
+                call: Call,
+            ) -> Result<LossOutput, LossError> {
+                self.losses(operands, seen, call)
+            }
+
+            #[inline(never)]
+            fn compiled_lints(&self, operands: [AnyOperand; $count]) -> Vec<Lint> {
+                self.lints(operands)
+            }
+        }
+
         impl<const D: usize $(, $kind: Operand<D>)*> Evaluate<(Tensor<D>, $($kind,)*)>
             for CustomRow<$count>
         {
@@ -419,12 +388,12 @@ macro_rules! of_operands {
                         None => $other.into_operand(),
                     }),*
                 ];
-                self.losses(operands, (&shape, &summed), call)
+                self.compiled_losses(operands, (&shape, &summed), call)
             }
 
             fn inspect(&self, ($first, $($other,)*): (Tensor<D>, $($kind,)*)) -> Vec<Lint> {
                 let first = AnyOperand::Numbers($first.into());
-                self.lints([first, $($other.into_operand()),*])
+                self.compiled_lints([first, $($other.into_operand()),*])
             }
         }
     };

@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::tensor::DType;
-use core::fmt::{Debug, Formatter};
+use core::fmt::{Debug, Display, Formatter};
 
 /// How many parameters a formula has at most: a kernel is told so many.
 const PARAMETERS: usize = 8;
@@ -173,31 +173,115 @@ impl Settings {
     /// What is suspicious of operands: a target, which is the last of several, that is the same everywhere, and what the
     /// user suspects.
     pub(super) fn lints(&self, operands: &[Statistics], target: Rule) -> Vec<Lint> {
-        let same = same_everywhere(self.name, operands, target);
+        let mut lints = self.suspected(|| operands.to_vec());
+        lints.splice(0..0, same_everywhere(self.name, operands, target));
+        lints
+    }
+
+    /// What the user suspects of operands, whose statistics are asked for if that is anything.
+    pub(super) fn suspected(&self, operands: impl FnOnce() -> Vec<Statistics>) -> Vec<Lint> {
+        if self.suspicions.is_empty() {
+            return Vec::new();
+        }
+        let operands = operands();
         let lints = self.suspicions.iter().filter_map(|(rule, suspicion)| {
             Some(Lint {
                 loss: self.name,
                 rule,
-                message: suspicion(operands)?,
+                message: suspicion(&operands)?,
             })
         });
-        same.into_iter().chain(lints).collect()
+        lints.collect()
     }
+}
 
-    pub(super) fn describe(&self, of: &str) -> String {
-        let mut text = format!("{of} {{reduction: {:?}", self.reduction);
+impl Display for Settings {
+    fn fmt(&self, formatter: &mut Formatter) -> core::fmt::Result {
+        write!(formatter, "{} {{reduction: {:?}", self.name, self.reduction)?;
         for (name, value) in &self.parameters {
-            text += &match value {
-                Some(value) => format!(", {name}: {value}"),
-                None => format!(", {name}: not set"),
-            };
+            match value {
+                Some(value) => write!(formatter, ", {name}: {value}")?,
+                None => write!(formatter, ", {name}: not set")?,
+            }
         }
-        text + "}"
+        formatter.write_str("}")
     }
 }
 
 impl Debug for Settings {
     fn fmt(&self, formatter: &mut Formatter) -> core::fmt::Result {
-        formatter.write_str(&self.describe(self.name))
+        Display::fmt(self, formatter)
     }
 }
+
+/// Stamps what each loss of a closure has of its [`Settings`]: how they are set, and what it says of itself.
+macro_rules! of_settings {
+    ([$($generics:tt)*] $loss:ty) => {
+        impl<$($generics)*> $loss {
+            /// The same loss, reduced in this way; without it a batch is averaged.
+            pub fn with_reduction(mut self, reduction: crate::Reduction) -> Self {
+                self.inner.settings.reduction = reduction;
+                self
+            }
+
+            /// The same loss, with a number for an [`Expr::parameter`](super::Expr::parameter). It costs nothing: to set a
+            /// margin before each call is what it is for.
+            ///
+            /// # Panics
+            ///
+            /// If the formula has no such parameter, or the number is not finite.
+            #[track_caller]
+            pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
+                self.inner.settings.set(name, number);
+                self
+            }
+
+            /// The same loss, with a suspicion that [`lint`](crate::Loss::lint) reports under a name such as
+            /// `"single-class"`: what is legal but looks like a mistake, by the statistics of all that the loss is called
+            /// with, in that order.
+            ///
+            /// ```
+            /// use burn_losses::custom::Custom;
+            ///
+            /// let loss = Custom::elementwise("SquaredError", |x, y| (x - y).square())
+            ///     .with_lint("not-standardised", |operands| {
+            ///         let most = operands[1].most();
+            ///         (most > 100.0).then(|| format!("a target is {most}: are the targets standardised?"))
+            ///     });
+            /// ```
+            pub fn with_lint(
+                mut self,
+                rule: &'static str,
+                suspicion: impl Fn(&[super::Statistics]) -> Option<alloc::string::String>
+                + Send
+                + Sync
+                + 'static,
+            ) -> Self {
+                self.inner.settings.suspect(rule, suspicion);
+                self
+            }
+        }
+
+        impl<$($generics)*> burn::module::ModuleDisplay for $loss {
+            fn custom_content(
+                &self,
+                content: burn::module::Content,
+            ) -> Option<burn::module::Content> {
+                content.add_formatted(&self.inner.settings).optional()
+            }
+        }
+
+        impl<$($generics)*> crate::loss::sealed::Sealed for $loss {}
+
+        impl<$($generics)*> crate::loss::LossInfo for $loss {
+            fn name(&self) -> &'static str {
+                self.inner.settings.name
+            }
+
+            fn reduction(&self) -> crate::Reduction {
+                self.inner.settings.reduction
+            }
+        }
+    };
+}
+pub(super) use of_settings;

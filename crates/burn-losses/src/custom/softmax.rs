@@ -1,19 +1,18 @@
 //! A loss of a sample's class, of a closure.
 
-use super::settings::Settings;
+use super::settings::{Settings, of_settings};
 use crate::engine::any_rank::AnyRank;
 use crate::engine::host::formula::FormulaHead;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::classes::{ClassInput, Options, check_classes, evaluate};
 use crate::loss::formula::softmax::of_class;
-use crate::loss::sealed::Sealed;
+use crate::loss::formula::statistics::Statistics;
 use crate::loss::{Evaluate, LossInfo};
 use crate::losses::classification::{SOFTMAX_INSIDE, class_lints};
 use crate::losses::module::calls;
 use crate::spec::expression::RecordedFormula;
 use crate::spec::expression::program::Formula;
-use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
 use crate::validate::check;
 use crate::validate::check::Check;
@@ -21,7 +20,7 @@ use crate::validate::error::{Lint, LossError, or_panic};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 /// A loss of a sample's class by its probability, of a closure: see [`Custom::softmax`](super::Custom::softmax).
 ///
@@ -57,7 +56,7 @@ struct SoftmaxParts {
 
 impl core::fmt::Debug for SoftmaxParts {
     fn fmt(&self, formatter: &mut core::fmt::Formatter) -> core::fmt::Result {
-        self.settings.fmt(formatter)
+        core::fmt::Debug::fmt(&self.settings, formatter)
     }
 }
 
@@ -117,23 +116,6 @@ impl CustomSoftmax {
         self
     }
 
-    /// The same loss, reduced in this way; without it a batch is averaged.
-    pub fn with_reduction(mut self, reduction: Reduction) -> Self {
-        self.inner.settings.reduction = reduction;
-        self
-    }
-
-    /// The same loss, with a number for an [`Expr::parameter`](super::Expr::parameter).
-    ///
-    /// # Panics
-    ///
-    /// If the formula has no such parameter, or the number is not finite.
-    #[track_caller]
-    pub fn with_parameter(mut self, name: &str, number: f64) -> Self {
-        self.inner.settings.set(name, number);
-        self
-    }
-
     fn options(&self, parameters: Vec<f64>) -> Options<'_> {
         let SoftmaxParts {
             settings,
@@ -169,26 +151,7 @@ impl CustomSoftmax {
     }
 }
 
-impl burn::module::ModuleDisplay for CustomSoftmax {
-    fn custom_content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
-        let settings = &self.inner.settings;
-        content
-            .add_formatted(&settings.describe(settings.name))
-            .optional()
-    }
-}
-
-impl Sealed for CustomSoftmax {}
-
-impl LossInfo for CustomSoftmax {
-    fn name(&self) -> &'static str {
-        self.inner.settings.name
-    }
-
-    fn reduction(&self) -> Reduction {
-        self.inner.settings.reduction
-    }
-}
+of_settings!([] CustomSoftmax);
 
 calls!([] CustomSoftmax, Loss [logits, targets]);
 
@@ -205,6 +168,13 @@ impl<const D: usize, T: ClassIds<D>> Evaluate<(Tensor<D>, T)> for CustomSoftmax 
 
     fn inspect(&self, (logits, targets): (Tensor<D>, T)) -> Vec<Lint> {
         let options = self.options(Vec::new());
-        class_lints(&options, &logits.into(), targets.erased(), SOFTMAX_INSIDE)
+        let (logits, targets) = (AnyRank::from(logits), targets.erased());
+        let suspected = self.inner.settings.suspected(|| {
+            let ids = targets.values.clone().cast(FloatDType::F32);
+            [logits.clone(), ids.into()].map(Statistics::of).to_vec()
+        });
+        let mut lints = class_lints(&options, &logits, targets, SOFTMAX_INSIDE);
+        lints.extend(suspected);
+        lints
     }
 }

@@ -133,15 +133,25 @@ impl Rule {
     #[inline(always)]
     pub(crate) fn holds_for_all<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
         let Self { least, most, .. } = *self;
+        let mut all = true;
         match (self.ends | self.open, self.or_nan) {
-            (false, false) => numbers
-                .iter()
-                .fold(true, |all, it| all & it.between(least, most)),
-            (false, true) => numbers.iter().fold(true, |all, it| {
-                all & (it.between(least, most) | it.is_nan())
-            }),
-            _ => numbers.iter().fold(true, |all, it| all & self.holds(it)),
+            (false, false) => {
+                for it in numbers {
+                    all &= it.between(least, most);
+                }
+            }
+            (false, true) => {
+                for it in numbers {
+                    all &= it.between(least, most) | it.is_nan();
+                }
+            }
+            _ => {
+                for it in numbers {
+                    all &= self.holds(it);
+                }
+            }
         }
+        all
     }
 
     #[inline(always)]

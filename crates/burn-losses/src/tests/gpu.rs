@@ -1,7 +1,9 @@
 //! A GPU for the unit tests, guards around the memory that kernels are given, and which kernels there are.
 
+use crate::custom::{Custom, Expr};
 use crate::engine::dispatch;
 use crate::prelude::*;
+use crate::{Checks, with_checks};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -210,6 +212,62 @@ fn a_new_length_compiles_nothing() {
             let all = found.len();
             assert_eq!(new, 0, "{what}: {new} kernels of {all} are new at {length}");
         }
+    }
+}
+
+/// A closure is as many kernels as a loss of its kind, and a number for a parameter compiles nothing.
+#[test]
+fn a_closure_is_a_kernel_like_any_other() {
+    let Some(device) = device() else {
+        return;
+    };
+    let _alone = alone();
+    let shape = [64, 48];
+    let targets = leaf(&device, shape).inner();
+    let huber = Custom::elementwise("Mine", |x, y| {
+        let (error, delta) = ((x - y).abs(), Expr::parameter("delta"));
+        let far = delta * (error - 0.5 * delta);
+        error.below(delta).select(0.5 * error * error, far)
+    });
+    let dice = Custom::row(
+        "MyDice",
+        |[x, y]| [x * y, x * x + y * y],
+        |[both, all]| 1.0 - 2.0 * both / (all + Expr::parameter("delta")),
+    );
+    let focal = Custom::softmax("MyFocal", |ln_p, _, rest| {
+        -Expr::parameter("delta") * rest * ln_p
+    });
+    let ids = (0..shape[0]).map(|row| row as i32 % 48).collect::<Vec<_>>();
+    let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [shape[0]]), &device);
+    let of = |prepare: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+        kernels(
+            &device,
+            &|_| {
+                let x = leaf(&device, shape);
+                Box::new(move || with_checks(Checks::Never, || prepare(x)))
+            },
+            0,
+        )
+    };
+    let built_in = [
+        of(&|x| HuberLoss::new().forward(x, targets.clone())),
+        of(&|x| TripletMarginLoss::new().forward(x, targets.clone(), targets.clone())),
+        of(&|x| FocalLoss::new().forward(x, ids.clone())),
+    ];
+    let with = |delta: f64| {
+        let huber = huber.clone().with_parameter("delta", delta);
+        let dice = dice.clone().with_parameter("delta", delta);
+        let focal = focal.clone().with_parameter("delta", delta);
+        [
+            of(&|x| huber.forward(x, targets.clone())),
+            of(&|x| dice.forward(x, targets.clone())),
+            of(&|x| focal.forward(x, ids.clone())),
+        ]
+    };
+    let (found, others) = (with(1.0), with(0.75));
+    for at in 0..found.len() {
+        assert_eq!(found[at].len(), built_in[at].len(), "of closure {at}");
+        assert_eq!(found[at], others[at], "of closure {at}");
     }
 }
 

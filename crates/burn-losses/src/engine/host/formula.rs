@@ -146,23 +146,23 @@ impl Loop for SumOfFormula<'_, '_, '_> {
                     broken |= !rule.holds_for_all(&block[..]);
                 }
             }
-            let mut left = count;
-            for values in machine.result(program, 0, blocks) {
-                let now = left.min(PART);
-                losses.add_up_to_a_part(&values[..now]);
-                left -= now;
+            let result = machine.result(program, 0, blocks);
+            for part in 0..count.div_ceil(PART) {
+                let now = PART.min(count - part * PART);
+                losses.add_up_to_a_part(&result.lanes(part)[..now]);
             }
             let Some(gradient) = &mut gradient else {
                 continue;
             };
             for result in 1..program.results.len() {
-                let (mut left, mut start) = (count, start);
-                for slopes in machine.result(program, result, blocks) {
-                    let now = left.min(slopes.len());
-                    let slopes = &slopes[..now];
+                let numbers = machine.result(program, result, blocks);
+                for part in 0..count.div_ceil(PART) {
+                    let now = PART.min(count - part * PART);
+                    let slopes = &numbers.lanes(part)[..now];
                     beyond |= match result {
                         1 => gradient.output.write_scaled(slopes, gradient.scale),
                         _ => {
+                            let start = start + part * PART;
                             let to = &mut gradient.others[result - 2][start..start + now];
                             let mut within = true;
                             for (to, &slope) in to.iter_mut().zip(slopes) {
@@ -172,7 +172,6 @@ impl Loop for SumOfFormula<'_, '_, '_> {
                             !within
                         }
                     };
-                    (left, start) = (left - now, start + now);
                 }
             }
         }
@@ -300,9 +299,10 @@ impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
             };
             machine.run(vectors, program, (blocks, count), ahead);
             for (at, result) in results.iter_mut().enumerate() {
+                let numbers = machine.result(program, at, blocks);
                 let to = result[start..start + count].chunks_mut(PART);
-                for (to, numbers) in to.zip(machine.result(program, at, blocks)) {
-                    to.copy_from_slice(&numbers[..to.len()]);
+                for (part, to) in to.enumerate() {
+                    to.copy_from_slice(&numbers.lanes(part)[..to.len()]);
                 }
             }
         }
@@ -668,11 +668,10 @@ impl<F: Float, const K: usize> Loop for SumRows<'_, '_, F, K> {
                     }
                 }
                 for (at, lanes) in lanes.iter_mut().enumerate() {
-                    let mut left = count;
-                    for values in machine.result(program, at, blocks) {
-                        let now = left.min(PART);
-                        lanes.add_up_to_a_part(&values[..now]);
-                        left -= now;
+                    let result = machine.result(program, at, blocks);
+                    for part in 0..count.div_ceil(PART) {
+                        let now = PART.min(count - part * PART);
+                        lanes.add_up_to_a_part(&result.lanes(part)[..now]);
                     }
                 }
             }
@@ -741,11 +740,10 @@ impl<F: Float, const K: usize> Loop for SlopesOfRows<'_, '_, '_, F, K> {
                     let Some(gradient) = gradient else {
                         continue;
                     };
-                    let mut left = count;
-                    for slopes in machine.result(program, at, blocks) {
-                        let now = left.min(slopes.len());
-                        beyond |= gradient.write_scaled(&slopes[..now], F::of(1.0));
-                        left -= now;
+                    let slopes = machine.result(program, at, blocks);
+                    for part in 0..count.div_ceil(PART) {
+                        let now = PART.min(count - part * PART);
+                        beyond |= gradient.write_scaled(&slopes.lanes(part)[..now], F::of(1.0));
                     }
                 }
             }

@@ -54,7 +54,7 @@ const LANES: usize = PART;
 
 /// What an operation reads: a block, or a constant for all of it.
 #[derive(Clone, Copy)]
-struct Argument<'a, F> {
+pub(crate) struct Argument<'a, F> {
     numbers: &'a [F],
     /// How far the numbers of one loop are from those of the next.
     stride: usize,
@@ -63,7 +63,7 @@ struct Argument<'a, F> {
 impl<'a, F> Argument<'a, F> {
     /// What a loop reads.
     #[inline(always)]
-    fn lanes(&self, at: usize) -> &'a [F; LANES] {
+    pub(crate) fn lanes(&self, at: usize) -> &'a [F; LANES] {
         let numbers = self.numbers[at * self.stride..].first_chunk();
         numbers.expect("a block has whole lanes")
     }
@@ -154,16 +154,15 @@ impl<F: Float> Machine<F> {
         Argument { numbers, stride }
     }
 
-    /// Some of the numbers of a result of the program that was run: those of the lanes at a place.
+    /// The numbers of a result of the program that was run.
     #[inline(always)]
     pub(crate) fn result<'a>(
         &'a self,
         program: &Program,
         result: usize,
         operands: &[&'a [F; BLOCK]],
-    ) -> impl Iterator<Item = &'a [F; LANES]> {
-        let argument = self.read(program.results[result], operands);
-        (0..BLOCK / LANES).map(move |at| argument.lanes(at))
+    ) -> Argument<'a, F> {
+        self.read(program.results[result], operands)
     }
 
     /// The operands from a place on as blocks: where they lie, if they are as many, or else filled up with the last.
@@ -312,6 +311,25 @@ impl<F: Float> Loop for Steps<'_, '_, F> {
 /// Writes what an operation makes of blocks.
 #[inline(always)]
 fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], out: &mut [F]) {
+    /// What an operation is of; then the last one again. No loop makes it: with checks for overflow that would be one in
+    /// memory.
+    macro_rules! inputs {
+        ($a:expr) => {
+            [$a; MOST]
+        };
+        ($a:expr, $b:expr) => {
+            [$a, $b, $b, $b, $b, $b]
+        };
+        ($a:expr, $b:expr, $c:expr) => {
+            [$a, $b, $c, $c, $c, $c]
+        };
+        ($a:expr, $b:expr, $c:expr, $d:expr) => {
+            [$a, $b, $c, $d, $d, $d]
+        };
+        ($a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr) => {
+            [$a, $b, $c, $d, $e, $f]
+        };
+    }
     /// The loops of operations, each of so many inputs; over halves where the steps of an operation wait for each other.
     macro_rules! loops {
         ($($operation:ident($($x:ident),*))*; $(halves $alone:ident)*) => {
@@ -322,7 +340,7 @@ fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], 
                     for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                         $(let $x = $x.lanes(at);)*
                         for at in 0..LANES {
-                            out[at] = Operation::$operation.of(inputs([$($x[at]),*]));
+                            out[at] = Operation::$operation.of(inputs!($($x[at]),*));
                         }
                     }
                 })*
@@ -331,8 +349,8 @@ fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], 
                     for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                         let a = a.lanes(at);
                         for at in 0..LANES / 2 {
-                            out[at] = Operation::$alone.of([a[at]; MOST]);
-                            out[at + LANES / 2] = Operation::$alone.of([a[at + LANES / 2]; MOST]);
+                            out[at] = Operation::$alone.of(inputs!(a[at]));
+                            out[at + LANES / 2] = Operation::$alone.of(inputs!(a[at + LANES / 2]));
                         }
                     }
                 })*
@@ -349,14 +367,6 @@ fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], 
         QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b);
         halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest halves HalfExpM1
     }
-}
-
-/// What an operation is of; then the last one again.
-#[inline(always)]
-fn inputs<F: Copy, const N: usize>(of: [F; N]) -> [F; MOST] {
-    let mut all = [of[N - 1]; MOST];
-    all[..N].copy_from_slice(&of);
-    all
 }
 
 /// A float type that formulas are computed in.
