@@ -924,6 +924,18 @@ fn it_is_a_module_and_a_loss_among_others() {
         (numbers(&parts.sum)[0], numbers(&parts.weight)[0]),
         (392.0, 2.0)
     );
+    // Of a class: the logits, and the ids.
+    let focal =
+        Custom::softmax("MyFocal", |ln_p, _, rest| -rest * ln_p).with_lint("rare", |operands| {
+            let [logits, ids] = operands else {
+                unreachable!("there are two")
+            };
+            Some(format!("{} logits, ids to {}", logits.count(), ids.most()))
+        });
+    let ids = Tensor::<1, Int>::from_data([1], &device.device);
+    let lints = focal.lint(x(), ids);
+    let found = lints.iter().find(|lint| lint.rule == "rare").unwrap();
+    assert_eq!(found.message, "2 logits, ids to 1");
 }
 
 /// What leaves the range of `f32` on the way, and whose value does not.

@@ -143,7 +143,7 @@ impl Loop for SumOfFormula<'_, '_, '_> {
             machine.run(vectors, program, (blocks, count), ahead);
             for (block, rule) in blocks.iter().zip(must.rules) {
                 if let Some(rule) = rule {
-                    broken |= !rule.holds_for_all(&block[..]);
+                    broken |= !rule.holds_for_all(&block[..count]);
                 }
             }
             let result = machine.result(program, 0, blocks);
