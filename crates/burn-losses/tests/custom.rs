@@ -933,7 +933,7 @@ fn it_is_a_module_and_a_loss_among_others() {
             Some(format!("{} logits, ids to {}", logits.count(), ids.most()))
         });
     let ids = Tensor::<1, Int>::from_data([1], &device.device);
-    let lints = focal.lint(x(), ids);
+    let lints = focal.lint(&x(), &ids);
     let found = lints.iter().find(|lint| lint.rule == "rare").unwrap();
     assert_eq!(found.message, "2 logits, ids to 1");
 }
