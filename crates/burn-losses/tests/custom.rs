@@ -754,16 +754,30 @@ fn the_error_function_has_its_digits() {
         (5.0, 0.999_999_999_998_462_5),
         (1e30, 1.0),
     ];
+    let slope = |at: f64| core::f64::consts::FRAC_2_SQRT_PI * (-at * at).exp();
+    let known = known.map(|(at, value)| (at, value, slope(at)));
+    has_its_digits(&loss, &known);
+}
+
+#[test]
+fn an_exponential_less_one_has_its_digits() {
+    let loss = Custom::elementwise("Grown", |x, y| x.exp_m1() * y);
+    let known = [1e-30, 1e-7, -1e-4, 0.4999, -0.5001, 1.0, -20.0, 30.0, 80.0];
+    let known = known.map(|at: f64| (at, at.exp_m1(), at.exp()));
+    has_its_digits(&loss, &known);
+}
+
+/// Values and slopes at some places, in each type on each device.
+fn has_its_digits(loss: &CustomElementwise<2>, known: &[(f64, f64, f64)]) {
     for device in devices() {
         let single = if device.double { 4e-7 } else { 1e-5 };
         for (dtype, digits) in [(DType::F64, 1e-12), (DType::F32, single)] {
             if dtype == DType::F64 && !device.double {
                 continue;
             }
-            for (at, value) in known {
+            for &(at, value, slope) in known {
                 let x = device.tracked::<1>(&[at], [1], dtype);
                 let loss = loss.forward(x.clone(), device.tensor(&[1.0], [1], dtype));
-                let slope = core::f64::consts::FRAC_2_SQRT_PI * (-at * at).exp();
                 let found = [
                     numbers(&loss)[0],
                     numbers(&x.grad(&loss.backward()).unwrap())[0],

@@ -22,7 +22,7 @@ fn value<const D: usize>(value: f64, index: [usize; D]) -> LossErrorKind {
     LossErrorKind::Value { value, index }
 }
 
-use LossErrorKind::{Config, Device, Shape, TrackedTarget};
+use LossErrorKind::{Config, Shape, TrackedTarget};
 
 /// What the calls of a loss gave that should all have been rejected in the same way.
 struct Rejected<'a> {
@@ -2306,7 +2306,7 @@ fn tensors_on_different_devices() {
     let classes = || ids(ndarray, &[0, 1], [2]);
     let lists = || ids(ndarray, &[0, 1, 1, -1], [2, 2]);
     let pairs = || ids(ndarray, &[1, -1], [2]);
-    all_reject!(flex, Device, said, {
+    all_reject!(flex, LossErrorKind::Device, said, {
         L1Loss, "predictions", "targets", (here(1.0), there(0.5));
         MseLoss, "predictions", "targets", (here(1.0), there(0.5));
         SmoothL1Loss, "predictions", "targets", (here(1.0), there(0.5));
@@ -2339,7 +2339,7 @@ fn tensors_on_different_devices() {
         MseLoss::new(),
         (inputs.0, inputs.1),
         there(1.0),
-        Device,
+        LossErrorKind::Device,
         &text
     );
 }

@@ -197,6 +197,24 @@ fn invalid_ids() {
     }
 }
 
+/// Of ranks there is one more than thresholds.
+#[test]
+fn invalid_ranks() {
+    let _guard = unchecked();
+    let thresholds = some_rows(IDS.len(), 2);
+    let ranks = |on: &TestDevice, which: &[usize]| ints(on, &pick(&IDS, which), [which.len()]);
+    assert_contained("coral", &thresholds, &WRONG, |on, logits, which| {
+        CoralLoss::new().forward_no_reduction(logits, ranks(on, which))
+    });
+    assert_contained("corn", &thresholds, &WRONG, |on, logits, which| {
+        CornLoss::new().forward_no_reduction(logits, ranks(on, which))
+    });
+    let logits = some_rows(IDS.len(), 3);
+    assert_contained("earth mover", &logits, &WRONG, |on, logits, which| {
+        EarthMoverLoss::new().forward_no_reduction(logits, ranks(on, which))
+    });
+}
+
 fn margins() -> [MultiMarginLossConfig; 3] {
     [
         MultiMarginLossConfig::new(),

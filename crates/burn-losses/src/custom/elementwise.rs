@@ -1,6 +1,6 @@
 //! A loss of each element, of a closure.
 
-use super::settings::{ORDINALS, Settings, of_settings};
+use super::settings::{ORDINALS, Settings, of_operand_rules, of_settings};
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::formula::operands::Operands;
 use crate::loss::formula::{ElementFormulas, FormulaCall, MOST};
@@ -90,33 +90,6 @@ impl<const K: usize> CustomElementwise<K> {
         Ok(Self { inner })
     }
 
-    /// The same loss, whose target, the last operand, is of values that keep a rule.
-    pub fn with_target(self, rule: Rule) -> Self {
-        self.with_rule(K - 1, rule)
-    }
-
-    /// The same loss, one of whose operands (counted from 0) is of values that keep a rule.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such operand.
-    #[track_caller]
-    pub fn with_rule(mut self, operand: usize, rule: Rule) -> Self {
-        assert!(
-            operand < K,
-            "{}: there is no operand {operand}",
-            self.name()
-        );
-        self.inner.operands.rules[operand] = rule;
-        self
-    }
-
-    /// The same loss, whose operands have these names in errors.
-    pub fn with_names(mut self, names: [&'static str; K]) -> Self {
-        self.inner.operands.names = names;
-        self
-    }
-
     /// The same loss, with its derivative with respect to the first operand as another formula says: where the one that
     /// is found by rules is not good enough. [`check`](super::check) compares it with finite differences.
     #[track_caller]
@@ -191,6 +164,7 @@ impl<const K: usize> CustomElementwise<K> {
 }
 
 of_settings!([const K: usize] CustomElementwise<K>);
+of_operand_rules!(CustomElementwise);
 
 /// Stamps the calls of a loss of so many operands. What is not generic is compiled here, and not where it is called: there
 /// nothing may be optimised.

@@ -1,6 +1,6 @@
 //! A loss of sums over axes, of closures.
 
-use super::settings::{ORDINALS, Settings, of_settings};
+use super::settings::{ORDINALS, Settings, of_operand_rules, of_settings};
 use crate::engine::host::formula::FormulaRows;
 use crate::engine::rows::RowSpec;
 use crate::loss::call::{Call, LossOutput};
@@ -188,24 +188,6 @@ impl<const K: usize> CustomRow<K> {
         self
     }
 
-    /// The same loss, whose target, the last operand, is of values that keep a rule.
-    pub fn with_target(mut self, rule: Rule) -> Self {
-        self.inner.operands.rules[K - 1] = rule;
-        self
-    }
-
-    /// The same loss, whose operands are of values that keep these rules.
-    pub fn with_rules(mut self, rules: [Rule; K]) -> Self {
-        self.inner.operands.rules = rules;
-        self
-    }
-
-    /// The same loss, whose operands have these names in errors.
-    pub fn with_names(mut self, names: [&'static str; K]) -> Self {
-        self.inner.operands.names = names;
-        self
-    }
-
     /// Which axes of a rank are summed over.
     fn summed(&self, shape: &Shape) -> Result<Vec<bool>, LossError> {
         let rank = shape.num_dims();
@@ -319,6 +301,7 @@ impl<const K: usize> CustomRow<K> {
 }
 
 of_settings!([const K: usize] CustomRow<K>);
+of_operand_rules!(CustomRow);
 
 /// The axes that are kept, and then the others.
 fn kept_first(summed: &[bool]) -> Vec<usize> {

@@ -285,3 +285,42 @@ macro_rules! of_settings {
     };
 }
 pub(super) use of_settings;
+
+/// Stamps how the operands of a loss of a closure are described, which are `K`.
+macro_rules! of_operand_rules {
+    ($loss:ident) => {
+        impl<const K: usize> $loss<K> {
+            /// The same loss, whose target, the last operand, is of values that keep a rule.
+            pub fn with_target(mut self, rule: Rule) -> Self {
+                self.inner.operands.rules[K - 1] = rule;
+                self
+            }
+
+            /// The same loss, one of whose operands (counted from 0) is of values that keep a rule.
+            ///
+            /// # Panics
+            ///
+            /// If there is no such operand.
+            #[track_caller]
+            pub fn with_rule(mut self, operand: usize, rule: Rule) -> Self {
+                let name = self.inner.settings.name;
+                assert!(operand < K, "{name}: there is no operand {operand}");
+                self.inner.operands.rules[operand] = rule;
+                self
+            }
+
+            /// The same loss, whose operands are of values that keep these rules.
+            pub fn with_rules(mut self, rules: [Rule; K]) -> Self {
+                self.inner.operands.rules = rules;
+                self
+            }
+
+            /// The same loss, whose operands have these names in errors.
+            pub fn with_names(mut self, names: [&'static str; K]) -> Self {
+                self.inner.operands.names = names;
+                self
+            }
+        }
+    };
+}
+pub(super) use of_operand_rules;

@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 const CASES: u32 = 1000;
 
 /// How many instructions there are.
-const CODES: u8 = 35;
+const CODES: u8 = 36;
 
 const PARAMETERS: [(&str, f64); 2] = [("margin", 0.75), ("width", -3.0)];
 
@@ -104,6 +104,7 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             30 => top.erf(),
             32 => top / number,
             33 => top.half_exp_rest(),
+            34 => top.exp_m1(),
             31 => {
                 stack.push(top);
                 x

@@ -328,6 +328,12 @@ impl Expr {
         self.unary(Operation::Erf)
     }
 
+    /// `e^self - 1`, accurate for tiny numbers.
+    #[track_caller]
+    pub fn exp_m1(self) -> Self {
+        2.0 * self.unary(Operation::HalfExpM1)
+    }
+
     /// `(e^x - 1 - x) / 2`, accurate for tiny numbers; so is its derivative.
     #[track_caller]
     pub(crate) fn half_exp_rest(self) -> Self {
