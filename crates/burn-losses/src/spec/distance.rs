@@ -262,7 +262,8 @@ impl<const SQUARES: bool, const T: usize> RowLoss<3, T, T, T, 3> for TripletOfNo
     #[inline(always)]
     fn are_exact(&self, sums: &[f64; T], is_double: bool) -> bool {
         let mut exact = true;
-        for &sum in sums {
+        let used = if self.head.swap { T } else { 2 };
+        for &sum in &sums[..used] {
             exact &= self.norm.is_exact(sum, is_double);
         }
         exact
@@ -304,7 +305,7 @@ impl<const SQUARES: bool, const T: usize> RowLoss<3, T, T, T, 3> for TripletOfNo
         let positive = self.norm.slope(a, p, &head[0]);
         let negative = self.norm.slope(a, n, &head[1]);
         let of_anchor = positive.clone() + negative.clone();
-        if T < 3 {
+        if T < 3 || !self.head.swap {
             return [of_anchor, -positive, -negative];
         }
         let between = self.norm.slope(p, n, &head[2]);

@@ -13,7 +13,7 @@ pub(crate) trait Elementwise<const K: usize, const S: usize = 1>:
     const PART: f64 = 1.0;
     /// The derivative with respect to each operand that may have a gradient.
     const DERIVATIVES: &'static [Derivative] = &[Derivative::Slope(0), Derivative::Negative(0)];
-    /// Few use it: on a CPU there is no loop of its own that adds it up in one pass.
+    /// Few use it: on a CPU there is no loop of its own that adds it up in one pass, and none for the widest vectors.
     const RARE: bool = false;
 
     fn at<R: Real>(&self, operands: [R; K]) -> (R, impl FnOnce() -> [R; S]);

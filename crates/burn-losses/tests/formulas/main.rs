@@ -51,6 +51,39 @@ where
     }
 }
 
+/// The biweight ends at its `c`, also where the square of that is beyond the type.
+#[test]
+fn the_biweight_ends_at_any_c() {
+    let of = |c| TukeyLossConfig::new().with_c(c).init();
+    let (inside, outside) = (3.854_166_666_666_667e37, 4e38 / 6.0);
+    pair(
+        &of(2e19),
+        &[1e19, 3e19],
+        &[0.0; 2],
+        &[inside, outside],
+        &[5.625e18, 0.0],
+    );
+    pair(
+        &of(1e-20),
+        &[5e-21, 2e-20],
+        &[0.0; 2],
+        &[0.0; 2],
+        &[2.8125e-21, 0.0],
+    );
+    for on in devices().iter().filter(|on| on.double) {
+        for (c, x, slope) in [
+            (1e160, 2e160, 0.0),
+            (1e-170, 1e-165, 0.0),
+            (1e-160, 5e-161, 2.8125e-161),
+        ] {
+            let x = on.tracked(&[x], [1], DType::F64);
+            let value = of(c).forward(x.clone(), tensor(on, &[0.0], DType::F64));
+            let found = numbers(&x.grad(&value.backward()).unwrap())[0];
+            assert!((found - slope).abs() <= 1e-12 * slope, "{c}: {found:e}");
+        }
+    }
+}
+
 /// Relative to the number itself, unless it is below what the type holds.
 fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
     let error = (found - expected).abs();

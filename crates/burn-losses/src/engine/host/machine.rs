@@ -165,7 +165,8 @@ impl<F: Float> Machine<F> {
         self.read(program.results[result], operands)
     }
 
-    /// The operands from a place on as blocks: where they lie, if they are as many, or else filled up with the last.
+    /// The operands from a place on as blocks: where they lie, if they are as many. Else they are filled up with the last one
+    /// as far as a loop goes, and behind that is anything.
     #[inline(always)]
     pub(crate) fn blocks<'a>(
         padded: &'a mut Vec<Box<SlotBlock<F>>>,
@@ -227,14 +228,14 @@ impl<F: Float> Machine<F> {
 /// How many blocks before they are read operands are asked for.
 const AHEAD: usize = 2;
 
-/// A later block of operands, and where the results of this one go, which are fetched while it is worked on: a program
+/// A later block of operands, and where the results of the next one go, which are fetched while this is worked on: a program
 /// reads memory in its first operations alone, and writes it after the last. Only so many lines can be under way at a
 /// time, so some are asked for with each operation.
 pub(crate) struct Ahead<'a, F> {
     pub(crate) operands: &'a [&'a [F]],
     /// Where this block is.
     pub(crate) start: usize,
-    /// Where its results go.
+    /// Where the results of this block go, behind which are those of the next.
     pub(crate) outputs: &'a [*const F],
 }
 

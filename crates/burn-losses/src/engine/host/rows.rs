@@ -177,7 +177,7 @@ impl<const N: usize> RowSweep<'_, N> {
         found
     }
 
-    /// Makes rows that count NaN where a rule for their elements is broken; says whether none is.
+    /// Makes rows that count NaN where a rule for their elements is broken, unless the loss looks itself; says whether none is.
     fn poison<F: RowFloat>(&self, x: &[&[F]; N], weights: &mut [F]) -> bool {
         let length = self.reads.layout.classes;
         let mut valid = true;

@@ -244,6 +244,7 @@ fn vectors_in_new_memory_and_in_place() {
     let of_three = [
         erase_rows(norms),
         erase_rows(TripletOfNorms::<true, 3>::new(1.0, true, 2.0, 1e-6)),
+        erase_rows(TripletOfNorms::<false, 3>::new(1.0, false, 3.0, 1e-6)),
         erase_rows(TripletOfAngles::new(1.0, false, 1e-8)),
         erase_rows(TripletOfAngles::new(1.0, true, 1e-8)),
     ];

@@ -7,8 +7,8 @@
 pub(crate) trait Loop {
     type Output;
 
-    /// Whether it is compiled for the widest vectors too. Loops over `f64` are not: few train with it, and each program
-    /// that has a loss would carry them.
+    /// Whether it is compiled for the widest vectors too. Loops over operands of `f64` are not, nor are rare ones: few use
+    /// them, and each program that has a loss would carry them.
     const WIDEST: bool = true;
 
     fn run(self) -> Self::Output;

@@ -1,5 +1,6 @@
 //! The absolute error, squared near zero.
 
+use super::l1::AbsoluteError;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::elementwise::{AnyElementwise, erase};
 use crate::loss::call::{Call, LossOutput};
@@ -175,7 +176,9 @@ impl SmoothL1Loss {
 
     fn kernel(&self) -> Arc<dyn AnyElementwise> {
         let beta = self.config.beta;
-        if (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
+        if beta == 0.0 {
+            erase(AbsoluteError)
+        } else if (f64::from(f32::MIN_POSITIVE)..LARGE).contains(&beta) {
             erase(SmoothAbsoluteError::<false> { beta })
         } else {
             erase(SmoothAbsoluteError::<true> { beta })

@@ -128,12 +128,12 @@ static TUKEY: LossFormula<2> = LossFormula::with_slopes(
     },
 );
 
-/// The error, its square, and `(e / c)^2`, which is 1 from `c` on.
+/// The error, its square, and `(e / c)^2`, which is 1 from `c` on, but for its last digit at `c`.
 fn error_and_share(x: Expr, y: Expr) -> [Expr; 3] {
     let error = x - y;
-    let square = error.square();
-    let share = 1.0 / Expr::parameter("c").square();
-    [error, square, (share * square).at_most(1.0)]
+    // Of `c` itself: its square may be beyond the type, and a slope must end all the same.
+    let share = error * (1.0 / Expr::parameter("c"));
+    [error, error.square(), share.square().at_most(1.0)]
 }
 
 impl TukeyLoss {

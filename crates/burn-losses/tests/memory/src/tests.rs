@@ -461,11 +461,8 @@ fn triplet(kind: DistanceKind, swap: bool) -> Arc<dyn AnyRowLoss<3>> {
         (DistanceKind::Norm { p: 2.0, eps }, true) => {
             erase_rows(TripletOfNorms::<true, 3>::new(1.0, true, 2.0, eps))
         }
-        (DistanceKind::Norm { p, eps }, false) => {
-            erase_rows(TripletOfNorms::<false, 2>::new(1.0, false, p, eps))
-        }
-        (DistanceKind::Norm { p, eps }, true) => {
-            erase_rows(TripletOfNorms::<false, 3>::new(1.0, true, p, eps))
+        (DistanceKind::Norm { p, eps }, swap) => {
+            erase_rows(TripletOfNorms::<false, 3>::new(1.0, swap, p, eps))
         }
         (DistanceKind::Cosine { eps }, swap) => erase_rows(TripletOfAngles::new(1.0, swap, eps)),
     }
