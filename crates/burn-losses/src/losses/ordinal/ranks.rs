@@ -17,7 +17,7 @@ use burn::tensor::{Int, Shape, Tensor, activation};
 pub(super) struct Levels {
     /// 1 for each threshold that a sample's rank is above, else 0, in layers; NaN where the rank is none.
     pub(super) above: Tensor<3>,
-    /// 1 for each threshold whose lower neighbour a sample's rank is above, and for the first one.
+    /// 1 for each threshold whose lower neighbour a sample's rank is above, and for the first one, else 0; NaN as above.
     pub(super) reached: Tensor<3>,
     /// How many of those there are, for each sample.
     pub(super) pairs: Tensor<1>,
@@ -88,7 +88,7 @@ pub(super) fn levels(
     Ok(Levels {
         pairs: reached.clone().sum_dim(1).reshape([outer * inner]),
         above: or_nan(above, &valid),
-        reached,
+        reached: or_nan(reached, &valid),
     })
 }
 
