@@ -104,7 +104,8 @@ fn formula([x, y]: [Expr; 2], instructions: &[u8], told: bool) -> Expr {
             30 => top.erf(),
             32 => top / number,
             33 => top.half_exp_rest(),
-            34 => top.exp_m1(),
+            // Of the number itself it undoes `ln_1p`, but for rounding: a comparison with that number is a coin toss.
+            34 => (0.3 * top).exp_m1(),
             31 => {
                 stack.push(top);
                 x
