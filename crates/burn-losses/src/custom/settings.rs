@@ -173,9 +173,8 @@ impl Settings {
     /// What is suspicious of operands: a target, which is the last of several, that is the same everywhere, and what the
     /// user suspects.
     pub(super) fn lints(&self, operands: &[Statistics], target: Rule) -> Vec<Lint> {
-        let mut lints = self.suspected(|| operands.to_vec());
-        lints.splice(0..0, same_everywhere(self.name, operands, target));
-        lints
+        let same = same_everywhere(self.name, operands, target).into_iter();
+        same.chain(self.suspected(|| operands.to_vec())).collect()
     }
 
     /// What the user suspects of operands, whose statistics are asked for if that is anything.
