@@ -4,7 +4,7 @@ use super::numbers::Float;
 use super::output::Output;
 use super::scale::scale_each;
 use super::sums::{Lanes, PART};
-use super::vectors::{Loop, Vectors};
+use super::vectors::{Loop, Vectors, fetch_ahead};
 use crate::spec::elementwise::{Derivative, Elementwise};
 use crate::spec::rule::{Rule, UnitRows};
 use alloc::vec::Vec;
@@ -337,6 +337,10 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> L
             let mut row = must.rows.map(RowSum::new);
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
+                // Where gradients are written as well, what is asked for is in their way.
+                if !SLOPES {
+                    fetch_ahead(&operands, start);
+                }
                 let operands = parts(operands, start, &mut rest);
                 compute::<f32, D, K, S, SLOPES>(definition, operands, values, slopes);
                 sums.add(operands, &must, values, count);

@@ -4,7 +4,7 @@ use super::numbers::Float;
 use super::output::Output;
 use super::scale::{clamp, narrow};
 use super::sums::{LANES, Lanes, PART, tree};
-use super::vectors::{Loop, Vectors};
+use super::vectors::{Loop, Vectors, fetch_ahead};
 use crate::spec::row::{PairLoss, Row, RowLoss};
 use crate::spec::rule::Rule;
 use alloc::vec;
@@ -380,6 +380,9 @@ impl<
         lanes: &mut [[C; LANES]; S],
     ) {
         for chunk in 0..x[0].len() / LANES {
+            if C::IS_DOUBLE && !SLOPES && chunk % (PART / LANES) == 0 {
+                fetch_ahead(&x, chunk * LANES);
+            }
             let chunks: [&[F; LANES]; K] = x.map(|x| &x.as_chunks().0[chunk]);
             for lane in 0..LANES {
                 let operands = operands_of(chunks, lane);

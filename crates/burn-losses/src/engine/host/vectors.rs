@@ -1,5 +1,7 @@
 //! The vectors of the processor.
 
+use super::sums::PART;
+
 /// A loop that is compiled once for each kind of vectors, and run for those that the processor has.
 ///
 /// It is a trait, not a closure, so that an implementation can say that it is inlined: only what is inlined
@@ -107,6 +109,21 @@ pub(crate) fn prefetch<T>(address: *const T) {
         #[allow(unsafe_code)]
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        }
+    }
+}
+
+/// Asks for what is read some time after the part of the operands that begins at a place.
+///
+/// What computes little is otherwise slower than what computes more: it waits at each page of memory.
+#[inline(always)]
+pub(crate) fn fetch_ahead<F, const K: usize>(operands: &[&[F]; K], start: usize) {
+    const AHEAD: usize = 12 * PART;
+    const LINE: usize = 64;
+    for operand in operands {
+        let part = operand.as_ptr().wrapping_add(start + AHEAD);
+        for at in (0..PART).step_by(LINE / size_of::<F>()) {
+            prefetch(part.wrapping_add(at));
         }
     }
 }
