@@ -179,6 +179,8 @@ pub mod guide;
 pub mod metric;
 #[cfg(feature = "train")]
 mod normalizer;
+#[cfg(feature = "remote")]
+pub mod remote;
 
 #[doc(inline)]
 pub use engine::memory::{keep_freed_memory, release_memory};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each imports only from those before it.
-const LAYERS: [&str; 10] = [
+const LAYERS: [&str; 11] = [
     "real",
     "spec",
     "engine",
@@ -12,6 +12,7 @@ const LAYERS: [&str; 10] = [
     "targets",
     "loss",
     "losses",
+    "remote",
     "custom",
     "metric",
     "normalizer",

@@ -8,6 +8,7 @@ use super::ops::OverlapOutput;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
 #[cfg(feature = "std")]
 use super::overlap::OverlapSpec;
+use super::packed::Packed;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use super::values::FlatValues;
@@ -96,9 +97,25 @@ pub(crate) fn is_there(device: &Device, dtype: DType, tensors: usize) -> bool {
                 && dtype != DType::F64
                 && (tensors <= ALWAYS_BOUND || tensors <= most_bound(cube))
         }
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(_) => super::remote::client::is_swept(device),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => false,
     }
+}
+
+/// Whether the sweeps of a device are those of another process, which serves it.
+#[allow(unused_variables)] // Without that feature there is no such process.
+pub(crate) fn is_served(device: &Device) -> bool {
+    #[cfg(feature = "remote")]
+    return super::remote::client::is_swept(device);
+    #[cfg(not(feature = "remote"))]
+    false
+}
+
+/// Whether the process that serves a device, if one does, knows a definition that is sent like this.
+pub(crate) fn is_known(device: &Device, packed: impl FnOnce() -> Option<Packed>) -> bool {
+    !is_served(device) || packed().is_some()
 }
 
 /// How many tensors any GPU lets a kernel have: WebGPU promises eight, of which CubeCL keeps one.
@@ -157,6 +174,8 @@ pub(crate) fn run<const N: usize>(
         DispatchDevice::NdArray(_) => on::<burn::backend::NdArray, N>(inputs, sweep, keepdim_shape),
         #[cfg(feature = "cube")]
         DispatchDevice::Cube(_) => on::<burn::backend::Cube, N>(inputs, sweep, keepdim_shape),
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(_) => on::<burn::backend::Remote, N>(inputs, sweep, keepdim_shape),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }
@@ -366,6 +385,8 @@ pub(crate) fn overlap(input: AnyRank, call: OverlapSpec<FlatValues>) -> (Tensor<
         DispatchDevice::NdArray(_) => overlap_on::<burn::backend::NdArray>(input, call),
         #[cfg(feature = "cube")]
         DispatchDevice::Cube(_) => overlap_on::<burn::backend::Cube>(input, call),
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(_) => overlap_on::<burn::backend::Remote>(input, call),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => unreachable!("the backend was asked whether it has sweeps"),
     }

@@ -4,6 +4,7 @@
 use super::cube::elements::{ElementKernel, defined};
 #[cfg(feature = "cube")]
 use super::cube::kernel_key::KernelKey;
+use super::packed::Packed;
 use crate::engine::host::kernel::{Defined, Kernel};
 use crate::engine::portable::elementwise::{TensorTerms, weighted};
 use crate::spec::elementwise::Elementwise;
@@ -17,6 +18,9 @@ use core::fmt::Debug;
 /// Any [`Elementwise`].
 pub(crate) trait AnyElementwise: Kernel + Debug {
     fn kernel(&self) -> &dyn Kernel;
+
+    /// What a server is sent of it, if there may be one that knows it.
+    fn packed(&self) -> Option<Packed>;
 
     /// The terms of tensors, times the weights of their classes, and their derivatives with respect to so
     /// many operands.
@@ -48,6 +52,10 @@ pub(crate) fn erase<D: Elementwise<K, S>, const K: usize, const S: usize>(
 impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise for Defined<D, K, S> {
     fn kernel(&self) -> &dyn Kernel {
         self
+    }
+
+    fn packed(&self) -> Option<Packed> {
+        Packed::of(self)
     }
 
     fn on_tensors(
@@ -87,6 +95,7 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise for De
 
 /// A loss that acts on each element alone.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ElementwiseSpec<P> {
     pub(crate) definition: Arc<dyn AnyElementwise>,
     /// The operands after the inputs, in this order: a number for each element, and numbers along an axis.

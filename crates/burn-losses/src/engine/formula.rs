@@ -13,6 +13,7 @@ use super::cube::softmax::HeadRow;
 #[cfg(feature = "cube")]
 use super::cube::traced::Traced;
 use super::elementwise::AnyElementwise;
+use super::packed::Packed;
 #[cfg(feature = "cube")]
 use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
@@ -33,6 +34,10 @@ use burn::tensor::Tensor;
 impl AnyElementwise for FormulaKernel {
     fn kernel(&self) -> &dyn Kernel {
         self
+    }
+
+    fn packed(&self) -> Option<Packed> {
+        Packed::of(self)
     }
 
     fn on_tensors(
@@ -91,6 +96,10 @@ impl SoftmaxHead for FormulaHead {
 impl AnySoftmaxHead for FormulaHead {
     fn on_host(&self) -> &dyn HostHead {
         self
+    }
+
+    fn packed(&self) -> Option<Packed> {
+        Packed::of(self)
     }
 
     fn on_tensors(&self, [ln_p, p, rest, lse]: [Tensor<3>; 4]) -> [Tensor<3>; 3] {

@@ -7,6 +7,7 @@
 //! * [`portable`]: applies a definition to tensors of any backend; [`tape`] joins the value and its known
 //!   gradient to Burn's autodiff graph.
 //! * [`elementwise`], [`softmax`], [`rows`]: definitions without their types; `formula`: those of users; `softmax_pair`, `thresholds`, `earth_mover`, `boxes`, `distribution`, `lovasz`: rows that have sweeps of their own; `overlap`: sums that are a function by themselves; [`any_rank`], [`values`]: tensors without theirs.
+//! * `remote`: what runs a sweep in the process that serves a device; [`packed`]: definitions that are sent there.
 //! * [`device`], [`dtype`], [`shape`]: what is asked of tensors; [`memory`]: what users can say of it.
 //!
 //! What is internal to Burn (dispatch, the tape, fusion, primitive tensors, devices) is touched in this folder
@@ -39,7 +40,10 @@ pub(crate) mod memory;
 pub(crate) mod ops;
 #[cfg(feature = "std")]
 pub(crate) mod overlap;
+mod packed;
 pub(crate) mod portable;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 pub(crate) mod rows;
 pub(crate) mod shape;
 pub(crate) mod softmax;
@@ -50,5 +54,5 @@ pub(crate) mod tape;
 mod thresholds;
 pub(crate) mod values;
 
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "remote"))]
 pub(crate) use burn::backend::ExecutionError;

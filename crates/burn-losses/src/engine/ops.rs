@@ -52,7 +52,8 @@ pub(crate) struct OverlapOutput<P> {
 pub(crate) enum Invalid<P> {
     Known(bool),
     /// How many values or rows did, in a tensor of shape `[1]`.
-    #[cfg_attr(not(feature = "cube"), allow(dead_code))] // Memory can be looked at at once.
+    #[cfg_attr(not(any(feature = "cube", feature = "remote")), allow(dead_code))]
+    // Memory can be looked at at once.
     OnDevice(P),
 }
 

@@ -16,6 +16,7 @@ pub(crate) const SUMS_OF_LOVASZ: usize = 2;
 
 /// A loss of each pixel.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Beside {
     CrossEntropy,
     /// By the probability of its class: the target is ids.
@@ -24,6 +25,7 @@ pub(crate) enum Beside {
 
 /// What is added up.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct OverlapSpec<P> {
     /// The axis of the classes.
     pub(crate) axis: usize,

@@ -8,6 +8,7 @@ use super::call::{Call, LossOutput};
 use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
+use crate::engine::dispatch;
 use crate::engine::dispatch::RunClasses;
 use crate::engine::host::scale::Power;
 use crate::engine::portable::elementwise::TensorTerms;
@@ -271,6 +272,10 @@ pub(crate) fn evaluate(
         operands: 1 + usize::from(options.weights.is_some()),
         counted: options.by_class() || !options.ignored.is_empty(),
         on_gpus: options.adjustment.is_none() && options.z_loss == 0.0,
+        is_known: options
+            .head
+            .iter()
+            .all(|head| dispatch::is_known(&input.device(), || head.packed())),
     };
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.

@@ -5,6 +5,7 @@ use super::call::{Call, LossOutput};
 use super::front::Front;
 use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
+use crate::engine::dispatch;
 use crate::engine::dispatch::RunElementwise;
 use crate::engine::dtype::compute_dtype;
 use crate::engine::elementwise::{AnyElementwise, ElementwiseSpec, erase};
@@ -117,6 +118,7 @@ impl<'a> ElementwiseCall<'a> {
                 + there(self.rows.is_some()),
             counted: false,
             on_gpus: true,
+            is_known: dispatch::is_known(&device, || self.definition.packed()),
         };
         // What would have to be read again to say what is wrong. Any other input is moved, so that its
         // gradient can take its place.

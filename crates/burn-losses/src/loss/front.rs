@@ -25,6 +25,8 @@ pub(crate) struct Front<'a> {
     pub(crate) counted: bool,
     /// There is a kernel of it for GPUs.
     pub(crate) on_gpus: bool,
+    /// Whoever computes it [knows](dispatch::is_known) it.
+    pub(crate) is_known: bool,
 }
 
 impl Front<'_> {
@@ -54,7 +56,10 @@ impl Front<'_> {
             each: call.is_unreduced(),
         };
         let bound = dispatch::tensors(&inputs, besides);
-        let swept = dispatch::is_there(&device, dtype, bound) && (self.on_gpus || is_cpu(&device));
+        let in_memory = is_cpu(&device) || dispatch::is_served(&device);
+        let swept = dispatch::is_there(&device, dtype, bound)
+            && self.is_known
+            && (self.on_gpus || in_memory);
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         let total = call.total(self.check, &device, dtype)?;
         if !swept {

@@ -156,7 +156,12 @@ pub(crate) fn overlap_sums(
     if check.reads() && !has_sweep(&input) {
         look()?;
     }
-    let (sums, invalid) = if dispatch::is_there(&input.device(), dtype, TENSORS) {
+    let device = input.device();
+    let is_known = match &spec.beside {
+        Some(Beside::OfClass(head)) => dispatch::is_known(&device, || head.packed()),
+        _ => true,
+    };
+    let (sums, invalid) = if is_known && dispatch::is_there(&device, dtype, TENSORS) {
         dispatch::overlap(input, spec)
     } else {
         (with_tensors(input, spec), false)

@@ -1,5 +1,7 @@
 //! The losses, by task: one file for each.
 
+#[cfg(feature = "remote")]
+pub(crate) mod catalog;
 pub mod classification;
 pub(crate) mod config;
 #[cfg(feature = "std")]

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 /// The target of such a loss.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum IdsOrProbs<P> {
     /// Ids, and those that are ignored.
     Ids(P, Vec<i64>),

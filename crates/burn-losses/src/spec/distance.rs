@@ -19,6 +19,7 @@ pub(crate) struct Triplet {
 ///
 /// With an exponent that is known to the compiler, a sum is a plain loop.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Norm<const SQUARES: bool> {
     pub(crate) p: f64,
     pub(crate) eps: f64,
@@ -182,6 +183,7 @@ impl<const SQUARES: bool> RowLoss<2, 1, 1, 1, 3> for Norm<SQUARES> {
 
 /// The hinge of the distance to the positive and that to the negative; with `swap`, also of that between them.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct TripletHead {
     margin: f64,
     swap: bool,
@@ -212,6 +214,7 @@ impl TripletHead {
 
 /// The triplet loss of `T` norms: to the positive, to the negative, and, if that is swapped for it, between them.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TripletOfNorms<const SQUARES: bool, const T: usize> {
     norm: Norm<SQUARES>,
     head: TripletHead,
@@ -399,6 +402,7 @@ fn has_root(squares: f64, is_double: bool) -> bool {
 /// The gradient of a cosine is the difference of two vectors that are nearly the same where a model has learned
 /// something.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Cosine<const EMBEDDING: bool> {
     floor: NormFloor,
     margin: f64,
@@ -520,6 +524,7 @@ impl<const EMBEDDING: bool> RowLoss<2, 2, 3, 2, 4> for Cosine<EMBEDDING> {
 
 /// The triplet loss of angles: a distance is 1 less the cosine.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TripletOfAngles {
     floor: NormFloor,
     head: TripletHead,

@@ -1,12 +1,13 @@
 //! A loss that acts on each element alone.
 
 use crate::real::Real;
+use crate::spec::plain::Plain;
 use core::fmt::Debug;
 
 /// The maths of such a loss: its value and its `S` slopes at one element of each of `K` operands, of which those that
 /// may have a gradient come first, at most three of them.
 pub(crate) trait Elementwise<const K: usize, const S: usize = 1>:
-    Copy + Debug + Send + Sync + 'static
+    Copy + Debug + Plain + Send + Sync + 'static
 {
     /// What is given is this share of the loss and of its slopes: a power of two. A loss that may be
     /// out of range where its share of a mean is not gives a part that never is. (Halving is exact.)
@@ -21,6 +22,7 @@ pub(crate) trait Elementwise<const K: usize, const S: usize = 1>:
 
 /// One of the slopes, or its negative. That with respect to the first operand is the first slope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Derivative {
     Slope(usize),
     Negative(usize),

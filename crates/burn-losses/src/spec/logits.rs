@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 /// `scale (cap(x) - margin) + offset`, where the margin is that of the class of a sample, at that class alone.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Adjustment {
     /// What no logit gets beyond: `c tanh(x / c)`.
     pub(crate) softcap: Option<f64>,

@@ -34,6 +34,7 @@ pub(crate) fn margin_term<R: Real>(half: R, squared: bool, share: R) -> (R, impl
 
 /// The margins between the class of a sample and all others, or their squares.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ClassMargins<const SQUARED: bool> {
     pub(crate) margin: f64,
 }
@@ -97,6 +98,7 @@ impl<const SQUARED: bool> RowLoss<1, 0, 2, 1, 3> for ClassMargins<SQUARED> {
 
 /// The margins between each label of a sample and the classes that are none.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct LabelMargins;
 
 impl PairLoss for LabelMargins {

@@ -3,7 +3,7 @@
 //! * [`elementwise`], [`softmax`], [`row`]: the traits of what a loss computes.
 //! * [`margin`], [`norm`], [`distance`], [`logits`]: maths that losses share.
 //! * `expression`: a formula that a user writes; `overlap`: how much of what is predicted is true.
-//! * [`rule`]: what a value must be.
+//! * [`rule`]: what a value must be; [`plain`]: what can be written down.
 //! * [`classes`], [`operand`]: what is computed, and of what; [`request`], [`reduction`]: what is wanted of it.
 
 pub(crate) mod classes;
@@ -17,6 +17,7 @@ pub(crate) mod norm;
 pub(crate) mod operand;
 #[cfg(feature = "std")]
 pub(crate) mod overlap;
+pub(crate) mod plain;
 pub(crate) mod reduction;
 pub(crate) mod request;
 pub(crate) mod row;

@@ -67,6 +67,7 @@ pub(crate) enum DistanceKind {
 
 /// How the length of a short vector counts.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum NormFloor {
     /// For at least this.
     AtLeast(f64),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 /// A number for each class along an axis, or one for all.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct PerClass {
     pub(crate) numbers: Vec<f64>,
     /// How many elements in a row have the same class.

@@ -123,6 +123,7 @@ pub(crate) fn sigmoid<R: Real>(x: R) -> (R, R) {
 
 /// Where a class is true.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum OverlapTarget<P> {
     /// At the pixels that have its id; these do not count.
     Ids(P, Vec<i64>),

@@ -4,6 +4,7 @@ use super::reduction::Reduction;
 
 /// What is wanted of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Returns {
     /// The loss of each element.
     Unreduced,
@@ -15,6 +16,7 @@ pub(crate) enum Returns {
 
 /// What is wanted of a sweep, on tensors `P`.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Request<P> {
     pub(crate) returns: Returns,
     /// A weight for each loss.

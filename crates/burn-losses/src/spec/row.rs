@@ -1,6 +1,7 @@
 //! A loss of rows: of vectors side by side, or of the classes of a sample.
 
 use crate::real::Real;
+use crate::spec::plain::Plain;
 use crate::spec::rule::Rule;
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -15,7 +16,7 @@ pub(crate) trait RowLoss<
     const S: usize,
     const H: usize,
     const W: usize,
->: Copy + Debug + Send + Sync + 'static
+>: Copy + Debug + Plain + Send + Sync + 'static
 {
     /// The loss that is given is this share of what it stands for, a power of two; the derivatives are whole.
     const PART: f64 = 1.0;
@@ -86,7 +87,7 @@ pub(crate) struct Row<R> {
 }
 
 /// A loss of pairs of elements of a row: of each label with each class that is none.
-pub(crate) trait PairLoss: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait PairLoss: Copy + Debug + Plain + Send + Sync + 'static {
     /// As [`RowLoss::PART`].
     const PART: f64 = 1.0;
 
@@ -97,6 +98,7 @@ pub(crate) trait PairLoss: Copy + Debug + Send + Sync + 'static {
 
 /// What each row has, in tensors `P`.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum RowTarget<P> {
     Nothing,
     /// A number, and what it must be.

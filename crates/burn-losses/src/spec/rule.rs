@@ -7,6 +7,7 @@ use alloc::string::String;
 
 /// What the numbers of an operand must be, such as a target of a [`Custom`](crate::custom::Custom) loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rule {
     least: f64,
     most: f64,
@@ -175,6 +176,7 @@ impl Rule {
 
 /// Which rows along an axis of an operand must sum to 1.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct UnitRows {
     /// The operand.
     pub(crate) operand: usize,

@@ -1,6 +1,7 @@
 //! The maths of losses over the classes of a sample.
 
 use crate::real::Real;
+use crate::spec::plain::Plain;
 use core::fmt::Debug;
 
 /// The term of one class: `-q log_prob`, and its derivative with respect to the log-probability.
@@ -30,7 +31,7 @@ pub(crate) fn ln_1p<R: Real>(x: R) -> R {
 }
 
 /// Any loss of a softmax row and one class of it.
-pub(crate) trait SoftmaxHead: Clone + Debug + Send + Sync + 'static {
+pub(crate) trait SoftmaxHead: Clone + Debug + Plain + Send + Sync + 'static {
     /// The numbers that are set from call to call.
     #[cfg_attr(not(feature = "cube"), allow(dead_code))] // Only a kernel is told them apart from itself.
     fn parameters(&self) -> &[f64] {

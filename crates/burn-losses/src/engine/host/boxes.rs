@@ -17,6 +17,7 @@ pub(crate) const SIDES: usize = 4;
 
 /// A loss of boxes.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct BoxRows {
     /// The loss alone, and with its derivatives with respect to the numbers of the first box.
     pub(crate) value: Arc<Formula>,

@@ -12,6 +12,7 @@ use alloc::vec;
 
 /// The cross-entropy of a softmax with a number between two of its classes, which has a share of each.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct BetweenClasses;
 
 impl HostRows<1> for BetweenClasses {

@@ -11,6 +11,7 @@ use alloc::vec;
 
 /// The squared earth mover's distance of a softmax and the class of a row, whose classes have an order.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct EarthMover;
 
 impl HostRows<1> for EarthMover {

@@ -161,13 +161,13 @@ impl<F: KernelFloat> TermBuffers<F> {
 /// Where the gradients of the inputs go.
 struct Gradients<'a, F> {
     outputs: [Option<Output<'a, F>>; OPERANDS],
-    derivatives: &'static [Derivative],
+    derivatives: &'a [Derivative],
     /// The first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
     first_is_direct: bool,
 }
 
 impl<'a, F: KernelFloat> Gradients<'a, F> {
-    fn new(outputs: [Option<Output<'a, F>>; OPERANDS], derivatives: &'static [Derivative]) -> Self {
+    fn new(outputs: [Option<Output<'a, F>>; OPERANDS], derivatives: &'a [Derivative]) -> Self {
         let [first, others @ ..] = &outputs;
         let mut others = others.iter().zip(&derivatives[1..]);
         let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);

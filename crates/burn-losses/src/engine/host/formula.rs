@@ -22,11 +22,12 @@ use core::ops::Range;
 
 /// A loss of each element, as a [`Kernel`].
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct FormulaKernel {
     /// The loss alone, and with its slopes.
     pub(crate) value: Arc<Formula>,
     pub(crate) all: Arc<Formula>,
-    pub(crate) derivatives: &'static [Derivative],
+    pub(crate) derivatives: Vec<Derivative>,
     pub(crate) slopes: usize,
     pub(crate) parameters: Vec<f64>,
 }
@@ -40,8 +41,8 @@ impl Kernel for FormulaKernel {
         self.slopes
     }
 
-    fn derivatives(&self) -> &'static [Derivative] {
-        self.derivatives
+    fn derivatives(&self) -> &[Derivative] {
+        &self.derivatives
     }
 
     fn sum(
@@ -312,6 +313,7 @@ impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
 
 /// The head of a softmax: of `ln p`, `p`, `1 - p`; its derivative is that with respect to `ln p`.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct FormulaHead {
     pub(crate) formula: Arc<Formula>,
     pub(crate) parameters: Vec<f64>,

@@ -7,6 +7,7 @@ use crate::spec::softmax::{SoftmaxHead, ln_1p, slope_of_class, slope_of_others};
 
 /// A [`SoftmaxHead`], as a [`HostHead`].
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DefinedHead<H>(pub(crate) H);
 
 /// What is computed of each sample's softmax.

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 /// A definition of `K` operands and `S` slopes, as a [`Kernel`].
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Defined<D, const K: usize, const S: usize>(pub(crate) D);
 
 /// What is computed of each element.
@@ -22,7 +23,7 @@ pub(crate) trait Kernel: Send + Sync + 'static {
     fn slopes(&self) -> usize;
 
     /// The derivative with respect to each operand that may have a gradient.
-    fn derivatives(&self) -> &'static [Derivative];
+    fn derivatives(&self) -> &[Derivative];
 
     /// The sum of the losses of all elements, and their gradients, in one pass, where there is one.
     fn sum(
@@ -130,7 +131,7 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> Kernel for Defined<D,
         S
     }
 
-    fn derivatives(&self) -> &'static [Derivative] {
+    fn derivatives(&self) -> &[Derivative] {
         D::DERIVATIVES
     }
 

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 /// The Lovász extension of the Jaccard loss, of errors and of where a class is true: 1, 0, or -1 where a pixel does not
 /// count. What is no error, 0 or less, adds nothing.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct LovaszRows;
 
 impl HostRows<2> for LovaszRows {

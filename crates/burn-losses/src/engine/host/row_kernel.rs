@@ -18,6 +18,7 @@ const SIDE: usize = 8;
 
 /// A [`RowLoss`], as [`HostRows`].
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DefinedRows<
     L,
     const K: usize,
@@ -29,6 +30,7 @@ pub(crate) struct DefinedRows<
 
 /// A [`PairLoss`], as [`HostRows`].
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DefinedPairs<L>(pub(crate) L);
 
 /// What is computed of rows.

@@ -18,6 +18,7 @@ use core::fmt::{Debug, Formatter};
 /// A loss between the softmaxes `p` and `q` of two rows of logits at a temperature, the sum of a term of each class; and
 /// beside it, if it is to be, the cross-entropy of the first row at temperature 1 with a class.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SoftmaxPair {
     /// The term alone, and with its derivatives with respect to `ln p` and `ln q`.
     pub(crate) value: Arc<Formula>,

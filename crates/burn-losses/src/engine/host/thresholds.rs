@@ -21,6 +21,7 @@ const AT_A_TIME: usize = 1024;
 /// A loss of single elements at each threshold between ranks, added up: of a logit, and of 1 where the rank is above the
 /// threshold, else 0.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Thresholds {
     /// It gives whole losses.
     pub(crate) definition: Arc<dyn AnyElementwise>,

@@ -16,6 +16,7 @@ pub(crate) struct KnownGradient {
 
 /// What has a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum GradientOf {
     /// A loss. What is NaN in its gradient stays so, whatever comes from above: a wrong target is to show.
     Loss,

@@ -35,6 +35,8 @@ pub(crate) fn attach(value: Tensor<1>, input: &AnyRank, slope: KnownGradient) ->
         DispatchDevice::NdArray(_) => record::<burn::backend::NdArray>(value, input, slope),
         #[cfg(feature = "cube")]
         DispatchDevice::Cube(_) => record::<burn::backend::Cube>(value, input, slope),
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(_) => record::<burn::backend::Remote>(value, input, slope),
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
         _ => attach_composed(value, input.clone(), slope),
     }

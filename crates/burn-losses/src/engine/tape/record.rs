@@ -3,7 +3,8 @@
     not(any(
         feature = "flex",
         feature = "ndarray",
-        feature = "cube"
+        feature = "cube",
+        feature = "remote"
     )),
     allow(dead_code, unused_imports) // Without any backend there is no tape to write to.
 )]

@@ -132,7 +132,7 @@ impl<const K: usize> FormulaCall<'_, K> {
         let definition: Arc<dyn AnyElementwise> = Arc::new(FormulaKernel {
             all: formulas.with_slopes(chosen),
             value: formulas.with_slopes(0),
-            derivatives: &DERIVATIVES[chosen][..K],
+            derivatives: DERIVATIVES[chosen][..K].to_vec(),
             slopes: chosen.count_ones() as usize,
             parameters,
         });

@@ -145,6 +145,7 @@ loss_module!(BceLoss, BceLossConfig, BinaryTarget [probs, targets]);
 
 /// `-(y ln x + (1 - y) ln(1 - x))`, where no logarithm counts for less than -100, and `y` is smoothed.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bce {
     pub(crate) label_smoothing: f64,
 }

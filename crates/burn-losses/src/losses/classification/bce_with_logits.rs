@@ -150,6 +150,7 @@ loss_module!(BceWithLogitsLoss, BceWithLogitsLossConfig, BinaryTarget [logits, t
 /// `y softplus(-x) + (1 - y) softplus(x)`, where `y` is smoothed; with a third operand, the weight of
 /// the positive part.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct BceWithLogits {
     pub(crate) label_smoothing: f64,
 }

@@ -255,7 +255,8 @@ weight!(CrossEntropyLoss, ClassTarget of classes);
 
 /// Cross-entropy, and the square of the logarithm of the sum of exponentials.
 #[derive(Clone, Debug)]
-struct WithSquare {
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct WithSquare {
     z_loss: f64,
 }
 

@@ -200,6 +200,7 @@ loss_module!(FocalLoss, FocalLossConfig, Loss [logits, targets]);
 weight!(FocalLoss, ClassIds of classes);
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Focal {
     pub(crate) gamma: f64,
 }

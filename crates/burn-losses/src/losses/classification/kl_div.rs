@@ -139,6 +139,7 @@ loss_module!(KlDivLoss, KlDivLossConfig, DistributionTarget [log_probs, targets]
 
 /// `y (ln y - x)`, and 0 where `y` is 0, whatever `x` is there.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Divergence;
 
 impl Elementwise<2> for Divergence {
@@ -153,6 +154,7 @@ impl Elementwise<2> for Divergence {
 
 /// `e^y (y - x)`, for a target given as a log-probability; 0 where that is -inf.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DivergenceOfLogs;
 
 impl Elementwise<2> for DivergenceOfLogs {

@@ -53,19 +53,19 @@
 //!
 #![cfg_attr(doc, doc = include_str!("../../../docs/pictures/digits-confusion.svg"))]
 
-mod bce;
-mod bce_with_logits;
-mod cross_entropy;
+pub(crate) mod bce;
+pub(crate) mod bce_with_logits;
+pub(crate) mod cross_entropy;
 mod family;
-mod focal;
-mod kl_div;
+pub(crate) mod focal;
+pub(crate) mod kl_div;
 mod lints;
 mod logit_options;
 mod multi_label_margin;
 mod multi_label_soft_margin;
 mod multi_margin;
 mod nll;
-mod soft_margin;
+pub(crate) mod soft_margin;
 
 pub use bce::{BceLoss, BceLossConfig};
 pub use bce_with_logits::{BceWithLogitsLoss, BceWithLogitsLossConfig};

@@ -111,6 +111,7 @@ loss_module!(SoftMarginLoss, SoftMarginLossConfig, SignTarget [logits, targets])
 
 /// `softplus(-y x)`. What is large and what is tiny is added up apart, so both keep their digits.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Logistic;
 
 impl Elementwise<2> for Logistic {

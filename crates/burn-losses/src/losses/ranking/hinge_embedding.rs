@@ -129,6 +129,7 @@ loss_module!(HingeEmbeddingLoss, HingeEmbeddingLossConfig, SignTarget [distances
 
 /// `x` for a like pair, `max(0, margin - x)` for an unlike one; the derivative at the corner is 0.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Hinge {
     pub(crate) margin: f64,
 }

@@ -134,6 +134,7 @@ weight!(MarginRankingLoss, SignTarget of elements);
 /// `max(0, -y (first - second) + margin)`, and the derivative with respect to `first`; that with
 /// respect to `second` is the negative one. At the corner both are 0.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ranking {
     pub(crate) margin: f64,
 }

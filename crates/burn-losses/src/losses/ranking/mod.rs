@@ -39,10 +39,10 @@
 #![cfg_attr(doc, doc = include_str!("../../../docs/pictures/wine-scores.svg"))]
 
 mod cosine_embedding;
-mod hinge_embedding;
-mod margin_ranking;
+pub(crate) mod hinge_embedding;
+pub(crate) mod margin_ranking;
 mod triplet_margin;
-mod triplet_margin_with_distance;
+pub(crate) mod triplet_margin_with_distance;
 mod vectors;
 
 pub use cosine_embedding::{CosineEmbeddingLoss, CosineEmbeddingLossConfig};

@@ -364,6 +364,7 @@ fn in_one_context<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) -> [T
 
 /// The hinge loss of the distance to the positive and that to the negative.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct TripletHinge {
     pub(crate) margin: f64,
 }

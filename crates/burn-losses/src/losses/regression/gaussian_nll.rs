@@ -148,6 +148,7 @@ weight!(GaussianNllLoss, RegressionTarget of elements);
 /// `(ln v + (x - y)^2 / v) / 2`, where `v` is at least `eps`; and a constant. The last operand is `v`, or
 /// its root.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Gaussian<const ROOT: bool> {
     pub(crate) eps: f64,
     pub(crate) full: bool,

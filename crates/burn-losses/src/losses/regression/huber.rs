@@ -120,6 +120,7 @@ loss_module!(HuberLoss, HuberLossConfig, RegressionTarget);
 
 /// `c (|x - y| - c / 2)`, where `c` is `|x - y|`, at most `delta`.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Huber {
     pub(crate) delta: f64,
 }

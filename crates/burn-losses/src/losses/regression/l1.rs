@@ -112,6 +112,7 @@ loss_module!(L1Loss, L1LossConfig, RegressionTarget);
 
 /// `|x - y|`; the derivative at `x = y` is 0.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct AbsoluteError;
 
 impl Elementwise<2> for AbsoluteError {

@@ -49,12 +49,12 @@
 //! (`cargo run --release -p regression --bin outliers` in the repository.)
 
 mod family;
-mod gaussian_nll;
-mod huber;
-mod l1;
-mod mse;
-mod poisson_nll;
-mod smooth_l1;
+pub(crate) mod gaussian_nll;
+pub(crate) mod huber;
+pub(crate) mod l1;
+pub(crate) mod mse;
+pub(crate) mod poisson_nll;
+pub(crate) mod smooth_l1;
 
 pub use family::{RegressionLoss, RegressionLossConfig};
 pub use gaussian_nll::{GaussianNllLoss, GaussianNllLossConfig};

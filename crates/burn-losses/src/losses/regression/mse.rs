@@ -117,6 +117,7 @@ loss_module!(MseLoss, MseLossConfig, RegressionTarget);
 
 /// `(x - y)^2`.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SquaredError;
 
 impl Elementwise<2> for SquaredError {

@@ -141,6 +141,7 @@ loss_module!(PoissonNllLoss, PoissonNllLossConfig, CountTarget [predictions, tar
 /// `rate - y ln(rate)`, and what `full` adds. Both options are part of the type: then a loop over the
 /// loss has no logarithm where it needs none.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Poisson<const LOG_INPUT: bool, const FULL: bool> {
     pub(crate) eps: f64,
     /// The least rate of which a logarithm is taken.

@@ -124,6 +124,7 @@ loss_module!(SmoothL1Loss, SmoothL1LossConfig, RegressionTarget with losses);
 /// `|r| (|x - y| - |r| beta / 2)`, where `r` is `(x - y) / beta`, from -1 to 1. With an `EXTREME` beta more is
 /// done to keep within the range of the type.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct SmoothAbsoluteError<const EXTREME: bool> {
     pub(crate) beta: f64,
 }

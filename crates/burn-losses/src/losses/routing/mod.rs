@@ -18,7 +18,7 @@
 //! [`RouterZLoss`] give a mask of the tokens to [`forward_weighted`](crate::Loss::forward_weighted).
 
 mod load_balance;
-mod router_z;
+pub(crate) mod router_z;
 
 pub use load_balance::{LoadBalanceLoss, LoadBalanceLossConfig, LoadShare, RouterActivation};
 pub use router_z::{RouterZLoss, RouterZLossConfig};

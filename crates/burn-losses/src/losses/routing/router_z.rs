@@ -125,7 +125,8 @@ loss_module!(RouterZLoss, RouterZLossConfig, Inputs[logits]);
 
 /// The square alone, whichever class is asked for.
 #[derive(Clone, Debug)]
-struct SquareOfSum;
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct SquareOfSum;
 
 impl SoftmaxHead for SquareOfSum {
     #[inline(always)]

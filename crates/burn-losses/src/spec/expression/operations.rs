@@ -4,6 +4,7 @@ use crate::real::{Real, atan, erf, half_exp_m1, half_exp_rest, tanh};
 
 /// An operation of a formula, on some values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Operation {
     /// An element of an operand.
     Operand(u8),

@@ -13,6 +13,7 @@ use core::fmt::Write;
 
 /// Where an operation finds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum StepInput {
     Operand(u8),
     Parameter(u8),
@@ -24,6 +25,7 @@ pub(crate) enum StepInput {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Step {
     pub(crate) operation: Operation,
     /// As many as the operation is of; then the last one again.
@@ -35,6 +37,7 @@ pub(crate) struct Step {
 
 /// Some of the results of a program, a bit for each; those beyond the last bit have that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Wanted(u32);
 
 impl Wanted {
@@ -64,6 +67,7 @@ impl Wanted {
 /// What an operation gives stays in its slot until nobody needs it; then another has the slot. No operation writes
 /// to a slot that it reads.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Program {
     pub(crate) steps: Vec<Step>,
     pub(crate) constants: Vec<f64>,
@@ -382,6 +386,7 @@ fn plain_products(graph: &FormulaGraph, node: &Node, operation: Operation) -> Op
 
 /// A formula in both ways of running it.
 #[derive(Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Formula {
     pub(crate) fast: Program,
     pub(crate) exact: Program,

@@ -2,44 +2,165 @@
 
 use burn::prelude::*;
 use burn::remote::RemoteHost;
+use burn::server::telemetry::{TelemetryEvent, TelemetryProbe};
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::Distribution;
 use burn_losses::prelude::*;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 const SERVE: &str = "--serve";
+/// A server without sweeps.
+const PLAIN: &str = "--serve-plain";
+const ASK: &str = "--ask";
+const OPERATIONS: &str = "operations ";
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some(SERVE) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        println!("{}", listener.local_addr().expect("it is bound"));
-        let transport = WebSocketTransport::from_listener(listener);
-        RemoteServer::new([Device::flex()])
-            .serve(transport)
-            .expect("it serves");
-        return;
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some(SERVE), _) => serve(burn_losses::remote::server([Device::flex()])),
+        (Some(PLAIN), _) => serve(RemoteServer::new([Device::flex()])),
+        (Some(ASK), Some(address)) => {
+            let error =
+                burn_losses::remote::use_sweeps(&connect(&address)).expect_err("it is plain");
+            println!("{error}");
+        }
+        _ => compare(),
     }
-    let itself = std::env::current_exe().expect("it has a name");
-    let mut server = Command::new(itself)
-        .arg(SERVE)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut address = String::new();
-    let output = server.stdout.take().expect("it is piped");
-    BufReader::new(output)
-        .read_line(&mut address)
-        .expect("it says where it is");
-    let host = RemoteHost::websocket(&format!("ws://{}", address.trim()));
-    let remote = Device::remote_options(&host).init().expect("it answers");
-    let largest = compared(&remote);
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
-    assert!(largest < 1e-5, "the largest difference is {largest:e}");
-    println!("the largest difference is {largest:e}");
+}
+
+/// Serves, and writes down how many operations there were, whenever it is asked for it.
+fn serve(server: RemoteServer) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    println!("{}", listener.local_addr().expect("it is bound"));
+    let (probe, mut events) = TelemetryProbe::channel(1 << 16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            line.expect("it is asked");
+            let mut since = Vec::new();
+            events.drain_into(&mut since);
+            let operations = since
+                .iter()
+                .filter(|event| matches!(***event, TelemetryEvent::Op { .. }));
+            println!("{OPERATIONS}{}", operations.count());
+        }
+        std::process::exit(0);
+    });
+    let transport = WebSocketTransport::from_listener(listener);
+    server
+        .with_telemetry(probe)
+        .serve(transport)
+        .expect("it serves");
+}
+
+/// Another process that serves.
+struct Server {
+    process: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Server {
+    fn start(how: &str) -> Self {
+        let mut process = itself(how)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let mut answers = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let address = answers
+            .next()
+            .expect("it says where it is")
+            .expect("in words");
+        Self {
+            process,
+            answers,
+            address,
+        }
+    }
+
+    /// How many operations there were since this was asked for.
+    fn operations(&mut self) -> usize {
+        let questions = self.process.stdin.as_mut().expect("it is piped");
+        writeln!(questions).expect("it listens");
+        // What the server logs is there as well.
+        let answers = self.answers.by_ref().map(|line| line.expect("in words"));
+        let mut numbers = answers.filter_map(|line| line.strip_prefix(OPERATIONS)?.parse().ok());
+        numbers.next().expect("it answers")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+    }
+}
+
+fn itself(how: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("it has a name"));
+    command.arg(how);
+    command
+}
+
+fn connect(address: &str) -> Device {
+    let host = RemoteHost::websocket(&format!("ws://{address}"));
+    Device::remote_options(&host).init().expect("it answers")
+}
+
+fn compare() {
+    let here =
+        burn_losses::remote::use_sweeps(&Device::flex()).expect_err("it is no remote device");
+    println!("{here}");
+    // In a process of its own: the session ends.
+    let plain = Server::start(PLAIN);
+    let asked = itself(ASK).arg(&plain.address).status().expect("it runs");
+    assert!(asked.success(), "a server without sweeps is an error");
+    drop(plain);
+
+    let mut server = Server::start(SERVE);
+    let remote = connect(&server.address);
+    let composed = compared(&remote, &mut server);
+    burn_losses::remote::use_sweeps(&remote).expect("it has sweeps");
+    server.operations();
+    let swept = compared(&remote, &mut server);
+    println!("{:<24} tensors  difference  sweeps  difference", "");
+    for (composed, swept) in composed.iter().zip(&swept) {
+        println!(
+            "{:<24} {:>7} {:>11.1e} {:>7} {:>11.1e}",
+            composed.name,
+            composed.operations,
+            composed.difference,
+            swept.operations,
+            swept.difference,
+        );
+    }
+    for of_loss in composed.iter().chain(&swept) {
+        assert!(
+            of_loss.difference < 1e-5,
+            "{} differs by {:e}",
+            of_loss.name,
+            of_loss.difference
+        );
+    }
+    for (composed, swept) in composed.iter().zip(&swept) {
+        assert!(
+            swept.operations < composed.operations,
+            "{} is not swept",
+            swept.name
+        );
+    }
+}
+
+/// What was found of a loss.
+struct OfLoss {
+    name: &'static str,
+    /// How far values and gradients are from those here, as a share of the largest.
+    difference: f64,
+    /// How many operations the server was sent.
+    operations: usize,
 }
 
 /// A value and the gradient of the first input, as numbers.
@@ -53,8 +174,8 @@ fn numbers<const D: usize>(x: Tensor<D>, loss: impl FnOnce(Tensor<D>) -> Tensor<
     numbers
 }
 
-/// The largest difference between what is computed on a device and here, as a share of the largest number.
-fn compared(remote: &Device) -> f64 {
+/// Losses on a device that a server has, and here.
+fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
     let here = Device::flex();
     let random =
         |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 2.0), &here);
@@ -67,7 +188,7 @@ fn compared(remote: &Device) -> f64 {
     let found: Tensor<2> = (x.clone().reshape([24, 4]).abs() + 1.0).cumsum(1);
     let choices: Tensor<2, Int> = ids.clone().reshape([12, 1]);
 
-    let mut largest: f64 = 0.0;
+    let mut all = Vec::new();
     // What is computed, of tensors on either device.
     macro_rules! of {
         ($name:literal, $x:ident, [$($given:ident),*], $loss:expr) => {
@@ -75,14 +196,20 @@ fn compared(remote: &Device) -> f64 {
                 $(let $given = $given.clone().to_device(device);)*
                 numbers($x.clone().to_device(device), |$x| ($loss)($x, $($given),*))
             };
-            let (found, expected) = (run(remote), run(&here));
+            server.operations();
+            let found = run(remote);
+            let operations = server.operations();
+            let expected = run(&here);
             let size = expected.iter().fold(1e-30, |size: f64, number| size.max(number.abs()));
             let pairs = found.iter().zip(&expected);
             let difference = pairs.map(|(one, other)| (one - other).abs() / size).fold(0.0, f64::max);
             assert_eq!(found.len(), expected.len(), $name);
             assert!(!difference.is_nan(), $name);
-            println!("{:<24} {difference:.1e}", $name);
-            largest = largest.max(difference);
+            all.push(OfLoss {
+                name: $name,
+                difference,
+                operations,
+            });
         };
     }
     of!("mse", x, [y], |x, y| MseLoss::new().forward(x, y));
@@ -153,5 +280,5 @@ fn compared(remote: &Device) -> f64 {
         .try_forward(x.to_device(remote), wrong)
         .expect_err("8 is no class");
     println!("{error}");
-    largest
+    all
 }
