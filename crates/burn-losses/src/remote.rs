@@ -31,8 +31,8 @@
 //! Without [`use_sweeps`] the losses are tensor operations, as on any device, and the server may be of any kind. The values
 //! and gradients are the same to rounding.
 //!
-//! The sweeps are there for servers of Flex and ndarray. Losses of closures over rows ([`custom`](crate::custom)) are tensor
-//! operations in any case.
+//! The sweeps are there for servers of Flex and ndarray. Losses of your own ([`custom`](crate::custom)) are sent as what
+//! their closures said, so the server needs none of your code.
 
 use crate::engine::ExecutionError;
 use crate::engine::remote::catalog;

@@ -132,6 +132,10 @@ impl<const K: usize> AnyRowLoss<K> for FormulaRows<K> {
         self
     }
 
+    fn packed(&self) -> Option<Packed> {
+        Packed::of(self)
+    }
+
     fn on_tensors(&self, x: [Tensor<3>; K], _: TensorRow) -> TensorTerms {
         let shape = x[0].dims();
         let terms = self.terms.run(&x, &self.parameters);

@@ -7,7 +7,7 @@ use super::routing::router_z;
 use crate::engine::host::boxes::BoxRows;
 use crate::engine::host::distribution::BetweenClasses;
 use crate::engine::host::earth_mover::EarthMover;
-use crate::engine::host::formula::{FormulaHead, FormulaKernel};
+use crate::engine::host::formula::{FormulaHead, FormulaKernel, FormulaRows};
 use crate::engine::host::head::DefinedHead;
 use crate::engine::host::kernel::Defined;
 use crate::engine::host::lovasz::LovaszRows;
@@ -55,6 +55,7 @@ pub(crate) static CATALOG: Catalog = Catalog {
         row::<Thresholds>(),
         row::<EarthMover>(),
         row::<BetweenClasses>(),
+        row::<FormulaRows<1>>(),
     ],
     pairs_of_rows: &[
         pair_of_rows::<DefinedRows<Norm<false>, 2, 1, 1, 1, 3>>(),
@@ -64,11 +65,13 @@ pub(crate) static CATALOG: Catalog = Catalog {
         pair_of_rows::<SoftmaxPair>(),
         pair_of_rows::<BoxRows>(),
         pair_of_rows::<LovaszRows>(),
+        pair_of_rows::<FormulaRows<2>>(),
     ],
     triples_of_rows: &[
         triple_of_rows::<DefinedRows<TripletOfNorms<true, 2>, 3, 2, 2, 2, 3>>(),
         triple_of_rows::<DefinedRows<TripletOfNorms<true, 3>, 3, 3, 3, 3, 3>>(),
         triple_of_rows::<DefinedRows<TripletOfNorms<false, 3>, 3, 3, 3, 3, 3>>(),
         triple_of_rows::<DefinedRows<TripletOfAngles, 3, 3, 6, 3, 5>>(),
+        triple_of_rows::<FormulaRows<3>>(),
     ],
 };

@@ -387,6 +387,7 @@ impl<F: Float> Loop for SamplesOfFormula<'_, '_, F> {
 /// A loss of sums over rows: their terms, the loss of a row and its derivatives with respect to the sums, and the
 /// derivatives of the terms times these.
 #[derive(Clone)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct FormulaRows<const K: usize> {
     /// Of the operands.
     pub(crate) terms: Arc<Formula>,
@@ -397,6 +398,7 @@ pub(crate) struct FormulaRows<const K: usize> {
     /// The same without what they come to, where the derivatives come as parameters, after the others.
     pub(crate) slopes_of_row: Arc<Program>,
     pub(crate) sums: usize,
+    #[cfg_attr(feature = "remote", serde(with = "crate::spec::plain::array"))]
     pub(crate) rules: [Option<Rule>; K],
     pub(crate) parameters: Vec<f64>,
 }

@@ -4,8 +4,10 @@ use burn::prelude::*;
 use burn::remote::RemoteHost;
 use burn::server::telemetry::{TelemetryEvent, TelemetryProbe};
 use burn::server::{RemoteServer, WebSocketTransport};
-use burn::tensor::Distribution;
+use burn::tensor::{Distribution, FloatDType, activation};
+use burn_losses::custom::Custom;
 use burn_losses::prelude::*;
+use burn_losses::{cosine_similarity, pairwise_distance};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -126,10 +128,10 @@ fn compare() {
     burn_losses::remote::use_sweeps(&remote).expect("it has sweeps");
     server.operations();
     let swept = compared(&remote, &mut server);
-    println!("{:<24} tensors  difference  sweeps  difference", "");
+    println!("{:<28} tensors  difference  sweeps  difference", "");
     for (composed, swept) in composed.iter().zip(&swept) {
         println!(
-            "{:<24} {:>7} {:>11.1e} {:>7} {:>11.1e}",
+            "{:<28} {:>7} {:>11.1e} {:>7} {:>11.1e}",
             composed.name,
             composed.operations,
             composed.difference,
@@ -181,11 +183,21 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
         |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 2.0), &here);
     let (x, y, z) = (random([12, 8]), random([12, 8]), random([12, 8]));
     let labels = y.clone().greater_scalar(0.0).int();
+    let signs = labels.clone() * 2 - 1;
+    let sides: Tensor<1, Int> = signs.clone().slice_dim(1, 0..1).squeeze_dim(1);
+    let counts = y.clone().abs().floor();
     let ids: Tensor<1, Int> = y.clone().argmax(1).reshape([12]);
     let images: Tensor<3> = x.clone().reshape([2, 6, 8]).swap_dims(1, 2);
     let pixels: Tensor<2, Int> = ids.clone().reshape([2, 6]);
     let boxes: Tensor<2> = (y.clone().reshape([24, 4]).abs() + 1.0).cumsum(1);
     let found: Tensor<2> = (x.clone().reshape([24, 4]).abs() + 1.0).cumsum(1);
+    let places: Tensor<2> = y
+        .clone()
+        .slice_dim(0, 0..3)
+        .slice_dim(1, 0..4)
+        .abs()
+        .clamp(0.0, 6.5);
+    let masks: Tensor<3, Int> = images.clone().greater_scalar(0.5).int();
     let choices: Tensor<2, Int> = ids.clone().reshape([12, 1]);
 
     let mut all = Vec::new();
@@ -213,6 +225,250 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
         };
     }
     of!("mse", x, [y], |x, y| MseLoss::new().forward(x, y));
+    of!("l1", x, [y], |x, y| L1Loss::new().forward(x, y));
+    of!("smooth_l1", x, [y], |x, y| SmoothL1Loss::new()
+        .forward(x, y));
+    of!("smooth_l1 of 1e25", x, [y], |x, y| {
+        let loss = SmoothL1LossConfig::new().with_beta(1e25).init();
+        loss.forward(x, y)
+    });
+    of!("poisson_nll", x, [counts], |x, counts: Tensor<2>| {
+        PoissonNllLoss::new().forward(x, counts)
+    });
+    of!("poisson_nll, full", x, [counts], |x, counts: Tensor<2>| {
+        let loss = PoissonNllLossConfig::new().with_full(true).init();
+        loss.forward(x, counts)
+    });
+    of!(
+        "poisson_nll of rates",
+        x,
+        [counts],
+        |x: Tensor<2>, counts: Tensor<2>| {
+            let loss = PoissonNllLossConfig::new().with_log_input(false).init();
+            loss.forward(x.exp(), counts)
+        }
+    );
+    of!(
+        "poisson_nll of rates, full",
+        x,
+        [counts],
+        |x: Tensor<2>, counts: Tensor<2>| {
+            let config = PoissonNllLossConfig::new().with_log_input(false);
+            config.with_full(true).init().forward(x.exp(), counts)
+        }
+    );
+    of!("gaussian_nll", x, [y, z], |x, y, z: Tensor<2>| {
+        GaussianNllLoss::new().forward(x, y, z.exp())
+    });
+    of!("gaussian_nll of one", x, [y], |x, y| GaussianNllLoss::new()
+        .forward(x, y, 1.5));
+    of!("bce", x, [labels], |x, labels: Tensor<2, Int>| {
+        BceLoss::new().forward(activation::sigmoid(x), labels)
+    });
+    of!(
+        "bce_with_logits of positives",
+        x,
+        [labels],
+        |x, labels: Tensor<2, Int>| {
+            let weights = Some(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+            let loss = BceWithLogitsLossConfig::new()
+                .with_pos_weights(weights)
+                .init();
+            loss.forward(x, labels)
+        }
+    );
+    of!("soft_margin", x, [signs], |x, signs: Tensor<2, Int>| {
+        SoftMarginLoss::new().forward(x, signs)
+    });
+    of!(
+        "hinge_embedding",
+        x,
+        [signs],
+        |x: Tensor<2>, signs: Tensor<2, Int>| { HingeEmbeddingLoss::new().forward(x.abs(), signs) }
+    );
+    of!(
+        "margin_ranking",
+        x,
+        [y, signs],
+        |x, y, signs: Tensor<2, Int>| { MarginRankingLoss::new().forward(x, y, signs) }
+    );
+    of!("cosine_embedding", x, [y, sides], |x,
+                                            y,
+                                            sides: Tensor<
+        1,
+        Int,
+    >| {
+        CosineEmbeddingLoss::new().forward(x, y, sides)
+    });
+    of!("kl_div of probabilities", x, [y], |x, y| {
+        let y = target::log_probs(y, 1).exp();
+        KlDivLoss::new().forward(target::log_probs(x, 1), y)
+    });
+    of!("z_loss", x, [ids], |x, ids: Tensor<1, Int>| {
+        let loss = CrossEntropyLossConfig::new().with_z_loss(0.1).init();
+        loss.forward(x, ids)
+    });
+    of!("softcap", x, [ids], |x, ids: Tensor<1, Int>| {
+        let loss = CrossEntropyLossConfig::new().with_softcap(Some(3.0)).init();
+        loss.forward(x, ids)
+    });
+    of!("soft cross_entropy", x, [y], |x, y| {
+        CrossEntropyLoss::new().forward(x, target::log_probs(y, 1).exp())
+    });
+    of!("nll", x, [ids], |x, ids: Tensor<1, Int>| {
+        NllLoss::new().forward(target::log_probs(x, 1), ids)
+    });
+    of!("poly1", x, [ids], |x, ids: Tensor<1, Int>| Poly1Loss::new()
+        .forward(x, ids));
+    of!(
+        "multi_margin, squared",
+        x,
+        [ids],
+        |x, ids: Tensor<1, Int>| {
+            MultiMarginLossConfig::new()
+                .with_p(2)
+                .init()
+                .forward(x, ids)
+        }
+    );
+    of!("multi_label_margin", x, [labels], |x,
+                                            labels: Tensor<
+        2,
+        Int,
+    >| {
+        MultiLabelMarginLoss::new().forward(x, target::label_ids(labels, 1))
+    });
+    of!("triplet_margin, swapped", x, [y, z], |x, y, z| {
+        let loss = TripletMarginLossConfig::new().with_swap(true).init();
+        loss.forward(x, y, z)
+    });
+    of!("triplet_margin of cubes", x, [y, z], |x, y, z| {
+        let loss = TripletMarginLossConfig::new().with_p(3.0).init();
+        loss.forward(x, y, z)
+    });
+    of!("triplet of cosines", x, [y, z], |x, y, z| {
+        let config = TripletMarginWithDistanceLossConfig::new();
+        let loss = config.with_distance(Distance::Cosine).init();
+        loss.forward(x, y, z)
+    });
+    of!("triplet of a distance", x, [y, z], |x, y, z| {
+        let largest =
+            |a: Tensor<2>, b: Tensor<2>| -> Tensor<1> { (a - b).abs().max_dim(1).squeeze_dim(1) };
+        let config = TripletMarginWithDistanceLossConfig::new();
+        config.init_with(largest).forward(x, y, z)
+    });
+    of!("pairwise_distance", x, [y], |x, y| {
+        let distances: Tensor<1> = pairwise_distance::<2>(x, y, 2.0, 1e-6);
+        distances.sum()
+    });
+    of!("pairwise_distance of cubes", x, [y], |x, y| {
+        let distances: Tensor<1> = pairwise_distance::<2>(x, y, 3.0, 1e-6);
+        distances.sum()
+    });
+    of!("cosine_similarity", x, [y], |x, y| {
+        let cosines: Tensor<1> = cosine_similarity::<2>(x, y, 1e-8);
+        cosines.sum()
+    });
+    of!("coral", x, [ids], |x, ids: Tensor<1, Int>| CoralLoss::new()
+        .forward(x, ids));
+    of!("corn", x, [ids], |x, ids: Tensor<1, Int>| CornLoss::new()
+        .forward(x, ids));
+    of!(
+        "distribution_focal",
+        x,
+        [places],
+        |x: Tensor<2>, places: Tensor<2>| {
+            let bins: Tensor<3> = x.reshape([3, 4, 8]);
+            DistributionFocalLoss::new().forward(bins, places)
+        }
+    );
+    of!("lovasz of masks", images, [masks], |x,
+                                             masks: Tensor<
+        3,
+        Int,
+    >| {
+        let loss = LovaszLossConfig::new()
+            .with_variant(LovaszVariant::Hinge)
+            .init();
+        loss.forward(x, masks)
+    });
+    of!(
+        "dice_focal",
+        images,
+        [pixels],
+        |x, pixels: Tensor<2, Int>| { DiceFocalLoss::new().forward(x, pixels) }
+    );
+    of!("each loss", x, [y], |x, y| {
+        let losses = HuberLoss::new().forward_no_reduction(x, y);
+        (losses.clone() * losses).sum()
+    });
+    of!(
+        "each loss of a class",
+        x,
+        [ids],
+        |x, ids: Tensor<1, Int>| {
+            let losses: Tensor<1> = FocalLoss::new().forward_no_reduction(x, ids);
+            (losses.clone() * losses).sum()
+        }
+    );
+    of!(
+        "weights of samples",
+        x,
+        [y, places, sides],
+        |x, y, places: Tensor<2>, sides: Tensor<1, Int>| {
+            let weights: Tensor<1> = places.reshape([12]);
+            CosineEmbeddingLoss::new().forward_weighted(x, y, sides, weights)
+        }
+    );
+    of!("weights of elements", x, [y], |x, y: Tensor<2>| {
+        MseLoss::new().forward_weighted(x, y.clone(), y.abs())
+    });
+    of!("parts", x, [ids], |x, ids: Tensor<1, Int>| {
+        let loss = CrossEntropyLossConfig::new().with_ignore_index(3).init();
+        let parts = loss.forward_parts(x, ids);
+        parts.sum / parts.weight
+    });
+    of!("f64", x, [ids], |x: Tensor<2>, ids: Tensor<1, Int>| {
+        let loss = CrossEntropyLossConfig::new().with_z_loss(0.1).init();
+        loss.forward(x.cast(FloatDType::F64), ids)
+            .cast(FloatDType::F32)
+    });
+    of!("bf16", x, [y], |x: Tensor<2>, y: Tensor<2>| {
+        let [x, y] = [x, y].map(|of| of.cast(FloatDType::BF16));
+        MseLoss::new().forward(x, y).cast(FloatDType::F32)
+    });
+    of!(
+        "bf16 of a class",
+        x,
+        [ids],
+        |x: Tensor<2>, ids: Tensor<1, Int>| {
+            let loss = DiceLoss::new();
+            let logits: Tensor<3> = x.cast(FloatDType::BF16).reshape([12, 8, 1]);
+            loss.forward(logits, ids.reshape([12, 1]))
+                .cast(FloatDType::F32)
+        }
+    );
+    of!("a closure", x, [y], |x, y| {
+        let loss = Custom::elementwise("Quartic", |x, y| (x - y).square().square());
+        loss.forward(x, y)
+    });
+    of!(
+        "a closure of a class",
+        x,
+        [ids],
+        |x, ids: Tensor<1, Int>| {
+            let loss = Custom::softmax("Own", |ln_p, _, rest| -rest.square() * ln_p);
+            loss.forward(x, ids)
+        }
+    );
+    of!("a closure of rows", x, [y], |x: Tensor<2>, y: Tensor<2>| {
+        let loss = Custom::row(
+            "Correlation",
+            |[x, y]| [x.clone() * y.clone(), x.square(), y.square()],
+            |[xy, xx, yy]| 1.0 - xy / (xx * yy).sqrt(),
+        );
+        loss.forward(x, y)
+    });
     of!("huber", x, [y], |x, y| HuberLoss::new().forward(x, y));
     of!("gamma_nll", x, [y], |x: Tensor<2>, y: Tensor<2>| {
         GammaNllLoss::new().forward(x, y.exp())
@@ -274,6 +530,13 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
         let total = loss.weight(ids.clone());
         loss.forward_over(x, ids, total)
     });
+
+    // Without a graph.
+    let untracked = |device: &Device| {
+        let (x, ids) = (x.clone().to_device(device), ids.clone().to_device(device));
+        CrossEntropyLoss::new().forward(x, ids).into_scalar::<f32>()
+    };
+    assert!((untracked(remote) - untracked(&here)).abs() < 1e-5);
 
     let wrong = Tensor::<1, Int>::from_data([0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2], remote);
     let error = CrossEntropyLoss::new()
