@@ -151,7 +151,8 @@
 //! tensors live on. The features `ndarray`, `flex`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda` and
 //! `rocm` turn a backend on in Burn and compile what this crate has for it: sweeps over memory for flex
 //! and ndarray, kernels for the GPUs. A backend that is on in Burn but not here works too, slower. The feature `train`
-//! adds the module `metric`, for Burn's training loop, and `Normalizer`, for several batches or devices in a step of it.
+//! adds the module `metric`, for Burn's training loop, and `Normalizer`, for several batches or devices in a step of it. The
+//! features `remote` and `remote-server` add the module `remote`: losses that are swept by the process that serves a device.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

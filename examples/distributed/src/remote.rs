@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use burn::remote::RemoteHost;
-use burn::server::{RemoteServer, WebSocketTransport};
+use burn::server::WebSocketTransport;
 use burn::tensor::Device;
 use common::Error;
 
@@ -17,7 +17,7 @@ pub fn serve() -> Result<(), Error> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let transport = WebSocketTransport::from_listener(listener);
-    Ok(RemoteServer::new([Device::flex()]).serve(transport)?)
+    Ok(burn_losses::remote::server([Device::flex()]).serve(transport)?)
 }
 
 /// Processes that serve a device each. They end with this.
@@ -45,7 +45,9 @@ impl Servers {
             let mut address = String::new();
             BufReader::new(output).read_line(&mut address)?;
             let host = RemoteHost::websocket(&format!("ws://{}", address.trim()));
-            servers.devices.push(Device::remote_options(&host).init()?);
+            let device = Device::remote_options(&host).init()?;
+            burn_losses::remote::use_sweeps(&device)?;
+            servers.devices.push(device);
         }
         Ok(servers)
     }
