@@ -113,6 +113,11 @@ pub(crate) fn is_served(device: &Device) -> bool {
     false
 }
 
+/// Whether tensors are in the memory of the process that computes with them: this one, or the one that serves the device.
+pub(crate) fn is_in_memory(device: &Device) -> bool {
+    super::device::is_cpu(device) || is_served(device)
+}
+
 /// Whether the process that serves a device, if one does, knows a definition that is sent like this.
 pub(crate) fn is_known(device: &Device, packed: impl FnOnce() -> Option<Packed>) -> bool {
     !is_served(device) || packed().is_some()

@@ -56,10 +56,9 @@ impl Front<'_> {
             each: call.is_unreduced(),
         };
         let bound = dispatch::tensors(&inputs, besides);
-        let in_memory = is_cpu(&device) || dispatch::is_served(&device);
         let swept = dispatch::is_there(&device, dtype, bound)
             && self.is_known
-            && (self.on_gpus || in_memory);
+            && (self.on_gpus || dispatch::is_in_memory(&device));
         let weights = call.weights(self.check, &shape, &device, dtype, swept)?;
         let total = call.total(self.check, &device, dtype)?;
         if !swept {

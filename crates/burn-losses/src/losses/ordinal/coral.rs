@@ -2,7 +2,7 @@
 
 use super::ranks::{check_ranks, levels};
 use crate::engine::any_rank::AnyRank;
-use crate::engine::device::is_cpu;
+use crate::engine::dispatch::is_in_memory;
 use crate::engine::elementwise::erase;
 use crate::engine::host::thresholds::Thresholds;
 use crate::engine::portable::tensors::flat;
@@ -178,7 +178,7 @@ impl CoralLoss {
         let definition = BceWithLogits {
             label_smoothing: 0.0,
         };
-        if is_cpu(&logits.device()) {
+        if is_in_memory(&logits.device()) {
             let importance = weights.cloned();
             let importance = importance.unwrap_or_else(|| vec![1.0; shape[axis]]);
             let loss = Thresholds::new(erase::<_, 2, 1>(definition), importance, false);

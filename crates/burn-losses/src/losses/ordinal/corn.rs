@@ -2,7 +2,7 @@
 
 use super::ranks::{check_ranks, levels};
 use crate::engine::any_rank::{AnyRank, in_context_of};
-use crate::engine::device::is_cpu;
+use crate::engine::dispatch::is_in_memory;
 use crate::engine::elementwise::erase;
 use crate::engine::host::thresholds::Thresholds;
 use crate::engine::rows::RowSpec;
@@ -172,7 +172,7 @@ impl CornLoss {
         let device = logits.device();
         let check = Check::new(Self::NAME, &device, call.waiting);
         check_ranks(&check, &logits, &targets, axis)?;
-        if is_cpu(&device) {
+        if is_in_memory(&device) {
             let thresholds = shape[axis];
             let definition = BceWithLogits {
                 label_smoothing: 0.0,
