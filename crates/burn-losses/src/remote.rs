@@ -1,7 +1,7 @@
 //! Losses of devices that another process serves, swept there.
 //!
 //! Burn's `RemoteServer` runs the tensor operations of its clients, and a loss is some dozens of them. A server that is
-//! made [here](server) has the sweeps of this crate too, so a loss is one message, and another for its gradient:
+//! made [here](server) has the sweeps of this crate too, so most losses are one message, and another for the gradient:
 //!
 //! ```no_run
 //! # #[cfg(feature = "remote-server")]

@@ -131,7 +131,7 @@ fn kernel(instructions: &[u8], told: bool) -> FormulaKernel {
         value: Arc::new(Formula::new(&graph, &[loss], true)),
         // With a slope that is no number where the rules say 0, if ties are told.
         all: Arc::new(Formula::new(&graph, &[loss, slopes[0], slopes[1]], !told)),
-        derivatives: &[Derivative::Slope(0), Derivative::Slope(1)],
+        derivatives: vec![Derivative::Slope(0), Derivative::Slope(1)],
         slopes: 2,
         parameters: parameters(),
     }
@@ -426,7 +426,7 @@ fn a_parameter_is_no_part_of_a_kernel() {
         let kernel = FormulaKernel {
             value: Arc::new(formula),
             all: kernel(&[0], false).all,
-            derivatives: &[Derivative::Slope(0); 2],
+            derivatives: vec![Derivative::Slope(0); 2],
             slopes: 0,
             parameters: vec![parameter],
         };

@@ -107,6 +107,7 @@ fn compare<D: Elementwise<K, S>, const K: usize, const S: usize>(
 
 /// The maths of a family, as a definition.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct NllTerm;
 
 impl Elementwise<2> for NllTerm {
@@ -117,6 +118,7 @@ impl Elementwise<2> for NllTerm {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct CrossEntropySlope;
 
 impl Elementwise<3> for CrossEntropySlope {
@@ -129,6 +131,7 @@ impl Elementwise<3> for CrossEntropySlope {
 
 /// The head of a softmax over two classes, of which the other has logit 0.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct OfTwo<H>(H);
 
 impl<H: SoftmaxHead + Copy> Elementwise<2> for OfTwo<H> {
@@ -145,6 +148,7 @@ impl<H: SoftmaxHead + Copy> Elementwise<2> for OfTwo<H> {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct MarginTerm {
     squared: bool,
 }
@@ -159,6 +163,7 @@ impl Elementwise<2> for MarginTerm {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct CosineEmbedding;
 
 impl Elementwise<2> for CosineEmbedding {
@@ -170,6 +175,7 @@ impl Elementwise<2> for CosineEmbedding {
 
 /// The length that counts of a norm, and its share.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 struct LengthOf(NormFloor);
 
 impl Elementwise<2> for LengthOf {
