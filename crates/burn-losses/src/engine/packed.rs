@@ -3,6 +3,18 @@
 use crate::spec::plain::Plain;
 use alloc::string::String;
 use alloc::vec::Vec;
+#[cfg(feature = "remote")]
+use std::sync::OnceLock;
+
+/// The names of the definitions that a server knows, once they were said.
+#[cfg(feature = "remote")]
+static KNOWN: OnceLock<Vec<&'static str>> = OnceLock::new();
+
+/// Says which definitions a server knows.
+#[cfg(feature = "remote")]
+pub(crate) fn set_known(names: impl Iterator<Item = &'static str>) {
+    KNOWN.get_or_init(|| names.collect());
+}
 
 /// A definition: the name of its type, and its numbers.
 #[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
@@ -13,11 +25,11 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// The definition, if it is in the [catalog](super::remote::catalog).
+    /// The definition, if a server knows it.
     #[cfg(feature = "remote")]
     pub(crate) fn of<D: Plain>(definition: &D) -> Option<Self> {
         let name = core::any::type_name::<D>();
-        let known = super::remote::catalog::names().any(|of_catalog| of_catalog == name);
+        let known = KNOWN.get().is_some_and(|known| known.contains(&name));
         known.then(|| Self {
             name: name.into(),
             numbers: postcard::to_allocvec(definition).expect("numbers can be written down"),

@@ -1,7 +1,7 @@
 //! The definitions whose code a client and its server both have.
 
 use crate::engine::elementwise::AnyElementwise;
-use crate::engine::packed::Packed;
+use crate::engine::packed::{Packed, set_known};
 use crate::engine::rows::AnyRowLoss;
 use crate::engine::softmax::AnySoftmaxHead;
 use alloc::boxed::Box;
@@ -78,6 +78,7 @@ static CATALOG: OnceLock<&'static Catalog> = OnceLock::new();
 /// Says what there is: the losses are defined above this module.
 pub(crate) fn set(catalog: &'static Catalog) {
     CATALOG.get_or_init(|| catalog);
+    set_known(names());
 }
 
 /// The names of all definitions; nothing before the catalog was [set].
