@@ -128,6 +128,7 @@ mod engine {
     pub(crate) mod host;
     pub(crate) mod ops;
     pub(crate) mod overlap;
+    mod packed;
     pub(crate) mod softmax;
 }
 
