@@ -1,6 +1,5 @@
 //! Losses of boxes, as any other loss of rows.
 
-use super::packed::Packed;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::boxes::{BoxRows, SIDES};
 use crate::engine::host::row_kernel::HostRows;
@@ -13,10 +12,6 @@ use burn::tensor::{Bool, Tensor};
 impl AnyRowLoss<2> for BoxRows {
     fn on_host(&self) -> &dyn HostRows<2> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, boxes: [Tensor<3>; 2], _: TensorRow) -> TensorTerms {

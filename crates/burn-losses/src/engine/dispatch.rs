@@ -8,7 +8,7 @@ use super::ops::OverlapOutput;
 use super::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
 #[cfg(feature = "std")]
 use super::overlap::OverlapSpec;
-use super::packed::Packed;
+use super::packed::Pack;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use super::values::FlatValues;
@@ -118,9 +118,9 @@ pub(crate) fn is_in_memory(device: &Device) -> bool {
     super::device::is_cpu(device) || is_served(device)
 }
 
-/// Whether the process that serves a device, if one does, knows a definition that is sent like this.
-pub(crate) fn is_known(device: &Device, packed: impl FnOnce() -> Option<Packed>) -> bool {
-    !is_served(device) || packed().is_some()
+/// Whether the process that serves a device, if one does, knows a definition.
+pub(crate) fn is_known(device: &Device, definition: &dyn Pack) -> bool {
+    !is_served(device) || definition.is_known()
 }
 
 /// How many tensors any GPU lets a kernel have: WebGPU promises eight, of which CubeCL keeps one.

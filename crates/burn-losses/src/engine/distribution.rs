@@ -1,6 +1,5 @@
 //! The cross-entropy of a softmax and a place between two of its classes, as any other loss of rows.
 
-use super::packed::Packed;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::distribution::BetweenClasses;
 use crate::engine::host::row_kernel::HostRows;
@@ -14,10 +13,6 @@ use burn::tensor::{Int, Tensor};
 impl AnyRowLoss<1> for BetweenClasses {
     fn on_host(&self) -> &dyn HostRows<1> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, [x]: [Tensor<3>; 1], row: TensorRow) -> TensorTerms {

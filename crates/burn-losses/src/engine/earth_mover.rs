@@ -1,6 +1,5 @@
 //! The earth mover's distance, as any other loss of rows.
 
-use super::packed::Packed;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::earth_mover::EarthMover;
 use crate::engine::host::row_kernel::HostRows;
@@ -13,10 +12,6 @@ use burn::tensor::Tensor;
 impl AnyRowLoss<1> for EarthMover {
     fn on_host(&self) -> &dyn HostRows<1> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, [x]: [Tensor<3>; 1], row: TensorRow) -> TensorTerms {

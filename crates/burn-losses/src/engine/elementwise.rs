@@ -4,7 +4,7 @@
 use super::cube::elements::{ElementKernel, defined};
 #[cfg(feature = "cube")]
 use super::cube::kernel_key::KernelKey;
-use super::packed::Packed;
+use super::packed::Pack;
 use crate::engine::host::kernel::{Defined, Kernel};
 use crate::engine::portable::elementwise::{TensorTerms, weighted};
 use crate::spec::elementwise::Elementwise;
@@ -16,11 +16,8 @@ use burn::tensor::Tensor;
 use core::fmt::Debug;
 
 /// Any [`Elementwise`].
-pub(crate) trait AnyElementwise: Kernel + Debug {
+pub(crate) trait AnyElementwise: Kernel + Debug + Pack {
     fn kernel(&self) -> &dyn Kernel;
-
-    /// What a server is sent of it, if there may be one that knows it.
-    fn packed(&self) -> Option<Packed>;
 
     /// The terms of tensors, times the weights of their classes, and their derivatives with respect to so
     /// many operands.
@@ -52,10 +49,6 @@ pub(crate) fn erase<D: Elementwise<K, S>, const K: usize, const S: usize>(
 impl<D: Elementwise<K, S>, const K: usize, const S: usize> AnyElementwise for Defined<D, K, S> {
     fn kernel(&self) -> &dyn Kernel {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(

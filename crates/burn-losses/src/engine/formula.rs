@@ -13,7 +13,6 @@ use super::cube::softmax::HeadRow;
 #[cfg(feature = "cube")]
 use super::cube::traced::Traced;
 use super::elementwise::AnyElementwise;
-use super::packed::Packed;
 #[cfg(feature = "cube")]
 use super::rows::GpuRows;
 use super::rows::{AnyRowLoss, TensorRow};
@@ -34,10 +33,6 @@ use burn::tensor::Tensor;
 impl AnyElementwise for FormulaKernel {
     fn kernel(&self) -> &dyn Kernel {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(
@@ -98,10 +93,6 @@ impl AnySoftmaxHead for FormulaHead {
         self
     }
 
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
-    }
-
     fn on_tensors(&self, [ln_p, p, rest, lse]: [Tensor<3>; 4]) -> [Tensor<3>; 3] {
         let (loss, of_ln_p, of_lse) = self.of(ln_p, p, rest, lse);
         [loss, of_ln_p, of_lse]
@@ -130,10 +121,6 @@ impl AnySoftmaxHead for FormulaHead {
 impl<const K: usize> AnyRowLoss<K> for FormulaRows<K> {
     fn on_host(&self) -> &dyn HostRows<K> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, x: [Tensor<3>; K], _: TensorRow) -> TensorTerms {

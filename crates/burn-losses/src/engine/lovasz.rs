@@ -1,6 +1,5 @@
 //! The Lovász extension of the Jaccard loss, as any other loss of rows.
 
-use super::packed::Packed;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::lovasz::{LovaszRows, of_values};
 use crate::engine::host::row_kernel::HostRows;
@@ -12,10 +11,6 @@ use burn::tensor::{Tensor, TensorData};
 impl AnyRowLoss<2> for LovaszRows {
     fn on_host(&self) -> &dyn HostRows<2> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     /// The errors are read, and sorted in this process: Burn sorts those of a GPU there too.

@@ -6,8 +6,12 @@ use super::overlap::OverlapSpec;
 use super::rows::RowSpec;
 use super::softmax::ClassSpec;
 use crate::spec::request::Request;
+#[cfg(any(feature = "cube", feature = "remote"))]
+use crate::spec::request::Returns;
 use burn::backend::Backend;
 use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
+#[cfg(any(feature = "cube", feature = "remote"))]
+use burn::tensor::{DType, Shape};
 
 /// What a sweep gives.
 pub(crate) struct KernelOutput<P, const N: usize> {
@@ -21,7 +25,47 @@ pub(crate) struct KernelOutput<P, const N: usize> {
     pub(crate) invalid: Invalid<P>,
 }
 
-#[cfg(feature = "cube")]
+/// The shape and the type of a tensor.
+#[derive(Clone, Debug)]
+#[cfg(any(feature = "cube", feature = "remote"))]
+pub(crate) struct TensorSpec {
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+#[cfg(any(feature = "cube", feature = "remote"))]
+impl<const N: usize> KernelOutput<TensorSpec, N> {
+    /// What a sweep of so many losses, over inputs of these shapes, will give: in a type for what is computed, and
+    /// one for gradients.
+    pub(crate) fn to_come<P>(
+        shapes: [Shape; N],
+        count: usize,
+        request: &Request<P>,
+        gradients: [bool; N],
+        [computed, stored]: [DType; 2],
+    ) -> Self {
+        let numbers = |count: usize, dtype: DType| TensorSpec {
+            shape: Shape::new([count]),
+            dtype,
+        };
+        let values = match request.returns {
+            Returns::Unreduced => count,
+            _ => 1,
+        };
+        let mut wanted = gradients.into_iter();
+        Self {
+            value: numbers(values, computed),
+            weight: matches!(request.returns, Returns::SumAndWeight).then(|| numbers(1, computed)),
+            gradients: shapes.map(|shape| {
+                let dtype = stored;
+                wanted.next()?.then_some(TensorSpec { shape, dtype })
+            }),
+            invalid: Invalid::OnDevice(numbers(1, DType::F32)),
+        }
+    }
+}
+
+#[cfg(any(feature = "cube", feature = "remote"))]
 impl<P, const N: usize> KernelOutput<P, N> {
     /// The same, of other tensors; they are taken in a fixed order.
     pub(crate) fn map<Q>(self, mut map: impl FnMut(P) -> Q) -> KernelOutput<Q, N> {

@@ -1,8 +1,8 @@
 //! Definitions as they are sent to a server, which has the code of those it knows.
 
 use crate::spec::plain::Plain;
-use alloc::string::String;
-use alloc::vec::Vec;
+#[cfg(feature = "remote")]
+use alloc::{string::String, vec::Vec};
 #[cfg(feature = "remote")]
 use std::sync::OnceLock;
 
@@ -17,28 +17,40 @@ pub(crate) fn set_known(names: impl Iterator<Item = &'static str>) {
 }
 
 /// A definition: the name of its type, and its numbers.
-#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(not(feature = "remote"), allow(dead_code))] // Then nobody has a server.
+#[cfg(feature = "remote")]
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct Packed {
     pub(crate) name: String,
     pub(crate) numbers: Vec<u8>,
 }
 
-impl Packed {
-    /// The definition, if a server knows it.
+/// What can be sent, if there is a server that knows it: any definition. (An `Arc` of one is not itself known.)
+pub(crate) trait Pack {
+    fn is_known(&self) -> bool;
+
     #[cfg(feature = "remote")]
-    pub(crate) fn of<D: Plain>(definition: &D) -> Option<Self> {
+    fn packed(&self) -> Packed;
+}
+
+#[cfg(feature = "remote")]
+impl<D: Plain> Pack for D {
+    fn is_known(&self) -> bool {
         let name = core::any::type_name::<D>();
-        let known = KNOWN.get().is_some_and(|known| known.contains(&name));
-        known.then(|| Self {
-            name: name.into(),
-            numbers: postcard::to_allocvec(definition).expect("numbers can be written down"),
-        })
+        KNOWN.get().is_some_and(|known| known.contains(&name))
     }
 
-    /// There is no server.
-    #[cfg(not(feature = "remote"))]
-    pub(crate) fn of<D: Plain>(_: &D) -> Option<Self> {
-        None
+    fn packed(&self) -> Packed {
+        Packed {
+            name: core::any::type_name::<D>().into(),
+            numbers: postcard::to_allocvec(self).expect("numbers can be written down"),
+        }
+    }
+}
+
+/// There is no server.
+#[cfg(not(feature = "remote"))]
+impl<D: Plain> Pack for D {
+    fn is_known(&self) -> bool {
+        false
     }
 }

@@ -8,7 +8,7 @@ use super::cube::pairs::PairKernel;
 use super::cube::row_kernel::RowKernel;
 #[cfg(feature = "cube")]
 use super::cube::rows_defined::DefinedRow;
-use super::packed::Packed;
+use super::packed::Pack;
 use crate::engine::host::row_kernel::{DefinedPairs, DefinedRows, HostRows};
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::{ClassesLast, counts, hot_slots, slots, valid_rows};
@@ -22,13 +22,8 @@ use burn::tensor::{Bool, Int, Tensor};
 use core::fmt::Debug;
 
 /// Any [`RowLoss`] or [`PairLoss`], or a loss of rows whose sweep is written by hand.
-pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug {
+pub(crate) trait AnyRowLoss<const K: usize>: HostRows<K> + Debug + Pack {
     fn on_host(&self) -> &dyn HostRows<K>;
-
-    /// As [`AnyElementwise::packed`](super::elementwise::AnyElementwise::packed).
-    fn packed(&self) -> Option<Packed> {
-        None
-    }
 
     /// The parts of the losses of layers, and the derivatives with respect to each operand.
     fn on_tensors(&self, x: [Tensor<3>; K], row: TensorRow) -> TensorTerms;
@@ -100,10 +95,6 @@ impl<
         self
     }
 
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
-    }
-
     fn on_tensors(&self, x: [Tensor<3>; K], row: TensorRow) -> TensorTerms {
         let (device, dtype) = (x[0].device(), x[0].dtype());
         let one = |number: f64| Tensor::<3>::full([1; 3], number, (&device, dtype));
@@ -158,10 +149,6 @@ impl<
 impl<L: PairLoss> AnyRowLoss<1> for DefinedPairs<L> {
     fn on_host(&self) -> &dyn HostRows<1> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, [x]: [Tensor<3>; 1], row: TensorRow) -> TensorTerms {

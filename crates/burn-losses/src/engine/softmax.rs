@@ -8,7 +8,7 @@ use super::cube::row_kernel::RowKernel;
 use super::cube::softmax::HeadRow;
 #[cfg(all(feature = "cube", feature = "std"))]
 use super::cube::traced::Traced;
-use super::packed::Packed;
+use super::packed::Pack;
 use crate::engine::host::head::{DefinedHead, HostHead};
 use crate::spec::classes::IdsOrProbs;
 use crate::spec::logits::Adjustment;
@@ -20,11 +20,8 @@ use burn::tensor::Tensor;
 use core::fmt::Debug;
 
 /// Any [`SoftmaxHead`].
-pub(crate) trait AnySoftmaxHead: HostHead + Debug {
+pub(crate) trait AnySoftmaxHead: HostHead + Debug + Pack {
     fn on_host(&self) -> &dyn HostHead;
-
-    /// As [`AnyElementwise::packed`](super::elementwise::AnyElementwise::packed).
-    fn packed(&self) -> Option<Packed>;
 
     /// As [`SoftmaxHead::of`].
     fn on_tensors(&self, of_class: [Tensor<3>; 4]) -> [Tensor<3>; 3];
@@ -50,10 +47,6 @@ pub(crate) fn erase_head<H: SoftmaxHead>(head: H) -> Arc<dyn AnySoftmaxHead> {
 impl<H: SoftmaxHead> AnySoftmaxHead for DefinedHead<H> {
     fn on_host(&self) -> &dyn HostHead {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, [ln_p, p, rest, lse]: [Tensor<3>; 4]) -> [Tensor<3>; 3] {

@@ -1,6 +1,5 @@
 //! A loss between two softmaxes, as any other of rows.
 
-use super::packed::Packed;
 use super::rows::{AnyRowLoss, TensorRow};
 use crate::engine::host::row_kernel::HostRows;
 use crate::engine::host::softmax_pair::SoftmaxPair;
@@ -14,10 +13,6 @@ use burn::tensor::Tensor;
 impl AnyRowLoss<2> for SoftmaxPair {
     fn on_host(&self) -> &dyn HostRows<2> {
         self
-    }
-
-    fn packed(&self) -> Option<Packed> {
-        Packed::of(self)
     }
 
     fn on_tensors(&self, x: [Tensor<3>; 2], row: TensorRow) -> TensorTerms {

@@ -275,7 +275,7 @@ pub(crate) fn evaluate(
         is_known: options
             .head
             .iter()
-            .all(|head| dispatch::is_known(&input.device(), || head.packed())),
+            .all(|head| dispatch::is_known(&input.device(), &**head)),
     };
     // What would have to be read again to say what is wrong. Logits are moved, so that their
     // gradient can take their place.

@@ -118,7 +118,7 @@ impl<'a> ElementwiseCall<'a> {
                 + there(self.rows.is_some()),
             counted: false,
             on_gpus: true,
-            is_known: dispatch::is_known(&device, || self.definition.packed()),
+            is_known: dispatch::is_known(&device, &*self.definition),
         };
         // What would have to be read again to say what is wrong. Any other input is moved, so that its
         // gradient can take its place.

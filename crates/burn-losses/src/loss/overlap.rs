@@ -158,7 +158,7 @@ pub(crate) fn overlap_sums(
     }
     let device = input.device();
     let is_known = match &spec.beside {
-        Some(Beside::OfClass(head)) => dispatch::is_known(&device, || head.packed()),
+        Some(Beside::OfClass(head)) => dispatch::is_known(&device, &**head),
         _ => true,
     };
     let (sums, invalid) = if is_known && dispatch::is_there(&device, dtype, TENSORS) {

@@ -71,7 +71,7 @@ pub(crate) fn evaluate_whole<const N: usize>(
         operands: operands(&spec.target),
         counted: matches!(spec.target, RowTarget::Rank(_, Some(_))),
         on_gpus: spec.loss.has_gpu_kernel(),
-        is_known: dispatch::is_known(&inputs[0].device(), || spec.loss.packed()),
+        is_known: dispatch::is_known(&inputs[0].device(), &*spec.loss),
     };
     let (target, dtype) = (spec.target.clone(), inputs[0].dtype());
     let rules = spec.loss.rules();
@@ -316,7 +316,7 @@ pub(crate) fn function<const N: usize>(
     };
     let tensors = dispatch::tensors(&inputs, besides);
     let device = inputs[0].device();
-    let is_known = dispatch::is_known(&device, || spec.loss.packed());
+    let is_known = dispatch::is_known(&device, &*spec.loss);
     if !is_known || !dispatch::is_there(&device, dtype, tensors) {
         let (_, terms, _) = terms(&spec, &inputs);
         let gradients: Vec<_> = inputs.iter().zip(terms.slopes).collect();

@@ -2,11 +2,11 @@
 
 use crate::engine::cube::families::{of_classes, of_elements, of_rows};
 use crate::engine::cube::launch;
-use crate::engine::cube::launch::{TensorSpec, scaled, tensor_spec};
+use crate::engine::cube::launch::{scaled, tensor_spec};
 use crate::engine::elementwise::ElementwiseSpec;
 #[cfg(feature = "std")]
 use crate::engine::ops::OverlapOutput;
-use crate::engine::ops::{AnyTensor, KernelOutput, LossOps};
+use crate::engine::ops::{AnyTensor, KernelOutput, LossOps, TensorSpec};
 #[cfg(feature = "std")]
 use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;

@@ -256,15 +256,13 @@ impl<F> Ahead<'_, F> {
         {
             use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             let from = (step * at_a_time).min(BLOCK);
-            let due = (from..BLOCK.min(from + at_a_time)).step_by(Self::LINE);
+            let to = BLOCK.min(from + at_a_time);
             for operand in self.operands {
                 let later = operand.as_ptr().wrapping_add(self.start + AHEAD * BLOCK);
-                for at in due.clone() {
-                    prefetch(later.wrapping_add(at));
-                }
+                prefetch(later.wrapping_add(from), to - from);
             }
             for output in self.outputs {
-                for at in due.clone() {
+                for at in (from..to).step_by(Self::LINE) {
                     // SAFETY: a prefetch of any address does nothing that can be seen.
                     #[allow(unsafe_code)]
                     unsafe {

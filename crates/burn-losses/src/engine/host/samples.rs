@@ -168,11 +168,7 @@ impl<F: Float> Lines<'_, F> {
     /// Asks for what comes after a line, which is the next tile's.
     #[inline(always)]
     pub(super) fn fetch_beyond(&self, class: usize, width: usize) {
-        const LINE: usize = 64;
-        let next = self.line(class, width).as_ptr().wrapping_add(width);
-        for at in (0..width).step_by(LINE / size_of::<F>()) {
-            prefetch(next.wrapping_add(at));
-        }
+        prefetch(self.line(class, width).as_ptr().wrapping_add(width), width);
     }
 }
 

@@ -98,17 +98,20 @@ mod detected {
 
 pub(crate) use detected::Vectors;
 
-/// Asks for the memory at an address, which will be read soon.
+/// Asks for the memory of so many numbers from an address on, which will be read soon.
 #[inline(always)]
 #[allow(unused_variables)] // Only one kind of processor is asked.
-pub(crate) fn prefetch<T>(address: *const T) {
+pub(crate) fn prefetch<T>(address: *const T, count: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of any address does nothing that can be seen.
-        #[allow(unsafe_code)]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        const LINE: usize = 64;
+        for at in (0..count).step_by(LINE / size_of::<T>()) {
+            // SAFETY: a prefetch of any address does nothing that can be seen.
+            #[allow(unsafe_code)]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(address.wrapping_add(at).cast());
+            }
         }
     }
 }
@@ -119,11 +122,7 @@ pub(crate) fn prefetch<T>(address: *const T) {
 #[inline(always)]
 pub(crate) fn fetch_ahead<F, const K: usize>(operands: &[&[F]; K], start: usize) {
     const AHEAD: usize = 12 * PART;
-    const LINE: usize = 64;
     for operand in operands {
-        let part = operand.as_ptr().wrapping_add(start + AHEAD);
-        for at in (0..PART).step_by(LINE / size_of::<F>()) {
-            prefetch(part.wrapping_add(at));
-        }
+        prefetch(operand.as_ptr().wrapping_add(start + AHEAD), PART);
     }
 }

@@ -6,11 +6,9 @@ use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;
 use crate::engine::softmax::ClassSpec;
 use crate::spec::request::Request;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use burn::backend::ir::ScalarIr;
-use burn::tensor::{DType, Shape};
-use core::any::Any;
+use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 /// The operation that says what a server knows. No other version of this crate may have another meaning for it.
@@ -24,10 +22,9 @@ pub(crate) const SWEEP: &str = "burn-losses/sweep";
 #[derive(Serialize, Deserialize)]
 pub(crate) enum SweepCall {
     Elements(ElementwiseSpec<u8>, Request<u8>, Vec<bool>),
-    Classes(ClassSpec<u8>, Request<u8>, [bool; 1]),
-    Rows(RowSpec<u8, 1>, Request<u8>, [bool; 1]),
-    PairsOfRows(RowSpec<u8, 2>, Request<u8>, [bool; 2]),
-    TriplesOfRows(RowSpec<u8, 3>, Request<u8>, [bool; 3]),
+    Classes(ClassSpec<u8>, Request<u8>, bool),
+    /// A [`RowsCall`] of so many inputs, written down: what it is depends on how many.
+    Rows(usize, Vec<u8>),
     OverlapSums(OverlapSpec<u8>),
     /// The derivatives with respect to the sums come last.
     OverlapGradient(OverlapSpec<u8>),
@@ -35,11 +32,8 @@ pub(crate) enum SweepCall {
     Scaled,
 }
 
-/// What a tensor that comes back is.
-pub(crate) struct Outline {
-    pub(crate) shape: Shape,
-    pub(crate) dtype: DType,
-}
+/// What is swept over rows.
+pub(crate) type RowsCall<const N: usize> = (RowSpec<u8, N>, Request<u8>, Vec<bool>);
 
 /// The type that a sweep over memory computes in.
 pub(crate) fn computed(input: DType) -> DType {
@@ -52,31 +46,14 @@ pub(crate) fn computed(input: DType) -> DType {
 const WORD: usize = size_of::<u64>();
 
 impl SweepCall {
-    /// The call of a sweep over rows of one to three inputs.
-    pub(crate) fn rows<const N: usize>(
-        call: RowSpec<u8, N>,
-        request: Request<u8>,
-        gradients: [bool; N],
-    ) -> Self {
-        type Of<const N: usize> = (RowSpec<u8, N>, Request<u8>, [bool; N]);
-        let of_any: Box<dyn Any> = Box::new((call, request, gradients));
-        let of_any = match of_any.downcast::<Of<1>>() {
-            Ok(of) => return Self::Rows(of.0, of.1, of.2),
-            Err(of_any) => of_any,
-        };
-        let of_any = match of_any.downcast::<Of<2>>() {
-            Ok(of) => return Self::PairsOfRows(of.0, of.1, of.2),
-            Err(of_any) => of_any,
-        };
-        match of_any.downcast::<Of<3>>() {
-            Ok(of) => Self::TriplesOfRows(of.0, of.1, of.2),
-            Err(_) => unreachable!("no loss of {N} inputs is in the catalog"),
-        }
+    pub(crate) fn rows<const N: usize>(call: RowsCall<N>) -> Self {
+        let call = postcard::to_allocvec(&call);
+        Self::Rows(N, call.expect("numbers can be written down"))
     }
 
     /// The call as numbers: how many bytes it has, then these.
     pub(crate) fn scalars(&self) -> Vec<ScalarIr> {
-        let bytes = postcard::to_allocvec(self).expect("what is not in the catalog is not sent");
+        let bytes = postcard::to_allocvec(self).expect("numbers can be written down");
         let words = bytes.chunks(WORD).map(|bytes| {
             let mut word = [0; WORD];
             word[..bytes.len()].copy_from_slice(bytes);

@@ -4,10 +4,11 @@ use crate::engine::elementwise::AnyElementwise;
 use crate::engine::packed::{Packed, set_known};
 use crate::engine::rows::AnyRowLoss;
 use crate::engine::softmax::AnySoftmaxHead;
+use crate::spec::plain::Plain;
 use alloc::boxed::Box;
 use core::any::type_name;
 use serde::de::{Deserializer, Error};
-use serde::ser::{Error as _, Serializer};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
@@ -19,49 +20,22 @@ pub(crate) struct Entry<T: ?Sized> {
 
 /// Stamps what makes an entry of a definition.
 macro_rules! entries {
-    ($($entry:ident: $any:ty;)*) => {
-        $(pub(crate) const fn $entry<D>() -> Entry<$any>
-        where
-            D: crate::spec::plain::Plain + 'static,
-            Box<D>: IntoAny<$any>,
-        {
+    ($($entry:ident: $any:path;)*) => {
+        $(pub(crate) const fn $entry<D: Plain + $any + 'static>() -> Entry<dyn $any> {
             Entry {
                 name: type_name::<D>,
-                read: |numbers| Some(Box::new(postcard::from_bytes::<D>(numbers).ok()?).into_any()),
+                read: |numbers| Some(Box::new(postcard::from_bytes::<D>(numbers).ok()?)),
             }
         })*
     };
 }
 
-/// What loses its type.
-pub(crate) trait IntoAny<T: ?Sized> {
-    fn into_any(self) -> Box<T>;
-}
-
-impl<D: AnyElementwise + 'static> IntoAny<dyn AnyElementwise> for Box<D> {
-    fn into_any(self) -> Box<dyn AnyElementwise> {
-        self
-    }
-}
-
-impl<D: AnySoftmaxHead + 'static> IntoAny<dyn AnySoftmaxHead> for Box<D> {
-    fn into_any(self) -> Box<dyn AnySoftmaxHead> {
-        self
-    }
-}
-
-impl<D: AnyRowLoss<K> + 'static, const K: usize> IntoAny<dyn AnyRowLoss<K>> for Box<D> {
-    fn into_any(self) -> Box<dyn AnyRowLoss<K>> {
-        self
-    }
-}
-
 entries! {
-    element: dyn AnyElementwise;
-    head: dyn AnySoftmaxHead;
-    row: dyn AnyRowLoss<1>;
-    pair_of_rows: dyn AnyRowLoss<2>;
-    triple_of_rows: dyn AnyRowLoss<3>;
+    element: AnyElementwise;
+    head: AnySoftmaxHead;
+    row: AnyRowLoss<1>;
+    pair_of_rows: AnyRowLoss<2>;
+    triple_of_rows: AnyRowLoss<3>;
 }
 
 /// All of them.
@@ -100,9 +74,7 @@ macro_rules! written {
     ($($any:ty $(, $of_rows:ident)?;)*) => {
         $(impl$(<const $of_rows: usize>)? Serialize for $any {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let packed = self.packed();
-                let packed = packed.ok_or_else(|| S::Error::custom("it is not in the catalog"))?;
-                packed.serialize(serializer)
+                self.packed().serialize(serializer)
             }
         })*
     };

@@ -1,12 +1,12 @@
 //! The side of a client: sweeps of tensors that a server has.
 
-use super::call::{HELLO, Outline, SWEEP, SweepCall, computed, fingerprint};
+use super::call::{HELLO, SWEEP, SweepCall, computed, fingerprint};
 use crate::engine::elementwise::ElementwiseSpec;
-use crate::engine::ops::{AnyTensor, Invalid, KernelOutput, LossOps, OverlapOutput};
+use crate::engine::ops::{AnyTensor, KernelOutput, LossOps, OverlapOutput, TensorSpec};
 use crate::engine::overlap::OverlapSpec;
 use crate::engine::rows::RowSpec;
 use crate::engine::softmax::ClassSpec;
-use crate::spec::request::{Request, Returns};
+use crate::spec::request::Request;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::backend::ir::{CustomOpIr, ScalarIr, TensorIr};
@@ -50,7 +50,7 @@ pub(crate) fn ask(device: &Device) -> Answer {
         return Answer::NotRemote;
     };
     let expected = fingerprint();
-    let answer = Outline {
+    let answer = TensorSpec {
         shape: Shape::new([expected.len() + 1]),
         dtype: DType::F32,
     };
@@ -74,18 +74,18 @@ pub(crate) fn ask(device: &Device) -> Answer {
     }
 }
 
-/// Sends an operation, which reads tensors and gives those of the outlines.
+/// Sends an operation, which reads tensors and gives those that are described.
 fn send(
     device: &RemoteDevice,
     name: &str,
     inputs: Vec<TensorIr>,
     scalars: Vec<ScalarIr>,
-    outlines: Vec<Outline>,
+    specs: Vec<TensorSpec>,
 ) -> vec::IntoIter<FloatTensor<Remote>> {
     let client = CustomOpClient::new(device);
-    let outputs = outlines
+    let outputs = specs
         .into_iter()
-        .map(|outline| TensorIr::uninit(client.create_empty_handle(), outline.shape, outline.dtype))
+        .map(|spec| TensorIr::uninit(client.create_empty_handle(), spec.shape, spec.dtype))
         .collect();
     let operation = CustomOpIr {
         id: name.into(),
@@ -125,36 +125,21 @@ fn sweep<const N: usize>(
 ) -> KernelOutput<FloatTensor<Remote>, N> {
     let device = inputs[0].device();
     let dtype = computed(inputs[0].dtype());
-    let mut outlines = Vec::new();
-    let mut outline = |shape: Shape, dtype: DType| outlines.push(Outline { shape, dtype });
-    let values = match request.returns {
-        Returns::Unreduced => count,
-        _ => 1,
-    };
-    outline(Shape::new([values]), dtype);
-    let weight = matches!(request.returns, Returns::SumAndWeight);
-    if weight {
-        outline(Shape::new([1]), dtype);
-    }
-    for (input, _) in inputs.iter().zip(gradients).filter(|(_, wanted)| *wanted) {
-        outline(input.shape(), dtype);
-    }
-    outline(Shape::new([1]), DType::F32);
-
+    let shapes = inputs.each_ref().map(|input| input.shape());
+    let output = KernelOutput::to_come(shapes, count, &request, gradients, [dtype; 2]);
+    let mut specs = Vec::new();
+    let output = output.map(|spec| specs.push(spec));
     let mut sent = SentInputs::default();
     for input in inputs {
         sent.float(input);
     }
     let request = request.map(|tensor| sent.float(tensor));
     let call = call(&mut sent, request);
-    let mut tensors = send(&device, SWEEP, sent.0, call.scalars(), outlines);
-    let mut next = || tensors.next().expect("as many come out as were described");
-    KernelOutput {
-        value: next(),
-        weight: weight.then(&mut next),
-        gradients: gradients.map(|wanted| wanted.then(&mut next)),
-        invalid: Invalid::OnDevice(next()),
-    }
+    let mut tensors = send(&device, SWEEP, sent.0, call.scalars(), specs);
+    output.map(|()| {
+        let tensor = tensors.next();
+        tensor.expect("as many tensors come out as were described")
+    })
 }
 
 /// Sends a sweep that gives one tensor.
@@ -162,9 +147,9 @@ fn one(
     device: &RemoteDevice,
     sent: SentInputs,
     call: &SweepCall,
-    outline: Outline,
+    spec: TensorSpec,
 ) -> FloatTensor<Remote> {
-    let mut tensors = send(device, SWEEP, sent.0, call.scalars(), vec![outline]);
+    let mut tensors = send(device, SWEEP, sent.0, call.scalars(), vec![spec]);
     tensors.next().expect("one tensor was described")
 }
 
@@ -192,7 +177,7 @@ impl LossOps for Remote {
         let count = shape.num_elements() / shape[call.axis];
         sweep([input], count, request, [gradient], |sent, request| {
             let call = call.map(|tensor| sent.any(tensor));
-            SweepCall::Classes(call, request, [gradient])
+            SweepCall::Classes(call, request, gradient)
         })
     }
 
@@ -206,7 +191,7 @@ impl LossOps for Remote {
         let count = shape.num_elements() / shape[call.axis];
         sweep(inputs, count, request, gradients, |sent, request| {
             let call = call.map(|tensor| sent.any(tensor));
-            SweepCall::rows(call, request, gradients)
+            SweepCall::rows((call, request, gradients.to_vec()))
         })
     }
 
@@ -216,7 +201,7 @@ impl LossOps for Remote {
         _: bool,
     ) -> OverlapOutput<FloatTensor<Self>> {
         let (device, classes) = (input.device(), input.shape()[call.axis]);
-        let outline = Outline {
+        let spec = TensorSpec {
             shape: Shape::new([call.sums(), call.samples, classes]),
             dtype: computed(input.dtype()),
         };
@@ -224,7 +209,7 @@ impl LossOps for Remote {
         sent.float(input);
         let call = call.clone().map(|tensor| sent.any(tensor));
         OverlapOutput {
-            sums: one(&device, sent, &SweepCall::OverlapSums(call), outline),
+            sums: one(&device, sent, &SweepCall::OverlapSums(call), spec),
             kept: None,
             invalid: false,
         }
@@ -237,7 +222,7 @@ impl LossOps for Remote {
         of_sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let device = input.device();
-        let outline = Outline {
+        let spec = TensorSpec {
             shape: input.shape(),
             dtype: computed(input.dtype()),
         };
@@ -245,18 +230,18 @@ impl LossOps for Remote {
         sent.float(input);
         let call = call.clone().map(|tensor| sent.any(tensor));
         sent.float(of_sums);
-        one(&device, sent, &SweepCall::OverlapGradient(call), outline)
+        one(&device, sent, &SweepCall::OverlapGradient(call), spec)
     }
 
     fn scaled(gradient: FloatTensor<Self>, number: &FloatTensor<Self>) -> FloatTensor<Self> {
         let device = gradient.device();
-        let outline = Outline {
+        let spec = TensorSpec {
             shape: gradient.shape(),
             dtype: gradient.dtype(),
         };
         let mut sent = SentInputs::default();
         sent.float(gradient);
         sent.float(number.clone());
-        one(&device, sent, &SweepCall::Scaled, outline)
+        one(&device, sent, &SweepCall::Scaled, spec)
     }
 }

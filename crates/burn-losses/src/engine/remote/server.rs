@@ -1,6 +1,6 @@
 //! The side of a server: the sweeps it is asked for, over its memory.
 
-use super::call::{HELLO, SWEEP, SweepCall, fingerprint};
+use super::call::{HELLO, RowsCall, SWEEP, SweepCall, fingerprint};
 use crate::engine::host::tasks::is_fast;
 use crate::engine::ops::{AnyTensor, Invalid, KernelOutput, LossOps};
 use crate::spec::request::Request;
@@ -25,7 +25,8 @@ fn hello<B: BackendIr, const SWEEPS: bool>(
     handles.register_float_tensor::<B>(&operation.outputs[0].id, answer);
 }
 
-/// Runs a sweep. A client of this version asks for none that cannot be run; what another sends ends its session.
+/// Runs a sweep. A client of this version asks for none that cannot be run. What another sends is not looked through, beyond what
+/// ends its session by a panic: a server is for clients it trusts.
 fn sweep<B: LossOps + BackendIr>(
     handles: &mut HandleContainer<B::Handle>,
     operation: &CustomOpIr,
@@ -80,6 +81,24 @@ impl<B: LossOps> ReadInputs<B> {
     }
 }
 
+/// Does the same for each of some numbers of inputs.
+macro_rules! of_inputs {
+    ($inputs:expr; $($count:literal)* => |$name:ident| $run:block) => {
+        match $inputs {
+            $($count => {
+                const $name: usize = $count;
+                $run
+            })*
+            count => panic!("no loss that is sent has {count} inputs"),
+        }
+    };
+}
+
+/// Which of the inputs' gradients are wanted.
+fn each<const N: usize>(gradients: Vec<bool>) -> [bool; N] {
+    gradients.try_into().expect("one for each input")
+}
+
 /// What a call gives, in the order in which a client describes it.
 fn run<B: LossOps>(
     call: SweepCall,
@@ -90,41 +109,24 @@ fn run<B: LossOps>(
         SweepCall::Elements(call, request, gradients) => {
             let request = read.request(request);
             let call = call.map(|at| read.any(at));
-            macro_rules! of {
-                ($($count:literal)*) => {
-                    match gradients.len() {
-                        $($count => {
-                            let gradients = core::array::from_fn(|at| gradients[at]);
-                            let inputs = read.inputs::<$count>();
-                            given::<B, _>(B::elementwise(call, inputs, request, gradients), device)
-                        })*
-                        count => panic!("no loss has {count} inputs"),
-                    }
-                };
-            }
-            of!(1 2 3 4)
+            of_inputs!(gradients.len(); 1 2 3 4 => |N| {
+                let inputs = read.inputs::<N>();
+                given::<B, N>(B::elementwise(call, inputs, request, each(gradients)), device)
+            })
         }
-        SweepCall::Classes(call, request, [gradient]) => {
+        SweepCall::Classes(call, request, gradient) => {
             let request = read.request(request);
             let call = call.map(|at| read.any(at));
             let [input] = read.inputs();
-            given::<B, _>(B::classes(call, input, request, gradient), device)
+            given::<B, 1>(B::classes(call, input, request, gradient), device)
         }
-        SweepCall::Rows(call, request, gradients) => {
+        SweepCall::Rows(inputs, call) => of_inputs!(inputs; 1 2 3 => |N| {
+            let (call, request, gradients): RowsCall<N> =
+                postcard::from_bytes(&call).expect("a call of rows of this version");
             let request = read.request(request);
             let call = call.map(|at| read.any(at));
-            given::<B, _>(B::rows(call, read.inputs(), request, gradients), device)
-        }
-        SweepCall::PairsOfRows(call, request, gradients) => {
-            let request = read.request(request);
-            let call = call.map(|at| read.any(at));
-            given::<B, _>(B::rows(call, read.inputs(), request, gradients), device)
-        }
-        SweepCall::TriplesOfRows(call, request, gradients) => {
-            let request = read.request(request);
-            let call = call.map(|at| read.any(at));
-            given::<B, _>(B::rows(call, read.inputs(), request, gradients), device)
-        }
+            given::<B, N>(B::rows(call, read.inputs(), request, each(gradients)), device)
+        }),
         SweepCall::OverlapSums(call) => {
             let call = call.map(|at| read.any(at));
             let [input] = read.inputs();
@@ -154,12 +156,13 @@ fn given<B: LossOps, const N: usize>(
         }
         Invalid::OnDevice(rows) => rows,
     };
-    let gradients = output.gradients.into_iter().flatten();
-    core::iter::once(output.value)
-        .chain(output.weight)
-        .chain(gradients)
-        .chain([invalid])
-        .collect()
+    let mut given = Vec::new();
+    let output = KernelOutput {
+        invalid: Invalid::OnDevice(invalid),
+        ..output
+    };
+    output.map(|tensor| given.push(tensor));
+    given
 }
 
 /// A server of devices, with sweeps where they are of a backend that has them.

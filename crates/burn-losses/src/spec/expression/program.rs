@@ -393,6 +393,8 @@ pub(crate) struct Formula {
     /// The first result is a loss, and what comes after it are derivatives of that. One that there is none of, beside a
     /// loss, is 0, as at a corner.
     pub(crate) of_loss: bool,
+    /// What tells kernels apart; a server runs none.
+    #[cfg_attr(feature = "remote", serde(skip))]
     key: String,
 }
 

@@ -12,7 +12,7 @@ use super::sums::{
     ReductionPlanLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
 };
 use super::traced::NonFiniteLaunch;
-use crate::engine::ops::{Invalid, KernelOutput};
+use crate::engine::ops::{Invalid, KernelOutput, TensorSpec};
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
 use alloc::vec::Vec;
@@ -34,13 +34,6 @@ const MOST_GROUPS: usize = 256;
 /// do.
 const MOST_THAT_SCALE: usize = 4096;
 
-/// The shape and the type of a tensor.
-#[derive(Clone, Debug)]
-pub(crate) struct TensorSpec {
-    pub(crate) shape: Shape,
-    pub(crate) dtype: DType,
-}
-
 impl TensorSpec {
     fn of(tensor: &CubeTensor) -> Self {
         Self {
@@ -57,25 +50,16 @@ pub(crate) fn tensor_spec<P, const N: usize>(
     request: &Request<P>,
     gradients: [bool; N],
 ) -> KernelOutput<TensorSpec, N> {
-    let numbers = |count: usize| TensorSpec {
-        shape: Shape::new([count]),
-        dtype: DType::F32,
-    };
     // One type serves all gradients.
     let read = common_type(&inputs.each_ref().map(|input| input.dtype));
-    let mut wanted = gradients.into_iter();
-    KernelOutput {
-        value: numbers(match request.returns {
-            Returns::Unreduced => count,
-            _ => 1,
-        }),
-        weight: matches!(request.returns, Returns::SumAndWeight).then(|| numbers(1)),
-        gradients: inputs.map(|input| {
-            let dtype = stored(read);
-            wanted.next()?.then_some(TensorSpec { dtype, ..input })
-        }),
-        invalid: Invalid::OnDevice(numbers(1)),
-    }
+    let shapes = inputs.map(|input| input.shape);
+    KernelOutput::to_come(
+        shapes,
+        count,
+        request,
+        gradients,
+        [DType::F32, stored(read)],
+    )
 }
 
 /// The type in which inputs are read: their own, or a wider one if they are not of one type.

@@ -227,9 +227,7 @@ fn adjust_stretch<F: HeadFloat>(
     // How far ahead memory is asked for: what is done with it leaves no room to wait.
     const AHEAD: usize = 8 * PART;
     for start in (0..logits.len()).step_by(PART) {
-        for line in (0..PART).step_by(64 / size_of::<F>()) {
-            prefetch(logits.as_ptr().wrapping_add(start + AHEAD + line));
-        }
+        prefetch(logits.as_ptr().wrapping_add(start + AHEAD), PART);
         let part = start..logits.len().min(start + PART);
         let caps = caps.get_mut(part.clone()).unwrap_or_default();
         let each = each.get(part.clone()).unwrap_or_default();
