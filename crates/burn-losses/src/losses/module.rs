@@ -229,6 +229,11 @@ macro_rules! loss_module {
         }
 
         impl burn::module::ModuleDisplay for $loss {
+            // There is nothing to it but this; what Burn would make of it takes long to build, for each loss.
+            fn format(&self, _: burn::module::DisplaySettings) -> alloc::string::String {
+                $crate::losses::module::describe(&self.config)
+            }
+
             fn custom_content(
                 &self,
                 content: burn::module::Content,

@@ -16,6 +16,8 @@ pub(crate) trait Elementwise<const K: usize, const S: usize = 1>:
     const DERIVATIVES: &'static [Derivative] = &[Derivative::Slope(0), Derivative::Negative(0)];
     /// Few use it: on a CPU there is no loop of its own that adds it up in one pass, and none for the widest vectors.
     const RARE: bool = false;
+    /// Rows of an operand may have to add up to 1.
+    const HAS_ROWS: bool = false;
 
     fn at<R: Real>(&self, operands: [R; K]) -> (R, impl FnOnce() -> [R; S]);
 }

@@ -130,29 +130,43 @@ impl Rule {
         Self { most, ..self }.or_nan()
     }
 
-    /// Whether it holds for all numbers. Which kind of rule it is, is asked once, so that each loop is a plain one.
+    /// Whether it holds for all numbers. Which kind of rule it is, is asked once, so that each loop is a plain one, and as
+    /// short as can be: each sweep has them.
     #[inline(always)]
     pub(crate) fn holds_for_all<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
         let Self { least, most, .. } = *self;
         let mut all = true;
-        match (self.ends | self.open, self.or_nan) {
-            (false, false) => {
+        match (self.ends, self.open, self.or_nan) {
+            (false, false, false) => {
                 for it in numbers {
                     all &= it.between(least, most);
                 }
             }
-            (false, true) => {
+            (false, false, true) => {
                 for it in numbers {
                     all &= it.between(least, most) | it.is_nan();
                 }
             }
-            _ => {
+            (true, false, false) => {
                 for it in numbers {
-                    all &= self.holds(it);
+                    all &= it.equals(least) | it.equals(most);
                 }
             }
+            (false, true, or_nan) => {
+                for it in numbers {
+                    let within = it.between(least, most) & !it.equals(least);
+                    all &= within | (or_nan & it.is_nan());
+                }
+            }
+            _ => all = self.holds_for_each(numbers),
         }
         all
+    }
+
+    /// As [`holds_for_all`](Self::holds_for_all), of any kind.
+    #[inline(never)]
+    fn holds_for_each<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
+        numbers.iter().all(|number| self.holds(number))
     }
 
     #[inline(always)]

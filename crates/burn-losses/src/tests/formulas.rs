@@ -193,6 +193,7 @@ impl Case {
         self.kernel
             .all
             .exact
+            .list
             .run_watched(point, &parameters(), watch);
         largest
     }

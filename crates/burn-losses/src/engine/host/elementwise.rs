@@ -162,31 +162,32 @@ impl<F: KernelFloat> TermBuffers<F> {
 struct Gradients<'a, F> {
     outputs: [Option<Output<'a, F>>; OPERANDS],
     derivatives: &'a [Derivative],
-    /// The first slope is the first gradient, which is wanted, and nothing else: it goes there at once.
-    first_is_direct: bool,
 }
 
-impl<'a, F: KernelFloat> Gradients<'a, F> {
-    fn new(outputs: [Option<Output<'a, F>>; OPERANDS], derivatives: &'a [Derivative]) -> Self {
-        let [first, others @ ..] = &outputs;
-        let mut others = others.iter().zip(&derivatives[1..]);
-        let is_used = others.any(|(output, of)| output.is_some() && of.slope() == 0);
-        let first_is_direct = first.is_some() && !is_used;
-        Self {
-            outputs,
-            derivatives,
-            first_is_direct,
-        }
-    }
-
+impl<F: KernelFloat> Gradients<'_, F> {
     fn are_wanted(&self) -> bool {
         self.outputs.iter().any(Option::is_some)
     }
 
-    /// Writes the gradients that are made of buffered slopes, from one of the inputs on.
-    fn write(&mut self, from: usize, slopes: &[Vec<F>]) {
-        let all = self.outputs.iter_mut().zip(self.derivatives);
-        for (output, derivative) in all.skip(from) {
+    /// How many gradients a slope is wanted for.
+    fn uses(&self, slope: usize) -> usize {
+        let all = self.outputs.iter().zip(self.derivatives);
+        all.filter(|(output, of)| output.is_some() && of.slope() == slope)
+            .count()
+    }
+
+    /// Which gradients are slopes that are wanted for nothing else: these go there at once.
+    fn direct(&self) -> [bool; OPERANDS] {
+        core::array::from_fn(|at| {
+            self.outputs[at].is_some()
+                && matches!(self.derivatives[at], Derivative::Slope(slope) if self.uses(slope) == 1)
+        })
+    }
+
+    /// Writes the gradients that are made of buffered slopes, but for those that are there already.
+    fn write(&mut self, there: [bool; OPERANDS], slopes: &[Vec<F>]) {
+        let all = self.outputs.iter_mut().zip(self.derivatives).zip(there);
+        for ((output, derivative), _) in all.filter(|(_, is_there)| !is_there) {
             let Some(output) = output else {
                 continue;
             };
@@ -242,7 +243,10 @@ impl ElementwiseSweep<'_> {
     ) -> ChunkSum {
         let [mut losses, first, second, third, fourth] = outputs;
         let outputs = [first, second, third, fourth];
-        let mut gradients = Gradients::new(outputs, self.kernel.derivatives());
+        let mut gradients = Gradients {
+            outputs,
+            derivatives: self.kernel.derivatives(),
+        };
         let slopes = if gradients.are_wanted() {
             self.kernel.slopes()
         } else {
@@ -291,7 +295,7 @@ impl ElementwiseSweep<'_> {
                 }
                 losses.write(&terms.losses);
             }
-            gradients.write(0, &terms.slopes);
+            gradients.write([false; OPERANDS], &terms.slopes);
         }
         found
     }
@@ -354,42 +358,40 @@ impl ElementwiseSweep<'_> {
         slopes: &mut Vec<Vec<F>>,
     ) -> Option<f64> {
         let length = operands[0].len();
-        let direct = usize::from(gradients.first_is_direct);
+        let direct = gradients.direct();
+        let uses: [usize; OPERANDS] = core::array::from_fn(|slope| gradients.uses(slope));
         slopes.resize_with(count, Vec::new);
-        for slopes in slopes.iter_mut().skip(direct) {
-            slopes.resize(length, F::default());
+        let mut outputs = [const { None }; OPERANDS];
+        let all = gradients.outputs.iter_mut().zip(gradients.derivatives);
+        for ((output, derivative), _) in all.zip(direct).filter(|(_, is_direct)| *is_direct) {
+            outputs[derivative.slope()] = output.as_mut().map(|output| output.part(length));
         }
-        let scale = F::of(self.scale.gradient / self.kernel.part());
-        let sum = |gradient: Option<Gradient<F>>| {
-            let must = Must {
-                rules: &self.rules,
-                rows: self.rows_of_block.filter(UnitRows::in_one_pass),
-            };
-            F::sum(self.kernel, self.vectors, operands, must, gradient)
+        for ((output, slopes), uses) in outputs.iter_mut().zip(slopes.iter_mut()).zip(uses) {
+            if output.is_none() && uses > 0 {
+                slopes.resize(length, F::default());
+                *output = Some(Output::in_place(slopes));
+            }
+        }
+        let must = Must {
+            rules: &self.rules,
+            rows: self.rows_of_block.filter(UnitRows::in_one_pass),
         };
-        let found = match (slopes.split_first_mut(), &mut gradients.outputs[0]) {
-            (None, _) => sum(None),
-            (Some((_, others)), Some(output)) if direct == 1 => sum(Some(Gradient {
-                output,
-                others,
-                scale,
-            })),
-            (Some((first, others)), _) => sum(Some(Gradient {
-                output: &mut Output::in_place(first),
-                others,
-                scale,
-            })),
-        }?;
-        if found.losses.is_finite() && !found.beyond && !found.broken {
-            gradients.write(direct, slopes);
-            return Some(found.losses / self.kernel.part());
+        let gradient = (count > 0).then_some(Gradient {
+            outputs: &mut outputs[..count],
+            scale: F::of(self.scale.gradient / self.kernel.part()),
+        });
+        let found = F::sum(self.kernel, self.vectors, operands, must, gradient)?;
+        let written = outputs.map(|output| output.map_or(0, |output| output.count()));
+        if !found.losses.is_finite() || found.beyond || found.broken {
+            return None;
         }
-        if let [Some(output), ..] = &mut gradients.outputs
-            && direct == 1
-        {
-            output.rewind(length);
+        gradients.write(direct, slopes);
+        let all = gradients.outputs.iter_mut().zip(gradients.derivatives);
+        for ((output, derivative), _) in all.zip(direct).filter(|(_, is_direct)| *is_direct) {
+            let output = output.iter_mut();
+            output.for_each(|output| output.advance(written[derivative.slope()]));
         }
-        None
+        Some(found.losses / self.kernel.part())
     }
 
     /// The losses and gradients of a block, the long way.

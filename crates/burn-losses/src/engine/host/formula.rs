@@ -116,32 +116,36 @@ impl Loop for SumOfFormula<'_, '_, '_> {
             machine,
             operands,
             must,
-            mut gradient,
+            gradient,
         } = self;
         assert!(must.rows.is_none(), "a formula has no rule for rows");
         let length = operands[0].len();
         let mut padded = machine.take_padded();
         let mut losses = Lanes::NONE;
         let (mut beyond, mut broken) = (false, false);
+        let mut none = [];
+        let (outputs, scale) = match gradient {
+            Some(Gradient { outputs, scale }) => (outputs, scale),
+            None => (&mut none[..], 1.0),
+        };
+        let are_wanted = outputs.iter().map(Option::is_some);
+        let wanted = Wanted::of(core::iter::once(true).chain(are_wanted));
         for start in (0..length).step_by(BLOCK) {
             let count = BLOCK.min(length - start);
             let blocks = Machine::blocks(&mut padded, operands, start);
             let blocks = &blocks[..operands.len()];
-            let mut outputs = [core::ptr::null(); OPERANDS];
+            let mut next = [core::ptr::null(); OPERANDS];
             let mut tracked = 0;
-            if let Some(gradient) = &gradient {
-                outputs[0] = gradient.output.next();
-                for (to, other) in outputs[1..].iter_mut().zip(&*gradient.others) {
-                    *to = other.as_ptr().wrapping_add(start);
-                }
-                tracked = 1 + gradient.others.len();
+            for output in outputs.iter().flatten() {
+                next[tracked] = output.next();
+                tracked += 1;
             }
             let ahead = Ahead {
                 operands,
                 start,
-                outputs: &outputs[..tracked],
+                outputs: &next[..tracked],
             };
-            machine.run(vectors, program, (blocks, count), ahead);
+            machine.run_for(vectors, (program, wanted), (blocks, count), ahead);
             for (block, rule) in blocks.iter().zip(must.rules) {
                 if let Some(rule) = rule {
                     broken |= !rule.holds_for_all(&block[..count]);
@@ -152,27 +156,14 @@ impl Loop for SumOfFormula<'_, '_, '_> {
                 let now = PART.min(count - part * PART);
                 losses.add_up_to_a_part(&result.lanes(part)[..now]);
             }
-            let Some(gradient) = &mut gradient else {
-                continue;
-            };
-            for result in 1..program.results.len() {
-                let numbers = machine.result(program, result, blocks);
+            for (slope, output) in outputs.iter_mut().enumerate() {
+                let Some(output) = output else {
+                    continue;
+                };
+                let slopes = machine.result(program, 1 + slope, blocks);
                 for part in 0..count.div_ceil(PART) {
                     let now = PART.min(count - part * PART);
-                    let slopes = &numbers.lanes(part)[..now];
-                    beyond |= match result {
-                        1 => gradient.output.write_scaled(slopes, gradient.scale),
-                        _ => {
-                            let start = start + part * PART;
-                            let to = &mut gradient.others[result - 2][start..start + now];
-                            let mut within = true;
-                            for (to, &slope) in to.iter_mut().zip(slopes) {
-                                *to = slope * gradient.scale;
-                                within &= to.abs() <= f32::MAX;
-                            }
-                            !within
-                        }
-                    };
+                    beyond |= output.write_scaled(&slopes.lanes(part)[..now], scale);
                 }
             }
         }
@@ -556,7 +547,6 @@ impl<const K: usize> FormulaRows<K> {
         while done < count {
             if length >= Self::LONG {
                 done = F::machine(|machine| {
-                    machine.prepare(program, &vec![0.0; self.parameters.len() + self.sums]);
                     vectors.run(SlopesOfRows {
                         vectors,
                         program,
@@ -722,7 +712,7 @@ impl<F: Float, const K: usize> Loop for SlopesOfRows<'_, '_, '_, F, K> {
         for row in rows {
             parameters.truncate(self.parameters.len());
             parameters.extend(self.factors.iter().map(|factors| factors[row].double()));
-            let mut beyond = !machine.set_parameters(program, &parameters);
+            let mut beyond = !machine.prepare(program, &parameters);
             let (first, end) = (row * length, (row + 1) * length);
             for start in (first..end).step_by(BLOCK) {
                 let count = BLOCK.min(end - start);

@@ -99,10 +99,8 @@ pub(crate) struct Must<'a> {
 
 /// Where slopes go, and what they are multiplied by to be gradients.
 pub(crate) struct Gradient<'a, 'b, F> {
-    /// The first ones.
-    pub(crate) output: &'a mut Output<'b, F>,
-    /// The others, as long as the operands.
-    pub(crate) others: &'a mut [Vec<F>],
+    /// One for each slope, of those that are wanted.
+    pub(crate) outputs: &'a mut [Option<Output<'b, F>>],
     pub(crate) scale: F,
 }
 
@@ -142,7 +140,7 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize> Kernel for Defined<D,
         must: Must,
         gradient: Option<Gradient<f32>>,
     ) -> Option<Sum> {
-        if D::RARE {
+        if D::RARE || (must.rows.is_some() && !D::HAS_ROWS) {
             return None;
         }
         let operands = core::array::from_fn(|at| operands[at]);
@@ -329,13 +327,13 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> L
         let Aligned(slopes) = &mut Aligned([[0.0; PART]; S]);
         let mut rest = [[0.0; PART]; K];
         let all = operands[0].len();
-        let length = must.length(all);
+        let length = if D::HAS_ROWS { must.length(all) } else { all };
         for first in (0..all).step_by(length) {
             let mut operands = operands;
             for operand in &mut operands {
                 *operand = &operand[first..first + length];
             }
-            let mut row = must.rows.map(RowSum::new);
+            let mut row = must.rows.filter(|_| D::HAS_ROWS).map(RowSum::new);
             for start in (0..length).step_by(PART) {
                 let count = PART.min(length - start);
                 // Where gradients are written as well, what is asked for is in their way.
@@ -351,13 +349,11 @@ impl<D: Elementwise<K, S>, const K: usize, const S: usize, const SLOPES: bool> L
                 let Some(gradient) = gradient.as_mut().filter(|_| SLOPES) else {
                     continue;
                 };
-                for slopes in slopes.iter_mut() {
-                    sums.beyond |= scale_each(slopes, gradient.scale);
-                }
-                gradient.output.write(&slopes[0][..count]);
-                let start = first + start;
-                for (to, slopes) in gradient.others.iter_mut().zip(&slopes[1..]) {
-                    to[start..start + count].copy_from_slice(&slopes[..count]);
+                for (output, slopes) in gradient.outputs.iter_mut().zip(&mut *slopes) {
+                    if let Some(output) = output {
+                        sums.beyond |= scale_each(slopes, gradient.scale);
+                        output.write(&slopes[..count]);
+                    }
                 }
             }
             sums.broken |= row.is_some_and(|row| row.is_broken());

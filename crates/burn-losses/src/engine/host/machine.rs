@@ -7,7 +7,7 @@ use super::numbers::Float;
 use super::sums::PART;
 use super::vectors::{Loop, Vectors, prefetch};
 use crate::spec::expression::operations::{MOST, Operation};
-use crate::spec::expression::program::{Program, Step, StepInput, Wanted};
+use crate::spec::expression::program::{Program, ProgramId, Step, StepInput, Wanted};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -29,6 +29,8 @@ impl<F: Float> SlotBlock<F> {
 /// The memory that formulas are run in.
 pub(crate) struct Machine<F> {
     slots: Vec<Option<Box<SlotBlock<F>>>>,
+    /// What the numbers below are those of.
+    prepared: Prepared,
     constants: Vec<[F; LANES]>,
     parameters: Vec<[F; LANES]>,
     uniforms: Vec<[F; LANES]>,
@@ -36,6 +38,14 @@ pub(crate) struct Machine<F> {
     padded: Vec<Box<SlotBlock<F>>>,
     /// Numbers that are worked out before a formula is run.
     scratch: Vec<Vec<F>>,
+}
+
+/// What a machine was made ready for. A sweep asks for the same again with each block.
+struct Prepared {
+    program: Option<ProgramId>,
+    parameters: Vec<f64>,
+    /// Whether the type holds what was worked out of the parameters.
+    fits: bool,
 }
 
 /// The most operands that a program is given.
@@ -73,6 +83,11 @@ impl<F: Float> Machine<F> {
     pub(crate) const fn new() -> Self {
         Self {
             slots: Vec::new(),
+            prepared: Prepared {
+                program: None,
+                parameters: Vec::new(),
+                fits: true,
+            },
             constants: Vec::new(),
             parameters: Vec::new(),
             uniforms: Vec::new(),
@@ -83,16 +98,24 @@ impl<F: Float> Machine<F> {
 
     /// Gets ready for a program; says whether the type holds what is worked out of the parameters.
     pub(crate) fn prepare(&mut self, program: &Program, parameters: &[f64]) -> bool {
-        if self.slots.len() < program.slots {
-            self.slots
-                .resize_with(program.slots, || Some(SlotBlock::new()));
+        let other_program = self.prepared.program != Some(program.id);
+        if other_program {
+            let slots = usize::from(program.list.slots);
+            if self.slots.len() < slots {
+                self.slots.resize_with(slots, || Some(SlotBlock::new()));
+            }
+            spread(&mut self.constants, &program.list.constants);
         }
-        spread(&mut self.constants, &program.constants);
-        self.set_parameters(program, parameters)
+        if other_program || self.prepared.parameters != parameters {
+            self.prepared.program = Some(program.id);
+            self.prepared.parameters.clear();
+            self.prepared.parameters.extend_from_slice(parameters);
+            self.prepared.fits = self.set_parameters(program, parameters);
+        }
+        self.prepared.fits
     }
 
-    /// As [`prepare`](Self::prepare), for a program that it was called for, and other parameters.
-    pub(crate) fn set_parameters(&mut self, program: &Program, parameters: &[f64]) -> bool {
+    fn set_parameters(&mut self, program: &Program, parameters: &[f64]) -> bool {
         spread(&mut self.parameters, parameters);
         if !program.has_uniforms() {
             return true;
@@ -162,7 +185,7 @@ impl<F: Float> Machine<F> {
         result: usize,
         operands: &[&'a [F; BLOCK]],
     ) -> Argument<'a, F> {
-        self.read(program.results[result], operands)
+        self.read(program.list.results[result], operands)
     }
 
     /// The operands from a place on as blocks: where they lie, if they are as many. Else they are filled up with the last one
@@ -290,7 +313,7 @@ impl<F: Float> Loop for Steps<'_, '_, F> {
 
     #[inline(always)]
     fn run(self) {
-        let steps = &self.program.steps;
+        let steps = &self.program.list.steps;
         let at_a_time = Ahead::<F>::at_a_time(steps.len() + 1);
         for (at, step) in steps.iter().enumerate() {
             self.ahead.fetch(at, at_a_time);

@@ -48,6 +48,26 @@ impl<'a, F: Copy> Output<'a, F> {
         (output(part), output(rest))
     }
 
+    /// The places of the next numbers, as an output of their own.
+    pub(crate) fn part(&mut self, length: usize) -> Output<'_, F> {
+        Output {
+            slots: &mut self.slots[self.at..self.at + length],
+            at: 0,
+            in_place: self.in_place,
+            written: None,
+        }
+    }
+
+    /// How many numbers have been written.
+    pub(crate) fn count(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on behind the numbers that were written as a [`part`](Self::part).
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at += count;
+    }
+
     /// Where the next number goes.
     #[cfg(feature = "std")]
     #[inline(always)]

@@ -167,13 +167,9 @@ fn given<B: LossOps, const N: usize>(
 
 /// A server of devices, with sweeps where they are of a backend that has them.
 pub(crate) fn of(devices: Vec<Device>) -> RemoteServer {
-    let first = devices.first().cloned();
+    let first = devices.first().cloned().map(Device::without_autodiff);
     let server = RemoteServer::new(devices);
-    match first
-        .map(|device| device.without_autodiff())
-        .as_ref()
-        .map(Device::as_dispatch)
-    {
+    match first.as_ref().map(Device::as_dispatch) {
         #[cfg(feature = "flex")]
         Some(DispatchDevice::Flex(_)) => with_sweeps::<burn::backend::Flex>(server),
         #[cfg(feature = "ndarray")]
@@ -185,7 +181,13 @@ pub(crate) fn of(devices: Vec<Device>) -> RemoteServer {
             server.with_custom_op::<Cube, _>(HELLO, hello::<Cube, false>)
         }
         #[allow(unreachable_patterns)] // Which backends exist is up to Burn's features.
-        _ => server,
+        _ => {
+            log::warn!(
+                "burn-losses: a server of {first:?} has no sweeps, as the feature of burn-losses for its backend is off; the \
+                 session of a client that asks for them ends"
+            );
+            server
+        }
     }
 }
 

@@ -143,6 +143,8 @@ loss_module!(KlDivLoss, KlDivLossConfig, DistributionTarget [log_probs, targets]
 pub(crate) struct Divergence;
 
 impl Elementwise<2> for Divergence {
+    const HAS_ROWS: bool = true;
+
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let y = y.at_least(0.0);

@@ -5,11 +5,11 @@ use super::operations::MOST;
 use super::operations::Operation::{self, *};
 use super::passes::{shorter, with};
 use crate::real::Real;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where an operation finds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +68,33 @@ impl Wanted {
 /// to a slot that it reads.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Program {
+pub(crate) struct StepList {
     pub(crate) steps: Vec<Step>,
     pub(crate) constants: Vec<f64>,
-    pub(crate) slots: usize,
+    pub(crate) slots: u16,
     pub(crate) results: Vec<StepInput>,
+}
+
+/// Operations, and those that are done before them, once.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Program {
+    #[cfg_attr(feature = "remote", serde(skip, default = "ProgramId::new"))]
+    pub(crate) id: ProgramId,
+    pub(crate) list: StepList,
     /// What gives the uniform values.
-    uniforms: Option<Box<Program>>,
+    uniforms: Option<StepList>,
+}
+
+/// Tells a program of this process from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProgramId(usize);
+
+impl ProgramId {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl FormulaGraph {
@@ -216,7 +236,11 @@ impl Program {
         let (graph, results) = with(graph, results, |node, operation| {
             plain_products(graph, node, operation)
         });
-        Self::new(&graph, &results)
+        Self {
+            id: ProgramId::new(),
+            list: StepList::new(&graph, &results),
+            uniforms: None,
+        }
     }
 
     /// With the products of the processor: where a number left the range of its type and met a zero, there is NaN where
@@ -235,11 +259,27 @@ impl Program {
         let shorter = shorter(&graph, &results);
         let (graph, uniforms) = &shorter.uniforms;
         Self {
-            uniforms: (!uniforms.is_empty()).then(|| Box::new(Self::new(graph, uniforms))),
-            ..Self::new(&shorter.graph, &shorter.results)
+            id: ProgramId::new(),
+            list: StepList::new(&shorter.graph, &shorter.results),
+            uniforms: (!uniforms.is_empty()).then(|| StepList::new(graph, uniforms)),
         }
     }
 
+    /// Whether there are values that are worked out of parameters.
+    pub(crate) fn has_uniforms(&self) -> bool {
+        self.uniforms.is_some()
+    }
+
+    /// The uniform values, of such parameters.
+    pub(crate) fn uniforms(&self, parameters: &[f64]) -> Vec<f64> {
+        match &self.uniforms {
+            Some(list) => list.run(&[0.0], parameters),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl StepList {
     fn new(graph: &FormulaGraph, results: &[Value]) -> Self {
         let live = graph.live(results);
         // The last value that needs another.
@@ -253,12 +293,11 @@ impl Program {
             last[result.index()] = usize::MAX;
         }
         let part_of = graph.part_of(results);
-        let mut program = Self {
+        let mut list = Self {
             steps: Vec::new(),
             constants: Vec::new(),
             slots: 0,
             results: Vec::new(),
-            uniforms: None,
         };
         let mut sources: Vec<Option<StepInput>> = vec![None; graph.len()];
         let mut free: Vec<u16> = Vec::new();
@@ -269,18 +308,18 @@ impl Program {
                 Parameter(at) => StepInput::Parameter(at),
                 Uniform(at) => StepInput::Uniform(at),
                 Constant(bits) => {
-                    program.constants.push(f64::from_bits(bits));
-                    StepInput::Constant(program.constants.len() as u16 - 1)
+                    list.constants.push(f64::from_bits(bits));
+                    StepInput::Constant(list.constants.len() as u16 - 1)
                 }
                 operation => {
                     let of = node.of();
                     let source = |value: &Value| sources[value.index()].expect("it came before");
                     let of_step = core::array::from_fn(|at| source(&of[at.min(of.len() - 1)]));
                     let slot = free.pop().unwrap_or_else(|| {
-                        program.slots += 1;
-                        program.slots as u16 - 1
+                        list.slots += 1;
+                        list.slots - 1
                     });
-                    program.steps.push(Step {
+                    list.steps.push(Step {
                         operation,
                         of: of_step,
                         slot,
@@ -301,21 +340,8 @@ impl Program {
             sources[value.index()] = Some(source);
         }
         let result = |value: &Value| sources[value.index()].expect("a result is live");
-        program.results = results.iter().map(result).collect();
-        program
-    }
-
-    /// Whether there are values that are worked out of parameters.
-    pub(crate) fn has_uniforms(&self) -> bool {
-        self.uniforms.is_some()
-    }
-
-    /// The uniform values, of such parameters.
-    pub(crate) fn uniforms(&self, parameters: &[f64]) -> Vec<f64> {
-        match &self.uniforms {
-            Some(program) => program.run(&[0.0], parameters),
-            None => Vec::new(),
-        }
+        list.results = results.iter().map(result).collect();
+        list
     }
 
     /// The results, of numbers.
@@ -330,7 +356,7 @@ impl Program {
         parameters: &[f64],
         mut watch: impl FnMut(&R),
     ) -> Vec<R> {
-        let mut slots: Vec<Option<R>> = vec![None; self.slots];
+        let mut slots: Vec<Option<R>> = vec![None; usize::from(self.slots)];
         let read = |source: StepInput, slots: &[Option<R>]| match source {
             StepInput::Operand(at) => operands[usize::from(at)].clone(),
             StepInput::Parameter(at) => {
@@ -403,7 +429,7 @@ impl Formula {
         let exact = Program::exact(graph, results);
         Self {
             fast: Program::fast(graph, results),
-            key: exact.key(),
+            key: exact.list.key(),
             exact,
             of_loss,
         }
@@ -411,7 +437,7 @@ impl Formula {
 
     /// The results, of numbers.
     pub(crate) fn run<R: Real>(&self, operands: &[R], parameters: &[f64]) -> Vec<R> {
-        let results = self.exact.run(operands, parameters);
+        let results = self.exact.list.run(operands, parameters);
         if !self.of_loss {
             return results;
         }

@@ -7,7 +7,7 @@ use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{Distribution, FloatDType, activation};
 use burn_losses::custom::Custom;
 use burn_losses::prelude::*;
-use burn_losses::{cosine_similarity, pairwise_distance};
+use burn_losses::{Checks, cosine_similarity, pairwise_distance, with_checks};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -21,7 +21,7 @@ const OPERATIONS: &str = "operations ";
 fn main() {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
-        (Some(SERVE), _) => serve(burn_losses::remote::server([Device::flex()])),
+        (Some(SERVE), _) => serve(burn_losses::remote::server([served()])),
         (Some(PLAIN), _) => serve(RemoteServer::new([Device::flex()])),
         (Some(ASK), Some(address)) => {
             let error =
@@ -30,6 +30,13 @@ fn main() {
         }
         _ => compare(),
     }
+}
+
+fn served() -> Device {
+    #[cfg(feature = "ndarray")]
+    return Device::ndarray();
+    #[cfg(not(feature = "ndarray"))]
+    Device::flex()
 }
 
 /// Serves, and writes down how many operations there were, whenever it is asked for it.
@@ -194,6 +201,9 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
         .abs()
         .clamp(0.0, 6.5);
     let masks: Tensor<3, Int> = images.clone().greater_scalar(0.5).int();
+    let wrong_ids = Tensor::<1, Int>::from_data([0, 1, -2, 3, 4, 5, 6, 7, 8, 0, 1, 2], &here);
+    let wrong_labels = labels.clone() * 255;
+    let wrong_pixels: Tensor<2, Int> = wrong_ids.clone().reshape([2, 6]);
     let choices: Tensor<2, Int> = ids.clone().reshape([12, 1]);
 
     let mut all = Vec::new();
@@ -210,9 +220,13 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
             let expected = run(&here);
             let size = expected.iter().fold(1e-30, |size: f64, number| size.max(number.abs()));
             let pairs = found.iter().zip(&expected);
-            let difference = pairs.map(|(one, other)| (one - other).abs() / size).fold(0.0, f64::max);
             assert_eq!(found.len(), expected.len(), $name);
-            assert!(!difference.is_nan(), $name);
+            let difference = pairs.map(|(one, other)| {
+                // What a wrong target is shown by is the same on both.
+                assert_eq!(one.is_nan(), other.is_nan(), "{}: {found:?}, {expected:?}", $name);
+                if one.is_nan() { 0.0 } else { (one - other).abs() / size }
+            });
+            let difference = difference.fold(0.0, f64::max);
             all.push(OfLoss {
                 name: $name,
                 difference,
@@ -527,6 +541,90 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
         loss.forward_over(x, ids, total)
     });
 
+    of!("f16", x, [ids], |x: Tensor<2>, ids: Tensor<1, Int>| {
+        let x = x.cast(FloatDType::F16);
+        FocalLoss::new().forward(x, ids).cast(FloatDType::F32)
+    });
+    of!("transposed", x, [y], |x: Tensor<2>, y: Tensor<2>| {
+        HuberLoss::new().forward(x.transpose(), y.transpose())
+    });
+    of!(
+        "a part of a tensor",
+        x,
+        [y],
+        |x: Tensor<2>, y: Tensor<2>| {
+            let [x, y] = [x, y].map(|of| of.slice_dim(0, 2..7).slice_dim(1, 1..4));
+            KlDivLoss::new().forward(target::log_probs(x, 1), y.exp() / 1e3)
+        }
+    );
+    of!("one tensor twice", x, [], |x: Tensor<2>| {
+        MarginRankingLoss::new().forward(x.clone(), x.clone().detach(), x.detach().sign().int())
+    });
+    of!(
+        "one input twice",
+        x,
+        [sides],
+        |x: Tensor<2>, sides: Tensor<1, Int>| {
+            CosineEmbeddingLoss::new().forward(x.clone(), x, sides)
+        }
+    );
+    of!(
+        "one that is read again",
+        x,
+        [y],
+        |x: Tensor<2>, y: Tensor<2>| {
+            let loss = MseLoss::new().forward(x.clone(), y.clone());
+            loss + L1Loss::new().forward(x.clone() * y.clone(), y) + x.square().sum()
+        }
+    );
+    of!("of rank 1", x, [y], |x: Tensor<2>, y: Tensor<2>| {
+        let [x, y]: [Tensor<1>; 2] = [x, y].map(|of| of.reshape([96]));
+        LogCoshLoss::new().forward(x, y)
+    });
+    of!("of nothing", x, [y], |x: Tensor<2>, y: Tensor<2>| {
+        let [x, y] = [x, y].map(|of| of.slice_dim(0, 0..0));
+        let loss = MseLossConfig::new().with_reduction(Reduction::Sum).init();
+        loss.forward(x, y)
+    });
+    of!("an unchecked id", x, [wrong_ids], |x,
+                                            wrong_ids: Tensor<
+        1,
+        Int,
+    >| {
+        with_checks(Checks::Never, || {
+            CrossEntropyLoss::new().forward(x, wrong_ids)
+        })
+    });
+    of!("each unchecked id", x, [wrong_ids], |x,
+                                              wrong_ids: Tensor<
+        1,
+        Int,
+    >| {
+        with_checks(Checks::Never, || {
+            let losses: Tensor<1> =
+                NllLoss::new().forward_no_reduction(target::log_probs(x, 1), wrong_ids);
+            losses.slice_dim(0, 0..2).sum()
+        })
+    });
+    of!(
+        "an unchecked label",
+        x,
+        [wrong_labels],
+        |x, wrong_labels: Tensor<2, Int>| {
+            with_checks(Checks::Never, || {
+                BceWithLogitsLoss::new().forward(x, wrong_labels)
+            })
+        }
+    );
+    of!(
+        "unchecked pixels",
+        images,
+        [wrong_pixels],
+        |x, wrong_pixels: Tensor<2, Int>| {
+            with_checks(Checks::Never, || DiceLoss::new().forward(x, wrong_pixels))
+        }
+    );
+
     // Without a graph.
     let untracked = |device: &Device| {
         let (x, ids) = (x.clone().to_device(device), ids.clone().to_device(device));
@@ -534,10 +632,9 @@ fn compared(remote: &Device, server: &mut Server) -> Vec<OfLoss> {
     };
     assert!((untracked(remote) - untracked(&here)).abs() < 1e-5);
 
-    let wrong = Tensor::<1, Int>::from_data([0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2], remote);
     let error = CrossEntropyLoss::new()
-        .try_forward(x.to_device(remote), wrong)
-        .expect_err("8 is no class");
+        .try_forward(x.to_device(remote), wrong_ids.to_device(remote))
+        .expect_err("-2 is no class");
     println!("{error}");
     all
 }
