@@ -164,31 +164,34 @@ struct Gradients<'a, F> {
     derivatives: &'a [Derivative],
 }
 
-impl<F: KernelFloat> Gradients<'_, F> {
+impl<'a, F: KernelFloat> Gradients<'a, F> {
     fn are_wanted(&self) -> bool {
         self.outputs.iter().any(Option::is_some)
     }
 
-    /// How many gradients a slope is wanted for.
-    fn uses(&self, slope: usize) -> usize {
-        let all = self.outputs.iter().zip(self.derivatives);
-        all.filter(|(output, of)| output.is_some() && of.slope() == slope)
-            .count()
+    /// How many gradients each slope is wanted for.
+    fn uses(&self) -> [usize; OPERANDS] {
+        let mut uses = [0; OPERANDS];
+        for (output, derivative) in self.outputs.iter().zip(self.derivatives) {
+            uses[derivative.slope()] += usize::from(output.is_some());
+        }
+        uses
     }
 
-    /// Which gradients are slopes that are wanted for nothing else: these go there at once.
-    fn direct(&self) -> [bool; OPERANDS] {
-        core::array::from_fn(|at| {
-            self.outputs[at].is_some()
-                && matches!(self.derivatives[at], Derivative::Slope(slope) if self.uses(slope) == 1)
+    /// The gradients that are a slope which is wanted for nothing else, and which slope: these go to their place at once.
+    fn direct(&mut self) -> impl Iterator<Item = (usize, &mut Output<'a, F>)> {
+        let uses = self.uses();
+        let all = self.outputs.iter_mut().zip(self.derivatives);
+        all.filter_map(move |(output, derivative)| match *derivative {
+            Derivative::Slope(at) if uses[at] == 1 => Some((at, output.as_mut()?)),
+            _ => None,
         })
     }
 
-    /// Writes the gradients that are made of buffered slopes, but for those that are there already.
-    fn write(&mut self, there: [bool; OPERANDS], slopes: &[Vec<F>]) {
-        let all = self.outputs.iter_mut().zip(self.derivatives).zip(there);
-        for ((output, derivative), _) in all.filter(|(_, is_there)| !is_there) {
-            let Some(output) = output else {
+    /// Writes the gradients that are made of buffered slopes, but for slopes that are in their place.
+    fn write(&mut self, slopes: &[Vec<F>], in_place: [bool; OPERANDS]) {
+        for (output, derivative) in self.outputs.iter_mut().zip(self.derivatives) {
+            let Some(output) = output.as_mut().filter(|_| !in_place[derivative.slope()]) else {
                 continue;
             };
             match *derivative {
@@ -295,7 +298,7 @@ impl ElementwiseSweep<'_> {
                 }
                 losses.write(&terms.losses);
             }
-            gradients.write([false; OPERANDS], &terms.slopes);
+            gradients.write(&terms.slopes, [false; OPERANDS]);
         }
         found
     }
@@ -358,15 +361,14 @@ impl ElementwiseSweep<'_> {
         slopes: &mut Vec<Vec<F>>,
     ) -> Option<f64> {
         let length = operands[0].len();
-        let direct = gradients.direct();
-        let uses: [usize; OPERANDS] = core::array::from_fn(|slope| gradients.uses(slope));
-        slopes.resize_with(count, Vec::new);
+        let uses = gradients.uses();
         let mut outputs = [const { None }; OPERANDS];
-        let all = gradients.outputs.iter_mut().zip(gradients.derivatives);
-        for ((output, derivative), _) in all.zip(direct).filter(|(_, is_direct)| *is_direct) {
-            outputs[derivative.slope()] = output.as_mut().map(|output| output.part(length));
+        for (slope, output) in gradients.direct() {
+            outputs[slope] = Some(output.part(length));
         }
-        for ((output, slopes), uses) in outputs.iter_mut().zip(slopes.iter_mut()).zip(uses) {
+        let in_place = outputs.each_ref().map(Option::is_some);
+        slopes.resize_with(count, Vec::new);
+        for ((output, slopes), uses) in outputs.iter_mut().zip(&mut *slopes).zip(uses) {
             if output.is_none() && uses > 0 {
                 slopes.resize(length, F::default());
                 *output = Some(Output::in_place(slopes));
@@ -385,12 +387,10 @@ impl ElementwiseSweep<'_> {
         if !found.losses.is_finite() || found.beyond || found.broken {
             return None;
         }
-        gradients.write(direct, slopes);
-        let all = gradients.outputs.iter_mut().zip(gradients.derivatives);
-        for ((output, derivative), _) in all.zip(direct).filter(|(_, is_direct)| *is_direct) {
-            let output = output.iter_mut();
-            output.for_each(|output| output.advance(written[derivative.slope()]));
+        for (slope, output) in gradients.direct() {
+            output.advance(written[slope]);
         }
+        gradients.write(slopes, in_place);
         Some(found.losses / self.kernel.part())
     }
 
