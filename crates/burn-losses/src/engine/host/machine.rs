@@ -386,8 +386,8 @@ fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], 
         TimesPlus(a, b, c) MinusTimes(a, b, c) Quadratic(a, b, c, d) Quartic(a, b, c, d, e, f)
         Select(a, b, c) SelectAbove(a, b, c, d) SelectEqual(a, b, c, d)
         AbsDifference(a, b) TimesTimes(a, b, c) SumTimes(a, b, c) DifferenceTimes(a, b, c)
-        QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b);
-        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest halves HalfExpM1
+        QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b) Inverse(a) SigmoidBeside(a, b) SoftplusBeside(a, b);
+        halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest halves HalfExpM1 halves ExpOfSize
     }
 }
 

@@ -86,6 +86,14 @@ pub(crate) enum Operation {
     MinusTimesTimes,
     /// The sign of the first, times the second.
     SignTimes,
+    /// One over the number; of one so small that this is beyond the type, but not of 0, it is NaN.
+    Inverse,
+    /// `e^-|x|`.
+    ExpOfSize,
+    /// [`Sigmoid`](Self::Sigmoid) of the first, of which the second is the [`ExpOfSize`](Self::ExpOfSize).
+    SigmoidBeside,
+    /// [`Softplus`](Self::Softplus), likewise.
+    SoftplusBeside,
 }
 
 /// The most values that an operation is of.
@@ -114,7 +122,9 @@ impl Operation {
             | Self::Erf
             | Self::HalfExpRest
             | Self::HalfExpM1
-            | Self::Detached => 1,
+            | Self::Detached
+            | Self::Inverse
+            | Self::ExpOfSize => 1,
             Self::Select
             | Self::TimesPlus
             | Self::MinusTimes
@@ -196,6 +206,10 @@ impl Operation {
             Self::TimesPlusTimes => times_plus(a, b, c) * d,
             Self::MinusTimesTimes => minus_times(a, b, c) * d,
             Self::SignTimes => a.sign() * b,
+            Self::Inverse => inverse(a),
+            Self::ExpOfSize => exp_of_size(a),
+            Self::SigmoidBeside => sigmoid_beside(a, b),
+            Self::SoftplusBeside => softplus_beside(a, b),
         }
     }
 }
@@ -252,9 +266,29 @@ pub(crate) fn ln_1p<R: Real>(x: R) -> R {
     x.plus(1.0).ln().replace(small, series)
 }
 
+/// What is not in the range of the type comes out as NaN, not as infinity, which may become a number again.
+#[inline(always)]
+pub(crate) fn inverse<R: Real>(x: R) -> R {
+    let inverse = x.like(1.0) / x.clone();
+    let beyond = inverse.clone().abs().above(x.largest());
+    inverse
+        .clone()
+        .set(beyond, f64::NAN)
+        .replace(x.equals(0.0), inverse)
+}
+
+#[inline(always)]
+pub(crate) fn exp_of_size<R: Real>(x: R) -> R {
+    (-x.abs()).exp()
+}
+
 #[inline(always)]
 pub(crate) fn sigmoid<R: Real>(x: R) -> R {
-    let exp = (-x.clone().abs()).exp();
+    sigmoid_beside(x.clone(), exp_of_size(x))
+}
+
+#[inline(always)]
+pub(crate) fn sigmoid_beside<R: Real>(x: R, exp: R) -> R {
     let one = x.like(1.0);
     let large = one / exp.clone().plus(1.0);
     let small = exp * large.clone();
@@ -263,7 +297,11 @@ pub(crate) fn sigmoid<R: Real>(x: R) -> R {
 
 #[inline(always)]
 pub(crate) fn softplus<R: Real>(x: R) -> R {
-    let exp = (-x.clone().abs()).exp();
+    softplus_beside(x.clone(), exp_of_size(x))
+}
+
+#[inline(always)]
+pub(crate) fn softplus_beside<R: Real>(x: R, exp: R) -> R {
     x.at_least(0.0) + exp.ln_1p_small()
 }
 

@@ -15,6 +15,8 @@ pub(super) struct ShorterGraph {
 
 pub(super) fn shorter(graph: &FormulaGraph, results: &[Value]) -> ShorterGraph {
     let (graph, results) = by_uniforms(graph, results);
+    let (graph, results) = by_inverses(&graph, &results);
+    let (graph, results) = by_exponentials(&graph, &results);
     let (mut graph, mut results) = chosen(&graph, &results);
     for joint in [sums, steps, steps, others] {
         (graph, results) = joined(&graph, &results, joint);
@@ -82,6 +84,20 @@ impl FormulaGraph {
         uniform
     }
 
+    /// Which values are compared. A quotient that is must be exact: it may be at a corner.
+    fn compared(&self) -> Vec<bool> {
+        let mut compared = vec![false; self.len()];
+        for value in self.values() {
+            let node = self.node(value);
+            if matches!(node.operation, Max | Min | Above | Equal) {
+                for of in node.of() {
+                    compared[of.index()] = true;
+                }
+            }
+        }
+        compared
+    }
+
     /// How often each value is used.
     fn uses(&self, results: &[Value]) -> Vec<usize> {
         let live = self.live(results);
@@ -98,19 +114,65 @@ impl FormulaGraph {
     }
 }
 
+/// Several quotients by the same number are products with its inverse.
+fn by_inverses(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
+    let (live, compared) = (graph.live(results), graph.compared());
+    let divided = |value: Value| {
+        let node = graph.node(value);
+        match (node.operation, node.of()) {
+            (Divide, &[_, by]) if live[value.index()] && !compared[value.index()] => Some(by),
+            _ => None,
+        }
+    };
+    let mut quotients = vec![0; graph.len()];
+    for by in graph.values().filter_map(divided) {
+        quotients[by.index()] += 1;
+    }
+    rebuilt(graph, results, |new, value, became| {
+        let node = graph.node(value);
+        let of = became.of(node.of());
+        match divided(value) {
+            Some(by) if quotients[by.index()] > 1 => {
+                let inverse = new.plain(Inverse, &of[1..]);
+                new.plain(Times, &[of[0], inverse])
+            }
+            _ => new.plain(node.operation, &of),
+        }
+    })
+}
+
+/// A sigmoid and a softplus of the same number have one exponential.
+fn by_exponentials(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
+    let live = graph.live(results);
+    let mut uses = vec![0; graph.len()];
+    for value in graph.values().filter(|value| live[value.index()]) {
+        let node = graph.node(value);
+        if matches!(node.operation, Sigmoid | Softplus) {
+            uses[node.of()[0].index()] += 1;
+        }
+    }
+    rebuilt(graph, results, |new, value, became| {
+        let node = graph.node(value);
+        let of = became.of(node.of());
+        let beside = match node.operation {
+            Sigmoid => Some(SigmoidBeside),
+            Softplus => Some(SoftplusBeside),
+            _ => None,
+        };
+        match beside {
+            Some(operation) if uses[node.of()[0].index()] > 1 => {
+                let exp = new.plain(ExpOfSize, &of);
+                new.plain(operation, &[of[0], exp])
+            }
+            _ => new.plain(node.operation, &of),
+        }
+    })
+}
+
 /// What is divided by a uniform value is multiplied by its inverse; uniform factors come together.
 fn by_uniforms(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
     let (uniform, uses) = (graph.uniform(), graph.uses(results));
-    // A quotient that is compared must be exact: it may be at a corner.
-    let mut compared = vec![false; graph.len()];
-    for value in graph.values() {
-        let node = graph.node(value);
-        if matches!(node.operation, Max | Min | Above | Equal) {
-            for of in node.of() {
-                compared[of.index()] = true;
-            }
-        }
-    }
+    let compared = graph.compared();
     // The uniform factor of a product, and the other one.
     let scaled = |value: Value| {
         let node = graph.node(value);
