@@ -314,6 +314,7 @@ impl Case {
                     scale: 1.0,
                 }),
             );
+            drop(outputs);
             let sum = sum.expect("a formula is added up in one pass");
             if !sum.losses.is_finite() || sum.beyond {
                 continue;
