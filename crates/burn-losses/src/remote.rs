@@ -1,7 +1,8 @@
 //! Losses of devices that another process serves, swept there.
 //!
-//! Burn's `RemoteServer` runs the tensor operations of its clients, and a loss is some dozens of them. A server that is
-//! made [here](server) has the sweeps of this crate too, so most losses with their gradients are 5 to 9 messages:
+//! Burn's `RemoteServer` runs the tensor operations of its clients, and a loss is some dozens of them. A server of
+//! `remote::server` (feature `remote-server`) has the sweeps of this crate too, so most losses with their gradients are 5 to
+//! 9 messages:
 //!
 //! ```no_run
 //! # #[cfg(feature = "remote-server")]
@@ -59,7 +60,7 @@ pub fn server(devices: impl IntoIterator<Item = Device>) -> burn::server::Remote
 
 /// Lets the losses of a device be swept by the process that serves it, from now on and for all of this process.
 ///
-/// The server must be one that [`server`](fn@crate::remote::server) gave, of the same version of this crate. Call it before
+/// The server must be one that `remote::server` gave, of the same version of this crate. Call it before
 /// there are tensors on the device: *a server without sweeps ends the session at the question for them, and with it what is
 /// on the device.* (Burn has no way to ask what a server knows.)
 ///
@@ -71,7 +72,7 @@ pub fn use_sweeps(device: &Device) -> Result<(), SweepsError> {
     catalog::set(&CATALOG);
     match ask(device) {
         Answer::Swept => Ok(()),
-        Answer::None => Err(SweepsError::None),
+        Answer::None => Err(SweepsError::NoSweeps),
         Answer::Other => Err(SweepsError::OtherVersion),
         Answer::Lost(error) => Err(SweepsError::Lost(error)),
         Answer::NotRemote => Err(SweepsError::NotRemote),
@@ -85,7 +86,7 @@ pub enum SweepsError {
     /// The device is one of this process.
     NotRemote,
     /// The server computes by GPUs, or on a processor without the vectors that sweeps are written for.
-    None,
+    NoSweeps,
     /// The server has another version of this crate, or was compiled by another compiler.
     OtherVersion,
     /// The server did not answer: it is gone, or knows no sweeps. The device cannot be used any more.
@@ -100,7 +101,7 @@ impl Display for SweepsError {
                 "the device is one of this process, whose losses need no server; `use_sweeps` is for those of \
                  `Device::remote_options`"
             ),
-            Self::None => write!(
+            Self::NoSweeps => write!(
                 formatter,
                 "the server has no sweeps: it computes by GPUs, or on a processor without the vectors that they are \
                  written for; the losses are tensor operations, as before"
@@ -120,4 +121,11 @@ impl Display for SweepsError {
     }
 }
 
-impl core::error::Error for SweepsError {}
+impl core::error::Error for SweepsError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Lost(error) => Some(error),
+            Self::NotRemote | Self::NoSweeps | Self::OtherVersion => None,
+        }
+    }
+}

@@ -332,9 +332,11 @@ impl Case {
                 all_stay_within = false;
                 continue;
             }
-            let total: f64 = each[0].iter().map(|&loss| f64::from(loss)).sum();
-            let sizes: f64 = each[0].iter().map(|&loss| f64::from(loss.abs())).sum();
-            prop_assert!((sum.losses - total).abs() <= 1e-5 * sizes);
+            if all_stay_within {
+                let total: f64 = each[0].iter().map(|&loss| f64::from(loss)).sum();
+                let sizes: f64 = each[0].iter().map(|&loss| f64::from(loss.abs())).sum();
+                prop_assert!((sum.losses - total).abs() <= 1e-5 * sizes);
+            }
             for (slope, _) in wanted.iter().enumerate().filter(|(_, wanted)| **wanted) {
                 let (found, result) = (&slopes[slope], 1 + slope);
                 if all_stay_within {
@@ -367,11 +369,13 @@ impl Case {
     /// Where the difference quotients from both sides, with two steps, are the same, so is the slope.
     fn slopes(&self) -> Result<(), TestCaseError> {
         for ((point, exact), moved) in self.points.iter().zip(&self.exact).zip(&self.moved) {
+            // `x.abs() * x.sign()` has no corner at 0, and both factors have; nor has the larger of two that are the
+            // same, nor a root whose slope is infinite and then taken away again.
+            if self.told.all.run(point, &parameters()) != exact {
+                continue;
+            }
             for operand in 0..2 {
-                // `x.abs() * x.sign()` has no corner at 0, and both factors have; nor has the larger of two that are
-                // the same, nor a root whose slope is infinite and then taken away again.
-                let of_told = self.told.all.run(point, &parameters())[1 + operand];
-                if moved[1 + operand] > 1e-3 || of_told != exact[1 + operand] {
+                if moved[1 + operand] > 1e-3 {
                     continue;
                 }
                 let loss = |step: f64| {

@@ -64,6 +64,7 @@ impl SweepCall {
     }
 
     /// The call of such numbers.
+    #[cfg(feature = "remote-server")]
     pub(crate) fn read(scalars: &[ScalarIr]) -> Option<Self> {
         let mut numbers = scalars.iter().map(|scalar| match scalar {
             ScalarIr::UInt(number) => Some(*number),

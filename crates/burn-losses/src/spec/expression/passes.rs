@@ -84,12 +84,13 @@ impl FormulaGraph {
         uniform
     }
 
-    /// Which values are compared. A quotient that is must be exact: it may be at a corner.
+    /// Which values a comparison rests on. A quotient that does must be exact: it may be at a corner.
     fn compared(&self) -> Vec<bool> {
         let mut compared = vec![false; self.len()];
-        for value in self.values() {
+        // What is made of a value comes after it.
+        for value in self.values().rev() {
             let node = self.node(value);
-            if matches!(node.operation, Max | Min | Above | Equal) {
+            if compared[value.index()] || matches!(node.operation, Max | Min | Above | Equal) {
                 for of in node.of() {
                     compared[of.index()] = true;
                 }
@@ -114,58 +115,60 @@ impl FormulaGraph {
     }
 }
 
-/// Several quotients by the same number are products with its inverse.
-fn by_inverses(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
-    let (live, compared) = (graph.live(results), graph.compared());
-    let divided = |value: Value| {
+/// Several operations on the same number, each as one on something that is made of that number once.
+///
+/// Of an operation, `shares` says which of the values it is of that number is, if any.
+fn shared(
+    graph: &FormulaGraph,
+    results: &[Value],
+    shares: impl Fn(Value, &Node) -> Option<usize>,
+    replace: impl Fn(&mut FormulaGraph, Operation, &[Value]) -> Value,
+) -> (FormulaGraph, Vec<Value>) {
+    let live = graph.live(results);
+    let number = |value: Value| {
         let node = graph.node(value);
-        match (node.operation, node.of()) {
-            (Divide, &[_, by]) if live[value.index()] && !compared[value.index()] => Some(by),
-            _ => None,
-        }
+        shares(value, &node).map(|at| node.of()[at])
     };
-    let mut quotients = vec![0; graph.len()];
-    for by in graph.values().filter_map(divided) {
-        quotients[by.index()] += 1;
+    let mut uses = vec![0; graph.len()];
+    for number in graph
+        .values()
+        .filter(|value| live[value.index()])
+        .filter_map(number)
+    {
+        uses[number.index()] += 1;
     }
     rebuilt(graph, results, |new, value, became| {
         let node = graph.node(value);
         let of = became.of(node.of());
-        match divided(value) {
-            Some(by) if quotients[by.index()] > 1 => {
-                let inverse = new.plain(Inverse, &of[1..]);
-                new.plain(Times, &[of[0], inverse])
-            }
+        match number(value) {
+            Some(number) if uses[number.index()] > 1 => replace(new, node.operation, &of),
             _ => new.plain(node.operation, &of),
         }
     })
 }
 
+/// Several quotients by the same number are products with its inverse.
+fn by_inverses(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
+    let compared = graph.compared();
+    let divides = |value: Value, node: &Node| {
+        (node.operation == Divide && !compared[value.index()]).then_some(1)
+    };
+    shared(graph, results, divides, |new, _, of| {
+        let inverse = new.plain(Inverse, &of[1..]);
+        new.plain(Times, &[of[0], inverse])
+    })
+}
+
 /// A sigmoid and a softplus of the same number have one exponential.
 fn by_exponentials(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
-    let live = graph.live(results);
-    let mut uses = vec![0; graph.len()];
-    for value in graph.values().filter(|value| live[value.index()]) {
-        let node = graph.node(value);
-        if matches!(node.operation, Sigmoid | Softplus) {
-            uses[node.of()[0].index()] += 1;
-        }
-    }
-    rebuilt(graph, results, |new, value, became| {
-        let node = graph.node(value);
-        let of = became.of(node.of());
-        let beside = match node.operation {
-            Sigmoid => Some(SigmoidBeside),
-            Softplus => Some(SoftplusBeside),
-            _ => None,
+    let has_one = |_, node: &Node| matches!(node.operation, Sigmoid | Softplus).then_some(0);
+    shared(graph, results, has_one, |new, operation, of| {
+        let exp = new.plain(ExpOfSize, of);
+        let beside = match operation {
+            Sigmoid => SigmoidBeside,
+            _ => SoftplusBeside,
         };
-        match beside {
-            Some(operation) if uses[node.of()[0].index()] > 1 => {
-                let exp = new.plain(ExpOfSize, &of);
-                new.plain(operation, &[of[0], exp])
-            }
-            _ => new.plain(node.operation, &of),
-        }
+        new.plain(beside, &[of[0], exp])
     })
 }
 
