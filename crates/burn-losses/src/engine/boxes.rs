@@ -1,10 +1,11 @@
 //! Losses of boxes, as any other loss of rows.
 
 use super::rows::{AnyRowLoss, TensorRow};
-use crate::engine::host::boxes::{BoxRows, SIDES};
+use crate::engine::host::boxes::{BoxRows, SIDES, large};
 use crate::engine::host::row_kernel::HostRows;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::tensors::AXIS;
+use crate::real::Real;
 use alloc::vec;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, Tensor};
@@ -20,11 +21,21 @@ impl AnyRowLoss<2> for BoxRows {
                 .map(|side| of.clone().slice_dim(AXIS, side..side + 1))
                 .collect()
         };
-        let operands: Vec<Tensor<3>> = boxes.iter().flat_map(columns).collect();
+        let [of_one, of_other] = boxes.each_ref().map(|of| of.clone().abs().max_dim(AXIS));
+        let largest = of_one.max_pair(of_other);
+        let large = large(largest.is_double());
+        let is_large = largest.clone().greater_scalar(large);
+        let unit = (largest * (1.0 / large)).recip() * 0.5;
+        let unit = unit.ones_like().mask_where(is_large, unit);
+        let operands = boxes.iter().flat_map(columns);
+        let operands: Vec<Tensor<3>> = operands.map(|of| of * unit.clone()).collect();
         let mut found = self.all.run(&operands, &self.parameters).into_iter();
+        let value = found.next().expect("a formula has a loss");
+        let slopes = Tensor::cat(found.collect(), AXIS);
+        let unit = unit.expand(slopes.dims());
         TensorTerms {
-            value: found.next().expect("a formula has a loss"),
-            slopes: vec![Tensor::cat(found.collect(), AXIS), boxes[1].zeros_like()],
+            value,
+            slopes: vec![slopes * unit, boxes[1].zeros_like()],
         }
     }
 

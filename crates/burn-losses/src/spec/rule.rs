@@ -65,7 +65,7 @@ impl Rule {
     }
 
     /// The same for a type whose largest number is given: no other number is finite in it.
-    #[cfg(feature = "std")]
+    #[inline(always)]
     pub(crate) fn held(self, largest: f64) -> Self {
         let held = |bound: f64| {
             if bound.is_finite() {
@@ -134,7 +134,10 @@ impl Rule {
     /// short as can be: each sweep has them.
     #[inline(always)]
     pub(crate) fn holds_for_all<R: Real<Mask = bool>>(&self, numbers: &[R]) -> bool {
-        let Self { least, most, .. } = *self;
+        let Some(first) = numbers.first() else {
+            return true;
+        };
+        let Self { least, most, .. } = self.held(first.largest());
         let mut all = true;
         match (self.ends, self.open, self.or_nan) {
             (false, false, false) => {
@@ -171,14 +174,15 @@ impl Rule {
 
     #[inline(always)]
     pub(crate) fn holds<R: Real>(&self, value: &R) -> R::Mask {
+        let Self { least, most, .. } = self.held(value.largest());
         let within = if self.ends {
-            R::either(value.equals(self.least), value.equals(self.most))
+            R::either(value.equals(least), value.equals(most))
         } else if self.open {
-            let is_least = value.equals(self.least);
+            let is_least = value.equals(least);
             let others = value.clone().set(is_least, f64::NAN);
-            others.between(self.least, self.most)
+            others.between(least, most)
         } else {
-            value.between(self.least, self.most)
+            value.between(least, most)
         };
         if self.or_nan {
             R::either(within, value.is_nan())

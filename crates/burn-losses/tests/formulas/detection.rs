@@ -1,6 +1,6 @@
 //! The losses of boxes: hard inputs, wrong targets, and what is suspicious.
 
-use super::common::{devices, numbers};
+use super::common::{assert_close, devices, numbers};
 use burn::tensor::{DType, Tensor};
 use burn_losses::prelude::*;
 
@@ -57,20 +57,103 @@ fn boxes_of_any_shape_have_finite_losses_and_gradients() {
     for on in &devices() {
         for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
             for (name, loss) in losses(format) {
-                let input = on.tracked(&x, shape, DType::F32);
-                let value = loss(input.clone(), on.tensor(&y, shape, DType::F32)).unwrap();
-                let what = format!("{name} {format:?} on {}", on.name);
-                // A GPU has no wider type than `f32`, which does not hold such areas.
-                if on.name != "wgpu" {
+                let all_are_finite = |x: &[f64], dtype: DType| {
+                    let input = on.tracked(x, shape, dtype);
+                    let value = loss(input.clone(), on.tensor(&y, shape, dtype)).unwrap();
+                    let what = format!("{name} {format:?} {dtype:?} on {}", on.name);
                     assert!(numbers(&value)[0].is_finite(), "{what}");
-                }
-                let gradient = numbers(&input.grad(&value.backward()).unwrap());
-                for (at, slope) in gradient.iter().enumerate() {
-                    let (a, b) = pairs[at / 4];
-                    if on.name == "wgpu" && a.iter().chain(&b).any(|side| *side > 1e18) {
-                        continue;
+                    let gradient = numbers(&input.grad(&value.backward()).unwrap());
+                    for (at, slope) in gradient.iter().enumerate() {
+                        assert!(!slope.is_nan(), "{what}: {:?}", pairs[at / 4]);
                     }
-                    assert!(!slope.is_nan(), "{what}: {:?}", pairs[at / 4]);
+                };
+                all_are_finite(&x, DType::F32);
+                if on.double {
+                    let larger = |&number: &f64| if number == 1e30 { 1e300 } else { number };
+                    let x: Vec<f64> = x.iter().map(larger).collect();
+                    all_are_finite(&x, DType::F64);
+                }
+            }
+        }
+    }
+}
+
+/// The unit does not matter, also where squares leave the range of the type.
+#[test]
+fn boxes_are_alike_in_any_unit() {
+    let pairs = [[0.0, 0.0, 2.0, 3.0], [1.0, 1.0, 2.5, 3.5]];
+    for on in &devices() {
+        for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
+            // A GPU compiles kernels for each.
+            if on.name == "wgpu" && format != BoxFormat::Xyxy {
+                continue;
+            }
+            for (name, loss) in losses(format) {
+                let found = |unit: f64, dtype: DType| {
+                    let [x, y] = pairs.map(|sides| sides.map(|side| side * unit));
+                    let input = on.tracked(&x, [1, 4], dtype);
+                    let value = loss(input.clone(), on.tensor(&y, [1, 4], dtype)).unwrap();
+                    let gradient = numbers(&input.grad(&value.backward()).unwrap());
+                    let gradient = gradient.into_iter().map(|slope| slope * unit);
+                    Vec::from_iter(numbers(&value).into_iter().chain(gradient))
+                };
+                let what = format!("{name} {format:?} on {}", on.name);
+                let units = [(DType::F32, 2_f64.powi(100)), (DType::F64, 2_f64.powi(900))];
+                for (dtype, unit) in units {
+                    if dtype == DType::F32 || on.double {
+                        assert_close(&what, &found(unit, dtype), &found(1.0, dtype), 1e-5);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn boxes_with_an_infinite_side_are_told() {
+    for on in &devices() {
+        let given = on.tensor(&[0.0, 0.0, 1.0, 1.0], [1, 4], DType::F32);
+        for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
+            for side in 0..4 {
+                let mut sides = [0.0, 0.0, 1.0, 1.0];
+                sides[side] = if side < 2 {
+                    f64::NEG_INFINITY
+                } else {
+                    f64::INFINITY
+                };
+                for (name, loss) in losses(format) {
+                    let error = loss(given.clone(), on.tensor(&sides, [1, 4], DType::F32));
+                    let message = error.expect_err("it is wrong").message;
+                    assert!(
+                        message.contains("finite"),
+                        "{name} on {}: {message}",
+                        on.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_iou_of_a_box_with_itself_is_1_in_any_type() {
+    for on in &devices() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            // Half precision is Flex's alone among all that these tests run on.
+            if dtype != DType::F32 && on.name != "flex" {
+                continue;
+            }
+            for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
+                let edges = format == BoxFormat::Xyxy;
+                let small = if edges {
+                    [1000.0, 1000.0, 1008.0, 1008.0]
+                } else {
+                    [1000.0, 1000.0, 6.0, 6.0]
+                };
+                for sides in [[0.0, 0.0, 300.0, 300.0], small] {
+                    let boxes = || on.tensor::<2>(&sides, [1, 4], dtype);
+                    let found = numbers(&box_iou(boxes(), boxes(), format));
+                    assert_close(&format!("{dtype:?} on {}", on.name), &found, &[1.0], 1e-3);
                 }
             }
         }

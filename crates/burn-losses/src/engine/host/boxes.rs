@@ -15,6 +15,12 @@ use core::fmt::{Debug, Formatter};
 /// How many numbers a box has.
 pub(crate) const SIDES: usize = 4;
 
+/// From which number on boxes are measured in another unit, in which the largest is half of this: squares of numbers would
+/// leave the range of the type. The losses do not depend on the unit, and beside such squares `eps` is nothing.
+pub(crate) fn large(is_double: bool) -> f64 {
+    num_traits::Float::powi(2.0, if is_double { 500 } else { 60 })
+}
+
 /// A loss of boxes.
 #[derive(Clone)]
 #[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
@@ -102,6 +108,12 @@ impl BoxRows {
         for (columns, boxes) in columns.chunks_exact_mut(SIDES).zip(x) {
             vectors.run(Apart { boxes, columns });
         }
+        // What leaves the range of `f32` is computed in `f64`.
+        let units = if F::IS_DOUBLE {
+            in_other_units(columns, count)
+        } else {
+            None
+        };
         let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
         let mut of_boxes: Vec<&mut [F]> = found[..results]
             .iter_mut()
@@ -109,6 +121,11 @@ impl BoxRows {
             .collect();
         each(formula, &self.parameters, vectors, &operands, &mut of_boxes);
         let (of_boxes, slopes) = of_boxes.split_at_mut(1);
+        for slopes in slopes.iter_mut().filter(|_| units.is_some()) {
+            for (slope, &unit) in slopes.iter_mut().zip(units.iter().flatten()) {
+                *slope = *slope * unit;
+            }
+        }
         let mut gathered = gradient.as_ref().map(|_| vec![F::default(); SIDES * count]);
         vectors.run(FoundOfBoxes {
             of_boxes: of_boxes[0],
@@ -123,6 +140,32 @@ impl BoxRows {
         }
         F::machine(|machine| machine.give_scratch(scratch));
     }
+}
+
+/// Measures boxes of [large] numbers in other units, which come out.
+fn in_other_units<F: MachineFloat>(columns: &mut [Vec<F>], count: usize) -> Option<Vec<F>> {
+    let large = large(F::IS_DOUBLE);
+    let rule = Rule::between(-large, large).or_nan();
+    if columns.iter().all(|of| rule.holds_for_all(&of[..count])) {
+        return None;
+    }
+    let unit = |at: usize| {
+        let sizes = columns.iter().map(|of| of[at].double().abs());
+        let largest = sizes.fold(0.0, f64::max);
+        let unit = if largest > large {
+            large / 2.0 / largest
+        } else {
+            1.0
+        };
+        F::of(unit)
+    };
+    let units: Vec<F> = (0..count).map(unit).collect();
+    for column in columns {
+        for (number, &unit) in column.iter_mut().zip(&units) {
+            *number = *number * unit;
+        }
+    }
+    Some(units)
 }
 
 /// Boxes become columns, one for each of their numbers.

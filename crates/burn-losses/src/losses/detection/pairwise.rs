@@ -1,6 +1,7 @@
 //! How much each of some boxes has in common with each of others.
 
 use super::boxes::BoxFormat;
+use crate::engine::dtype::compute_dtype;
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossErrorKind, or_panic};
 use alloc::format;
@@ -36,44 +37,50 @@ pub fn box_iou(a: Tensor<2>, b: Tensor<2>, format: BoxFormat) -> Tensor<2> {
             or_panic(Err(check.error(LossErrorKind::Shape, message)))
         }
     }
-    let [n, m] = [a.dims()[0], b.dims()[0]];
+    let ([n, m], dtype) = ([a.dims()[0], b.dims()[0]], a.dtype());
     if n == 0 || m == 0 {
-        return Tensor::zeros([n, m], (&a.device(), a.dtype()));
+        return Tensor::zeros([n, m], (&a.device(), dtype));
     }
-    let [start, length] =
-        [0, 2].map(|at| move |boxes: &Tensor<2>| boxes.clone().slice_dim(1, at..at + 2));
+    // Half precision does not hold the areas of pixels.
+    let [a, b] = [a, b].map(|boxes| boxes.cast(compute_dtype(dtype)));
+    let half_of = |boxes: &Tensor<2>, at: usize| boxes.clone().slice_dim(1, at..at + 2);
+    // The edges where a box begins and ends, or its centre twice; and its sizes.
     let sides = |boxes: Tensor<2>| {
-        let (first, second) = (start(&boxes), length(&boxes));
+        let (first, second) = (half_of(&boxes, 0), half_of(&boxes, 2));
+        let size = second.clone().clamp_min(0.0);
         match format {
             BoxFormat::Xyxy => {
                 let end = first.clone().max_pair(second);
-                (first.clone(), end.clone(), end - first)
+                [first.clone(), end.clone(), end - first]
             }
             BoxFormat::Xywh => {
-                let size = second.clamp_min(0.0);
-                (first.clone(), first + size.clone(), size)
+                let centre = first + size.clone() * 0.5;
+                [centre.clone(), centre, size]
             }
-            BoxFormat::Cxcywh => {
-                let size = second.clamp_min(0.0);
-                let half = size.clone() * 0.5;
-                (first.clone() - half.clone(), first + half, size)
-            }
+            BoxFormat::Cxcywh => [first.clone(), first, size],
         }
     };
-    let (start_a, end_a, size_a) = sides(a);
-    let (start_b, end_b, size_b) = sides(b);
     let rows = |of: Tensor<2>| of.reshape([n, 1, 2]).expand([n, m, 2]);
     let columns = |of: Tensor<2>| of.reshape([1, m, 2]).expand([n, m, 2]);
-    let ends = rows(end_a).min_pair(columns(end_b));
-    let starts = rows(start_a).max_pair(columns(start_b));
-    let common = (ends - starts).clamp_min(0.0);
+    let ([start_a, end_a, size_a], [start_b, end_b, size_b]) =
+        (sides(a).map(rows), sides(b).map(columns));
+    let common = match format {
+        BoxFormat::Xyxy => end_a.min_pair(end_b) - start_a.max_pair(start_b),
+        // Edges that are made of sizes would be rounded, and sizes are not.
+        BoxFormat::Xywh | BoxFormat::Cxcywh => {
+            let apart = (start_a - start_b).abs();
+            let beside = (size_a.clone() + size_b.clone()) * 0.5 - apart;
+            size_a.clone().min_pair(size_b.clone()).min_pair(beside)
+        }
+    };
+    let common = common.clamp_min(0.0);
     let area = |sizes: Tensor<3>| -> Tensor<2> {
         let [n, m, _] = sizes.dims();
         let [width, height] = [0, 1].map(|at| sizes.clone().slice_dim(2, at..at + 1));
         (width * height).reshape([n, m])
     };
     let both = area(common);
-    let either = area(rows(size_a)) + area(columns(size_b)) - both.clone();
+    let either = area(size_a) + area(size_b) - both.clone();
     let nothing = either.clone().equal_scalar(0.0);
-    both / either.mask_fill(nothing, 1.0)
+    (both / either.mask_fill(nothing, 1.0)).cast(dtype)
 }
