@@ -193,6 +193,9 @@ fn distributions_are_finite_far_from_the_target() {
     let far =
         4.0 * 1e30_f64.ln() - 2.0 * 3_f64.ln() + (3_f64.sqrt() * std::f64::consts::FRAC_PI_2).ln();
     of_error(&StudentTNllLoss::new(), 1e30, far, 4e-30);
+    // With that many degrees of freedom it is the normal distribution.
+    let normal = StudentTNllLossConfig::new().with_df(1e20).init();
+    of_error(&normal, 0.0, 0.5 * std::f64::consts::TAU.ln(), 0.0);
 }
 
 /// What leaves the range on the way takes no other result with it.
@@ -237,8 +240,108 @@ fn amounts_of_0_and_far_logarithms_are_exact() {
         &[0.0, 0.0, 1.0, -1.0],
         &[0.0, 1.0, 0.0, 1.0],
         &[0.0, 2.0, 2.0, 2.0],
-        &[0.0, 0.0, 0.0, 0.0],
+        // Between 0 of an opposite sign and -4 of the same one.
+        &[0.0, -2.0, 0.0, 0.0],
     );
+}
+
+/// What a large shape is multiplied by is small near the best prediction.
+#[test]
+fn a_large_shape_keeps_the_digits_of_the_loss() {
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::F64, 1e-10)] {
+            let loss = GammaNllLossConfig::new().with_shape(Some(1e4)).init();
+            let value = loss.forward(tensor(on, &[1.5], dtype), tensor(on, &[4.5], dtype));
+            close("gamma", numbers(&value)[0], -2.098907006072, tolerance);
+        }
+    }
+}
+
+/// Terms that grow with the counts, or with the inverse of the dispersion, do not take the digits of what is left of them.
+#[test]
+fn counts_of_any_size_and_spread_keep_their_digits() {
+    use NegativeBinomialParametrization::{MeanDispersion, TotalCountLogits};
+    // By the logarithms of the gamma function, with 80 digits: the loss, and its slopes.
+    let cases = [
+        (
+            MeanDispersion,
+            [1e5, 1.0, 4e4],
+            [11.91293346, 5.999940001e-6, 0.2609214331],
+        ),
+        (
+            MeanDispersion,
+            [1e7, 1.0, 4e6],
+            [16.51809573, 5.9999994e-8, 0.260924898],
+        ),
+        (
+            MeanDispersion,
+            [3.0, 1e-3, 5.0],
+            [2.294931791, -0.6646726487, 0.5029743927],
+        ),
+        (
+            MeanDispersion,
+            [3.0, 1e-6, 5.0],
+            [2.294430799, -0.6666646667, 0.500003],
+        ),
+        (
+            MeanDispersion,
+            [3.0, 1e-10, 5.0],
+            [2.294430299, -0.6666666665, 0.5000000003],
+        ),
+        (
+            TotalCountLogits,
+            [1.0, 19.0, 1e8],
+            [19.56027965, 0.002103591749, 0.4397203538],
+        ),
+        (
+            TotalCountLogits,
+            [1.0, 16.0, 4e6],
+            [16.45014079, 0.2209794035, 0.5498592392],
+        ),
+        (
+            TotalCountLogits,
+            [1.0, 21.0, 1e9],
+            [21.75825604, -0.3004815016, 0.241743957],
+        ),
+    ];
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (dtype, tolerance) in [(DType::F32, 1e-3), (DType::F64, 1e-7)] {
+            for (parametrization, [first, second, y], expected) in cases {
+                let loss = NegativeBinomialNllLossConfig::new()
+                    .with_parametrization(parametrization)
+                    .init();
+                let inputs = [first, second].map(|number| on.tracked(&[number], [1], dtype));
+                let [one, other] = inputs.clone();
+                let value = loss.forward(one, other, tensor(on, &[y], dtype));
+                let gradients = value.backward();
+                let slopes = inputs.map(|input| numbers(&input.grad(&gradients).unwrap())[0]);
+                let found = [numbers(&value)[0], slopes[0], slopes[1]];
+                for (found, expected) in found.into_iter().zip(expected) {
+                    let what = format!("{parametrization:?} {first} {second} {y} {dtype:?}");
+                    close(&what, found, expected, tolerance);
+                }
+            }
+        }
+    }
+}
+
+/// A quantile has the same slope alone and among others, also near 1.
+#[test]
+fn a_quantile_near_1_keeps_its_digits() {
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (quantile, above) in [(0.99999, 1e-5), (1.0 - 1e-8, 1e-8), (1e-8, 1.0)] {
+            let mut quantiles = vec![0.5, quantile];
+            quantiles.sort_by(f64::total_cmp);
+            let at = quantiles.iter().position(|of| *of == quantile).unwrap();
+            let loss = QuantileLossConfig::new().with_quantiles(quantiles).init();
+            let x = on.tracked::<2>(&[2.0, 2.0], [1, 2], DType::F32);
+            let y = on.tensor::<2>(&[1.0], [1, 1], DType::F32);
+            let losses = loss.forward_no_reduction(x.clone(), y);
+            let slopes = numbers(&x.grad(&losses.clone().sum().backward()).unwrap());
+            close("the loss", numbers(&losses)[at], above, 1e-5);
+            close("the slope", slopes[at], above, 1e-5);
+        }
+    }
 }
 
 #[test]

@@ -105,14 +105,21 @@ loss_module!(GammaNllLoss, GammaNllLossConfig, Formula<CountTarget> [predictions
 
 static GAMMA: LossFormula<2> = LossFormula::new(|[x, y]| y * (-x).exp() + x);
 
-static WITH_SHAPE: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let shape = Expr::parameter("shape");
-    shape * (y * (-x).exp() + x) - (shape - 1.0) * y.ln() + Expr::parameter("constant")
-});
+static WITH_SHAPE: LossFormula<2> = LossFormula::with_slopes(
+    // What a large shape is multiplied by is 0 at the best prediction, and small near it.
+    |[x, y]| {
+        let ln = y.ln();
+        let rest = 2.0 * (ln - x).half_exp_rest();
+        Expr::parameter("shape") * rest + ln + Expr::parameter("constant")
+    },
+    |[x, y]| {
+        let (shape, rate) = (Expr::parameter("shape"), (-x).exp());
+        [shape * (1.0 - y * rate), shape * rate - (shape - 1.0) / y]
+    },
+);
 
-/// `ln Gamma(k) - k ln k`.
-static CONSTANT: LossFormula<1> =
-    LossFormula::new(|[shape]| ln_factorial_rest(shape) - shape - shape.ln());
+/// `ln Gamma(k) - k ln k + k`.
+static CONSTANT: LossFormula<1> = LossFormula::new(|[shape]| ln_factorial_rest(shape) - shape.ln());
 
 impl GammaNllLoss {
     fn formula(&self) -> FormulaLoss<2> {

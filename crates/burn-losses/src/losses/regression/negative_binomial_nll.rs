@@ -116,18 +116,29 @@ pub enum NegativeBinomialParametrization {
     TotalCountLogits,
 }
 
-static MEAN_DISPERSION: LossFormula<3> =
-    LossFormula::new(|[mean, dispersion, y]| of_mean(mean, y, 1.0 / dispersion));
+static MEAN_DISPERSION: LossFormula<3> = LossFormula::new(|[mean, dispersion, y]| {
+    let is_small = (dispersion * (mean + y)).below(SMALL);
+    let fixed = dispersion.detach();
+    let total = 1.0 / is_small.select(fixed, dispersion);
+    // What rules find is a difference of numbers as large as the inverse of the dispersion.
+    let (square, count) = (mean.square(), y * (y - 1.0) * (2.0 * y - 1.0));
+    let second = mean * square * (2.0 / 3.0) - y * square + count * (1.0 / 6.0);
+    let slope = 0.5 * (y - (mean - y).square()) + dispersion * second;
+    of_mean(mean, y, total) + is_small.select((dispersion - fixed) * slope.detach(), 0.0)
+});
 
 static TOTAL_COUNT_LOGITS: LossFormula<3> = LossFormula::new(|[total, logits, y]| {
     let moderate = logits.abs().below(MODERATE);
     let near = of_mean(total * moderate.select(logits, 0.0).exp(), y, total);
-    let all = total + y;
-    let far = total * logits.softplus() + y * (-logits).softplus() - all * (y / total).ln_1p()
-        + y * (y / total).ln()
+    let far = total * logits.softplus() + y * (-logits).softplus()
+        - total * (y / total).ln_1p()
+        - y * (total / y).ln_1p()
         + of_factorials(y, total);
     moderate.select(near, far)
 });
+
+/// The dispersion times counts from which on rules find its slope; below, the first two terms of a series are as exact.
+const SMALL: f64 = 1e-4;
 
 /// The odds of which the exponential is far from the ends of all types.
 const MODERATE: f64 = 20.0;
@@ -135,10 +146,14 @@ const MODERATE: f64 = 20.0;
 /// By the mean and the total count. The factorials grow as `z ln z - z`: what grows is taken together, as logarithms of
 /// ratios that may be near 1.
 fn of_mean(mean: Expr, y: Expr, total: Expr) -> Expr {
-    let (all, difference) = (total + y, mean - y);
-    all * ln_ratio(total + mean, all, difference)
-        + y * ln_ratio(y, mean, -difference)
-        + of_factorials(y, total)
+    let difference = mean - y;
+    let both = ln_ratio(total + mean, total + y, difference);
+    // `y (r + m) / (m (r + y))` less 1: of large counts both logarithms are large, and nearly the same.
+    let change = -difference / (mean * (1.0 + y / total));
+    let is_close = change.abs().below(0.5);
+    let ln = is_close.select(change, 0.0).ln_1p();
+    let of_y = is_close.select(ln, ln_ratio(y, mean, -difference) + both);
+    total * both + y * of_y + of_factorials(y, total)
 }
 
 fn of_factorials(y: Expr, total: Expr) -> Expr {

@@ -136,16 +136,26 @@ pub struct QuantileLoss {
 
 loss_module!(QuantileLoss, QuantileLossConfig, Formula<RegressionTarget> with losses [predictions, targets]);
 
-static QUANTILE: LossFormula<2> =
-    LossFormula::new(|[x, y]| pinball(x, y, Expr::parameter("quantile")));
+static QUANTILE: LossFormula<2> = LossFormula::new(|[x, y]| {
+    let quantile = Expr::parameter("quantile");
+    pinball(x, y, [quantile, 1.0 - quantile])
+});
 
-static QUANTILES: LossFormula<3> = LossFormula::new(|[x, y, quantile]| pinball(x, y, quantile));
+/// The third is a quantile, or, of one above 1/2, minus what is left of it to 1: the smaller of both keeps its digits.
+static QUANTILES: LossFormula<3> = LossFormula::new(|[x, y, smaller]| {
+    let is_quantile = smaller.above(0.0);
+    let (quantile, rest) = (
+        is_quantile.select(smaller, smaller + 1.0),
+        is_quantile.select(1.0 - smaller, -smaller),
+    );
+    pinball(x, y, [quantile, rest])
+});
 
 /// The error times its slope, which is 0 where there is none.
-fn pinball(x: Expr, y: Expr, quantile: Expr) -> Expr {
+fn pinball(x: Expr, y: Expr, [quantile, rest]: [Expr; 2]) -> Expr {
     let error = x - y;
     let below = error.below(0.0).select(-quantile, 0.0);
-    error * error.above(0.0).select(1.0 - quantile, below)
+    error * error.above(0.0).select(rest, below)
 }
 
 impl QuantileLoss {
@@ -205,9 +215,16 @@ impl QuantileLoss {
             [quantile] => QUANTILE.of(names).with("quantile", quantile),
             _ => {
                 let inner = layers(shape, *axis)[2];
+                let smaller = quantiles.iter().map(|&quantile| {
+                    if quantile > 0.5 {
+                        quantile - 1.0
+                    } else {
+                        quantile
+                    }
+                });
                 QUANTILES
                     .of(names)
-                    .along(PerClass::new(quantiles.clone(), inner))
+                    .along(PerClass::new(smaller.collect(), inner))
             }
         }
     }
@@ -227,7 +244,8 @@ impl QuantileLoss {
         };
         let (shape, axis) = (predictions.shape(), self.config.quantile_axis);
         let count = self.config.quantiles.len();
-        if count == 1 || shape.num_dims() <= axis || shape[axis] != count {
+        let fits = shape.num_dims() > axis && shape[axis] == count;
+        if count == 1 || !fits || shape.num_elements() == 0 {
             return None;
         }
         let inner = layers(&shape, axis)[2];

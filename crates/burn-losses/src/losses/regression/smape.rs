@@ -35,7 +35,7 @@ impl SmapeLossConfig {
 /// ```text
 /// loss     = 2 |x - y| / (|x| + |y|)      where x or y is not 0; percent: times 100
 ///            0                            where both are
-/// gradient = 4 |y| sign(x - y) / (|x| + |y|)^2     where x and y have the same sign
+/// gradient = 4 |y| sign(x - y) / (|x| + |y|)^2     where x and y have the same sign; half of that where x is 0
 ///            0                                     where they have not
 /// ```
 ///
@@ -113,8 +113,11 @@ static SMAPE: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
         let (difference, size) = halves(x, y);
         let slope = difference.sign() * (0.5 * Expr::parameter("factor")) / size;
-        // Of the other number's size, if it has the same sign.
-        let of = |this: Expr, other: Expr| slope * ((this.sign() * other).at_least(0.0) / size);
+        // Of the other number's size, if it has the same sign; at 0 the mean of both sides.
+        let of = |this: Expr, other: Expr| {
+            let alike = (this.sign() * other).at_least(0.0);
+            slope * (this.equals(0.0).select(0.5 * other.abs(), alike) / size)
+        };
         [of(x, y), -of(y, x)]
     },
 );

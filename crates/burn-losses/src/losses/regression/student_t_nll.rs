@@ -126,7 +126,7 @@ fn scaled(error: Expr, scale: Expr) -> Expr {
 /// `ln Gamma(df / 2) - ln Gamma((df + 1) / 2) + ln(pi df) / 2`, by the logarithms of the factorials.
 static CONSTANT: LossFormula<1> = LossFormula::new(|[df]| {
     let (half, next) = (0.5 * df, 0.5 * df + 0.5);
-    let of_powers = (half - 1.0) * half.ln() - (next - 1.0) * next.ln() + 0.5;
+    let of_powers = 0.5 - 0.5 * half.ln() - (next - 1.0) * (0.5 / half).ln_1p();
     let of_factorials = ln_factorial_rest(half) - ln_factorial_rest(next);
     of_factorials + of_powers + 0.5 * (core::f64::consts::PI * df).ln()
 });

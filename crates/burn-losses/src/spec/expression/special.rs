@@ -58,7 +58,9 @@ pub(crate) fn ln_1p_square(r: Expr) -> [Expr; 2] {
 pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
     const FAR: f64 = 30.0;
     let far = x.above(FAR);
-    let share = far.select(Expr::parameter(own), Expr::parameter(rest));
-    let change = far.select(-x, x).exp() - 1.0;
-    (share * change).ln_1p() + far.select(x, 0.0)
+    let (own, rest) = (Expr::parameter(own), Expr::parameter(rest));
+    let exp = far.select(-x, x).exp();
+    let near = (far.select(own, rest) * (exp - 1.0)).ln_1p() + far.select(x, 0.0);
+    // A small share would be what is left of 1.
+    x.below(-1.0).select((own + rest * exp).ln(), near)
 }
