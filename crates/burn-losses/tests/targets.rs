@@ -1545,10 +1545,9 @@ fn targets_of_the_kl_divergence() {
             &log,
             output(),
             targets(&[0.0, -INFINITY, NAN, 0.0]),
-            // NaN is no larger than 0, but its row sums to nothing.
             value(NAN, [1, 0]),
-            "KlDivLoss: the probabilities (exp) of the target row at index [1, 0] sum to NaN, not \
-             1: pass it through `target::log_probs`.",
+            "KlDivLoss: target NaN at index [1, 0] is not the logarithm of a probability: it must be \
+             at most 0. Logits become log-probabilities by `target::log_probs`.",
         );
         // A row need not sum to 1 if no axis is said to hold the classes; its entries still count.
         let free = KlDivLossConfig::new().with_class_axis(None);

@@ -3,6 +3,7 @@
 use super::common::{TestDevice, assert_close, devices, numbers};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use burn_losses::prelude::*;
+use burn_losses::{Checks, with_checks};
 
 /// What the target of a case is.
 #[derive(Clone, Debug)]
@@ -469,5 +470,43 @@ fn many_pixels_that_are_alike_keep_their_digits() {
             "{}: {found} {expected}, off by {off:e}",
             on.name
         );
+    }
+}
+
+/// An id that is no class is none that is ignored, also where the overlap does not count and nothing is read.
+#[test]
+fn an_invalid_id_shows_in_the_other_loss_alone() {
+    for on in &devices() {
+        let sigmoid = DiceLossConfig::new().with_activation(Activation::Sigmoid);
+        let with_cross_entropy = DiceCrossEntropyLossConfig::new()
+            .with_dice(sigmoid.clone())
+            .with_dice_weight(0.0)
+            .init();
+        let with_focal = DiceFocalLossConfig::new()
+            .with_dice(sigmoid)
+            .with_dice_weight(0.0)
+            .init();
+        let logits = || on.tensor::<4>(&[0.5; 24], [2, 3, 2, 2], DType::F32);
+        let ids = || Tensor::<3, Int>::from_data([[[0, 1], [1, 2]], [[0, 1], [1, 7]]], &on.device);
+        let weights = |second: f64| on.tensor::<1>(&[1.0, second], [2], DType::F32);
+        let found = with_checks(Checks::Never, || {
+            [
+                with_cross_entropy.forward_no_reduction(logits(), ids()),
+                with_focal.forward_no_reduction(logits(), ids()),
+                with_cross_entropy.forward_weighted(logits(), ids(), weights(0.0)),
+                with_focal.forward_weighted(logits(), ids(), weights(0.0)),
+            ]
+        });
+        for found in &found[..2] {
+            let found = numbers(found);
+            assert!(
+                found[0].is_finite() && found[1].is_nan(),
+                "{found:?} on {}",
+                on.name
+            );
+        }
+        for found in &found[2..] {
+            assert!(numbers(found)[0].is_finite(), "on {}", on.name);
+        }
     }
 }

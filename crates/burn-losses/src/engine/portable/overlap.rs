@@ -92,7 +92,7 @@ pub(crate) struct PixelTargets {
     /// Where an element, or all of a pixel, counts; absent where all of them do, and none has one class.
     pub(crate) counts: Option<Tensor<3, Bool>>,
     /// Which pixels have a valid target.
-    valid: Tensor<3, Bool>,
+    pub(crate) valid: Tensor<3, Bool>,
 }
 
 impl PixelTargets {

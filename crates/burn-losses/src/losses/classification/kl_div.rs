@@ -10,6 +10,7 @@ use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
+use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::check::{Check, Violation};
 use crate::validate::error::{Lint, LossError};
@@ -197,7 +198,8 @@ impl KlDivLoss {
         };
         let targets_are = if log_target {
             Required {
-                rule: check::LOG_PROB,
+                // A target is never the output of a model that diverged.
+                rule: Rule::between(f64::NEG_INFINITY, check::LOG_PROB_MAX),
                 explain: &|found| check::no_log_prob("target", found),
             }
         } else {

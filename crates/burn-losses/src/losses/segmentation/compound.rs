@@ -6,7 +6,7 @@ use crate::engine::any_rank::{AnyRank, in_context_of};
 use crate::engine::dtype::compute_dtype;
 use crate::engine::overlap::Beside;
 use crate::engine::portable::overlap::PixelTargets;
-use crate::engine::portable::tensors::{along_axis, flat};
+use crate::engine::portable::tensors::{along_axis, flat, or_nan};
 use crate::engine::shape::layers;
 use crate::engine::values::AnyTarget;
 use crate::loss::call::{Call, LossOutput};
@@ -234,11 +234,13 @@ impl Compound<'_> {
         };
         let target = overlap_target(&shape, targets, &self.dice.ignore_indices);
         let logits = input.cast(compute_dtype(dtype)).layers(layers);
-        let PixelTargets { y, counts, .. } = PixelTargets::new(target, &logits);
+        let PixelTargets { y, counts, valid } = PixelTargets::new(target, &logits);
         let counts = match counts {
             Some(counts) => counts.expand(layers).float().cast(compute_dtype(dtype)),
             None => y.ones_like(),
         };
+        // An id that is no class would pass for one that is ignored.
+        let mut counts = or_nan(counts, &Some(valid.expand(layers)));
         let (mut logits, mut labels) = (flat(logits), flat(y));
         // What has no weight is not seen, be it no number.
         if let Some(seen) = seen {
@@ -247,7 +249,9 @@ impl Compound<'_> {
             let none: Tensor<2, Bool> = none.expand([of_samples, count / of_samples]);
             let none: Tensor<1, Bool> = none.reshape([count]);
             logits = logits.mask_fill(none.clone(), 0.0);
-            labels = labels.mask_fill(none, 0.0);
+            labels = labels.mask_fill(none.clone(), 0.0);
+            let none: Tensor<3, Bool> = none.reshape(layers);
+            counts = counts.mask_fill(none, 0.0);
         }
         let plain = Call::new(call.waiting, Returns::Unreduced);
         let each = of_pixels.of_logits(logits, labels, plain)?.value;
