@@ -55,8 +55,17 @@ pub fn flatten<const D: usize, const K: usize>(
         );
         or_panic(Err(check.error(LossErrorKind::Shape, message)))
     }
-    let count = of_ids.num_elements();
-    (logits.reshape([count, shape[D - 1]]), ids.reshape([count]))
+    let rows = [of_ids.num_elements(), shape[D - 1]];
+    let ids = match rows[0] {
+        0 => Tensor::empty([0], (&ids.device(), ids.dtype())),
+        count => ids.reshape([count]),
+    };
+    // Of nothing there is no gradient either.
+    let logits = match logits.shape().num_elements() {
+        0 => Tensor::zeros(rows, (&logits.device(), logits.dtype())),
+        _ => logits.reshape(rows),
+    };
+    (logits, ids)
 }
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.

@@ -296,7 +296,11 @@ macro_rules! rank_below {
             type LowerInt = Tensor<$below, Int>;
 
             fn ids_from(flat: Tensor<1, Int>, shape: Shape) -> Self::LowerInt {
-                flat.reshape(shape)
+                match shape.num_elements() {
+                    // Burn's own reshape takes a length of 0 for "as before".
+                    0 => Tensor::empty(shape, (&flat.device(), flat.dtype())),
+                    _ => flat.reshape(shape),
+                }
             }
         }
 

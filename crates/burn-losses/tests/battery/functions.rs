@@ -395,6 +395,14 @@ fn nothing_is_converted_to_nothing() {
         assert_eq!(target::log_probs(empty([0, 3]), 1).dims(), [0, 3]);
         let found: Tensor<1, Int> = target::class_ids(empty([0, 3]), 1);
         assert_eq!(found.dims(), [0]);
+        let rows = on.tensor::<3>(&[], [2, 3, 0], DType::F32);
+        let found: Tensor<2, Int> = target::class_ids(rows, 1);
+        assert_eq!(found.dims(), [2, 0]);
+        for shape in [[2, 0, 5], [0, 3, 5]] {
+            let ids = Tensor::<2, Int>::empty([shape[0], shape[1]], &on.device);
+            let (logits, ids) = target::flatten(on.tensor::<3>(&[], shape, DType::F32), ids);
+            assert_eq!((logits.dims(), ids.dims()), ([0, 5], [0]));
+        }
         let marked = Place::new(on, DType::F32).bools(&Array::new(0, 3, || 0.0));
         let found = target::label_ids(marked, 1);
         assert_eq!(found.dims(), [0, 3]);
