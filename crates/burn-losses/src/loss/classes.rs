@@ -439,7 +439,7 @@ fn with_tensors(
             None => lse,
         };
         // Among the terms of the first class: they are added up.
-        let square = lse.clone() * lse.clone() * (0.5 * options.z_loss);
+        let square = lse.clone() * (lse.clone() * (0.5 * options.z_loss));
         let first = values.clone().slice_dim(AXIS, 0..1) + square;
         values = values.slice_assign([0..shape_of[0], 0..1, 0..shape_of[2]], first);
         of_lse = Some(lse * (2.0 * options.z_loss));

@@ -74,11 +74,11 @@ impl Check {
         self.reads
     }
 
-    /// The error where a sweep found a rule broken that a second look finds kept: a sum at the very
-    /// edge of its tolerance.
+    /// The error where a sweep found a rule broken that a second look, before numbers were rounded to the type that is
+    /// computed in, finds kept.
     pub(crate) fn unexplained(&self) -> LossError {
-        let message = "a row of the target is at the very edge of what sums to 1: divide each row by \
-                       its sum.";
+        let message = "the target is at the very edge of what is allowed, and beyond it in the float type that the loss is \
+                       computed in: move such a number away from the edge, and divide rows that are to sum to 1 by their sum.";
         let kind = LossErrorKind::Value {
             value: 1.0,
             index: Vec::new(),

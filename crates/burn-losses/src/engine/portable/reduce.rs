@@ -165,17 +165,17 @@ impl Losses {
             (Reduction::Mean, None) => Some(constant(&values, (count / terms) as f64)),
             (Reduction::Mean, Some(weights)) => Some(sum(weights) / terms as f64),
         };
-        let one = constant(&values, 1.0);
         let part = self.part;
+        let whole = constant(&values, 1.0 / part);
         let (value, factor) = match divisor {
-            _ if count == 0 => (constant(&values, 0.0), one),
-            None => (sum(values) / part, one),
+            _ if count == 0 => (constant(&values, 0.0), whole),
+            None => (sum(values) / part, whole),
             Some(divisor) => quotient(values, divisor, part),
         };
         let through = Through {
             summed: true,
             weights: samples,
-            factor: factor / part,
+            factor,
         };
         self.graph.attach(value, through)
     }
@@ -193,17 +193,19 @@ fn in_units_of_the_largest(weights: Tensor<1>) -> Tensor<1> {
     weights * down / largest
 }
 
-/// The sum of the values, which are parts, over the divisor, and one over the divisor; both 0 where the
-/// divisor is, unless a value is NaN.
+/// The sum of the values, which are parts, over the divisor, and what a gradient of a part is multiplied by; both 0 where
+/// the divisor is, unless a value is NaN.
 fn quotient(values: Tensor<1>, divisor: Tensor<1>, part: f64) -> (Tensor<1>, Tensor<1>) {
     // Dividing by a power of two is exact; done before adding up, it keeps the sum in range.
     let scale = values.dims()[0].next_power_of_two() as f64;
     let nothing = divisor.clone().equal_scalar(0.0);
     let factor = divisor.recip().mask_fill(nothing.clone(), 0.0);
+    // The inverse of what is near 0 may be infinite, and 0 times that is NaN.
+    let of_parts = |parts: f64| finite(factor.clone() * (parts / part), values.dtype());
+    let (of_sum, of_gradient) = (of_parts(scale), of_parts(1.0));
     let sum = sum(values / scale);
     let nothing = nothing.bool_and(sum.clone().is_nan().bool_not());
-    let value = (sum * (factor.clone() * (scale / part))).mask_fill(nothing, 0.0);
-    (value, factor)
+    ((sum * of_sum).mask_fill(nothing, 0.0), of_gradient)
 }
 
 /// The sum, of shape `[1]`. On a CPU it is added up in `f64`: the backends there add one by one, which

@@ -532,3 +532,20 @@ fn sweep_of(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
     let [gradient] = swept.gradients;
     Tensor::from_primitive::<Flex>(gradient.expect("a gradient"))
 }
+
+/// One over the total is beyond `f32`.
+#[test]
+fn a_loss_of_0_over_a_tiny_total_is_0() {
+    for device in devices() {
+        let total = TensorData::new(vec![1e-40_f64], [1]);
+        let total = Tensor::<1>::from_data(total, (&device, DType::F64));
+        let y = Tensor::<1>::from_data([2.0, -3.0], &device);
+        let x = y.clone().autodiff().require_grad();
+        let run = || MseLoss::new().forward_over(x.clone(), y.clone(), total.clone());
+        for value in [run(), portably(run)] {
+            let gradient = x.grad(&value.backward()).expect("a gradient");
+            assert_eq!(super::numbers(value.inner()), [0.0], "{device:?}");
+            assert_eq!(super::numbers(gradient), [0.0; 2], "{device:?}");
+        }
+    }
+}
