@@ -371,40 +371,16 @@ impl OwnRows {
         shard: &Shard,
         (numbers, smoothing): (Tensor<2>, f64),
     ) -> Losses {
-        let [ranks, _] = numbers.dims();
         let [outer, _, inner] = self.is_class.dims();
-        let of = |rank: usize, number: usize| -> Tensor<3> {
-            let samples = outer * inner;
-            let from = HEADER + number * samples;
-            let row = numbers
-                .clone()
-                .slice([rank..rank + 1, from..from + samples]);
-            row.reshape([outer, 1, inner])
+        let gathered = Gathered {
+            numbers: &numbers,
+            samples: [outer, inner],
         };
-        let shards: Vec<_> = (0..ranks)
-            .map(|rank| [of(rank, LARGEST), of(rank, OTHERS)])
-            .collect();
-        let sums = JoinedSums::new(&shards);
+        let ranks = gathered.ranks();
+        let shards = (0..ranks).map(|rank| [LARGEST, OTHERS].map(|of| gathered.of(rank, of)));
+        let sums = JoinedSums::new(&Vec::from_iter(shards));
         let softmax = self.softmax.joined(&sums, shard.exchange.rank());
-
-        let zeros = sums.others.zeros_like();
-        let (mut target, mut weight, mut smoothed) = (zeros.clone(), zeros.clone(), zeros);
-        for (rank, half_behind) in sums.half_behind.iter().enumerate() {
-            let is_elsewhere = of(rank, IS_HERE).equal_scalar(0.0);
-            let here = of(rank, TARGET) + half_behind.clone();
-            target = target + here.mask_fill(is_elsewhere, 0.0);
-            weight = weight + of(rank, WEIGHT);
-            if smoothing != 0.0 {
-                let of_rank = numbers
-                    .clone()
-                    .slice([rank..rank + 1, SMOOTHING..SMOOTHING + 1]);
-                let of_rank: Tensor<3> = of_rank.reshape([1, 1, 1]);
-                let behind = half_behind
-                    .clone()
-                    .times_or_zero(of_rank.expand([outer, 1, inner]));
-                smoothed = smoothed + (of(rank, SMOOTHED) + behind);
-            }
-        }
+        let [target, weight, smoothed] = gathered.at_targets(&sums, smoothing != 0.0);
         let half_ln_sum = ln_1p(sums.others.clone()) * 0.5;
         let of_target = weight.clone() * (1.0 - options.label_smoothing);
         let mut values = -(target - half_ln_sum.clone()).times_or_zero(of_target.clone());
@@ -424,7 +400,8 @@ impl OwnRows {
         if !check.reads() {
             valid = both(valid, Some(fit(&numbers).expand([outer, 1, inner])));
             for rank in 1..ranks {
-                valid = both(valid, Some(of(rank, ID).equal(of(0, ID))));
+                let same = gathered.of(rank, ID).equal(gathered.of(0, ID));
+                valid = both(valid, Some(same));
             }
         }
         let counts = self.is_class.cast(FloatDType::from(values.dtype()));
@@ -456,6 +433,52 @@ impl OwnRows {
             batch: logits.shape()[0],
             graph: Graph::new(&logits, [outer, 1, inner], Vec::from_iter(gradient)),
         }
+    }
+}
+
+/// The numbers of all ranks, of so many samples `[outer, inner]`.
+struct Gathered<'a> {
+    numbers: &'a Tensor<2>,
+    samples: [usize; 2],
+}
+
+impl Gathered<'_> {
+    fn ranks(&self) -> usize {
+        self.numbers.dims()[0]
+    }
+
+    fn slice(&self, rank: usize, numbers: Range<usize>) -> Tensor<2> {
+        self.numbers.clone().slice([rank..rank + 1, numbers])
+    }
+
+    /// One number of each sample.
+    fn of(&self, rank: usize, number: usize) -> Tensor<3> {
+        let [outer, inner] = self.samples;
+        let from = HEADER + number * outer * inner;
+        let numbers = self.slice(rank, from..from + outer * inner);
+        numbers.reshape([outer, 1, inner])
+    }
+
+    /// Half of the logit at the class of each sample, less half of the largest of all, and its weight; and the same halves of
+    /// all classes, as the smoothing adds them up, if it does.
+    fn at_targets(&self, sums: &JoinedSums, is_smoothed: bool) -> [Tensor<3>; 3] {
+        let [outer, inner] = self.samples;
+        let zeros = sums.others.zeros_like();
+        let (mut target, mut weight, mut smoothed) = (zeros.clone(), zeros.clone(), zeros);
+        for (rank, half_behind) in sums.half_behind.iter().enumerate() {
+            let is_elsewhere = self.of(rank, IS_HERE).equal_scalar(0.0);
+            let here = self.of(rank, TARGET) + half_behind.clone();
+            target = target + here.mask_fill(is_elsewhere, 0.0);
+            weight = weight + self.of(rank, WEIGHT);
+            if is_smoothed {
+                let of_rank = self.slice(rank, SMOOTHING..SMOOTHING + 1);
+                let of_rank: Tensor<3> = of_rank.reshape([1, 1, 1]);
+                let of_rank = of_rank.expand([outer, 1, inner]);
+                let behind = half_behind.clone().times_or_zero(of_rank);
+                smoothed = smoothed + (self.of(rank, SMOOTHED) + behind);
+            }
+        }
+        [target, weight, smoothed]
     }
 }
 

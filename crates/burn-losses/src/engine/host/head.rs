@@ -19,10 +19,11 @@ pub(crate) trait HostHead: Send + Sync + 'static {
 
 /// What is known of some samples, and what becomes of it.
 pub(crate) struct HeadTerms<'a, F> {
-    /// The logit of a sample's class, the largest of its logits, and the sum of the exponentials of the others
-    /// less that.
+    /// The logit of a sample's class, the largest of its logits, the exponential of the one less the other, and the sum of
+    /// those of the others.
     pub(crate) own: &'a [F],
     pub(crate) largest: &'a [F],
+    pub(crate) own_exp: &'a [F],
     pub(crate) others: &'a [f64],
     /// How much it counts.
     pub(crate) weights: &'a [F],
@@ -43,6 +44,7 @@ impl<F> HeadTerms<'_, F> {
         Self {
             own: &self.own[..count],
             largest: &self.largest[..count],
+            own_exp: &self.own_exp[..count],
             others: &self.others[..count],
             weights: &self.weights[..count],
             scale: self.scale,
@@ -135,7 +137,7 @@ impl<F: Float> OfSample<F> {
     pub(crate) fn new(terms: &HeadTerms<F>, at: usize) -> Self {
         let (others, largest) = (F::of(terms.others[at]), terms.largest[at]);
         let shifted = terms.own[at] - largest;
-        let exp = shifted.exp();
+        let exp = terms.own_exp[at];
         let share = F::of(1.0) / others.plus(1.0);
         let ln_sum = ln_1p(others);
         Self {

@@ -568,6 +568,7 @@ impl<'a> OverlapSweep<'a> {
         let terms = HeadTerms {
             own: &tile.logits,
             largest: &tile.largest,
+            own_exp: &tile.own,
             others: &tile.wide,
             weights: &tile.weights,
             scale,

@@ -79,15 +79,9 @@ impl SoftmaxPair {
         let found = &mut found[..results];
         for rows in pieces(losses.len(), at_once / length) {
             let count = rows.len() * length;
-            for (side, x) in x.iter().enumerate() {
-                vectors.run(Softmaxes {
-                    x: &x[rows.start * length..][..count],
-                    length,
-                    over_temperature: F::of(self.over_temperature),
-                    logs: &mut logs[side][..count],
-                    probs: &mut probs[side][..count],
-                });
-            }
+            let elements = rows.start * length..rows.end * length;
+            let x_of_rows = x.map(|x| &x[elements.clone()]);
+            self.softmaxes(vectors, x_of_rows, length, logs, probs);
             let operands =
                 [&logs[0], &probs[0], &logs[1], &probs[1]].map(|numbers| &numbers[..count]);
             let mut results: Vec<&mut [F]> = found.iter_mut().map(|to| &mut to[..count]).collect();
@@ -129,19 +123,36 @@ impl SoftmaxPair {
                     });
                 }
                 losses[row] = loss.times_or_zero(weight);
-                for (side, gradient) in gradients.iter_mut().enumerate() {
-                    let Some(gradient) = gradient else {
-                        continue;
-                    };
-                    if counts {
-                        gradient.write(&slopes[side][of_row.clone()]);
-                    } else {
-                        gradient.fill(length, |_| F::default());
+                for (gradient, slopes) in gradients.iter_mut().zip(&*slopes) {
+                    match gradient {
+                        Some(gradient) if counts => gradient.write(&slopes[of_row.clone()]),
+                        Some(gradient) => gradient.fill(length, |_| F::default()),
+                        None => {}
                     }
                 }
             }
         }
         F::machine(|machine| machine.give_scratch(scratch));
+    }
+
+    /// The softmaxes of rows of both sides.
+    fn softmaxes<F: MachineFloat>(
+        &self,
+        vectors: Vectors,
+        x: [&[F]; 2],
+        length: usize,
+        logs: &mut [Vec<F>],
+        probs: &mut [Vec<F>],
+    ) {
+        for ((x, logs), probs) in x.into_iter().zip(logs).zip(probs) {
+            vectors.run(Softmaxes {
+                x,
+                length,
+                over_temperature: F::of(self.over_temperature),
+                logs: &mut logs[..x.len()],
+                probs: &mut probs[..x.len()],
+            });
+        }
     }
 }
 

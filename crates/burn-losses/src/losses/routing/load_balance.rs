@@ -235,21 +235,6 @@ impl LoadBalanceLoss {
             device: experts.device,
             is_tracked: false,
         };
-        let options = OverlapOptions {
-            loss: Self::NAME,
-            activation: match self.config.activation {
-                RouterActivation::Probabilities => Activation::Probabilities,
-                _ => Activation::Softmax,
-            },
-            overlap: Overlap::Product,
-            ignored: &[NONE],
-            class_axis: last,
-            by_sample: self.config.per_sequence,
-            to_masks: "activation",
-            to_probabilities: None,
-            beside: None,
-            lovasz: false,
-        };
         let inner = device.clone().without_autodiff();
         let sequences = Shape::new([samples]);
         let unseen = if call.is_weighted() {
@@ -268,24 +253,49 @@ impl LoadBalanceLoss {
             None => is_none,
         };
         let logits = self.logits(logits, &call, left_out)?;
-        let sums = overlap_sums(&check, &options, logits, of_tokens)?;
+        let sums = overlap_sums(&check, &self.options(last), logits, of_tokens)?;
         let [own, others, missed] = sums.overlap();
         let tokens = (own.clone() + missed).inner().sum_dim(1);
         let probs = own + others;
         let loads = self.loads(ids, [samples, count], &inner, probs.dtype());
-        let divisor = match self.config.share {
-            LoadShare::Choices => loads.clone().sum_dim(1),
-            LoadShare::Tokens => tokens.clone(),
-        } * tokens;
-        let none = divisor.clone().equal_scalar(0.0);
-        let scale = divisor.mask_fill(none, 1.0).recip() * count as f64;
-        let mut of_probs = loads * scale;
+        let mut of_probs = self.of_probs(loads, tokens);
         if let Some(unseen) = unseen {
             let unseen: Tensor<2, Bool> = unseen.reshape([samples, 1]);
             of_probs = of_probs.mask_fill(unseen.expand([samples, count]), 0.0);
         }
         let losses = (probs * in_context_of(of_probs, &device)).sum_dim(1);
         answer(Self::NAME, losses, call, dtype)
+    }
+
+    /// The loss as one of overlaps, whose sums are those of the probabilities.
+    fn options(&self, class_axis: usize) -> OverlapOptions<'_> {
+        OverlapOptions {
+            loss: Self::NAME,
+            activation: match self.config.activation {
+                RouterActivation::Probabilities => Activation::Probabilities,
+                _ => Activation::Softmax,
+            },
+            overlap: Overlap::Product,
+            ignored: &[NONE],
+            class_axis,
+            by_sample: self.config.per_sequence,
+            to_masks: "activation",
+            to_probabilities: None,
+            beside: None,
+            lovasz: false,
+        }
+    }
+
+    /// What the sum of each expert's probabilities is multiplied by, from how often it was chosen and how many tokens there
+    /// are.
+    fn of_probs(&self, loads: Tensor<2>, tokens: Tensor<2>) -> Tensor<2> {
+        let [_, count] = loads.dims();
+        let divisor = match self.config.share {
+            LoadShare::Choices => loads.clone().sum_dim(1),
+            LoadShare::Tokens => tokens.clone(),
+        } * tokens;
+        let none = divisor.clone().equal_scalar(0.0);
+        loads * (divisor.mask_fill(none, 1.0).recip() * count as f64)
     }
 
     /// The logits of the softmax that makes the probabilities. Tokens that are left out may be no numbers.

@@ -120,7 +120,7 @@ impl LovaszLossConfig {
 ///
 /// Pixels are sorted for each class, so it costs more than the other losses, the more so the more classes there are. Errors
 /// that are equal may be in any order: the loss is the same, and how the gradient is shared between them is not said. On a
-/// GPU it runs as tensor operations.
+/// GPU the errors are made by tensor operations, read and sorted by the host: each call waits for the device.
 ///
 /// # Target
 ///

@@ -131,8 +131,8 @@
 //!
 //! On a CPU one pass over the memory makes the sums, with the softmax inside and the checks, and another one the gradient,
 //! which needs the sums; no tensor of probabilities is made. On a GPU a kernel makes the sums, of which a small one adds up
-//! the parts, and another one the gradient. ([`LovaszLoss`] makes a tensor of its errors, and sorts those of each class; on a
-//! GPU by tensor operations.) What is in half precision is added up in `f32` at least, so a large image does not overflow.
+//! the parts, and another one the gradient. ([`LovaszLoss`] makes a tensor of its errors, and sorts those of each class; those of
+//! a GPU are sorted by the host, which each call waits for.) What is in half precision is added up in `f32` at least, so a large image does not overflow.
 
 mod compound;
 mod dice;

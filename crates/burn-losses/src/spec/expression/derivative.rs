@@ -82,6 +82,39 @@ impl FormulaGraph {
                     self.add(Chain, &[value, ln])
                 }
             }
+            Max | Min | Greater | Lesser => {
+                let this = of[input];
+                let other = other(input);
+                let compared = match node.operation {
+                    Max | Greater => [this, other],
+                    _ => [other, this],
+                };
+                let is_chosen = self.add(Above, &compared);
+                let chosen = self.chosen(is_chosen, slope);
+                if matches!(node.operation, Max | Min) {
+                    return Some(chosen);
+                }
+                let (same, half) = (self.add(Equal, &compared), self.constant(0.5));
+                let half = self.add(Multiply, &[half, slope]);
+                return Some(self.add(Select, &[same, half, chosen]));
+            }
+            Select => match input {
+                0 => return None,
+                1 => return Some(self.chosen(a, slope)),
+                _ => {
+                    let zero = self.constant(0.0);
+                    return Some(self.add(Select, &[a, zero, slope]));
+                }
+            },
+            Sign | Above | Equal | Detached => return None,
+            function => self.of_function(function, a, value),
+        };
+        Some(self.add(Chain, &[slope, local]))
+    }
+
+    /// The derivative of a function of one number, `value` at `a`.
+    fn of_function(&mut self, function: Operation, a: Value, value: Value) -> Value {
+        match function {
             Abs => self.add(Sign, &[a]),
             Exp => value,
             Ln => {
@@ -129,36 +162,8 @@ impl FormulaGraph {
                 let square = self.add(Multiply, &[root, root]);
                 self.add(Multiply, &[half, square])
             }
-            Max | Min | Greater | Lesser => {
-                let this = of[input];
-                let other = other(input);
-                let compared = match node.operation {
-                    Max | Greater => [this, other],
-                    _ => [other, this],
-                };
-                let is_chosen = self.add(Above, &compared);
-                let chosen = self.chosen(is_chosen, slope);
-                if matches!(node.operation, Max | Min) {
-                    return Some(chosen);
-                }
-                let (same, half) = (self.add(Equal, &compared), self.constant(0.5));
-                let half = self.add(Multiply, &[half, slope]);
-                return Some(self.add(Select, &[same, half, chosen]));
-            }
-            Select => match input {
-                0 => return None,
-                1 => return Some(self.chosen(a, slope)),
-                _ => {
-                    let zero = self.constant(0.0);
-                    return Some(self.add(Select, &[a, zero, slope]));
-                }
-            },
-            Sign | Above | Equal | Detached => return None,
-            _ => {
-                unreachable!("no part of a formula that is given")
-            }
-        };
-        Some(self.add(Chain, &[slope, local]))
+            _ => unreachable!("no part of a formula that is given"),
+        }
     }
 
     /// `sigmoid(x) sigmoid(-x)`: neither factor is what is left of a difference.

@@ -67,6 +67,7 @@ impl ClassSweep<'_> {
         let terms = HeadTerms {
             own: &tile.own,
             largest: &tile.largest,
+            own_exp: &tile.own_exp,
             others: &tile.others,
             weights: &tile.weights,
             scale: scale.map(F::of),
@@ -75,15 +76,24 @@ impl ClassSweep<'_> {
             factors: &mut tile.numbers,
         };
         F::terms(head, self.vectors, terms);
+        let is_finite = |loss: &F| loss.between(-F::MAX, F::MAX);
+        let all_are = tile
+            .losses
+            .iter()
+            .fold(true, |all, loss| all & is_finite(loss));
+        if all_are || F::IS_DOUBLE {
+            return without_class(tile);
+        }
         for sample in 0..tile.losses.len() {
             // What is made of a difference beyond `f32` may be in its range.
-            let finite = tile.losses[sample].between(-F::MAX, F::MAX);
-            if !finite && tile.ids[sample].is_class() && !F::IS_DOUBLE {
+            if !is_finite(&tile.losses[sample]) && tile.ids[sample].is_class() {
+                let (own, largest) = (tile.own[sample].double(), tile.largest[sample].double());
                 let mut made = [[0.0]; 3];
                 let [losses, own_slopes, factors] = made.each_mut();
                 let terms = HeadTerms {
-                    own: &[tile.own[sample].double()],
-                    largest: &[tile.largest[sample].double()],
+                    own: &[own],
+                    largest: &[largest],
+                    own_exp: &[(own - largest).exp()],
                     others: &[tile.others[sample]],
                     weights: &[tile.weights[sample].double()],
                     scale,

@@ -353,6 +353,8 @@ impl<F: HeadFloat> Loop for OneClass<'_, F> {
                     tile.own_exp[sample] = tile.x[class * width + sample];
                 }
             }
+        } else if sweep.reads.head.is_some() {
+            exponentials_of_line(&tile.own[..width], largest, &mut tile.own_exp);
         }
         sweep.finish(tile, gradient)
     }

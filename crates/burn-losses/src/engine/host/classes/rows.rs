@@ -139,8 +139,6 @@ impl<F: HeadFloat> Loop for SoftmaxRows<'_, F> {
                 tile.others[row] = exponentials(x, largest, exps);
                 if let Some(class) = class {
                     tile.own[row] = x[class];
-                }
-                if let Some(class) = class {
                     tile.own_exp[row] = exps[class];
                 }
             }

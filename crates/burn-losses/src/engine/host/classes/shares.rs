@@ -187,14 +187,24 @@ impl<F: HeadFloat> Loop for AllClasses<'_, F> {
     type Output = bool;
 
     #[inline(always)]
-    fn run(self) -> bool {
+    fn run(mut self) -> bool {
+        let invalid = self.sweep.coefficients(self.tile, self.width);
+        self.losses();
+        if self.gradient {
+            self.gradients();
+        }
+        invalid
+    }
+}
+
+impl<F: HeadFloat> AllClasses<'_, F> {
+    /// The halved losses, from the coefficients; the exponentials of the input are left in its place.
+    #[inline(always)]
+    fn losses(&mut self) {
         let Self {
-            sweep,
-            tile,
-            width,
-            gradient,
+            sweep, tile, width, ..
         } = self;
-        let invalid = sweep.coefficients(tile, width);
+        let width = *width;
         maximum(tile, width);
         // Half of the sum of `-q (logit - largest)`, and the sum of `q`.
         tile.sums.fill(0.0);
@@ -229,9 +239,15 @@ impl<F: HeadFloat> Loop for AllClasses<'_, F> {
             tile.ln_sums.fill(F::default());
         }
         multiply(&mut tile.losses, &tile.weights);
-        if !gradient {
-            return invalid;
-        }
+    }
+
+    /// The gradients, in place of the exponentials.
+    #[inline(always)]
+    fn gradients(&mut self) {
+        let Self {
+            sweep, tile, width, ..
+        } = self;
+        let width = *width;
         let scale = F::of(sweep.scale.gradient);
         let slope = |exp: F, rest: F, q: F, share: F, (q_sum, of_lse): (F, F), weight: F| {
             let prob = exp * share;
@@ -273,7 +289,6 @@ impl<F: HeadFloat> Loop for AllClasses<'_, F> {
         for sample in 0..width {
             tile.x[tile.at[sample] as usize * width + sample] = tile.numbers[sample];
         }
-        invalid
     }
 }
 
