@@ -5,6 +5,7 @@ use super::inputs::ClassCode;
 use super::tile::{ClassSweep, Tile, all_have_classes};
 use crate::engine::host::head::{HeadFloat, HeadTerms, HostHead};
 use crate::engine::host::scale::{clamp, narrow};
+use crate::real::Real;
 use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
 
 impl ClassSweep<'_> {
@@ -93,7 +94,7 @@ impl ClassSweep<'_> {
                 let terms = HeadTerms {
                     own: &[own],
                     largest: &[largest],
-                    own_exp: &[(own - largest).exp()],
+                    own_exp: &[Real::exp(own - largest)],
                     others: &[tile.others[sample]],
                     weights: &[tile.weights[sample].double()],
                     scale,
