@@ -372,7 +372,7 @@ impl OwnRows {
         (numbers, smoothing): (Tensor<2>, f64),
     ) -> Losses {
         let [outer, _, inner] = self.is_class.dims();
-        let gathered = Gathered {
+        let gathered = RankNumbers {
             numbers: &numbers,
             samples: [outer, inner],
         };
@@ -437,12 +437,12 @@ impl OwnRows {
 }
 
 /// The numbers of all ranks, of so many samples `[outer, inner]`.
-struct Gathered<'a> {
+struct RankNumbers<'a> {
     numbers: &'a Tensor<2>,
     samples: [usize; 2],
 }
 
-impl Gathered<'_> {
+impl RankNumbers<'_> {
     fn ranks(&self) -> usize {
         self.numbers.dims()[0]
     }
