@@ -5,7 +5,7 @@ use super::rows::{multi_hot_rows, one_hot_rows};
 use super::sealed::Readable;
 use super::{BinaryTarget, ClassIds, SignTarget};
 use crate::engine::portable::ids::label_lists;
-use crate::engine::portable::tensors::{or_nan, shaped};
+use crate::engine::portable::tensors::{flat, or_nan, shaped};
 use crate::engine::shape::{layers, without};
 use crate::spec::rule::Rule;
 use crate::validate::check::{Check, dims, integers};
@@ -60,12 +60,7 @@ pub fn flatten<const D: usize, const K: usize>(
         0 => Tensor::empty([0], (&ids.device(), ids.dtype())),
         count => ids.reshape([count]),
     };
-    // Of nothing there is no gradient either.
-    let logits = match logits.shape().num_elements() {
-        0 => Tensor::zeros(rows, (&logits.device(), logits.dtype())),
-        _ => logits.reshape(rows),
-    };
-    (logits, ids)
+    (shaped(flat(logits), rows), ids)
 }
 
 /// Class ids as one-hot rows: a 1 at the class, 0 elsewhere, along a new axis `class_axis`.
