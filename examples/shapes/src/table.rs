@@ -241,7 +241,7 @@ pub fn rows() -> Vec<Row> {
             title: "SmapeLoss",
             formula: &[
                 r"\ell &= \begin{cases} \frac{2 |x - y|}{|x| + |y|} & x \ne 0 \text{ or } y \ne 0 \\ 0 & \text{else} \end{cases} \qquad \text{percent: times } 100",
-                r"\frac{\partial \ell}{\partial x} &= \begin{cases} \frac{4 |y| \operatorname{sign}(x - y)}{(|x| + |y|)^2} & x y > 0 \\ 0 & \text{else} \end{cases}",
+                r"\frac{\partial \ell}{\partial x} &= \begin{cases} \frac{4 |y| \operatorname{sign}(x - y)}{(|x| + |y|)^2} & x y > 0 \\ -\frac{2}{y} & x = 0,\ y \ne 0 \\ 0 & \text{else} \end{cases}",
             ],
             x: "prediction",
             range: -1.0..5.0,

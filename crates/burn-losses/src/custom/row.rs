@@ -267,7 +267,7 @@ impl<const K: usize> CustomRow<K> {
             slopes: formulas.slopes.clone(),
             slopes_of_row: formulas.slopes_of_row.clone(),
             sums: formulas.sums,
-            rules: kinds.rules(dtype),
+            rules: kinds.rules(),
             parameters,
         };
         let spec = RowSpec::new(Arc::new(loss), 1, RowTarget::Nothing);

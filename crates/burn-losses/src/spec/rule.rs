@@ -66,7 +66,7 @@ impl Rule {
 
     /// The same for a type whose largest number is given: no other number is finite in it.
     #[inline(always)]
-    pub(crate) fn held(self, largest: f64) -> Self {
+    fn held(self, largest: f64) -> Self {
         let held = |bound: f64| {
             if bound.is_finite() {
                 bound.clamp(-largest, largest)

@@ -43,8 +43,13 @@ pub fn everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
 pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
     let mut runs = 0;
     let mut broken = Vec::new();
+    // Each check has another third of the losses on a GPU.
+    let name = std::thread::current().name().unwrap_or_default().len();
     for on in devices() {
-        for row in table() {
+        for (at, row) in table().into_iter().enumerate() {
+            if !on.takes(at + name, 3) {
+                continue;
+            }
             let count = match (is_gpu(&on), on_gpu) {
                 (true, OnGpu::None) => 0,
                 (true, OnGpu::First) => 1,

@@ -55,6 +55,14 @@ fn find_devices() -> Vec<TestDevice> {
 }
 
 impl TestDevice {
+    /// Whether it takes a case of a row of them. A GPU takes one of so many: nearly each compiles kernels, in software for
+    /// seconds. With `BURN_LOSSES_GPU=all` it takes all.
+    pub fn takes(&self, case: usize, one_of: usize) -> bool {
+        static ALL: OnceLock<bool> = OnceLock::new();
+        let all = ALL.get_or_init(|| std::env::var("BURN_LOSSES_GPU").is_ok_and(|of| of == "all"));
+        self.name != "wgpu" || *all || case.is_multiple_of(one_of)
+    }
+
     pub fn tensor<const D: usize>(
         &self,
         values: &[f64],

@@ -210,7 +210,7 @@ fn gradients_of_overlaps_are_difference_quotients() {
     let on = &devices()[0];
     let cases = cases();
     assert!(cases.len() > 400, "{} cases", cases.len());
-    for case in &cases {
+    for (case, first) in cases.iter().zip((0..5).cycle()) {
         let x = input(case);
         let input = on.tracked(&x, SHAPE, DType::F64);
         let value = (case.loss)(on, input.clone()).unwrap();
@@ -224,11 +224,13 @@ fn gradients_of_overlaps_are_difference_quotients() {
             let input = on.tensor(&moved, SHAPE, DType::F64);
             numbers(&(case.loss)(on, input).unwrap())[0]
         };
-        let quotients: Vec<f64> = (0..x.len())
-            .map(|at| (value_at(at, STEP) - value_at(at, -STEP)) / (2.0 * STEP))
-            .collect();
-        // Of what is nearly 0 a quotient has few digits.
-        for (at, (found, expected)) in gradient.iter().zip(&quotients).enumerate() {
+        // A fifth of the slopes of each case.
+        for at in (first..x.len()).step_by(5) {
+            let (found, expected) = (
+                gradient[at],
+                (value_at(at, STEP) - value_at(at, -STEP)) / (2.0 * STEP),
+            );
+            // Of what is nearly 0 a quotient has few digits.
             let error = (found - expected).abs();
             let near = error < 1e-6 * expected.abs() + 1e-9;
             assert!(near, "{}[{at}]: {found:e}, {expected:e}", case.name);
@@ -239,7 +241,7 @@ fn gradients_of_overlaps_are_difference_quotients() {
 #[test]
 fn overlaps_are_the_same_on_all_devices_and_in_all_types() {
     let all = devices();
-    for case in &cases() {
+    for (at, case) in cases().iter().enumerate() {
         let x = input(case);
         let run = |on: &TestDevice, dtype: DType| {
             let input = on.tracked(&x, SHAPE, dtype);
@@ -253,7 +255,7 @@ fn overlaps_are_the_same_on_all_devices_and_in_all_types() {
         let (value, gradient) = run(&all[0], DType::F64);
         for on in &all {
             for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
-                if dtype == DType::F64 && !on.double {
+                if (dtype == DType::F64 && !on.double) || !on.takes(at, 5) {
                     continue;
                 }
                 let what = format!("{} on {} {dtype:?}", case.name, on.name);

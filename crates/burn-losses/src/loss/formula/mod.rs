@@ -139,7 +139,7 @@ impl<const K: usize> FormulaCall<'_, K> {
         let explain: [_; K] =
             core::array::from_fn(|at| move |found: &Violation| kinds.explain(at, found));
         let mut at = 0;
-        let required = kinds.rules(dtype).map(|rule| {
+        let required = kinds.rules().map(|rule| {
             at += 1;
             Some(Required {
                 rule: rule?,

@@ -2,7 +2,7 @@
 
 use super::statistics::Statistics;
 use crate::engine::any_rank::AnyRank;
-use crate::engine::dtype::{compute_dtype, largest};
+use crate::engine::dtype::compute_dtype;
 use crate::engine::values::{AnyTarget, FlatValues};
 use crate::loss::labels::label;
 use crate::spec::rule::Rule;
@@ -72,11 +72,9 @@ impl<const K: usize> Operands<K> {
         check.one_tracking(&tracked)
     }
 
-    /// What must hold for each operand, in the type in which input of a type is computed.
-    pub(crate) fn rules(&self, dtype: DType) -> [Option<Rule>; K] {
-        let largest = largest(compute_dtype(dtype).into());
-        self.rules
-            .map(|rule| (!rule.is_any()).then(|| rule.held(largest)))
+    /// What must hold for each operand.
+    pub(crate) fn rules(&self) -> [Option<Rule>; K] {
+        self.rules.map(|rule| (!rule.is_any()).then_some(rule))
     }
 
     /// What the values of operands are like.

@@ -61,6 +61,9 @@
 //! it, as [`DiceCrossEntropyLoss`] has. Where nothing is true and nothing is found the loss is 0, if the two smoothings are
 //! equal or both 0.
 //!
+//! A batch of pictures without a pixel is an empty batch, as one without a picture: `forward_no_reduction` has the losses of no
+//! sample.
+//!
 //! # How a probability and a target overlap
 //!
 //! [`Overlap`] is what is added up of a probability p and a target y. Of masks of 0 and 1 all three are least at the mask,
