@@ -307,7 +307,7 @@ macro_rules! with_rank {
 }
 
 fn run(loss: &str, json: &str, call: impl Fn(&Case, &TestDevice, DType) -> Outcome) {
-    run_with(loss, json, 3, call);
+    run_with(loss, json, 5, call);
 }
 
 /// As [`run`], of which a GPU takes one of so many.
@@ -809,7 +809,7 @@ macro_rules! boxes {
     ($test:ident, $file:literal, $config:ident) => {
         #[test]
         fn $test() {
-            run_with($file, include_str!(concat!("golden/", $file, ".json")), 11, |case, on, dtype| {
+            run_with($file, include_str!(concat!("golden/", $file, ".json")), 20, |case, on, dtype| {
                 with_rank!(case.inputs[0].shape.len(), [2 3 4 6], D, K => {
                     let loss = case.config::<$config>().init();
                     let inputs = case.inputs::<D>(on, dtype);

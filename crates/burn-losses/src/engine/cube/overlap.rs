@@ -400,6 +400,97 @@ fn write_sum(
     }
 }
 
+/// What the classes of a pixel have in common, for all threads of a workgroup.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn share_pixels<F: Float, I: Int>(
+    x: &[F],
+    ids: &ComptimeOption<Box<[I]>>,
+    start: usize,
+    count: usize,
+    largest: &mut Shared<[f32]>,
+    others: &mut Shared<[f32]>,
+    kept: &mut Shared<[f32]>,
+    classes: &mut Shared<[u32]>,
+    layout: &PixelLayout,
+    special: &NonFinite,
+    #[comptime] plan: &OverlapPlan,
+) {
+    let mut at = UNIT_POS as usize;
+    while at < count {
+        let pixel = start + at;
+        let found = softmax::<F>(x, first_of(pixel, layout), layout, plan);
+        let own = class_of::<I>(ids, pixel, layout, special, plan);
+        largest[at] = found.largest;
+        others[at] = found.others;
+        kept[at] = own.kept;
+        classes[at] = own.class as u32;
+        at += comptime!(UNITS as usize);
+    }
+    sync_cube();
+}
+
+/// What a thread adds up of a class, over its part of the pixels; and last what is 0, or NaN where something is not valid.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn sums_of_class<F: Float, P: Float>(
+    x: &[F],
+    masks: &ComptimeOption<Box<[P]>>,
+    start: usize,
+    count: usize,
+    class: usize,
+    largest: &Shared<[f32]>,
+    others: &Shared<[f32]>,
+    kept: &Shared<[f32]>,
+    classes: &Shared<[u32]>,
+    layout: &PixelLayout,
+    special: &NonFinite,
+    #[comptime] plan: &OverlapPlan,
+) -> Registers {
+    let kinds = comptime!(plan.of_pixel.sums());
+    let is_first = select(class == 0, 1f32, 0f32);
+    let mut overlaps = 0f32;
+    let mut is_false = 0f32;
+    let mut missed = 0f32;
+    let mut loss = 0f32;
+    let mut counted = 0f32;
+    let mut broken = 0f32;
+    let mut at = UNIT_POS as usize % comptime!(LANES as usize);
+    while at < count {
+        let place = first_of(start + at, layout) + class * layout.inner;
+        let y = truth::<P>(masks, place, classes[at] == class as u32);
+        let terms = terms(
+            f32::cast_from(x[place]),
+            largest[at],
+            others[at],
+            y,
+            kept[at],
+            is_first,
+            special,
+            plan,
+        );
+        overlaps += terms.at::<f32>(0usize);
+        is_false += terms.at::<f32>(1usize);
+        missed += terms.at::<f32>(2usize);
+        if comptime!(kinds > SUMS) {
+            loss += terms.at::<f32>(3usize);
+            counted += terms.at::<f32>(4usize);
+        }
+        broken += terms.at::<f32>(kinds);
+        at += comptime!(LANES as usize);
+    }
+    let mut sums = Registers::new();
+    sums.push::<f32>(overlaps);
+    sums.push::<f32>(is_false);
+    sums.push::<f32>(missed);
+    if comptime!(kinds > SUMS) {
+        sums.push::<f32>(loss);
+        sums.push::<f32>(counted);
+    }
+    sums.push::<f32>(broken);
+    sums
+}
+
 /// The sums of each workgroup: `[sum][class]`, and what is 0, or NaN where something is not valid.
 #[cube(launch, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)]
@@ -428,89 +519,46 @@ pub(crate) fn overlap_kernel<F: Float, I: Int, P: Float>(
     let count = select(left < PIXELS, left, PIXELS);
     let start = sample * layout.pixels + start;
 
-    let mut at = unit;
-    while at < count {
-        let pixel = start + at;
-        let found = softmax::<F>(x, first_of(pixel, &layout), &layout, &plan);
-        let own = class_of::<I>(ids, pixel, &layout, &special, &plan);
-        largest[at] = found.largest;
-        others[at] = found.others;
-        kept[at] = own.kept;
-        classes[at] = own.class as u32;
-        at += comptime!(UNITS as usize);
-    }
-    sync_cube();
+    share_pixels::<F, I>(
+        x,
+        ids,
+        start,
+        count,
+        &mut largest,
+        &mut others,
+        &mut kept,
+        &mut classes,
+        &layout,
+        &special,
+        &plan,
+    );
 
     let kinds = comptime!(plan.of_pixel.sums());
     let of_group = group * (kinds * layout.classes + 1);
-    let lane = unit % comptime!(LANES as usize);
     let mut broken = 0f32;
     let mut chunk = 0usize.runtime();
     while chunk < layout.classes {
         let class = chunk + unit / comptime!(LANES as usize);
         let is_there = class < layout.classes;
-        let is_first = select(class == 0, 1f32, 0f32);
-        let mut overlaps = 0f32;
-        let mut is_false = 0f32;
-        let mut missed = 0f32;
-        let mut loss = 0f32;
-        let mut counted = 0f32;
-        let mut at = lane;
-        let end = select(is_there, count, 0usize);
-        while at < end {
-            let place = first_of(start + at, &layout) + class * layout.inner;
-            let y = truth::<P>(masks, place, classes[at] == class as u32);
-            let terms = terms(
-                f32::cast_from(x[place]),
-                largest[at],
-                others[at],
-                y,
-                kept[at],
-                is_first,
-                &special,
-                &plan,
-            );
-            overlaps += terms.at::<f32>(0usize);
-            is_false += terms.at::<f32>(1usize);
-            missed += terms.at::<f32>(2usize);
-            if comptime!(kinds > SUMS) {
-                loss += terms.at::<f32>(3usize);
-                counted += terms.at::<f32>(4usize);
-            }
-            broken += terms.at::<f32>(kinds);
-            at += comptime!(LANES as usize);
-        }
-        let to = of_group + class;
-        write_sum(overlaps, &mut shared, partials, to, is_there);
-        write_sum(
-            is_false,
-            &mut shared,
-            partials,
-            to + layout.classes,
-            is_there,
+        let sums = sums_of_class::<F, P>(
+            x,
+            masks,
+            start,
+            select(is_there, count, 0usize),
+            class,
+            &largest,
+            &others,
+            &kept,
+            &classes,
+            &layout,
+            &special,
+            &plan,
         );
-        write_sum(
-            missed,
-            &mut shared,
-            partials,
-            to + 2 * layout.classes,
-            is_there,
-        );
-        if comptime!(kinds > SUMS) {
-            write_sum(
-                loss,
-                &mut shared,
-                partials,
-                to + 3 * layout.classes,
-                is_there,
-            );
-            write_sum(
-                counted,
-                &mut shared,
-                partials,
-                to + 4 * layout.classes,
-                is_there,
-            );
+        broken += sums.at::<f32>(kinds);
+        #[unroll]
+        for kind in 0..kinds {
+            let to = of_group + kind * layout.classes + class;
+            write_sum(sums.at::<f32>(kind), &mut shared, partials, to, is_there);
         }
         chunk += comptime!((UNITS / LANES) as usize);
     }
@@ -667,6 +715,80 @@ fn gradient_of(
     })
 }
 
+/// What the gradients of a pixel have in common.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn of_pixel<F: Float, P: Float>(
+    x: &[F],
+    masks: &ComptimeOption<Box<[P]>>,
+    of_sums: &[f32],
+    sample: usize,
+    first: usize,
+    kept: f32,
+    found: &PixelSoftmax,
+    own: usize,
+    layout: &PixelLayout,
+    special: &NonFinite,
+    #[comptime] plan: &OverlapPlan,
+) -> Registers {
+    let mut of_largest = 0f32;
+    let mut mean = 0f32;
+    let mut counted = 0f32;
+    let mut of_own = 0f32;
+    let mut of_others = 0f32;
+    if comptime!(plan.of_pixel.activation == Activation::Softmax) {
+        let place = first + found.at * layout.inner;
+        let y = truth::<P>(masks, place, found.at == own);
+        of_largest = slope(
+            f32::cast_from(x[place]),
+            found.largest,
+            found.others,
+            y,
+            &of_class(of_sums, sample, found.at, layout, plan),
+            special,
+            plan,
+        );
+        let mut class = 0usize.runtime();
+        while class < layout.classes {
+            let place = first + class * layout.inner;
+            let y = truth::<P>(masks, place, class == own);
+            let share = share(
+                f32::cast_from(x[place]),
+                found.largest,
+                found.others,
+                y,
+                &of_class(of_sums, sample, class, layout, plan),
+                of_largest,
+                special,
+                plan,
+            );
+            mean += select(class == found.at, 0f32, share.at::<f32>(0usize));
+            counted += share.at::<f32>(1usize);
+            class += 1;
+        }
+        if comptime!(plan.of_pixel.has_head()) && own < layout.classes {
+            let of_beside = beside(
+                f32::cast_from(x[first + own * layout.inner]),
+                found.largest,
+                found.others,
+                &of_class(of_sums, sample, own, layout, plan),
+                special,
+                plan,
+            );
+            of_own = of_beside.at::<f32>(0usize);
+            of_others = of_beside.at::<f32>(1usize);
+        }
+    }
+    let mut of_pixel = Registers::new();
+    of_pixel.push::<f32>(kept);
+    of_pixel.push::<f32>(of_largest);
+    of_pixel.push::<f32>(mean);
+    of_pixel.push::<f32>(counted);
+    of_pixel.push::<f32>(of_own);
+    of_pixel.push::<f32>(of_others);
+    of_pixel
+}
+
 /// The gradient, from the derivatives with respect to the sums.
 #[cube(launch, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)]
@@ -707,62 +829,19 @@ pub(crate) fn overlap_gradient_kernel<F: Float, I: Int, P: Float>(
     if is_there {
         let found = softmax::<F>(x, first, &layout, &plan);
         let own = class_of::<I>(ids, pixel, &layout, &special, &plan);
-        let kept = select(counts, own.kept, 0f32);
-        let mut of_largest = 0f32;
-        let mut mean = 0f32;
-        let mut counted = 0f32;
-        let mut of_own = 0f32;
-        let mut of_others = 0f32;
-        if comptime!(plan.of_pixel.activation == Activation::Softmax) {
-            let place = first + found.at * layout.inner;
-            let y = truth::<P>(masks, place, found.at == own.class);
-            of_largest = slope(
-                f32::cast_from(x[place]),
-                found.largest,
-                found.others,
-                y,
-                &of_class(of_sums, sample, found.at, &layout, &plan),
-                &special,
-                &plan,
-            );
-            let mut class = 0usize.runtime();
-            while class < layout.classes {
-                let place = first + class * layout.inner;
-                let y = truth::<P>(masks, place, class == own.class);
-                let share = share(
-                    f32::cast_from(x[place]),
-                    found.largest,
-                    found.others,
-                    y,
-                    &of_class(of_sums, sample, class, &layout, &plan),
-                    of_largest,
-                    &special,
-                    &plan,
-                );
-                mean += select(class == found.at, 0f32, share.at::<f32>(0usize));
-                counted += share.at::<f32>(1usize);
-                class += 1;
-            }
-            if comptime!(plan.of_pixel.has_head()) && own.class < layout.classes {
-                let of_beside = beside(
-                    f32::cast_from(x[first + own.class * layout.inner]),
-                    found.largest,
-                    found.others,
-                    &of_class(of_sums, sample, own.class, &layout, &plan),
-                    &special,
-                    &plan,
-                );
-                of_own = of_beside.at::<f32>(0usize);
-                of_others = of_beside.at::<f32>(1usize);
-            }
-        }
-        let mut of_pixel = Registers::new();
-        of_pixel.push::<f32>(kept);
-        of_pixel.push::<f32>(of_largest);
-        of_pixel.push::<f32>(mean);
-        of_pixel.push::<f32>(counted);
-        of_pixel.push::<f32>(of_own);
-        of_pixel.push::<f32>(of_others);
+        let of_pixel = of_pixel::<F, P>(
+            x,
+            masks,
+            of_sums,
+            sample,
+            first,
+            select(counts, own.kept, 0f32),
+            &found,
+            own.class,
+            &layout,
+            &special,
+            &plan,
+        );
         let mut class = 0usize.runtime();
         while class < layout.classes {
             let place = first + class * layout.inner;
