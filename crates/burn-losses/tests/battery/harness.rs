@@ -44,10 +44,10 @@ pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
     let mut runs = 0;
     let mut broken = Vec::new();
     // A GPU takes an eighth of the losses, others for each check.
-    let name = std::thread::current().name().unwrap_or_default().len();
+    let of_check = std::thread::current().name().unwrap_or_default().len();
     for on in devices() {
         for (at, row) in table().into_iter().enumerate() {
-            if !on.takes(at + name, 8) {
+            if !on.takes(at + of_check, 8) {
                 continue;
             }
             let count = match (is_gpu(&on), on_gpu) {

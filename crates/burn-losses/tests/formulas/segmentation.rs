@@ -226,10 +226,8 @@ fn gradients_of_overlaps_are_difference_quotients() {
         };
         // A fifth of the slopes of each case.
         for at in (first..x.len()).step_by(5) {
-            let (found, expected) = (
-                gradient[at],
-                (value_at(at, STEP) - value_at(at, -STEP)) / (2.0 * STEP),
-            );
+            let found = gradient[at];
+            let expected = (value_at(at, STEP) - value_at(at, -STEP)) / (2.0 * STEP);
             // Of what is nearly 0 a quotient has few digits.
             let error = (found - expected).abs();
             let near = error < 1e-6 * expected.abs() + 1e-9;
@@ -253,9 +251,9 @@ fn overlaps_are_the_same_on_all_devices_and_in_all_types() {
             (numbers(&value), gradient)
         };
         let (value, gradient) = run(&all[0], DType::F64);
-        for on in &all {
+        for on in all.iter().filter(|on| on.takes(at, 11)) {
             for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
-                if (dtype == DType::F64 && !on.double) || !on.takes(at, 11) {
+                if dtype == DType::F64 && !on.double {
                     continue;
                 }
                 let what = format!("{} on {} {dtype:?}", case.name, on.name);
