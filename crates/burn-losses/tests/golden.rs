@@ -307,7 +307,7 @@ macro_rules! with_rank {
 }
 
 fn run(loss: &str, json: &str, call: impl Fn(&Case, &TestDevice, DType) -> Outcome) {
-    run_with(loss, json, 5, call);
+    run_with(loss, json, 10, call);
 }
 
 /// As [`run`], of which a GPU takes one of so many.

@@ -299,33 +299,40 @@ const COMPLEMENT: [f64; 20] = [
 #[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_rest<R: Real>(x: R) -> R {
-    let [small, large] = half_exp_less_one(&x, |near, series| near.clone() * near * series);
-    (large - x.clone().times(0.5)).replace(x.between(-SMALL, SMALL), small)
+    half_exp_rest_beside(x.clone(), half_exp_m1(x))
 }
 
-/// `(e^x - 1) / 2`, the derivative of [`half_exp_rest`].
+/// [`half_exp_rest`], of a number and its [`half_exp_m1`].
+#[cfg(feature = "std")]
+#[inline(always)]
+pub(crate) fn half_exp_rest_beside<R: Real>(x: R, m1: R) -> R {
+    let (near, series) = half_exp_series(&x);
+    (m1 - x.clone().times(0.5)).replace(x.between(-SMALL, SMALL), near.clone() * near * series)
+}
+
+/// `(e^x - 1) / 2`, the derivative of [`half_exp_rest`]: by the square of a root, which is infinite no sooner than its half
+/// has to be.
 #[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_m1<R: Real>(x: R) -> R {
-    let [small, large] =
-        half_exp_less_one(&x, |near, series| near.clone() * (near * series).plus(0.5));
-    large.replace(x.between(-SMALL, SMALL), small)
+    let (near, series) = half_exp_series(&x);
+    let root = x.clone().times(0.5).exp();
+    let grown = root.clone().times(0.5) * root;
+    let small = near.clone() * (near * series).plus(0.5);
+    grown.plus(-0.5).replace(x.between(-SMALL, SMALL), small)
 }
 
 #[cfg(feature = "std")]
 const SMALL: f64 = 0.5;
 
-/// What is made of a small number and its [`EXP_REST`] series; and, for other numbers, `(e^x - 1) / 2` by the square of a
-/// root, which is infinite no sooner than its half has to be.
+/// A number that is small, and the [`EXP_REST`] series of it.
 #[cfg(feature = "std")]
 #[inline(always)]
-fn half_exp_less_one<R: Real>(x: &R, of_small: impl FnOnce(R, R) -> R) -> [R; 2] {
+fn half_exp_series<R: Real>(x: &R) -> (R, R) {
     let near = x.clone().at_least(-SMALL).at_most(SMALL);
     let last: usize = if x.is_double() { 13 } else { 7 };
     let series = polynomial(&near, &EXP_REST[..=last]);
-    let root = x.clone().times(0.5).exp();
-    let grown = root.clone().times(0.5) * root;
-    [of_small(near, series), grown.plus(-0.5)]
+    (near, series)
 }
 
 /// The coefficients of `(e^x - 1 - x) / (2 x^2)`.

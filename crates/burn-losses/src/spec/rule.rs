@@ -140,6 +140,12 @@ impl Rule {
         let Self { least, most, .. } = self.held(first.largest());
         let mut all = true;
         match (self.ends, self.open, self.or_nan) {
+            // One comparison: it is never below the least.
+            (false, false, false) if least == -most => {
+                for it in numbers {
+                    all &= it.clone().abs().between(f64::NEG_INFINITY, most);
+                }
+            }
             (false, false, false) => {
                 for it in numbers {
                     all &= it.between(least, most);

@@ -43,11 +43,11 @@ pub fn everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
 pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
     let mut runs = 0;
     let mut broken = Vec::new();
-    // A GPU takes an eighth of the losses, others for each check.
+    // A GPU takes four of the losses, others for each check.
     let of_check = std::thread::current().name().unwrap_or_default().len();
     for on in devices() {
         for (at, row) in table().into_iter().enumerate() {
-            if !on.takes(at + of_check, 8) {
+            if !on.takes(at + of_check, 24) {
                 continue;
             }
             let count = match (is_gpu(&on), on_gpu) {

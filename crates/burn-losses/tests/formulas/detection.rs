@@ -57,7 +57,7 @@ fn boxes_of_any_shape_have_finite_losses_and_gradients() {
     for on in &devices() {
         for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
             for (at, (name, loss)) in losses(format).into_iter().enumerate() {
-                if !on.takes(at + format as usize, 3) {
+                if !on.takes(at + format as usize, 7) {
                     continue;
                 }
                 let all_are_finite = |x: &[f64], dtype: DType| {
@@ -88,7 +88,7 @@ fn boxes_are_alike_in_any_unit() {
     for on in &devices() {
         for format in [BoxFormat::Xyxy, BoxFormat::Xywh, BoxFormat::Cxcywh] {
             for (at, (name, loss)) in losses(format).into_iter().enumerate() {
-                if !on.takes(at + format as usize, 3) {
+                if !on.takes(at + format as usize, 7) {
                     continue;
                 }
                 let found = |unit: f64, dtype: DType| {

@@ -132,8 +132,9 @@ impl Loop for SumOfFormula<'_, '_, '_> {
         let wanted = Wanted::of(core::iter::once(true).chain(are_wanted));
         for start in (0..length).step_by(BLOCK) {
             let count = BLOCK.min(length - start);
-            let blocks = Machine::blocks(&mut padded, operands, start);
-            let blocks = &blocks[..operands.len()];
+            let padded = Machine::pad(&mut padded, operands, start);
+            let mut blocks = [&padded[0].0; OPERANDS];
+            let blocks = Machine::blocks(&mut blocks, padded, operands, start);
             let mut next = [core::ptr::null(); OPERANDS];
             let mut tracked = 0;
             for output in outputs.iter().flatten() {
@@ -282,8 +283,9 @@ impl<F: Float> Loop for EachOfFormula<'_, '_, F> {
         let mut padded = machine.take_padded();
         for start in (0..length).step_by(BLOCK) {
             let count = BLOCK.min(length - start);
-            let blocks = Machine::blocks(&mut padded, operands, start);
-            let blocks = &blocks[..operands.len()];
+            let padded = Machine::pad(&mut padded, operands, start);
+            let mut blocks = [&padded[0].0; OPERANDS];
+            let blocks = Machine::blocks(&mut blocks, padded, operands, start);
             let ahead = Ahead {
                 operands,
                 start,
@@ -648,8 +650,9 @@ impl<F: Float, const K: usize> Loop for SumRows<'_, '_, F, K> {
             for start in (first..end).step_by(BLOCK) {
                 let count = BLOCK.min(end - start);
                 // A block goes on into the next row; what comes of that is not looked at.
-                let blocks = Machine::blocks(&mut padded, &self.x, start);
-                let blocks = &blocks[..K];
+                let padded = Machine::pad(&mut padded, &self.x, start);
+                let mut blocks = [&padded[0].0; OPERANDS];
+                let blocks = Machine::blocks(&mut blocks, padded, &self.x, start);
                 let ahead = Ahead {
                     operands: &self.x,
                     start,
@@ -716,8 +719,9 @@ impl<F: Float, const K: usize> Loop for SlopesOfRows<'_, '_, '_, F, K> {
             let (first, end) = (row * length, (row + 1) * length);
             for start in (first..end).step_by(BLOCK) {
                 let count = BLOCK.min(end - start);
-                let blocks = Machine::blocks(&mut padded, &self.x, start);
-                let blocks = &blocks[..K];
+                let padded = Machine::pad(&mut padded, &self.x, start);
+                let mut blocks = [&padded[0].0; OPERANDS];
+                let blocks = Machine::blocks(&mut blocks, padded, &self.x, start);
                 let mut outputs = [core::ptr::null(); K];
                 let mut tracked = 0;
                 for gradient in gradients.iter().flatten() {

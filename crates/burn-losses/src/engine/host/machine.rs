@@ -188,17 +188,14 @@ impl<F: Float> Machine<F> {
         self.read(program.list.results[result], operands)
     }
 
-    /// The operands from a place on as blocks: where they lie, if they are as many. Else they are filled up with the last one
+    /// Room for the blocks of operands, with those that end before a block from such a place on: filled up with the last one
     /// as far as a loop goes, and behind that is anything.
     #[inline(always)]
-    pub(crate) fn blocks<'a>(
+    pub(crate) fn pad<'a>(
         padded: &'a mut Vec<Box<SlotBlock<F>>>,
-        operands: &[&'a [F]],
+        operands: &[&[F]],
         start: usize,
-    ) -> [&'a [F; BLOCK]; OPERANDS]
-    where
-        F: 'a,
-    {
+    ) -> &'a [Box<SlotBlock<F>>] {
         while padded.len() < operands.len() {
             padded.push(SlotBlock::new());
         }
@@ -211,12 +208,23 @@ impl<F: Float> Machine<F> {
                 missing.fill(rest[rest.len() - 1]);
             }
         }
-        let padded = &*padded;
-        let mut blocks = [&padded[0].0; OPERANDS];
+        padded
+    }
+
+    /// The operands from a place on as blocks: where they lie, if they are as many, else as they were padded.
+    ///
+    /// They are written where they are read: a processor waits where it copies what it has just written in other pieces.
+    #[inline(always)]
+    pub(crate) fn blocks<'a, 'b>(
+        blocks: &'b mut [&'a [F; BLOCK]; OPERANDS],
+        padded: &'a [Box<SlotBlock<F>>],
+        operands: &[&'a [F]],
+        start: usize,
+    ) -> &'b [&'a [F; BLOCK]] {
         for ((to, operand), block) in blocks.iter_mut().zip(operands).zip(padded) {
             *to = operand[start..].first_chunk().unwrap_or(&block.0);
         }
-        blocks
+        &blocks[..operands.len()]
     }
 
     /// So many buffers of at least such a length, with anything in them.
@@ -386,7 +394,8 @@ fn apply<F: Float>(step: &Step, machine: &Machine<F>, operands: &[&[F; BLOCK]], 
         TimesPlus(a, b, c) MinusTimes(a, b, c) Quadratic(a, b, c, d) Quartic(a, b, c, d, e, f)
         Select(a, b, c) SelectAbove(a, b, c, d) SelectEqual(a, b, c, d)
         AbsDifference(a, b) TimesTimes(a, b, c) SumTimes(a, b, c) DifferenceTimes(a, b, c)
-        QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b) Inverse(a) SigmoidBeside(a, b) SoftplusBeside(a, b);
+        QuotientTimes(a, b, c) TimesPlusTimes(a, b, c, d) MinusTimesTimes(a, b, c, d) SignTimes(a, b) Inverse(a) SigmoidBeside(a, b) SoftplusBeside(a, b)
+        HalfExpRestBeside(a, b);
         halves Exp halves Ln halves Ln1p halves Sigmoid halves Softplus halves Tanh halves Atan halves Erf halves HalfExpRest halves HalfExpM1 halves ExpOfSize
     }
 }

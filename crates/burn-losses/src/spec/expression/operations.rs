@@ -1,6 +1,6 @@
 //! What a formula is made of, on any numbers.
 
-use crate::real::{Real, atan, erf, half_exp_m1, half_exp_rest, tanh};
+use crate::real::{Real, atan, erf, half_exp_m1, half_exp_rest, half_exp_rest_beside, tanh};
 
 /// An operation of a formula, on some values; or where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +94,8 @@ pub(crate) enum Operation {
     SigmoidBeside,
     /// [`Softplus`](Self::Softplus), likewise.
     SoftplusBeside,
+    /// [`HalfExpRest`](Self::HalfExpRest) of the first, of which the second is the [`HalfExpM1`](Self::HalfExpM1).
+    HalfExpRestBeside,
 }
 
 /// The most values that an operation is of.
@@ -210,6 +212,7 @@ impl Operation {
             Self::ExpOfSize => exp_of_size(a),
             Self::SigmoidBeside => sigmoid_beside(a, b),
             Self::SoftplusBeside => softplus_beside(a, b),
+            Self::HalfExpRestBeside => half_exp_rest_beside(a, b),
         }
     }
 }

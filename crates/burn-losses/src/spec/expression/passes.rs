@@ -159,16 +159,25 @@ fn by_inverses(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Va
     })
 }
 
-/// A sigmoid and a softplus of the same number have one exponential.
+/// A sigmoid and a softplus of the same number have one exponential, and what is left of one has that of its derivative.
 fn by_exponentials(graph: &FormulaGraph, results: &[Value]) -> (FormulaGraph, Vec<Value>) {
-    let has_one = |_, node: &Node| matches!(node.operation, Sigmoid | Softplus).then_some(0);
-    shared(graph, results, has_one, |new, operation, of| {
+    let of_size = |_, node: &Node| matches!(node.operation, Sigmoid | Softplus).then_some(0);
+    let (graph, results) = shared(graph, results, of_size, |new, operation, of| {
         let exp = new.plain(ExpOfSize, of);
         let beside = match operation {
             Sigmoid => SigmoidBeside,
             _ => SoftplusBeside,
         };
         new.plain(beside, &[of[0], exp])
+    });
+    let of_m1 = |_, node: &Node| matches!(node.operation, HalfExpRest | HalfExpM1).then_some(0);
+    shared(&graph, &results, of_m1, |new, operation, of| {
+        let m1 = new.plain(HalfExpM1, of);
+        if operation == HalfExpRest {
+            new.plain(HalfExpRestBeside, &[of[0], m1])
+        } else {
+            m1
+        }
     })
 }
 
