@@ -54,13 +54,17 @@ fn find_devices() -> Vec<TestDevice> {
     devices
 }
 
+/// Whether each device takes all cases, by `BURN_LOSSES_DEVICES=all`.
+pub fn takes_all() -> bool {
+    static ALL: OnceLock<bool> = OnceLock::new();
+    *ALL.get_or_init(|| std::env::var("BURN_LOSSES_DEVICES").is_ok_and(|of| of == "all"))
+}
+
 impl TestDevice {
     /// Whether it takes a case of a row of them. A GPU takes one of so many: nearly each compiles kernels, in software for
-    /// seconds. With `BURN_LOSSES_GPU=all` it takes all.
+    /// seconds.
     pub fn takes(&self, case: usize, one_of: usize) -> bool {
-        static ALL: OnceLock<bool> = OnceLock::new();
-        let all = ALL.get_or_init(|| std::env::var("BURN_LOSSES_GPU").is_ok_and(|of| of == "all"));
-        self.name != "wgpu" || *all || case.is_multiple_of(one_of)
+        self.name != "wgpu" || takes_all() || case.is_multiple_of(one_of)
     }
 
     pub fn tensor<const D: usize>(

@@ -18,7 +18,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
 /// How many random cases there are of each kernel, unless `BURN_LOSSES_CASES` says otherwise.
-const CASES: usize = 1500;
+const CASES: usize = 800;
 
 /// The largest weight, and the largest number from above.
 const MOST_WEIGHT: f64 = 3.0;
