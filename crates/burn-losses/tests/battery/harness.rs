@@ -1,6 +1,6 @@
 //! Runs a check over the table and the devices, and the comparisons that several checks share.
 
-use crate::common::{TestDevice, devices, numbers, takes_all};
+use crate::common::{TestDevice, devices, is_taken, numbers};
 use crate::table::{Args, Batch, Variant, table};
 use burn::tensor::{DType, Tensor};
 use burn_losses::prelude::*;
@@ -53,7 +53,7 @@ pub fn run_everywhere(on_gpu: OnGpu, check: impl Fn(&Variant, &TestDevice)) {
             _ => 1,
         };
         for (at, row) in table().into_iter().enumerate() {
-            if !takes_all() && !(at + of_check).is_multiple_of(one_of) {
+            if !is_taken(at + of_check, one_of) {
                 continue;
             }
             let count = match (is_gpu(&on), on_gpu) {

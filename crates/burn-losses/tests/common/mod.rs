@@ -54,17 +54,18 @@ fn find_devices() -> Vec<TestDevice> {
     devices
 }
 
-/// Whether each device takes all cases, by `BURN_LOSSES_DEVICES=all`.
-pub fn takes_all() -> bool {
+/// Whether a case of a row of them is among those of a device that takes one of so many. With `BURN_LOSSES_DEVICES=all` each is.
+pub fn is_taken(case: usize, one_of: usize) -> bool {
     static ALL: OnceLock<bool> = OnceLock::new();
-    *ALL.get_or_init(|| std::env::var("BURN_LOSSES_DEVICES").is_ok_and(|of| of == "all"))
+    let all = ALL.get_or_init(|| std::env::var("BURN_LOSSES_DEVICES").is_ok_and(|of| of == "all"));
+    *all || case.is_multiple_of(one_of)
 }
 
 impl TestDevice {
     /// Whether it takes a case of a row of them. A GPU takes one of so many: nearly each compiles kernels, in software for
     /// seconds.
     pub fn takes(&self, case: usize, one_of: usize) -> bool {
-        self.name != "wgpu" || takes_all() || case.is_multiple_of(one_of)
+        self.name != "wgpu" || is_taken(case, one_of)
     }
 
     pub fn tensor<const D: usize>(
