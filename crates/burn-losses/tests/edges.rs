@@ -638,6 +638,77 @@ fn an_intermediate_does_not_overflow_where_the_result_does_not() {
     }
 }
 
+/// A weight of a class multiplies a loss also where no mean is divided by it.
+#[test]
+fn a_weight_that_no_mean_counts_does_not_overflow_where_the_mean_does_not() {
+    for on in devices() {
+        let cases = [(DType::F32, 3e38), (DType::F64, 1.5e308)];
+        for (dtype, large) in cases
+            .into_iter()
+            .filter(|(dtype, _)| types(&on).contains(dtype))
+        {
+            // One sample of eight, whose loss is `large`, times 2.5.
+            let mut logits = [[large, 0.0]; 8];
+            logits[0] = [0.0, large];
+            let one = || on.tracked(logits.as_flattened(), [8, 2], dtype);
+            let targets = ids(&on, &[0; 8], [8]);
+            let mut slopes = [0.0; 16];
+            slopes[..2].copy_from_slice(&[-2.5 / 8.0, 2.5 / 8.0]);
+            let weights = Some(vec![2.5, 1.0]);
+            let check = |what: &str, value: Tensor<1>, x: &Tensor<2>, of_one: f64| {
+                let what = format!("{what} of {large:e} on {} in {dtype:?}", on.name);
+                let slopes = slopes.map(|slope| slope * of_one);
+                let expected = large * (2.5 / 8.0 * of_one);
+                assert_found(&what, &found(value, x), expected, &slopes, 1e-6);
+            };
+
+            for reduction in [Reduction::Mean, Reduction::BatchMean] {
+                let x = one();
+                let config = FocalLossConfig::new().with_gamma(0.0);
+                let config = config.with_alpha(weights.clone());
+                let focal = config.with_reduction(reduction).init();
+                check("focal", focal.forward(x.clone(), targets.clone()), &x, 1.0);
+                let x = one();
+                let config = MultiMarginLossConfig::new().with_weights(weights.clone());
+                let margin = config.with_reduction(reduction).init();
+                let value = margin.forward(x.clone(), targets.clone());
+                check("multi-margin", value, &x, 0.5);
+                let x = one();
+                let config = CrossEntropyLossConfig::new().with_weights(weights.clone());
+                let of_rows = config.with_reduction(reduction).init();
+                let rows: Tensor<2> = target::one_hot(targets.clone(), 2, 1);
+                let value = of_rows.forward(x.clone(), rows);
+                check("cross-entropy of rows", value, &x, 1.0);
+            }
+            let x = one();
+            let config = CrossEntropyLossConfig::new().with_weights(weights.clone());
+            let by_batch = config.with_reduction(Reduction::BatchMean).init();
+            let value = by_batch.forward(x.clone(), targets.clone());
+            check("cross-entropy", value, &x, 1.0);
+
+            // One element of sixteen.
+            let mut logits = [0.0; 16];
+            logits[0] = -large;
+            let one = || on.tracked(&logits, [8, 2], dtype);
+            let labels = ids(&on, &[1; 16], [8, 2]);
+            let check = |what: &str, value: Tensor<1>, x: &Tensor<2>| {
+                let what = format!("{what} of {large:e} on {} in {dtype:?}", on.name);
+                let Found { value, gradient } = found(value, x);
+                assert_close(&what, &[value], &[large * (2.5 / 16.0)], 1e-6);
+                assert_close(&what, &gradient[..1], &[-2.5 / 16.0], 1e-6);
+            };
+            let x = one();
+            let config = BceWithLogitsLossConfig::new().with_weights(weights.clone());
+            let loss = config.init();
+            check("bce", loss.forward(x.clone(), labels.clone()), &x);
+            let x = one();
+            let config = MultiLabelSoftMarginLossConfig::new().with_weights(weights.clone());
+            let loss = config.init();
+            check("soft margins", loss.forward(x.clone(), labels), &x);
+        }
+    }
+}
+
 /// A square leaves the range long before its mean does.
 #[test]
 fn a_square_does_not_overflow_where_the_mean_does_not() {

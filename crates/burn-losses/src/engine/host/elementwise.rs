@@ -495,6 +495,11 @@ impl<F: KernelFloat> Loop for FinishBlock<'_, F> {
         } = self;
         let reads = sweep.reads;
         if reads.weights.is_some() {
+            if reads.samples.is_none() {
+                for factor in &mut terms.factors {
+                    *factor = sweep.scale.weight(factor.double());
+                }
+            }
             terms.weigh();
         }
         let mut invalid = false;

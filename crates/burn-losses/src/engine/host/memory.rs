@@ -149,6 +149,8 @@ struct Plan {
 enum Counted<W> {
     /// Each counts as one.
     Alike,
+    /// Each counts as one, and is multiplied by a weight nevertheless: that of its class.
+    Multiplied,
     /// For the sum of their weights, each times a number that keeps the sum in range.
     Weighted(W),
 }
@@ -163,7 +165,7 @@ impl Plan {
         const SHIFT: i32 = 64;
         let (sum, shift) = match &counted {
             _ if !request.weighs() => (0.0, 0),
-            Counted::Alike => (count as f64, 0),
+            Counted::Alike | Counted::Multiplied => (count as f64, 0),
             Counted::Weighted(sum) => {
                 let shifted = |shift: i32| (sum(power_of_two(-shift)), shift);
                 match shifted(0) {
@@ -175,7 +177,7 @@ impl Plan {
             }
         };
         let terms = request.terms as f64;
-        let weighted = matches!(counted, Counted::Weighted(_));
+        let weighted = !matches!(counted, Counted::Alike);
         // What the losses are divided by is scaled as the weights are, to between 1/2 and 1: so neither
         // they nor its inverse leave the range.
         let (weights, divisor) = match request.returns {
@@ -218,11 +220,16 @@ impl Plan {
         }
     }
 
-    /// As [`new`](Self::new), where each loss counts for the weight of its sample.
-    fn of_samples<F: Held, P: Memory>(request: &Request<P>, count: usize) -> Self {
+    /// As [`new`](Self::new), where each loss counts for the weight of its sample; it may be `multiplied` by another.
+    fn of_samples<F: Held, P: Memory>(
+        request: &Request<P>,
+        count: usize,
+        multiplied: bool,
+    ) -> Self {
         let sum = |samples| move |scale| weight_sum::<F>(read(samples), count, scale);
         let counted = match &request.samples {
             Some(samples) => Counted::Weighted(sum(samples)),
+            None if multiplied => Counted::Multiplied,
             None => Counted::Alike,
         };
         Self::new::<F, P>(request, count, counted)
@@ -291,7 +298,7 @@ fn elementwise_in<F: Held, P: Memory, const N: usize>(
     let request = request.map(contiguous);
     let flat = call.flat.map(contiguous);
     let samples = request.samples.as_ref().map(read);
-    let plan = Plan::of_samples::<F, P>(&request, count);
+    let plan = Plan::of_samples::<F, P>(&request, count, call.weights.is_some());
 
     let mut at = 0;
     let mut buffers = inputs.map(|input| {
@@ -396,10 +403,10 @@ fn classes_in<F: Held, P: Memory>(
             head: call.head.as_deref().map(AnySoftmaxHead::on_host),
             samples: request.samples.as_ref().map(read),
         };
-        let counted = if reads.count_alike() {
-            Counted::Alike
-        } else {
-            Counted::Weighted(|scale| reads.weight_sum::<F>(scale))
+        let counted = match reads.count_alike() {
+            true if reads.weights.is_none() => Counted::Alike,
+            true => Counted::Multiplied,
+            false => Counted::Weighted(|scale| reads.weight_sum::<F>(scale)),
         };
         let plan = Plan::new::<F, P>(&request, count, counted);
         let mut scale = plan.scale;
@@ -537,7 +544,10 @@ fn rows_in<F: Held, P: Memory, const N: usize>(
             let sum = |scale| counted_sum::<F>(samples, ids, count, scale);
             Plan::new::<F, P>(&request, count, Counted::Weighted(sum))
         }
-        _ => Plan::of_samples::<F, P>(&request, count),
+        target => {
+            let multiplied = matches!(target, RowTarget::Class(_, Some(_)));
+            Plan::of_samples::<F, P>(&request, count, multiplied)
+        }
     };
     let mut wanted = gradients.into_iter();
     let mut buffers =

@@ -13,12 +13,13 @@ use crate::engine::dtype::largest;
 use crate::spec::classes::IdsOrProbs;
 use crate::{Evaluate, LossError, prelude::*};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
+use core::ops::Range;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// How many random cases there are of each kernel, unless `BURN_LOSSES_CASES` says otherwise.
-const CASES: usize = 800;
+/// How many random cases there are of each kernel, unless `BURN_LOSSES_CASES` says otherwise: a number, or `from..to`.
+const CASES: u64 = 800;
 
 /// The largest weight, and the largest number from above.
 const MOST_WEIGHT: f64 = 3.0;
@@ -26,22 +27,27 @@ const MOST_ABOVE: f64 = 5.0;
 
 /// A GPU has one case for so many of a CPU: it takes a while to compile a kernel.
 #[cfg(feature = "wgpu")]
-const PER_CASE_OF_GPU: u64 = 100;
+const PER_CASE_OF_GPU: usize = 100;
 
-fn cases() -> u64 {
-    let cases = std::env::var("BURN_LOSSES_CASES").ok();
-    let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));
-    cases as u64
+fn cases() -> Range<u64> {
+    let number = |text: &str| text.parse().expect("a number of cases");
+    match std::env::var("BURN_LOSSES_CASES") {
+        Ok(cases) => match cases.split_once("..") {
+            Some((from, to)) => number(from)..number(to),
+            None => 0..number(&cases),
+        },
+        Err(_) => 0..CASES,
+    }
 }
 
 fn in_random_cases(run: impl Fn(&mut Case, u64)) {
-    for seed in 0..cases() {
+    for seed in cases() {
         run(&mut Case::new(seed, &devices()), seed);
     }
     #[cfg(feature = "wgpu")]
     if let Some(gpu) = super::gpu::device() {
         super::gpu::between_guards(|| {
-            for seed in 0..cases() / PER_CASE_OF_GPU {
+            for seed in cases().step_by(PER_CASE_OF_GPU) {
                 let mut case = Case::new(seed, core::slice::from_ref(&gpu));
                 let _told = Told(seed, case.dtype);
                 run(&mut case, seed);

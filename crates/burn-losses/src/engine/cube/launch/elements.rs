@@ -2,8 +2,8 @@
 
 use super::rows::{RowLaunch, RowOperands};
 use super::{
-    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, common_type, elem,
-    in_common_type, number, samples, tensor_spec, vector,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, about_one, address, buffer,
+    common_type, elem, in_common_type, number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::distribution::Distribution;
 use crate::engine::cube::elements::{
@@ -123,7 +123,13 @@ pub(crate) fn elements<const N: usize>(
     let samples = samples(&request);
     let plan = Samples::without_ids();
     let counted = Counting::samples(count, samples.as_ref(), &plan);
-    let part = call.of_element.part();
+    let mut size = 1.0;
+    let weights = call.weights.map(|weights| {
+        let numbers;
+        (numbers, size) = about_one(weights.numbers);
+        PerClass { numbers, ..weights }
+    });
+    let part = call.of_element.part() / size;
     let of_rows = call.distribution.zip(flat.as_ref());
     let of_rows = of_rows.map(|(distribution, target)| {
         let (length, inner) = (distribution.0.length, distribution.0.inner);
@@ -151,7 +157,7 @@ pub(crate) fn elements<const N: usize>(
         inputs.get(3).map(buffer).into(),
         flat.as_ref().map(buffer).into(),
         along(&place, call.along).into(),
-        along(&place, call.weights).into(),
+        along(&place, weights).into(),
         samples.as_ref().map(buffer).into(),
         of_rows.into(),
         sums.weight.shares(&request).map(buffer).into(),

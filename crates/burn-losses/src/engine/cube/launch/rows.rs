@@ -1,8 +1,8 @@
 //! Over rows.
 
 use super::{
-    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, elem, in_common_type,
-    number, samples, tensor_spec, vector,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, about_one, address, buffer, elem,
+    in_common_type, number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::row_kernel::RowKernel;
@@ -97,12 +97,20 @@ struct ReadOperands {
     ids: Option<CubeTensor>,
     plan: Samples,
     probs: Option<CubeTensor>,
+    /// Divided by `weights_size`.
     weights: Option<CubeTensor>,
+    weights_size: f64,
     signs: Option<CubeTensor>,
 }
 
 impl RowOperands {
-    fn read(self, place: &LaunchContext, length: usize) -> ReadOperands {
+    fn read(
+        self,
+        place: &LaunchContext,
+        length: usize,
+        request: &Request<CubeTensor>,
+    ) -> ReadOperands {
+        let are_counted = self.weights_count && self.ids.is_some() && request.weighs();
         let (ids, plan) = match self.ids {
             Some((ids, ignored)) => {
                 let plan = Samples::of_ids(ids.dtype, length, ignored);
@@ -111,11 +119,20 @@ impl RowOperands {
             None => (None, Samples::without_ids()),
         };
         let signs = self.signs.map(|signs| cast(signs, DType::F32));
+        let mut weights_size = 1.0;
+        let weights = self.weights.map(|mut weights| {
+            // Where their sum is wanted, they are what they are; those of a mean are about 1 already.
+            if !are_counted {
+                (weights, weights_size) = about_one(weights);
+            }
+            place.upload(&weights)
+        });
         ReadOperands {
             ids,
             plan,
             probs: self.probs.map(number),
-            weights: self.weights.map(|weights| place.upload(&weights)),
+            weights,
+            weights_size,
             signs: signs.map(into_contiguous),
         }
     }
@@ -178,8 +195,9 @@ pub(crate) fn rows<const N: usize>(
         plan,
         probs,
         weights,
+        weights_size,
         signs,
-    } = call.besides.read(&place, length);
+    } = call.besides.read(&place, length, &request);
     let samples = samples(&request);
     let counted = Counting {
         ids: ids.as_ref(),
@@ -216,7 +234,8 @@ pub(crate) fn rows<const N: usize>(
         sums.losses.as_ref().map(buffer).into(),
         buffer(&sums.partials),
         grid.layout,
-        sums.factors.launch(call.of_row.part(), 1.0),
+        sums.factors
+            .launch(call.of_row.part() / weights_size, 1.0 / weights_size),
         NonFiniteLaunch::of_rows(length, call.of_row.parameters()),
         RowPlan {
             of_row: call.of_row,
