@@ -23,6 +23,8 @@ mod formulas;
 #[cfg(feature = "wgpu")]
 pub(crate) mod gpu;
 mod ids;
+#[cfg(feature = "flex")]
+mod one_pass;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod sweeps;
 
@@ -33,6 +35,15 @@ std::thread_local! {
 /// Whether this thread's losses are to be computed with tensor operations, sweeps or not.
 pub(crate) fn portable_is_forced() -> bool {
     PORTABLE.get()
+}
+
+std::thread_local! {
+    static LONG_WAYS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// A block of this thread could not be done in one pass.
+pub(crate) fn goes_the_long_way() {
+    LONG_WAYS.set(LONG_WAYS.get() + 1);
 }
 
 #[cfg(feature = "cube")]

@@ -282,6 +282,10 @@ impl ElementwiseSweep<'_> {
                 found.sum += sum;
                 continue;
             }
+            #[cfg(test)]
+            if in_one_pass {
+                crate::tests::goes_the_long_way();
+            }
             if rows_in_one_pass {
                 invalid_rows = self.whole_rows(block.clone(), row);
             }
