@@ -45,7 +45,13 @@ fn nearly_tie(
     inputs: &[Tensor<3>; 3],
     distance: impl Fn(Tensor<3>, Tensor<3>) -> Tensor<2>,
 ) -> bool {
-    let [anchor, positive, negative] = inputs.each_ref().map(|x| x.clone().cast(DType::F64));
+    // On a CPU: a GPU has no `f64`.
+    let options = (&devices()[0], DType::F64);
+    let wide = |x: &Tensor<3>| {
+        let data = TensorData::new(numbers(x.clone()), x.dims());
+        Tensor::<3>::from_data(data, options)
+    };
+    let [anchor, positive, negative] = inputs.each_ref().map(wide);
     let length = anchor.dims()[2];
     let distances = |from: &Tensor<3>| numbers(distance(from.clone(), negative.clone()));
     let distances = distances(&anchor).into_iter().zip(distances(&positive));
