@@ -578,14 +578,18 @@ fn what_f32_can_hold_is_right_though_the_option_is_large() {
 
 // Intermediates that leave the range.
 
+/// The types of a device, each with a number that is not far from its largest.
+fn nearly_largest(on: &TestDevice) -> impl Iterator<Item = (DType, f64)> {
+    let types = types(on);
+    let all = [(DType::F32, 3e38), (DType::F64, 1.5e308)];
+    all.into_iter()
+        .filter(move |(dtype, _)| types.contains(dtype))
+}
+
 #[test]
 fn an_intermediate_does_not_overflow_where_the_result_does_not() {
     for on in devices() {
-        let cases = [(DType::F32, 3e38), (DType::F64, 1.5e308)];
-        for (dtype, large) in cases
-            .into_iter()
-            .filter(|(dtype, _)| types(&on).contains(dtype))
-        {
+        for (dtype, large) in nearly_largest(&on) {
             let what = format!("{large:e} on {} in {dtype:?}", on.name);
             let x = || on.tracked(&[large], [1], dtype);
             let y = on.tensor(&[-large], [1], dtype);
@@ -642,11 +646,7 @@ fn an_intermediate_does_not_overflow_where_the_result_does_not() {
 #[test]
 fn a_weight_that_no_mean_counts_does_not_overflow_where_the_mean_does_not() {
     for on in devices() {
-        let cases = [(DType::F32, 3e38), (DType::F64, 1.5e308)];
-        for (dtype, large) in cases
-            .into_iter()
-            .filter(|(dtype, _)| types(&on).contains(dtype))
-        {
+        for (dtype, large) in nearly_largest(&on) {
             // One sample of eight, whose loss is `large`, times 2.5.
             let mut logits = [[large, 0.0]; 8];
             logits[0] = [0.0, large];

@@ -37,15 +37,6 @@ pub(crate) fn portable_is_forced() -> bool {
     PORTABLE.get()
 }
 
-std::thread_local! {
-    static LONG_WAYS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
-}
-
-/// A block of this thread could not be done in one pass.
-pub(crate) fn goes_the_long_way() {
-    LONG_WAYS.set(LONG_WAYS.get() + 1);
-}
-
 #[cfg(feature = "cube")]
 std::thread_local! {
     static MOST_BOUND: core::cell::Cell<Option<usize>> = const { core::cell::Cell::new(None) };

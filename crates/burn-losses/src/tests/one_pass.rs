@@ -1,7 +1,7 @@
 //! Ordinary numbers leave no range on the way: a loss of elements is one pass over them, in their own type. A block that is
 //! computed again, in `f64`, takes several times as long, and nothing else tells.
 
-use super::LONG_WAYS;
+use crate::engine::host::elementwise::LONG_WAYS;
 use crate::prelude::*;
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -325,6 +325,69 @@ fn counts_of_any_size_and_spread_keep_their_digits() {
     }
 }
 
+/// Of no count a logarithm is infinite, yet the loss is not, nor are its slopes, that of the count among them.
+#[test]
+fn no_count_has_slopes() {
+    use NegativeBinomialParametrization::{MeanDispersion, TotalCountLogits};
+    // By the logarithms of the gamma function, with 40 digits: the loss, and its slopes.
+    let cases = [
+        (
+            MeanDispersion,
+            [2.0, 1.0, 0.0],
+            [
+                1.0986122886681,
+                0.33333333333333,
+                -0.43194562200144,
+                0.40546510810816,
+            ],
+        ),
+        (
+            MeanDispersion,
+            [3.0, 0.5, 0.0],
+            [1.8325814637483, 0.4, -1.2651629274966, -0.4891743762340],
+        ),
+        (
+            TotalCountLogits,
+            [2.0, 0.5, 0.0],
+            [
+                1.9481539683602,
+                0.97407698418011,
+                1.2449186624037,
+                -0.52592301581989,
+            ],
+        ),
+        (
+            TotalCountLogits,
+            [2.0, 25.0, 0.0],
+            [
+                50.000000000028,
+                25.000000000014,
+                1.9999999999722,
+                -0.99999999998611,
+            ],
+        ),
+    ];
+    for on in devices().iter().filter(|on| on.name != "wgpu") {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-9)] {
+            for (parametrization, operands, expected) in cases {
+                let loss = NegativeBinomialNllLossConfig::new()
+                    .with_parametrization(parametrization)
+                    .init();
+                let inputs = operands.map(|number| on.tracked(&[number], [1], dtype));
+                let [first, second, y] = inputs.clone();
+                let value = loss.forward(first, second, y);
+                let gradients = value.backward();
+                let slopes = inputs.map(|input| numbers(&input.grad(&gradients).unwrap())[0]);
+                let found = numbers(&value).into_iter().chain(slopes);
+                for (found, expected) in found.zip(expected) {
+                    let what = format!("{parametrization:?} {operands:?} {dtype:?} on {}", on.name);
+                    close(&what, found, expected, tolerance);
+                }
+            }
+        }
+    }
+}
+
 /// A quantile has the same slope alone and among others, also near 1.
 #[test]
 fn a_quantile_near_1_keeps_its_digits() {

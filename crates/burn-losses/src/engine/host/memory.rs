@@ -403,10 +403,12 @@ fn classes_in<F: Held, P: Memory>(
             head: call.head.as_deref().map(AnySoftmaxHead::on_host),
             samples: request.samples.as_ref().map(read),
         };
-        let counted = match reads.count_alike() {
-            true if reads.weights.is_none() => Counted::Alike,
-            true => Counted::Multiplied,
-            false => Counted::Weighted(|scale| reads.weight_sum::<F>(scale)),
+        let counted = if !reads.count_alike() {
+            Counted::Weighted(|scale| reads.weight_sum::<F>(scale))
+        } else if reads.weights.is_some() {
+            Counted::Multiplied
+        } else {
+            Counted::Alike
         };
         let plan = Plan::new::<F, P>(&request, count, counted);
         let mut scale = plan.scale;

@@ -130,10 +130,11 @@ static MEAN_DISPERSION: LossFormula<3> = LossFormula::new(|[mean, dispersion, y]
 static TOTAL_COUNT_LOGITS: LossFormula<3> = LossFormula::new(|[total, logits, y]| {
     let moderate = logits.abs().below(MODERATE);
     let near = of_mean(total * moderate.select(logits, 0.0).exp(), y, total);
-    let over_count = total / y.equals(0.0).select(1.0, y);
+    let none = y.equals(0.0);
+    let over_count = (total / none.select(1.0, y)).ln_1p();
     let far = total * logits.softplus() + y * (-logits).softplus()
         - total * (y / total).ln_1p()
-        - y * over_count.ln_1p()
+        - y * none.select(total.ln(), over_count)
         + of_factorials(y, total);
     moderate.select(near, far)
 });
@@ -154,9 +155,10 @@ fn of_mean(mean: Expr, y: Expr, total: Expr) -> Expr {
     let is_close = change.abs().below(0.5);
     let ln = is_close.select(change, 0.0).ln_1p();
     let of_y = is_close.select(ln, ln_ratio(y, mean, -difference) + both);
-    // The logarithm of no count is infinite: an element that met it would be computed again, in `f64`.
-    let of_count = y.equals(0.0).select(0.0, y * of_y);
-    total * both + of_count + of_factorials(y, total)
+    // The logarithm of no count is infinite: an element that met it would be computed again, in `f64`. The factorials leave
+    // it out too, so the slope of the count is what it is.
+    let of_y = y.equals(0.0).select(both - mean.ln(), of_y);
+    total * both + y * of_y + of_factorials(y, total)
 }
 
 fn of_factorials(y: Expr, total: Expr) -> Expr {

@@ -14,7 +14,7 @@ pub(crate) fn ln_ratio(a: Expr, b: Expr, difference: Expr) -> Expr {
 const LARGE: f64 = 8.0;
 
 /// `ln Γ(z + 1) - z ln z + z` for `z` from 0 on: what is left of the logarithm of a factorial when the terms that grow are
-/// taken away. It is 0 at 0, and about `ln(2 pi z) / 2` where `z` is large.
+/// taken away. It is 0 at 0, and about `ln(2 pi z) / 2` where `z` is large. At 0 its slope is without the infinite `-ln z`.
 pub(crate) fn ln_factorial_rest(z: Expr) -> Expr {
     let large = z.above(LARGE);
     let far = z.max(1.0);
@@ -23,13 +23,12 @@ pub(crate) fn ln_factorial_rest(z: Expr) -> Expr {
     // Γ(z + 1) is Γ(z + 9) less eight factors.
     let near = large.select(0.0, z);
     let up = near + LARGE;
+    let growing = near.equals(0.0).select(0.0, near * near.ln());
     let factors = (1..=8).map(|step| near + f64::from(step));
     let product = factors.reduce(|product, factor| product * factor);
     let product = product.expect("eight factors");
-    let of_small = (up + 0.5) * up.ln() - up + (0.5 * TAU.ln()) + stirling(up)
-        - product.ln()
-        - near * near.ln()
-        + near;
+    let of_small =
+        (up + 0.5) * up.ln() - up + (0.5 * TAU.ln()) + stirling(up) - product.ln() - growing + near;
     large.select(of_large, of_small)
 }
 
