@@ -4,12 +4,23 @@ use super::output::Output;
 use super::vectors::{Loop, Vectors};
 use alloc::vec::Vec;
 use core::ops::Range;
+#[cfg(feature = "std")]
+use std::time::{Duration, Instant};
 
 /// About how many elements of few a thread works on at a time.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// From this number of elements on they are shared among threads: to wake one takes as long as a few chunks.
 pub(crate) const SHARED: usize = 8 * CHUNK;
+
+/// Fewer are shared too if the loss turns out to be slow: an element takes a hundred times as long in one as in another.
+/// After so much time it shows how long what is left will take.
+#[cfg(feature = "std")]
+const TRIED: Duration = Duration::from_micros(10);
+
+/// What is left is shared from here on. Where a machine is itself run by another, to wake a thread takes nearly as long.
+#[cfg(feature = "std")]
+const SLOW: Duration = Duration::from_micros(100);
 
 /// About how many of so many elements a thread works on at a time: it takes some time until memory is read as fast
 /// again. It does not depend on the number of threads, so that sums do not.
@@ -125,12 +136,31 @@ pub(crate) fn share<T: Send, S, R: Send>(
     work: impl Fn(&mut S, T) -> R + Sync,
 ) -> Vec<R> {
     #[cfg(feature = "std")]
-    if elements >= SHARED && tasks.len() > 1 && rayon::current_num_threads() > 1 {
-        return share_among_threads(tasks, scratch, work);
+    let began = {
+        let may_be_shared = tasks.len() > 1 && rayon::current_num_threads() > 1;
+        if may_be_shared && elements >= SHARED {
+            return share_among_threads(tasks, scratch, work);
+        }
+        may_be_shared.then(Instant::now)
+    };
+    let mut results = Vec::with_capacity(tasks.len());
+    let mut tasks = tasks.into_iter();
+    let mut of_this_thread = scratch();
+    while let Some(task) = tasks.next() {
+        results.push(work(&mut of_this_thread, task));
+        #[cfg(feature = "std")]
+        if began.is_some_and(|began| are_slow(began.elapsed(), results.len(), tasks.len())) {
+            results.extend(share_among_threads(tasks.collect(), scratch, work));
+            break;
+        }
     }
-    let mut scratch = scratch();
-    let tasks = tasks.into_iter();
-    tasks.map(|task| work(&mut scratch, task)).collect()
+    results
+}
+
+/// Whether tasks are slow enough for other threads to be woken, by the time that some of them have taken.
+#[cfg(feature = "std")]
+fn are_slow(taken: Duration, done: usize, left: usize) -> bool {
+    left > 1 && taken >= TRIED && taken.mul_f64(left as f64 / done as f64) >= SLOW
 }
 
 #[cfg(feature = "std")]
