@@ -135,31 +135,37 @@ pub(crate) fn share<T: Send, S, R: Send>(
     scratch: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, T) -> R + Sync,
 ) -> Vec<R> {
+    let count = tasks.len();
     #[cfg(feature = "std")]
     let began = {
-        let may_be_shared = tasks.len() > 1 && rayon::current_num_threads() > 1;
+        let may_be_shared = count > 1 && rayon::current_num_threads() > 1;
         if may_be_shared && elements >= SHARED {
             return share_among_threads(tasks, scratch, work);
         }
-        may_be_shared.then(Instant::now)
+        // An interpreter takes its time for all.
+        (may_be_shared && !cfg!(miri)).then(Instant::now)
     };
-    let mut results = Vec::with_capacity(tasks.len());
+    let mut results = Vec::with_capacity(count);
     let mut tasks = tasks.into_iter();
     let mut of_this_thread = scratch();
-    while let Some(task) = tasks.next() {
+    for task in tasks.by_ref() {
         results.push(work(&mut of_this_thread, task));
         #[cfg(feature = "std")]
-        if began.is_some_and(|began| are_slow(began.elapsed(), results.len(), tasks.len())) {
-            results.extend(share_among_threads(tasks.collect(), scratch, work));
+        if began.is_some_and(|began| are_slow(began.elapsed(), results.len(), count)) {
             break;
         }
+    }
+    #[cfg(feature = "std")]
+    if results.len() < count {
+        results.extend(share_among_threads(tasks.collect(), scratch, work));
     }
     results
 }
 
-/// Whether tasks are slow enough for other threads to be woken, by the time that some of them have taken.
+/// Whether tasks are slow enough for other threads to be woken, by the time that those that are done have taken.
 #[cfg(feature = "std")]
-fn are_slow(taken: Duration, done: usize, left: usize) -> bool {
+fn are_slow(taken: Duration, done: usize, of: usize) -> bool {
+    let left = of - done;
     left > 1 && taken >= TRIED && taken.mul_f64(left as f64 / done as f64) >= SLOW
 }
 

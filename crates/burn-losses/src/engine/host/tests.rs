@@ -9,7 +9,7 @@ use super::row_kernel::HostRows;
 use super::rows::RowInputs;
 use super::samples::Layout;
 use super::scale::{Power, Scale};
-use super::tasks::{CHUNK, ChunkSum};
+use super::tasks::{CHUNK, ChunkSum, share};
 use super::weights::BLOCK;
 use super::{classes, elementwise, rows};
 use crate::engine::rows::{AnyRowLoss, erase_pairs, erase_rows};
@@ -78,6 +78,36 @@ fn pointwise_in_new_memory_and_in_place() {
             assert_eq!(*gradient, 2.0 * (x - y));
         }
     }
+}
+
+#[test]
+#[cfg(all(feature = "std", not(miri)))]
+fn few_elements_that_take_long_are_shared() {
+    use std::collections::HashSet;
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let workers = Mutex::new(HashSet::new());
+    let came = Condvar::new();
+    let work = |_: &mut (), task: usize| {
+        let mut workers = workers.lock().expect("no other panics");
+        workers.insert(std::thread::current().id());
+        came.notify_all();
+        // The first is only slow, the others wait for another thread.
+        if task == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        } else {
+            let waited = came.wait_timeout_while(workers, PATIENCE, |workers| workers.len() < 2);
+            drop(waited.expect("no other panics"));
+        }
+        task
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let pool = pool.expect("two threads can be had");
+    let results = pool.install(|| share(10, (0..10).collect(), || (), work));
+    assert_eq!(results, Vec::from_iter(0..10));
+    assert_eq!(workers.into_inner().expect("no other panics").len(), 2);
 }
 
 #[test]
