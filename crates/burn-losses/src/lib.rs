@@ -140,8 +140,8 @@
 //!    unless its exact value exceeds the float type. A logit or a log-probability of `-inf` is
 //!    legal: probability 0.
 //! 3. Each loss is **one implementation** that runs, with gradients, on every backend Burn has, and on
-//!    flex and ndarray **in one sweep** over memory that gives loss and gradient. The checks are part
-//!    of it.
+//!    flex and ndarray **in one sweep** over memory that gives loss and gradient (two where a loss is of
+//!    sums over its input, as those of masks). The checks are part of it.
 //!
 //! When the values of a target are looked at is up to [`Checks`].
 //!

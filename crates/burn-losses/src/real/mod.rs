@@ -296,14 +296,12 @@ const COMPLEMENT: [f64; 20] = [
 ];
 
 /// `(e^x - 1 - x) / 2`.
-#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_rest<R: Real>(x: R) -> R {
     half_exp_rest_beside(x.clone(), half_exp_m1(x))
 }
 
 /// [`half_exp_rest`], of a number and its [`half_exp_m1`].
-#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_rest_beside<R: Real>(x: R, m1: R) -> R {
     let (near, series) = half_exp_series(&x);
@@ -312,7 +310,6 @@ pub(crate) fn half_exp_rest_beside<R: Real>(x: R, m1: R) -> R {
 
 /// `(e^x - 1) / 2`, the derivative of [`half_exp_rest`]: by the square of a root, which is infinite no sooner than its half
 /// has to be.
-#[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn half_exp_m1<R: Real>(x: R) -> R {
     let (near, series) = half_exp_series(&x);
@@ -322,11 +319,9 @@ pub(crate) fn half_exp_m1<R: Real>(x: R) -> R {
     grown.plus(-0.5).replace(x.between(-SMALL, SMALL), small)
 }
 
-#[cfg(feature = "std")]
 const SMALL: f64 = 0.5;
 
 /// A number that is small, and the [`EXP_REST`] series of it.
-#[cfg(feature = "std")]
 #[inline(always)]
 fn half_exp_series<R: Real>(x: &R) -> (R, R) {
     let near = x.clone().at_least(-SMALL).at_most(SMALL);
@@ -336,7 +331,6 @@ fn half_exp_series<R: Real>(x: &R) -> (R, R) {
 }
 
 /// The coefficients of `(e^x - 1 - x) / (2 x^2)`.
-#[cfg(feature = "std")]
 const EXP_REST: [f64; 14] = {
     let mut series = [0.25; 14];
     let mut power = 1;

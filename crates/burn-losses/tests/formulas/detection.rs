@@ -111,6 +111,19 @@ fn boxes_are_alike_in_any_unit() {
     }
 }
 
+/// A diagonal whose square is beyond the type does not make the distance 0.
+#[test]
+fn boxes_whose_squares_are_beyond_the_type_are_apart() {
+    let x = [[0.0, 0.0, 2e19, 1.0], [0.0, 0.0, 1.5e18, 1.5e18]];
+    let y = [[1e19, 0.0, 3e19, 1.0], [1.2e19, 1.2e19, 1.35e19, 1.35e19]];
+    for on in &devices() {
+        let [x, y] = [x, y].map(|of| on.tensor::<2>(&of.concat(), [2, 4], DType::F32));
+        let losses = DiouLoss::new().forward_no_reduction(x, y);
+        let expected = [7.0 / 9.0, 1.790_123_456_790_1];
+        assert_close(on.name, &numbers(&losses), &expected, 1e-5);
+    }
+}
+
 #[test]
 fn boxes_with_an_infinite_side_are_told() {
     for on in &devices() {

@@ -391,7 +391,7 @@ fn no_count_has_slopes() {
 /// A quantile has the same slope alone and among others, also near 1.
 #[test]
 fn a_quantile_near_1_keeps_its_digits() {
-    for on in devices().iter().filter(|on| on.name != "wgpu") {
+    for on in &devices() {
         for (quantile, above) in [(0.99999, 1e-5), (1.0 - 1e-8, 1e-8), (1e-8, 1.0)] {
             let mut quantiles = vec![0.5, quantile];
             quantiles.sort_by(f64::total_cmp);
@@ -403,6 +403,86 @@ fn a_quantile_near_1_keeps_its_digits() {
             let slopes = numbers(&x.grad(&losses.clone().sum().backward()).unwrap());
             close("the loss", numbers(&losses)[at], above, 1e-5);
             close("the slope", slopes[at], above, 1e-5);
+
+            let loss = QuantileLossConfig::new().with_quantiles(vec![quantile]);
+            let x = on.tracked::<1>(&[2.0], [1], DType::F32);
+            let value = loss
+                .init()
+                .forward(x.clone(), tensor(on, &[1.0], DType::F32));
+            let slopes = numbers(&x.grad(&value.backward()).unwrap());
+            close("the loss alone", numbers(&value)[0], above, 1e-5);
+            close("the slope alone", slopes[0], above, 1e-5);
+        }
+        // What the type holds as 0 is a quantile of 0, not of 1.
+        let loss = QuantileLossConfig::new().with_quantiles(vec![1e-50, 0.5]);
+        let x = on.tensor::<2>(&[1.0, 1.0], [1, 2], DType::F32);
+        let y = on.tensor::<2>(&[2.0], [1, 1], DType::F32);
+        let losses = numbers(&loss.init().forward_no_reduction(x, y));
+        assert_eq!(losses, [0.0, 0.5], "{}", on.name);
+    }
+}
+
+/// An `alpha` near 1 leaves the labels of 0 their share.
+#[test]
+fn an_alpha_near_1_keeps_its_digits() {
+    for on in &devices() {
+        let loss = SigmoidFocalLossConfig::new()
+            .with_gamma(0.0)
+            .with_alpha(Some(1.0 - 1e-8))
+            .init();
+        let x = on.tensor::<1>(&[0.0], [1], DType::F32);
+        let value = loss.forward(x, tensor(on, &[0.0], DType::F32));
+        let ln_2 = core::f64::consts::LN_2;
+        close(on.name, numbers(&value)[0], 1e-8 * ln_2, 1e-5);
+    }
+}
+
+/// Stirling's terms and the rate of a large count are large, and what they differ by is not.
+#[test]
+fn the_full_loss_of_large_counts_keeps_its_digits() {
+    // With 50 digits, of numbers that `f32` holds: the logarithm of a rate, or a rate.
+    let logarithms = [
+        (1e4, 9.210_340_499_877_93, 5.524_108_719_27),
+        (1e6, 13.815_510_749_816_895, 7.826_693_830_59),
+        (1e8, 18.420_680_999_755_86, 10.129_282_177),
+    ];
+    let rates = [
+        (1e4, 10_050.0, 5.648_693_598_85),
+        (1e6, 1_000_500.0, 7.951_652_151_14),
+        (1e8, 100_005_000.0, 10.254_274_728_5),
+    ];
+    for on in &devices() {
+        for (log_input, cases) in [(true, logarithms), (false, rates)] {
+            let loss = PoissonNllLossConfig::new()
+                .with_full(true)
+                .with_log_input(log_input)
+                .init();
+            for (y, x, expected) in cases {
+                let [x, y] = [x, y].map(|number| tensor(on, &[number], DType::F32));
+                let found = numbers(&loss.forward(x, y))[0];
+                close(on.name, found, expected, 1e-3);
+            }
+        }
+    }
+}
+
+/// What is divided by may be beyond the type, where the count times the quotient is not small.
+#[test]
+fn counts_beside_means_beyond_the_type_keep_their_losses() {
+    use NegativeBinomialParametrization::{MeanDispersion, TotalCountLogits};
+    // By the logarithms of the gamma function, with 80 digits.
+    let cases = [
+        (MeanDispersion, [1e20, 1.0, 1e19], 46.151_701_877_723),
+        (TotalCountLogits, [1.0, 18.0, 1e35], 1.522_998_025_192_4e27),
+    ];
+    for on in &devices() {
+        for (parametrization, operands, expected) in cases {
+            let loss = NegativeBinomialNllLossConfig::new()
+                .with_parametrization(parametrization)
+                .init();
+            let [one, other, y] = operands.map(|number| tensor(on, &[number], DType::F32));
+            let found = numbers(&loss.forward(one, other, y))[0];
+            close(on.name, found, expected, 1e-3);
         }
     }
 }

@@ -588,6 +588,16 @@ fn options_out_of_range_are_errors() {
     refused(large.try_init(), &["PolicyClipLoss", "clip_low", "1.5"]);
     let none = PolicyClipLossConfig::new().with_clip_high(0.0);
     refused(none.try_init(), &["PolicyClipLoss", "clip_high"]);
+    let rounded = PolicyClipLossConfig::new().with_clip_low(1e-9);
+    refused(
+        rounded.try_init(),
+        &["PolicyClipLoss", "clip_low", "at least 0.000001"],
+    );
+    let rounded = PolicyClipLossConfig::new().with_clip_high(1e-9);
+    refused(
+        rounded.try_init(),
+        &["PolicyClipLoss", "clip_high", "at least 0.000001"],
+    );
     let none = PolicyClipLossConfig::new().with_divisor(PolicyDivisor::Constant(0.0));
     refused(none.try_init(), &["PolicyClipLoss", "divisor", "is 0"]);
 }

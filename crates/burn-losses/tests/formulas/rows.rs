@@ -658,3 +658,18 @@ fn ignored_and_empty_batches_are_0() {
     let value = CornLoss::new().forward_weighted(x(), ids(on, &[1, 2], [2]), weightless);
     assert_eq!(numbers(&value), [0.0]);
 }
+
+/// A share that is nothing beside 1 leaves nothing of 1.
+#[test]
+fn a_tiny_share_of_a_mixture_has_a_finite_loss() {
+    for on in &devices() {
+        let loss = JsDivLossConfig::new().with_beta(1e-17).init();
+        let student = on.tracked::<2>(&[0.0, 40.0], [1, 2], DType::F32);
+        let teacher = on.tensor::<2>(&[40.0, 0.0], [1, 2], DType::F32);
+        let value = loss.forward(student.clone(), teacher);
+        let slopes = numbers(&student.grad(&value.backward()).unwrap());
+        let found = numbers(&value)[0];
+        assert!(found.abs() < 1e-6, "{found} on {}", on.name);
+        assert!(slopes.iter().all(|slope| slope.abs() < 1e-6), "{slopes:?}");
+    }
+}

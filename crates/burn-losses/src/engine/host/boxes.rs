@@ -108,12 +108,8 @@ impl BoxRows {
         for (columns, boxes) in columns.chunks_exact_mut(SIDES).zip(x) {
             vectors.run(Apart { boxes, columns });
         }
-        // What leaves the range of `f32` is computed in `f64`.
-        let units = if F::IS_DOUBLE {
-            in_other_units(columns, count)
-        } else {
-            None
-        };
+        // What leaves the range of `f32` would be computed in `f64`, but not all of it shows: a quotient over it is 0.
+        let units = in_other_units(columns, count);
         let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
         let mut of_boxes: Vec<&mut [F]> = found[..results]
             .iter_mut()

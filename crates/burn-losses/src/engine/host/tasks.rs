@@ -138,12 +138,13 @@ pub(crate) fn share<T: Send, S, R: Send>(
     let count = tasks.len();
     #[cfg(feature = "std")]
     let began = {
-        let may_be_shared = count > 1 && rayon::current_num_threads() > 1;
-        if may_be_shared && elements >= SHARED {
+        let many = elements >= SHARED;
+        // An interpreter takes its time for all.
+        let may_be_shared = count > 1 && (many || !cfg!(miri)) && rayon::current_num_threads() > 1;
+        if may_be_shared && many {
             return share_among_threads(tasks, scratch, work);
         }
-        // An interpreter takes its time for all.
-        (may_be_shared && !cfg!(miri)).then(Instant::now)
+        may_be_shared.then(Instant::now)
     };
     let mut results = Vec::with_capacity(count);
     let mut tasks = tasks.into_iter();

@@ -241,8 +241,7 @@ fn unweighted(_: Expr) -> [Expr; 2] {
 }
 
 fn balance(y: Expr) -> [Expr; 2] {
-    let alpha = Expr::parameter("alpha");
-    let of_no = 1.0 - alpha;
+    let [alpha, of_no] = ["alpha", "of_no"].map(Expr::parameter);
     [alpha * y + of_no * (1.0 - y), alpha - of_no]
 }
 
@@ -306,6 +305,7 @@ impl SigmoidFocalLoss {
             .of(["logits", "targets"])
             .with("gamma", gamma)
             .with("alpha", alpha.unwrap_or(1.0))
+            .with("of_no", 1.0 - alpha.unwrap_or(1.0))
             .rule(1, Rule::PROBABILITY, "")
             .suspect("probabilities-as-logits", sigmoid_applied)
     }

@@ -43,9 +43,9 @@ pub enum PolicyDivisor {
 loss_config! {
     /// Configuration of [`PolicyClipLoss`].
     pub struct PolicyClipLossConfig {
-        /// How much less probable than it was an action may become: above 0, at most 1, where nothing is clipped below.
+        /// How much less probable than it was an action may become: at least 0.000001, at most 1, where nothing is clipped below.
         pub clip_low: f64 = 0.2,
-        /// How much more probable than it was an action may become: finite, above 0.
+        /// How much more probable than it was an action may become: finite, at least 0.000001.
         pub clip_high: f64 = 0.2,
         /// What `Mean` divides by: the tokens, those of each answer and then the answers, or a number.
         pub divisor: PolicyDivisor = PolicyDivisor::Tokens,
@@ -56,15 +56,23 @@ loss_config! {
 
 impl PolicyClipLossConfig {
     fn validate(&self) -> Result<(), LossError> {
-        // With none of it, the ratio of the first step would be at a corner, where the gradient is 0.
+        // With none of it, or with what `f32` rounds away beside 1, the ratio of the first step would be at a corner, where the
+        // gradient is 0.
+        const LEAST: f64 = 1e-6;
         check::hyper_parameter(
             PolicyClipLoss::NAME,
             "clip_low",
             self.clip_low,
-            |clip| clip > 0.0 && clip <= 1.0,
-            "above 0 and at most 1",
+            |clip| (LEAST..=1.0).contains(&clip),
+            "at least 0.000001 and at most 1",
         )?;
-        check::positive(PolicyClipLoss::NAME, "clip_high", self.clip_high)?;
+        check::hyper_parameter(
+            PolicyClipLoss::NAME,
+            "clip_high",
+            self.clip_high,
+            |clip| clip >= LEAST,
+            "finite and at least 0.000001",
+        )?;
         match self.divisor {
             PolicyDivisor::Constant(length) => {
                 check::positive(PolicyClipLoss::NAME, "the constant divisor", length)
@@ -161,7 +169,7 @@ impl PolicyClipLossConfig {
 /// * An old log-probability or an advantage that is NaN or infinite. Log-probabilities of continuous actions may be above 0.
 /// * Old log-probabilities or advantages that are tracked by autodiff.
 /// * A float type that the device cannot compute with.
-/// * In `init`: a `clip_low` that is not above 0 and at most 1, a `clip_high` or a constant divisor that is not above 0, or not
+/// * In `init`: a `clip_low` or `clip_high` below 0.000001, a `clip_low` above 1, a constant divisor that is not above 0, or what is not
 ///   finite.
 ///
 /// Where values are not read (see [`Checks`](crate::Checks)), an invalid operand makes loss and gradient NaN.

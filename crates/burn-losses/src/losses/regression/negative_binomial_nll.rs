@@ -150,8 +150,9 @@ const MODERATE: f64 = 20.0;
 fn of_mean(mean: Expr, y: Expr, total: Expr) -> Expr {
     let difference = mean - y;
     let both = ln_ratio(total + mean, total + y, difference);
-    // `y (r + m) / (m (r + y))` less 1: of large counts both logarithms are large, and nearly the same.
-    let change = -difference / (mean * (1.0 + y / total));
+    // `y (r + m) / (m (r + y))` less 1: of large counts both logarithms are large, and nearly the same. What it is divided by
+    // may be beyond the type.
+    let change = -difference / (1.0 + y / total) / mean;
     let is_close = change.abs().below(0.5);
     let ln = is_close.select(change, 0.0).ln_1p();
     let of_y = is_close.select(ln, ln_ratio(y, mean, -difference) + both);

@@ -8,7 +8,7 @@ use crate::loss::elementwise::{ElementwiseCall, OtherOperands, Required};
 use crate::loss::values;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
-use crate::real::Real;
+use crate::real::{Real, half_exp_rest};
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
@@ -154,21 +154,26 @@ impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INP
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let (rate, log_rate, shifted) = if LOG_INPUT {
-            (x.clone().exp(), x.clone(), x)
+            (x.clone().exp(), x.clone(), x.clone())
         } else {
             let shifted = x.clone().plus(self.eps).at_least(self.least);
-            (x, shifted.clone().ln(), shifted)
+            (x.clone(), shifted.clone().ln(), shifted)
         };
         // Stirling's y ln y - y is taken together with y ln(rate), from which it differs little.
-        let (log_ratio, rest) = if FULL {
+        let (log_ratio, of_count) = if FULL {
             let many = y.above(1.0);
-            let log = y.clone().at_least(1.0).ln();
-            let ratio = log_rate.clone() - log.clone().plus(-1.0);
+            let count = y.clone().at_least(1.0);
+            let log = count.clone().ln();
+            let ratio = if LOG_INPUT {
+                x.clone() - log.clone()
+            } else {
+                (shifted.clone() / count).ln()
+            };
             let rest = log.plus(core::f64::consts::TAU.ln()).times(0.5);
             let zero = y.clone() - y.clone();
             (
-                log_rate.replace(many.clone(), ratio),
-                Some(zero.replace(many, rest)),
+                log_rate.replace(many.clone(), ratio.clone().plus(1.0)),
+                Some((many.clone(), ratio, zero.replace(many, rest))),
             )
         } else {
             (log_rate, None)
@@ -176,8 +181,19 @@ impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INP
         let value = rate.clone() - log_ratio.times_or_zero(y.clone());
         // A rate beyond the largest number less a product beyond it would be NaN.
         let value = value.replace(rate.above(rate.largest()), rate.clone());
-        let value = match rest {
-            Some(rest) => value + rest,
+        let value = match of_count {
+            Some((many, ratio, rest)) => {
+                // Near a large count the rate and the product are large, and what they differ by is not.
+                let close = half_exp_rest(ratio.clone()) * y.clone().times(2.0);
+                let close = if LOG_INPUT {
+                    close
+                } else {
+                    close.plus(-self.eps)
+                };
+                let far = y.like(2.0);
+                let is_close = far.replace(many, ratio).between(-1.0, 1.0);
+                value.replace(is_close, close) + rest
+            }
             None => value,
         };
         let slope = move || {

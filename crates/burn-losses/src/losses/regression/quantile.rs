@@ -136,17 +136,15 @@ pub struct QuantileLoss {
 
 loss_module!(QuantileLoss, QuantileLossConfig, Formula<RegressionTarget> with losses [predictions, targets]);
 
-static QUANTILE: LossFormula<2> = LossFormula::new(|[x, y]| {
-    let quantile = Expr::parameter("quantile");
-    pinball(x, y, [quantile, 1.0 - quantile])
-});
+static QUANTILE: LossFormula<2> =
+    LossFormula::new(|[x, y]| pinball(x, y, ["quantile", "rest"].map(Expr::parameter)));
 
 /// The third is a quantile, or, of one above 1/2, minus what is left of it to 1: the smaller of both keeps its digits.
 static QUANTILES: LossFormula<3> = LossFormula::new(|[x, y, smaller]| {
-    let is_quantile = smaller.above(0.0);
+    let is_rest = smaller.below(0.0);
     let (quantile, rest) = (
-        is_quantile.select(smaller, smaller + 1.0),
-        is_quantile.select(1.0 - smaller, -smaller),
+        is_rest.select(smaller + 1.0, smaller),
+        is_rest.select(-smaller, 1.0 - smaller),
     );
     pinball(x, y, [quantile, rest])
 });
@@ -212,7 +210,11 @@ impl QuantileLoss {
             ..
         } = &self.config;
         match quantiles[..] {
-            [quantile] => QUANTILE.of(names).with("quantile", quantile),
+            // Beside a quantile near 1 the difference would lose its digits in a narrow type.
+            [quantile] => QUANTILE
+                .of(names)
+                .with("quantile", quantile)
+                .with("rest", 1.0 - quantile),
             _ => {
                 let inner = layers(shape, *axis)[2];
                 let smaller = quantiles.iter().map(|&quantile| {

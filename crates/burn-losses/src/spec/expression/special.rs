@@ -59,7 +59,8 @@ pub(crate) fn ln_mixture(x: Expr, [rest, own]: [&'static str; 2]) -> Expr {
     let far = x.above(FAR);
     let (own, rest) = (Expr::parameter(own), Expr::parameter(rest));
     let exp = far.select(-x, x).exp();
-    let near = (far.select(own, rest) * (exp - 1.0)).ln_1p() + far.select(x, 0.0);
     // A small share would be what is left of 1.
-    x.below(-1.0).select((own + rest * exp).ln(), near)
+    let apart = far.select(rest + own * exp, own + rest * exp).ln() + far.select(x, 0.0);
+    let close = (rest * (exp - 1.0)).ln_1p();
+    far.select(apart, x.below(-1.0).select(apart, close))
 }
