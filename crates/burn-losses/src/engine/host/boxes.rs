@@ -109,7 +109,7 @@ impl BoxRows {
             vectors.run(Apart { boxes, columns });
         }
         // What leaves the range of `f32` would be computed in `f64`, but not all of it shows: a quotient over it is 0.
-        let units = in_other_units(columns, count);
+        let units = in_other_units(vectors, columns, count);
         let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
         let mut of_boxes: Vec<&mut [F]> = found[..results]
             .iter_mut()
@@ -139,10 +139,18 @@ impl BoxRows {
 }
 
 /// Measures boxes of [large] numbers in other units, which come out.
-fn in_other_units<F: MachineFloat>(columns: &mut [Vec<F>], count: usize) -> Option<Vec<F>> {
+fn in_other_units<F: MachineFloat>(
+    vectors: Vectors,
+    columns: &mut [Vec<F>],
+    count: usize,
+) -> Option<Vec<F>> {
     let large = large(F::IS_DOUBLE);
     let rule = Rule::between(-large, large).or_nan();
-    if columns.iter().all(|of| rule.holds_for_all(&of[..count])) {
+    let hold = |of: &Vec<F>| {
+        let numbers = &of[..count];
+        vectors.run(Hold { rule, numbers })
+    };
+    if columns.iter().all(hold) {
         return None;
     }
     let unit = |at: usize| {
@@ -162,6 +170,22 @@ fn in_other_units<F: MachineFloat>(columns: &mut [Vec<F>], count: usize) -> Opti
         }
     }
     Some(units)
+}
+
+/// Whether a rule holds for all numbers.
+struct Hold<'a, F> {
+    rule: Rule,
+    numbers: &'a [F],
+}
+
+impl<F: MachineFloat> Loop for Hold<'_, F> {
+    const WIDEST: bool = !F::IS_DOUBLE;
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        self.rule.holds_for_all(self.numbers)
+    }
 }
 
 /// Boxes become columns, one for each of their numbers.
