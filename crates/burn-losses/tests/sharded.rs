@@ -319,6 +319,19 @@ fn a_mean_does_not_depend_on_the_scale_of_weights() {
     }
 }
 
+/// A loss of 3e38 times a weight of 2.5 is out of range, but not its share of a mean of eight.
+#[test]
+fn a_weight_that_no_mean_counts_does_not_overflow_where_the_mean_does_not() {
+    let mut batch = Batch::scattered(8, 3);
+    batch.ids.fill(0);
+    batch.logits[..3].copy_from_slice(&[0.0, 3e38, 1.0]);
+    let config = plain().with_weights(Some(vec![2.5, 1.0, 2.0]));
+    let config = config.with_reduction(Reduction::BatchMean);
+    for config in [config.clone(), config.with_label_smoothing(0.1)] {
+        batch.assert_whole("a loss of 3e38", &config, DType::F32, &[1, 2]);
+    }
+}
+
 /// Classes on another axis than the last, each loss, and something done with the losses.
 #[test]
 fn each_loss_is_found_on_any_axis() {

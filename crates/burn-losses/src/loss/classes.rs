@@ -10,7 +10,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::device::is_cpu;
 use crate::engine::dispatch;
 use crate::engine::dispatch::RunClasses;
-use crate::engine::host::scale::Power;
+use crate::engine::host::scale::{Power, about_one};
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
@@ -42,6 +42,8 @@ pub(crate) struct Options<'a> {
     pub(crate) weights: Option<&'a Vec<f64>>,
     /// The option that the weights are.
     pub(crate) weights_are: &'static str,
+    /// What the weights were divided by.
+    pub(crate) weights_size: f64,
     pub(crate) ignored: &'a [i64],
     /// The weights are part of what a mean is divided by.
     pub(crate) weights_count: bool,
@@ -61,12 +63,28 @@ impl Options<'_> {
         self.weights.is_some() && self.weights_count
     }
 
+    /// With weights that are about 1, which are put into `weights`.
+    pub(super) fn about_one<'a>(&'a self, weights: &'a mut Vec<f64>) -> Options<'a> {
+        let mut weights_size = 1.0;
+        if let Some(of_classes) = self.weights {
+            (*weights, weights_size) = about_one(of_classes.clone());
+        }
+        Options {
+            weights: self.weights.map(|_| &*weights),
+            weights_size,
+            head: self.head.clone(),
+            adjustment: self.adjustment.clone(),
+            ..*self
+        }
+    }
+
     /// Those of a loss that has no other.
     pub(crate) fn new(loss: &'static str, class_axis: usize) -> Self {
         Self {
             loss,
             weights: None,
             weights_are: "weights",
+            weights_size: 1.0,
             ignored: &[],
             weights_count: true,
             label_smoothing: 0.0,
@@ -84,6 +102,8 @@ struct Coefficients {
     q: Tensor<3>,
     /// How much each sample counts in the mean, if not 1.
     weight: Option<Tensor<3>>,
+    /// What the coefficients were divided by.
+    size: f64,
     /// Which samples have a valid target, where their values were not read.
     valid: Option<Tensor<3, Bool>>,
     /// The class of each sample, if they are ids.
@@ -384,6 +404,8 @@ fn with_tensors(
     input: &AnyRank,
     targets: AnyTarget,
 ) -> Result<Losses, LossError> {
+    let mut weights = Vec::new();
+    let options = &options.about_one(&mut weights);
     let shape = input.shape();
     let x = untracked(input).layers(layers(&shape, options.class_axis));
     let ids = (kind == ClassInput::LogProbs).then(|| targets.values.clone().integers());
@@ -431,7 +453,8 @@ fn with_tensors(
     let softmax = Softmax::new(x);
     let (mut values, _) = nll_term(softmax.half_log_prob(), q.clone());
     let mut of_lse = None;
-    if options.z_loss != 0.0 {
+    let z_loss = options.z_loss / options.weights_size;
+    if z_loss != 0.0 {
         let lse = softmax.log_sum_exp();
         let counts = coefficients.used.clone().map(|used| used.any_dim(AXIS));
         let lse = match counts {
@@ -439,10 +462,10 @@ fn with_tensors(
             None => lse,
         };
         // Among the terms of the first class: they are added up.
-        let square = lse.clone() * (lse.clone() * (0.5 * options.z_loss));
+        let square = lse.clone() * (lse.clone() * (0.5 * z_loss));
         let first = values.clone().slice_dim(AXIS, 0..1) + square;
         values = values.slice_assign([0..shape_of[0], 0..1, 0..shape_of[2]], first);
-        of_lse = Some(lse * (2.0 * options.z_loss));
+        of_lse = Some(lse * (2.0 * z_loss));
     }
     let slopes = || {
         let q_of_rest = q.clone().sum_dim(AXIS) - q.clone();
@@ -551,6 +574,10 @@ impl Coefficients {
         let counted = if options.by_class() { &weighted } else { &hot };
         let weight = (options.by_class() || !options.ignored.is_empty())
             .then(|| counted.clone().sum_dim(AXIS));
+        let weight = match options.by_class() {
+            true => weight.map(|weight| weight * options.weights_size),
+            false => weight,
+        };
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {
@@ -565,6 +592,7 @@ impl Coefficients {
         Ok(Self {
             q,
             weight,
+            size: options.weights_size,
             valid: (!checked).then_some(found.valid()),
             used: Some(used),
         })
@@ -590,6 +618,7 @@ impl Coefficients {
         Ok(Self {
             q,
             weight: None,
+            size: options.weights_size,
             valid,
             used: None,
         })
@@ -620,7 +649,7 @@ impl Coefficients {
         });
         Losses {
             values: flat(or_nan(terms.sum_dim(AXIS), &valid)),
-            part,
+            part: part / self.size,
             weights: self.weight.map(|weight| flat(weight.cast(dtype))),
             batch: input.shape()[0],
             graph: Graph::new(input, keepdim_shape, Vec::from_iter(gradient)),

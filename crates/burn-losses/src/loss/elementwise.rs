@@ -9,6 +9,7 @@ use crate::engine::dispatch;
 use crate::engine::dispatch::RunElementwise;
 use crate::engine::dtype::compute_dtype;
 use crate::engine::elementwise::{AnyElementwise, ElementwiseSpec, erase};
+use crate::engine::host::scale::about_one;
 use crate::engine::portable::elementwise::{TensorTerms, elementwise};
 use crate::engine::portable::reduce::Losses;
 use crate::engine::portable::tensors::{along_axis, both, untracked};
@@ -228,22 +229,32 @@ impl<'a> ElementwiseCall<'a> {
             0
         };
         let dtype = compute_dtype(inputs[0].dtype());
-        let mut terms = self.terms(&operands, derivatives, dtype);
+        let mut size = 1.0;
+        let weights = self.weights.as_ref().map(|weights| {
+            let about;
+            (about, size) = about_one(weights.numbers.clone());
+            about
+        });
+        let weights = weights.as_deref();
+        let mut terms = self.terms((&operands, weights), derivatives, dtype);
         // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for
         // nothing, they are.
         if dtype == FloatDType::F32 && is_cpu(&device) && terms.leave_the_range() {
-            terms = self.terms(&operands, derivatives, FloatDType::F64);
+            terms = self.terms((&operands, weights), derivatives, FloatDType::F64);
         }
-        Ok(elementwise(self.definition.part(), terms, valid, inputs))
+        let part = self.definition.part() / size;
+        Ok(elementwise(part, terms, valid, inputs))
     }
 
-    /// The losses of operands, computed in the given type, and so many of their derivatives.
-    fn terms(&self, operands: &[Tensor<3>], derivatives: usize, dtype: FloatDType) -> TensorTerms {
+    /// The losses of operands times weights of their classes, computed in the given type, and so many of their derivatives.
+    fn terms(
+        &self,
+        (operands, weights): (&[Tensor<3>], Option<&[f64]>),
+        derivatives: usize,
+        dtype: FloatDType,
+    ) -> TensorTerms {
         let device = operands[0].device();
-        let weights = self
-            .weights
-            .as_ref()
-            .map(|weights| along_axis(&weights.numbers, &device, dtype.into()));
+        let weights = weights.map(|weights| along_axis(weights, &device, dtype.into()));
         let operands: Vec<_> = operands.iter().map(|x| x.clone().cast(dtype)).collect();
         self.definition.on_tensors(&operands, weights, derivatives)
     }

@@ -6,6 +6,7 @@ use crate::engine::any_rank::AnyRank;
 use crate::engine::dispatch;
 use crate::engine::dispatch::{ExtraOperands, RunRows};
 use crate::engine::dtype::compute_dtype;
+use crate::engine::host::scale::about_one;
 use crate::engine::portable::elementwise::TensorTerms;
 use crate::engine::portable::ids::SafeIds;
 use crate::engine::portable::reduce::{Graph, Losses};
@@ -184,8 +185,9 @@ struct RowTensors {
     row: TensorRow,
     /// Which rows have something valid.
     valid: Option<Tensor<3, Bool>>,
-    /// What the loss of each row is multiplied by.
+    /// What the loss of each row is multiplied by, divided by `size`.
     weight: Option<Tensor<3>>,
+    size: f64,
     /// How much each row counts where losses are averaged.
     counts: Option<Tensor<3>>,
 }
@@ -197,6 +199,7 @@ impl RowTensors {
         let (device, dtype) = (x.device(), x.dtype());
         let rows = [outer, 1, inner];
         let mut counts = None;
+        let mut size = 1.0;
         let (row, valid, weight) = match target {
             RowTarget::Nothing => (TensorRow::Nothing, None, None),
             RowTarget::Numbers(numbers, rule) => {
@@ -207,7 +210,9 @@ impl RowTensors {
             RowTarget::Class(ids, weights) => {
                 let found = SafeIds::new(ids.integers().reshape(rows), length, &[]);
                 let hot = found.one_hot(AXIS, length, &device, dtype);
-                let weight = weights.map(|weights| {
+                let weight = weights.map(|given| {
+                    let weights;
+                    (weights, size) = about_one(given);
                     (hot.clone() * along_axis(&weights, &device, dtype)).sum_dim(AXIS)
                 });
                 (
@@ -236,6 +241,7 @@ impl RowTensors {
             row,
             valid,
             weight,
+            size,
             counts,
         }
     }
@@ -270,7 +276,7 @@ fn with_tensors<const N: usize>(
     let keepdim_shape = terms.value.dims();
     Ok(Losses {
         values: flat(or_nan(weigh(terms.value), &valid)),
-        part,
+        part: part / of_rows.size,
         weights: of_rows.counts.map(flat),
         batch: shape[0],
         graph: Graph::new(&inputs[0], keepdim_shape, gradients),

@@ -95,7 +95,11 @@ pub(crate) fn evaluate_sharded(
         adjustment: options.adjustment.clone(),
         ..*options
     };
-    let own = match OwnClasses::new(check, options, &logits, &ids, shard) {
+    let own = check_shard(check, options, &logits, &ids, shard);
+    let mut weights = Vec::new();
+    let options = &options.about_one(&mut weights);
+    let own = own.and_then(|own| OwnClasses::new(check, options, &logits, &ids, (own, shard)));
+    let own = match own {
         Ok(own) => own,
         Err(error) => {
             // What comes back says less than the error that is known.
@@ -262,9 +266,8 @@ impl OwnClasses {
         options: &Options,
         logits: &AnyRank,
         ids: &AnyTarget,
-        shard: &Shard,
+        (own, shard): (Range<usize>, &Shard),
     ) -> Result<Self, LossError> {
-        let own = check_shard(check, options, logits, ids, shard)?;
         let smoothing = match options.label_smoothing {
             0.0 => None,
             _ => Some(smoothing_of(options, shard.classes, own.clone())),
@@ -389,10 +392,11 @@ impl OwnRows {
         }
         let is_none = self.is_class.clone().bool_not();
         let mut of_lse = None;
-        if options.z_loss != 0.0 {
+        let z_loss = options.z_loss / options.weights_size;
+        if z_loss != 0.0 {
             let lse = softmax.log_sum_exp().mask_fill(is_none.clone(), 0.0);
-            values = values + lse.clone() * (lse.clone() * (0.5 * options.z_loss));
-            of_lse = Some(lse * (2.0 * options.z_loss));
+            values = values + lse.clone() * (lse.clone() * (0.5 * z_loss));
+            of_lse = Some(lse * (2.0 * z_loss));
         }
         let values = values.mask_fill(is_none, 0.0);
 
@@ -422,13 +426,13 @@ impl OwnRows {
             (logits.clone(), or_nan(slope * 0.5, &valid))
         });
         let weight = match (options.by_class(), options.ignored) {
-            (true, _) => Some(weight),
+            (true, _) => Some(weight * options.weights_size),
             (false, []) => None,
             (false, _) => Some(counts),
         };
         Losses {
             values: flat(or_nan(values, &valid)),
-            part: 0.5,
+            part: 0.5 / options.weights_size,
             weights: weight.map(flat),
             batch: logits.shape()[0],
             graph: Graph::new(&logits, [outer, 1, inner], Vec::from_iter(gradient)),

@@ -105,11 +105,18 @@ impl BoxRows {
         };
         let mut scratch = F::machine(|machine| machine.take_scratch(2 * SIDES + results, count));
         let (columns, found) = scratch.split_at_mut(2 * SIDES);
+        let large = large(F::IS_DOUBLE);
+        let rule = Rule::between(-large, large).or_nan();
+        let mut hold = true;
         for (columns, boxes) in columns.chunks_exact_mut(SIDES).zip(x) {
-            vectors.run(Apart { boxes, columns });
+            hold &= vectors.run(Apart {
+                boxes,
+                columns,
+                rule,
+            });
         }
         // What leaves the range of `f32` would be computed in `f64`, but not all of it shows: a quotient over it is 0.
-        let units = in_other_units(vectors, columns, count);
+        let units = (!hold).then(|| in_other_units(large, columns, count));
         let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
         let mut of_boxes: Vec<&mut [F]> = found[..results]
             .iter_mut()
@@ -139,20 +146,9 @@ impl BoxRows {
 }
 
 /// Measures boxes of [large] numbers in other units, which come out.
-fn in_other_units<F: MachineFloat>(
-    vectors: Vectors,
-    columns: &mut [Vec<F>],
-    count: usize,
-) -> Option<Vec<F>> {
-    let large = large(F::IS_DOUBLE);
-    let rule = Rule::between(-large, large).or_nan();
-    let hold = |of: &Vec<F>| {
-        let numbers = &of[..count];
-        vectors.run(Hold { rule, numbers })
-    };
-    if columns.iter().all(hold) {
-        return None;
-    }
+#[cold]
+#[inline(never)]
+fn in_other_units<F: MachineFloat>(large: f64, columns: &mut [Vec<F>], count: usize) -> Vec<F> {
     let unit = |at: usize| {
         let sizes = columns.iter().map(|of| of[at].double().abs());
         let largest = sizes.fold(0.0, f64::max);
@@ -169,43 +165,29 @@ fn in_other_units<F: MachineFloat>(
             *number = *number * unit;
         }
     }
-    Some(units)
+    units
 }
 
-/// Whether a rule holds for all numbers.
-struct Hold<'a, F> {
+/// Boxes become columns, one for each of their numbers. Says whether a rule holds for all of these.
+struct Apart<'a, F> {
+    boxes: &'a [F],
+    columns: &'a mut [Vec<F>],
     rule: Rule,
-    numbers: &'a [F],
 }
 
-impl<F: MachineFloat> Loop for Hold<'_, F> {
+impl<F: MachineFloat> Loop for Apart<'_, F> {
     const WIDEST: bool = !F::IS_DOUBLE;
     type Output = bool;
 
     #[inline(always)]
     fn run(self) -> bool {
-        self.rule.holds_for_all(self.numbers)
-    }
-}
-
-/// Boxes become columns, one for each of their numbers.
-struct Apart<'a, F> {
-    boxes: &'a [F],
-    columns: &'a mut [Vec<F>],
-}
-
-impl<F: MachineFloat> Loop for Apart<'_, F> {
-    const WIDEST: bool = !F::IS_DOUBLE;
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
         let boxes = self.boxes.as_chunks::<SIDES>().0;
         for (side, column) in self.columns.iter_mut().enumerate() {
             for (to, sides) in column.iter_mut().zip(boxes) {
                 *to = sides[side];
             }
         }
+        self.rule.holds_for_all(self.boxes)
     }
 }
 

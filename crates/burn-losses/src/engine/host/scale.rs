@@ -1,6 +1,7 @@
 //! How numbers are scaled, and kept in the range of their type.
 
 use super::numbers::Float;
+use alloc::vec::Vec;
 
 /// How a sum and its gradient are scaled.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,26 @@ pub(crate) fn power_of_two(exponent: i32) -> f64 {
 pub(crate) fn exponent(number: f64) -> i32 {
     let (mantissa, exponent, _) = num_traits::Float::integer_decode(number);
     i32::from(exponent) + 64 - mantissa.leading_zeros() as i32
+}
+
+/// Weights of classes divided by a power of two, so that none is far above 1 and none of them is lost; and that number. The
+/// product of a loss and a weight may be out of range where its share of a mean is not.
+pub(crate) fn about_one(mut weights: Vec<f64>) -> (Vec<f64>, f64) {
+    const DIGITS: i32 = 100;
+    // More would not help: a loss times what is left is out of range only where no number of samples brings it back.
+    const MOST: i32 = 64;
+    let largest = weights.iter().copied().fold(0.0, f64::max);
+    let above_0 = weights.iter().copied().filter(|&weight| weight > 0.0);
+    let least = above_0.fold(1.0, f64::min);
+    if largest <= 1.0 {
+        return (weights, 1.0);
+    }
+    let size = exponent(largest).min(exponent(least) + DIGITS);
+    let size = power_of_two(size.clamp(0, MOST));
+    for weight in &mut weights {
+        *weight /= size;
+    }
+    (weights, size)
 }
 
 /// The number, or the largest one of its type where it is beyond that; NaN stays NaN.

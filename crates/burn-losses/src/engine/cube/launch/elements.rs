@@ -2,8 +2,8 @@
 
 use super::rows::{RowLaunch, RowOperands};
 use super::{
-    Counting, Destinations, LaunchContext, Sums, TensorSpec, about_one, address, buffer,
-    common_type, elem, in_common_type, number, samples, tensor_spec, vector,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, common_type, elem,
+    in_common_type, number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::distribution::Distribution;
 use crate::engine::cube::elements::{
@@ -13,6 +13,7 @@ use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
+use crate::engine::host::scale::about_one;
 use crate::engine::ops::KernelOutput;
 use crate::spec::operand::PerClass;
 use crate::spec::request::{Request, Returns};

@@ -12,7 +12,6 @@ use super::sums::{
     ReductionPlanLaunch, UNITS, scale_kernel, total_kernel, weight_kernel, weight_total_kernel,
 };
 use super::traced::NonFiniteLaunch;
-use crate::engine::host::scale::{exponent, power_of_two};
 use crate::engine::ops::{Invalid, KernelOutput, TensorSpec};
 use crate::spec::reduction::Reduction;
 use crate::spec::request::{Request, Returns};
@@ -79,23 +78,6 @@ fn number(tensor: CubeTensor) -> CubeTensor {
         DType::F64 => cast(tensor, DType::F32),
         _ => tensor,
     })
-}
-
-/// Weights of classes divided by a power of two, so that none is far above 1 and none of them is lost; and that number. The
-/// product of a loss and a weight may be out of range where its share of a mean is not.
-fn about_one(mut weights: Vec<f64>) -> (Vec<f64>, f64) {
-    const DIGITS: i32 = 100;
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    let above_0 = weights.iter().copied().filter(|&weight| weight > 0.0);
-    let least = above_0.fold(1.0, f64::min);
-    if largest <= 1.0 {
-        return (weights, 1.0);
-    }
-    let size = power_of_two(exponent(largest).min(exponent(least) + DIGITS).max(0));
-    for weight in &mut weights {
-        *weight /= size;
-    }
-    (weights, size)
 }
 
 /// The inputs, cast to that type.

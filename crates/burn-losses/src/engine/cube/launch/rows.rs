@@ -1,8 +1,8 @@
 //! Over rows.
 
 use super::{
-    Counting, Destinations, LaunchContext, Sums, TensorSpec, about_one, address, buffer, elem,
-    in_common_type, number, samples, tensor_spec, vector,
+    Counting, Destinations, LaunchContext, Sums, TensorSpec, address, buffer, elem, in_common_type,
+    number, samples, tensor_spec, vector,
 };
 use crate::engine::cube::kernel_key::KernelKey;
 use crate::engine::cube::row_kernel::RowKernel;
@@ -10,6 +10,7 @@ use crate::engine::cube::rows::{RowLayoutLaunch, RowPlan, rows_kernel};
 use crate::engine::cube::samples::Samples;
 use crate::engine::cube::sums::UNITS;
 use crate::engine::cube::traced::NonFiniteLaunch;
+use crate::engine::host::scale::about_one;
 use crate::engine::ops::KernelOutput;
 use crate::engine::shape::layers;
 use crate::spec::request::Request;
