@@ -200,12 +200,9 @@ macro_rules! loss_family {
 
         /// As the loss that it is.
         impl burn::module::ModuleDisplay for $family {
-            fn custom_content(
-                &self,
-                content: burn::module::Content,
-            ) -> Option<burn::module::Content> {
+            fn format(&self, settings: burn::module::DisplaySettings) -> alloc::string::String {
                 match self {
-                    $($(#[$when])? Self::$variant(loss) => loss.custom_content(content),)*
+                    $($(#[$when])? Self::$variant(loss) => loss.format(settings),)*
                 }
             }
         }

@@ -9,7 +9,7 @@ pub(crate) fn describe(config: &impl Debug) -> String {
     format!("{config:?}").replacen("Config", "", 1)
 }
 
-/// Stamps the plumbing of a loss onto its configuration and module: `init`, `try_init`, `new`,
+/// Stamps the plumbing of a loss onto its configuration and makes it a module: `init`, `try_init`, `new`,
 /// `Default`, `config`, the display, its name, and the calls. The configuration brings its rules, as `validate`.
 ///
 /// Last comes the trait that has the calls, and what its inputs are called; the loss itself brings
@@ -228,19 +228,27 @@ macro_rules! loss_module {
             }
         }
 
+        // A module without parameters, and nothing to show but its configuration. What Burn would derive takes long to
+        // build, for each loss.
+        impl burn::module::Module for $loss {
+            burn::empty!(module);
+        }
+
+        impl core::fmt::Display for $loss {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(&$crate::losses::module::describe(&self.config))
+            }
+        }
+
+        impl burn::module::ModuleDisplayDefault for $loss {
+            fn content(&self, content: burn::module::Content) -> Option<burn::module::Content> {
+                content.add_formatted(self).optional()
+            }
+        }
+
         impl burn::module::ModuleDisplay for $loss {
-            // There is nothing to it but this; what Burn would make of it takes long to build, for each loss.
             fn format(&self, _: burn::module::DisplaySettings) -> alloc::string::String {
                 $crate::losses::module::describe(&self.config)
-            }
-
-            fn custom_content(
-                &self,
-                content: burn::module::Content,
-            ) -> Option<burn::module::Content> {
-                content
-                    .add_formatted(&$crate::losses::module::describe(&self.config))
-                    .optional()
             }
         }
 

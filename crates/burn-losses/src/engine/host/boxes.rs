@@ -48,17 +48,13 @@ impl HostRows<2> for BoxRows {
         [None, Some(Rule::FINITE)]
     }
 
+    fn keeps_rules(&self) -> bool {
+        true
+    }
+
     fn together(&self) -> usize {
         // Their columns and slopes are in the nearest cache.
         512
-    }
-
-    fn poison_f32(&self, [_, targets]: &[&[f32]; 2], weights: &mut [f32]) -> bool {
-        poison(targets, weights, self.by_edges)
-    }
-
-    fn poison_f64(&self, [_, targets]: &[&[f64]; 2], weights: &mut [f64]) -> bool {
-        poison(targets, weights, self.by_edges)
     }
 
     fn rows_f32(&self, vectors: Vectors, block: RowBlock<f32, 2>) {
@@ -70,22 +66,25 @@ impl HostRows<2> for BoxRows {
     }
 }
 
-/// Boxes that end before they begin are not valid.
+/// Whether a box does not end before it begins.
+#[inline(always)]
+fn is_ordered<F: MachineFloat>([x, y, x2, y2]: [F; SIDES], by_edges: bool) -> bool {
+    let [least_x, least_y] = if by_edges { [x, y] } else { [F::default(); 2] };
+    (x2 >= least_x) & (y2 >= least_y)
+}
+
+/// Makes the weights of boxes NaN that count and are not valid; says whether there are any.
+#[cold]
+#[inline(never)]
 fn poison<F: MachineFloat>(targets: &[F], weights: &mut [F], by_edges: bool) -> bool {
-    let mut valid = true;
+    let mut broken = false;
     for (sides, weight) in targets.as_chunks::<SIDES>().0.iter().zip(weights) {
-        let [x, y, x2, y2] = *sides;
-        let holds = if by_edges {
-            (x2 >= x) & (y2 >= y)
-        } else {
-            (x2 >= F::default()) & (y2 >= F::default())
-        };
-        valid &= holds;
-        if !holds {
+        if !(Rule::FINITE.holds_for_all(sides) && is_ordered(*sides, by_edges)) {
+            broken = true;
             *weight = F::NAN.times_or_zero(*weight);
         }
     }
-    valid
+    broken
 }
 
 impl BoxRows {
@@ -93,6 +92,7 @@ impl BoxRows {
         let RowBlock {
             x,
             weights,
+            broken,
             scale,
             losses,
             gradients: [mut gradient, _],
@@ -106,17 +106,18 @@ impl BoxRows {
         let mut scratch = F::machine(|machine| machine.take_scratch(2 * SIDES + results, count));
         let (columns, found) = scratch.split_at_mut(2 * SIDES);
         let large = large(F::IS_DOUBLE);
-        let rule = Rule::between(-large, large).or_nan();
-        let mut hold = true;
-        for (columns, boxes) in columns.chunks_exact_mut(SIDES).zip(x) {
-            hold &= vectors.run(Apart {
-                boxes,
-                columns,
-                rule,
-            });
+        let by_edges = self.by_edges;
+        let seen = vectors.run(Apart {
+            x,
+            columns,
+            large,
+            by_edges,
+        });
+        if !seen.are_valid {
+            *broken = poison(x[1], weights, by_edges);
         }
         // What leaves the range of `f32` would be computed in `f64`, but not all of it shows: a quotient over it is 0.
-        let units = (!hold).then(|| in_other_units(large, columns, count));
+        let units = (!seen.are_small).then(|| in_other_units(large, columns, count));
         let operands: [&[F]; 2 * SIDES] = core::array::from_fn(|at| &columns[at][..count]);
         let mut of_boxes: Vec<&mut [F]> = found[..results]
             .iter_mut()
@@ -168,26 +169,52 @@ fn in_other_units<F: MachineFloat>(large: f64, columns: &mut [Vec<F>], count: us
     units
 }
 
-/// Boxes become columns, one for each of their numbers. Says whether a rule holds for all of these.
+/// Boxes and their targets become columns, one for each of their numbers.
 struct Apart<'a, F> {
-    boxes: &'a [F],
+    x: [&'a [F]; 2],
     columns: &'a mut [Vec<F>],
-    rule: Rule,
+    large: f64,
+    by_edges: bool,
+}
+
+/// What is seen as boxes are taken apart.
+struct SeenOfBoxes {
+    /// No number is [large].
+    are_small: bool,
+    /// The targets are known to be valid; large ones are not.
+    are_valid: bool,
 }
 
 impl<F: MachineFloat> Loop for Apart<'_, F> {
     const WIDEST: bool = !F::IS_DOUBLE;
-    type Output = bool;
+    type Output = SeenOfBoxes;
 
     #[inline(always)]
-    fn run(self) -> bool {
-        let boxes = self.boxes.as_chunks::<SIDES>().0;
-        for (side, column) in self.columns.iter_mut().enumerate() {
-            for (to, sides) in column.iter_mut().zip(boxes) {
-                *to = sides[side];
+    fn run(self) -> SeenOfBoxes {
+        for (columns, boxes) in self.columns.chunks_exact_mut(SIDES).zip(self.x) {
+            let boxes = boxes.as_chunks::<SIDES>().0;
+            for (side, column) in columns.iter_mut().enumerate() {
+                for (to, sides) in column.iter_mut().zip(boxes) {
+                    *to = sides[side];
+                }
             }
         }
-        self.rule.holds_for_all(self.boxes)
+        let rule = Rule::between(-self.large, self.large);
+        let [boxes, targets] = self.x;
+        let are_small = rule.holds_for_all(targets);
+        let mut are_valid = are_small;
+        let [.., x, y, x2, y2] = &*self.columns else {
+            unreachable!("a column for each number")
+        };
+        let count = targets.len() / SIDES;
+        let sides = [x, y, x2, y2].map(|column| &column[..count]);
+        for at in 0..count {
+            are_valid &= is_ordered(sides.map(|column| column[at]), self.by_edges);
+        }
+        SeenOfBoxes {
+            are_small: are_small & rule.or_nan().holds_for_all(boxes),
+            are_valid,
+        }
     }
 }
 

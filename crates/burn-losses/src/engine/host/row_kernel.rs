@@ -52,16 +52,6 @@ pub(crate) trait HostRows<const K: usize>: Send + Sync + 'static {
         ROWS
     }
 
-    /// Makes rows that count NaN where they are not valid as a whole; says whether all are.
-    fn poison_f32(&self, _rows: &[&[f32]; K], _weights: &mut [f32]) -> bool {
-        true
-    }
-
-    /// As [`poison_f32`](Self::poison_f32).
-    fn poison_f64(&self, _rows: &[&[f64]; K], _weights: &mut [f64]) -> bool {
-        true
-    }
-
     fn rows_f32(&self, vectors: Vectors, block: RowBlock<f32, K>);
 
     fn rows_f64(&self, vectors: Vectors, block: RowBlock<f64, K>);
@@ -91,39 +81,17 @@ pub(crate) struct RowBlock<'a, 'b, F, const K: usize> {
 /// A float type in which losses of rows are computed.
 pub(crate) trait RowFloat: Float {
     fn rows<const K: usize>(rows: &dyn HostRows<K>, vectors: Vectors, block: RowBlock<Self, K>);
-
-    fn poison<const K: usize>(
-        rows: &dyn HostRows<K>,
-        x: &[&[Self]; K],
-        weights: &mut [Self],
-    ) -> bool;
 }
 
 impl RowFloat for f32 {
     fn rows<const K: usize>(rows: &dyn HostRows<K>, vectors: Vectors, block: RowBlock<f32, K>) {
         rows.rows_f32(vectors, block);
     }
-
-    fn poison<const K: usize>(
-        rows: &dyn HostRows<K>,
-        x: &[&[f32]; K],
-        weights: &mut [f32],
-    ) -> bool {
-        rows.poison_f32(x, weights)
-    }
 }
 
 impl RowFloat for f64 {
     fn rows<const K: usize>(rows: &dyn HostRows<K>, vectors: Vectors, block: RowBlock<f64, K>) {
         rows.rows_f64(vectors, block);
-    }
-
-    fn poison<const K: usize>(
-        rows: &dyn HostRows<K>,
-        x: &[&[f64]; K],
-        weights: &mut [f64],
-    ) -> bool {
-        rows.poison_f64(x, weights)
     }
 }
 

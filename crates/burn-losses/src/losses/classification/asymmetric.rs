@@ -9,7 +9,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`AsymmetricLoss`].
@@ -133,10 +132,8 @@ impl AsymmetricLossConfig {
 #[doc(alias = "AsymmetricLossMultiLabel")]
 #[doc(alias = "multi-label")]
 #[doc(alias = "class imbalance")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct AsymmetricLoss {
-    #[module(skip)]
     config: AsymmetricLossConfig,
 }
 

@@ -19,7 +19,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{DType, Shape};
 
 loss_config! {
@@ -134,10 +133,8 @@ impl BceLossConfig {
 /// tracked.
 #[doc(alias = "BCELoss")]
 #[doc(alias = "BinaryCrossEntropyLoss")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct BceLoss {
-    #[module(skip)]
     config: BceLossConfig,
 }
 

@@ -17,7 +17,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`BceWithLogitsLoss`].
@@ -138,10 +137,8 @@ impl BceWithLogitsLossConfig {
 #[doc(alias = "BCEWithLogitsLoss")]
 #[doc(alias = "BinaryCrossEntropyLoss")]
 #[doc(alias = "sigmoid")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct BceWithLogitsLoss {
-    #[module(skip)]
     config: BceWithLogitsLossConfig,
 }
 

@@ -18,7 +18,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -243,10 +242,8 @@ impl CrossEntropyLossConfig {
 #[doc(alias = "softcap")]
 #[doc(alias = "vocab parallel")]
 #[doc(alias = "tensor parallel")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct CrossEntropyLoss {
-    #[module(skip)]
     config: CrossEntropyLossConfig,
 }
 

@@ -18,7 +18,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -189,10 +188,8 @@ impl FocalLossConfig {
 #[doc(alias = "balanced softmax")]
 #[doc(alias = "LDAM")]
 #[doc(alias = "class imbalance")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct FocalLoss {
-    #[module(skip)]
     config: FocalLossConfig,
 }
 

@@ -17,7 +17,6 @@ use crate::validate::error::{Lint, LossError};
 use crate::validate::probabilities::{no_distribution, no_probability, probability};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`KlDivLoss`].
@@ -129,10 +128,8 @@ impl KlDivLossConfig {
 #[doc(alias = "KLDivLoss")]
 #[doc(alias = "Kullback-Leibler")]
 #[doc(alias = "relative entropy")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct KlDivLoss {
-    #[module(skip)]
     config: KlDivLossConfig,
 }
 

@@ -18,7 +18,6 @@ use crate::validate::check::{Check, dims, integers};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -120,10 +119,8 @@ impl MultiLabelMarginLossConfig {
 /// single sample `[C]`; here there may be more axes, and a sample needs a batch axis.
 #[doc(alias = "MultilabelMarginLoss")]
 #[doc(alias = "multi-label")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MultiLabelMarginLoss {
-    #[module(skip)]
     config: MultiLabelMarginLossConfig,
 }
 

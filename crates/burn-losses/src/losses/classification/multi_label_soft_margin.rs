@@ -21,7 +21,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -131,10 +130,8 @@ impl MultiLabelSoftMarginLossConfig {
 #[doc(alias = "MultilabelSoftMarginLoss")]
 #[doc(alias = "multi-label")]
 #[doc(alias = "multi-hot")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MultiLabelSoftMarginLoss {
-    #[module(skip)]
     config: MultiLabelSoftMarginLossConfig,
 }
 

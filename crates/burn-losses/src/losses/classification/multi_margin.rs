@@ -19,7 +19,6 @@ use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -137,10 +136,8 @@ impl MultiMarginLossConfig {
 /// *Support Vector Machines for Multi-Class Pattern Recognition*, ESANN 1999.
 #[doc(alias = "multiclass hinge")]
 #[doc(alias = "SVM")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MultiMarginLoss {
-    #[module(skip)]
     config: MultiMarginLossConfig,
 }
 

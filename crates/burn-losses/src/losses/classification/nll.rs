@@ -14,7 +14,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -131,10 +130,8 @@ impl NllLossConfig {
 /// axis 1 only.
 #[doc(alias = "NLLLoss")]
 #[doc(alias = "negative log-likelihood")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct NllLoss {
-    #[module(skip)]
     config: NllLossConfig,
 }
 

@@ -17,7 +17,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -152,10 +151,8 @@ impl Poly1LossConfig {
 #[doc(alias = "Poly-1")]
 #[doc(alias = "PolyCrossEntropy")]
 #[doc(alias = "poly_loss_cross_entropy")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct Poly1Loss {
-    #[module(skip)]
     config: Poly1LossConfig,
 }
 

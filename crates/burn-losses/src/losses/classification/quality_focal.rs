@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`QualityFocalLoss`].
@@ -115,10 +114,8 @@ impl QualityFocalLossConfig {
 #[doc(alias = "QFL")]
 #[doc(alias = "GeneralizedFocalLoss")]
 #[doc(alias = "soft labels")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct QualityFocalLoss {
-    #[module(skip)]
     config: QualityFocalLossConfig,
 }
 

@@ -18,7 +18,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 
@@ -176,10 +175,8 @@ impl SigmoidFocalLossConfig {
 #[doc(alias = "BinaryFocalCrossentropy")]
 #[doc(alias = "RetinaNet")]
 #[doc(alias = "class imbalance")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SigmoidFocalLoss {
-    #[module(skip)]
     config: SigmoidFocalLossConfig,
 }
 

@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SigmoidPoly1Loss`].
@@ -117,10 +116,8 @@ impl SigmoidPoly1LossConfig {
 #[doc(alias = "Poly-1")]
 #[doc(alias = "PolyBinaryCrossEntropy")]
 #[doc(alias = "multi-label")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SigmoidPoly1Loss {
-    #[module(skip)]
     config: SigmoidPoly1LossConfig,
 }
 

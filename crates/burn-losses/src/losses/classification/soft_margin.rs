@@ -13,7 +13,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SoftMarginLoss`].
@@ -100,10 +99,8 @@ impl SoftMarginLossConfig {
 /// the gradient NaN in `f32`; here both are exact. It broadcasts, and the mean of an empty batch is NaN, where here it
 /// is 0.
 #[doc(alias = "logistic")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SoftMarginLoss {
-    #[module(skip)]
     config: SoftMarginLossConfig,
 }
 

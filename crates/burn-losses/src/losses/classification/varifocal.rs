@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`VarifocalLoss`].
@@ -121,10 +120,8 @@ impl VarifocalLossConfig {
 #[doc(alias = "VFL")]
 #[doc(alias = "VarifocalNet")]
 #[doc(alias = "soft labels")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct VarifocalLoss {
-    #[module(skip)]
     config: VarifocalLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`CiouLoss`].
@@ -160,10 +159,8 @@ impl CiouLossConfig {
 #[doc(alias = "YOLO")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct CiouLoss {
-    #[module(skip)]
     config: CiouLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`DiouLoss`].
@@ -134,10 +133,8 @@ impl DiouLossConfig {
 #[doc(alias = "distance IoU")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DiouLoss {
-    #[module(skip)]
     config: DiouLossConfig,
 }
 

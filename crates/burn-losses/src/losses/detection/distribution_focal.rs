@@ -20,7 +20,6 @@ use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
 
 loss_config! {
@@ -137,10 +136,8 @@ impl DistributionFocalLossConfig {
 #[doc(alias = "YOLO")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DistributionFocalLoss {
-    #[module(skip)]
     config: DistributionFocalLossConfig,
 }
 

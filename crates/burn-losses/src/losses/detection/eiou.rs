@@ -7,7 +7,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`EiouLoss`].
@@ -133,10 +132,8 @@ impl EiouLossConfig {
 #[doc(alias = "focal EIoU")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct EiouLoss {
-    #[module(skip)]
     config: EiouLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// What [`IouLoss`] makes of the share of the common area.
@@ -175,10 +174,8 @@ impl IouLossConfig {
 #[doc(alias = "intersection over union")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct IouLoss {
-    #[module(skip)]
     config: IouLossConfig,
 }
 

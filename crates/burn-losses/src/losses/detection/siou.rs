@@ -8,7 +8,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SiouLoss`].
@@ -135,10 +134,8 @@ impl SiouLossConfig {
 #[doc(alias = "SCYLLA-IoU")]
 #[doc(alias = "bounding box")]
 #[doc(alias = "detection")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SiouLoss {
-    #[module(skip)]
     config: SiouLossConfig,
 }
 

@@ -20,7 +20,6 @@ use crate::validate::check::dims;
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -175,10 +174,8 @@ impl DistillationLossConfig {
 #[doc(alias = "KD")]
 #[doc(alias = "teacher")]
 #[doc(alias = "soft targets")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DistillationLoss {
-    #[module(skip)]
     config: DistillationLossConfig,
 }
 

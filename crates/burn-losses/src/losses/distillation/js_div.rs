@@ -11,7 +11,6 @@ use crate::spec::expression::special::ln_mixture;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`JsDivLoss`].
@@ -134,10 +133,8 @@ impl JsDivLossConfig {
 #[doc(alias = "generalized_jsd_loss")]
 #[doc(alias = "GKD")]
 #[doc(alias = "knowledge distillation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct JsDivLoss {
-    #[module(skip)]
     config: JsDivLossConfig,
 }
 

@@ -9,7 +9,6 @@ use crate::spec::expression::special::ln_mixture;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// Which divergence of a student `p` and a teacher `q` it is.
@@ -188,10 +187,8 @@ impl SoftmaxKlLossConfig {
 #[doc(alias = "reverse KL")]
 #[doc(alias = "relative entropy")]
 #[doc(alias = "DistiLLM")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SoftmaxKlLoss {
-    #[module(skip)]
     config: SoftmaxKlLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`TotalVariationLoss`].
@@ -117,10 +116,8 @@ impl TotalVariationLossConfig {
 #[doc(alias = "total variation distance")]
 #[doc(alias = "LigerTVDLoss")]
 #[doc(alias = "knowledge distillation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct TotalVariationLoss {
-    #[module(skip)]
     config: TotalVariationLossConfig,
 }
 

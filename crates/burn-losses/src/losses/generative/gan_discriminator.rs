@@ -9,7 +9,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
 use alloc::string::String;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`GanDiscriminatorLoss`].
@@ -117,10 +116,8 @@ impl GanDiscriminatorLossConfig {
 #[doc(alias = "LSGAN")]
 #[doc(alias = "WGAN")]
 #[doc(alias = "critic")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GanDiscriminatorLoss {
-    #[module(skip)]
     config: GanDiscriminatorLossConfig,
 }
 

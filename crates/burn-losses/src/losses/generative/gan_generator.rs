@@ -5,7 +5,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// What a generator and its discriminator play for: the same in [`GanGeneratorLoss`] and
@@ -128,10 +127,8 @@ impl GanGeneratorLossConfig {
 #[doc(alias = "adversarial loss")]
 #[doc(alias = "LSGAN")]
 #[doc(alias = "WGAN")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GanGeneratorLoss {
-    #[module(skip)]
     config: GanGeneratorLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
 use alloc::string::String;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`GaussianKlLoss`].
@@ -109,10 +108,8 @@ impl GaussianKlLossConfig {
 #[doc(alias = "ELBO")]
 #[doc(alias = "beta-VAE")]
 #[doc(alias = "kl_divergence")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GaussianKlLoss {
-    #[module(skip)]
     config: GaussianKlLossConfig,
 }
 

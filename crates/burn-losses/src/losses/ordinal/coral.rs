@@ -27,7 +27,6 @@ use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -149,10 +148,8 @@ impl CoralLossConfig {
 #[doc(alias = "coral_loss")]
 #[doc(alias = "extended binary classification")]
 #[doc(alias = "rank consistent")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct CoralLoss {
-    #[module(skip)]
     config: CoralLossConfig,
 }
 

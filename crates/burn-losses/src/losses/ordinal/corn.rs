@@ -26,7 +26,6 @@ use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -138,10 +137,8 @@ impl CornLossConfig {
 #[doc(alias = "corn_loss")]
 #[doc(alias = "continuation ratio")]
 #[doc(alias = "rank consistent")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct CornLoss {
-    #[module(skip)]
     config: CornLossConfig,
 }
 

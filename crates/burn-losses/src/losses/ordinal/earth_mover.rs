@@ -19,7 +19,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -130,10 +129,8 @@ impl EarthMoverLossConfig {
 #[doc(alias = "RPS")]
 #[doc(alias = "Wasserstein")]
 #[doc(alias = "ordinal regression")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct EarthMoverLoss {
-    #[module(skip)]
     config: EarthMoverLossConfig,
 }
 

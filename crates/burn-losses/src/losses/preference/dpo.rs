@@ -10,7 +10,6 @@ use crate::validate::check;
 use crate::validate::check::LOG_PROB;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// What [`DpoLoss`] makes of how much more than the reference the policy prefers the chosen answer.
@@ -205,10 +204,8 @@ pub(super) fn exchanged(loss: &'static str, share: f64) -> Result<(), LossError>
 #[doc(alias = "LigerFusedLinearDPOLoss")]
 #[doc(alias = "RLHF")]
 #[doc(alias = "preference")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DpoLoss {
-    #[module(skip)]
     config: DpoLossConfig,
 }
 

@@ -10,7 +10,6 @@ use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`KtoLoss`].
@@ -131,10 +130,8 @@ impl KtoLossConfig {
 #[doc(alias = "LigerFusedLinearKTOLoss")]
 #[doc(alias = "unpaired")]
 #[doc(alias = "preference")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct KtoLoss {
-    #[module(skip)]
     config: KtoLossConfig,
 }
 

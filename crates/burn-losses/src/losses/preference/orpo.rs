@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::check::LOG_PROB;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`OrpoLoss`].
@@ -114,10 +113,8 @@ impl OrpoLossConfig {
 #[doc(alias = "LigerFusedLinearORPOLoss")]
 #[doc(alias = "odds ratio")]
 #[doc(alias = "preference")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct OrpoLoss {
-    #[module(skip)]
     config: OrpoLossConfig,
 }
 

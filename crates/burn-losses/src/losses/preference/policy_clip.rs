@@ -16,7 +16,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -205,10 +204,8 @@ impl PolicyClipLossConfig {
 #[doc(alias = "GRPOTrainer")]
 #[doc(alias = "policy gradient")]
 #[doc(alias = "reinforcement learning")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct PolicyClipLoss {
-    #[module(skip)]
     config: PolicyClipLossConfig,
 }
 

@@ -13,7 +13,6 @@ use crate::validate::check::LOG_PROB;
 use crate::validate::error::LossError;
 use alloc::format;
 use alloc::string::String;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SimPoLoss`].
@@ -122,10 +121,8 @@ impl SimPoLossConfig {
 #[doc(alias = "LigerFusedLinearSimPOLoss")]
 #[doc(alias = "RLHF")]
 #[doc(alias = "preference")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SimPoLoss {
-    #[module(skip)]
     config: SimPoLossConfig,
 }
 

@@ -20,7 +20,6 @@ use crate::validate::check::{Check, dims, hyper_parameter};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -123,10 +122,8 @@ impl CosineEmbeddingLossConfig {
 /// mean of an empty batch is NaN there and 0 here.
 #[doc(alias = "cosine similarity")]
 #[doc(alias = "contrastive")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct CosineEmbeddingLoss {
-    #[module(skip)]
     config: CosineEmbeddingLossConfig,
 }
 

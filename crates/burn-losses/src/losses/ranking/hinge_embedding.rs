@@ -14,7 +14,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`HingeEmbeddingLoss`].
@@ -118,10 +117,8 @@ impl HingeEmbeddingLossConfig {
 /// Hadsell, Chopra and LeCun, *Dimensionality Reduction by Learning an Invariant Mapping*, CVPR
 /// 2006, where both parts are squared: the contrastive loss.
 #[doc(alias = "contrastive")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct HingeEmbeddingLoss {
-    #[module(skip)]
     config: HingeEmbeddingLossConfig,
 }
 

@@ -15,7 +15,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -121,10 +120,8 @@ impl MarginRankingLossConfig {
 /// Joachims, *Optimizing Search Engines using Clickthrough Data*, KDD 2002, learns a ranking from
 /// such pairs, with a margin of 1.
 #[doc(alias = "pairwise ranking")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MarginRankingLoss {
-    #[module(skip)]
     config: MarginRankingLossConfig,
 }
 

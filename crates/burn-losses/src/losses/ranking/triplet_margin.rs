@@ -18,7 +18,6 @@ use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -133,10 +132,8 @@ impl TripletMarginLossConfig {
 /// shallow convolutional neural networks*, BMVC 2016.
 #[doc(alias = "TripletLoss")]
 #[doc(alias = "metric learning")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct TripletMarginLoss {
-    #[module(skip)]
     config: TripletMarginLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`ExpectileLoss`].
@@ -104,10 +103,8 @@ impl ExpectileLossConfig {
 #[doc(alias = "asymmetric least squares")]
 #[doc(alias = "expectile_loss")]
 #[doc(alias = "IQL")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct ExpectileLoss {
-    #[module(skip)]
     config: ExpectileLossConfig,
 }
 

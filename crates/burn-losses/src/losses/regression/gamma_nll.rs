@@ -9,7 +9,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`GammaNllLoss`].
@@ -94,10 +93,8 @@ impl GammaNllLossConfig {
 /// gradient.
 #[doc(alias = "gamma_deviance")]
 #[doc(alias = "gamma regression")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GammaNllLoss {
-    #[module(skip)]
     config: GammaNllLossConfig,
 }
 

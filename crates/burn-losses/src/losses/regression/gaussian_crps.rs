@@ -8,7 +8,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
-use burn::module::Module;
 use core::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 loss_config! {
@@ -93,10 +92,8 @@ impl GaussianCrpsLossConfig {
 /// Gneiting and Raftery, *Strictly Proper Scoring Rules, Prediction, and Estimation*, JASA 102, 2007.
 #[doc(alias = "CRPS")]
 #[doc(alias = "continuous ranked probability score")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GaussianCrpsLoss {
-    #[module(skip)]
     config: GaussianCrpsLossConfig,
 }
 

@@ -23,7 +23,6 @@ use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::module::Module;
 use burn::tensor::{DType, Shape, Tensor};
 
 loss_config! {
@@ -135,10 +134,8 @@ impl GaussianNllLossConfig {
 #[doc(alias = "GaussianNLLLoss")]
 #[doc(alias = "heteroscedastic")]
 #[doc(alias = "uncertainty")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GaussianNllLoss {
-    #[module(skip)]
     config: GaussianNllLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::expression::special::ln_1p_square;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 use core::f64::consts::SQRT_2;
 
 loss_config! {
@@ -141,10 +140,8 @@ impl GeneralRobustLossConfig {
 #[doc(alias = "WelschLoss")]
 #[doc(alias = "pseudo-Huber")]
 #[doc(alias = "Barron")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GeneralRobustLoss {
-    #[module(skip)]
     config: GeneralRobustLossConfig,
 }
 

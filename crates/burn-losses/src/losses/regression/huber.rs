@@ -9,7 +9,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`HuberLoss`].
@@ -109,10 +108,8 @@ impl HuberLossConfig {
 /// Huber, *Robust Estimation of a Location Parameter*, Annals of Mathematical Statistics 35, 1964.
 #[doc(alias = "huber_loss")]
 #[doc(alias = "robust regression")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct HuberLoss {
-    #[module(skip)]
     config: HuberLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`L1Loss`].
@@ -101,10 +100,8 @@ impl L1LossConfig {
 #[doc(alias = "MAE")]
 #[doc(alias = "MeanAbsoluteError")]
 #[doc(alias = "absolute error")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct L1Loss {
-    #[module(skip)]
     config: L1LossConfig,
 }
 

@@ -6,7 +6,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`LaplaceNllLoss`].
@@ -84,10 +83,8 @@ impl LaplaceNllLossConfig {
 /// `-torch.distributions.Laplace(loc, scale).log_prob(y)`, which GluonTS's `LaplaceOutput` takes too. Each operand that is tracked
 /// gets its gradient.
 #[doc(alias = "LaplaceOutput")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct LaplaceNllLoss {
-    #[module(skip)]
     config: LaplaceNllLossConfig,
 }
 

@@ -5,7 +5,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`LogCoshLoss`].
@@ -88,10 +87,8 @@ impl LogCoshLossConfig {
 #[doc(alias = "LogCosh")]
 #[doc(alias = "LogCoshError")]
 #[doc(alias = "logcosh")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct LogCoshLoss {
-    #[module(skip)]
     config: LogCoshLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`LogNormalNllLoss`].
@@ -85,10 +84,8 @@ impl LogNormalNllLossConfig {
 /// `-torch.distributions.LogNormal(loc, scale).log_prob(y)`. pytorch-forecasting's `LogNormalDistributionLoss` takes it too, of targets
 /// that it scales itself. Each operand that is tracked gets its gradient.
 #[doc(alias = "LogNormalDistributionLoss")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct LogNormalNllLoss {
-    #[module(skip)]
     config: LogNormalNllLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`MapeLoss`].
@@ -100,10 +99,8 @@ impl MapeLossConfig {
 #[doc(alias = "MeanAbsolutePercentageError")]
 #[doc(alias = "mean_absolute_percentage_error")]
 #[doc(alias = "relative error")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MapeLoss {
-    #[module(skip)]
     config: MapeLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`MseLoss`].
@@ -106,10 +105,8 @@ impl MseLossConfig {
 #[doc(alias = "L2Loss")]
 #[doc(alias = "MeanSquaredError")]
 #[doc(alias = "squared error")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MseLoss {
-    #[module(skip)]
     config: MseLossConfig,
 }
 

@@ -8,7 +8,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`MsleLoss`].
@@ -91,10 +90,8 @@ impl MsleLossConfig {
 #[doc(alias = "MeanSquaredLogarithmicError")]
 #[doc(alias = "mean_squared_log_error")]
 #[doc(alias = "RMSLE")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct MsleLoss {
-    #[module(skip)]
     config: MsleLossConfig,
 }
 

@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 loss_config! {
@@ -96,10 +95,8 @@ impl NegativeBinomialNllLossConfig {
 #[doc(alias = "NegativeBinomialOutput")]
 #[doc(alias = "overdispersion")]
 #[doc(alias = "count")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct NegativeBinomialNllLoss {
-    #[module(skip)]
     config: NegativeBinomialNllLossConfig,
 }
 

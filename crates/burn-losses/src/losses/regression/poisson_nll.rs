@@ -18,7 +18,6 @@ use crate::validate::error::{Lint, LossError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{DType, FloatDType};
 
 loss_config! {
@@ -129,10 +128,8 @@ impl PoissonNllLossConfig {
 #[doc(alias = "PoissonNLLLoss")]
 #[doc(alias = "poisson regression")]
 #[doc(alias = "count")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct PoissonNllLoss {
-    #[module(skip)]
     config: PoissonNllLossConfig,
 }
 
@@ -153,11 +150,10 @@ impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INP
 
     #[inline(always)]
     fn at<R: Real>(&self, [x, y]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
-        let (rate, log_rate, shifted) = if LOG_INPUT {
-            (x.clone().exp(), x.clone(), x.clone())
+        let (rate, shifted) = if LOG_INPUT {
+            (x.clone().exp(), x.clone())
         } else {
-            let shifted = x.clone().plus(self.eps).at_least(self.least);
-            (x.clone(), shifted.clone().ln(), shifted)
+            (x.clone(), x.clone().plus(self.eps).at_least(self.least))
         };
         // Stirling's y ln y - y is taken together with y ln(rate), from which it differs little.
         let (log_ratio, of_count) = if FULL {
@@ -165,18 +161,21 @@ impl<const LOG_INPUT: bool, const FULL: bool> Elementwise<2> for Poisson<LOG_INP
             let count = y.clone().at_least(1.0);
             let log = count.clone().ln();
             let ratio = if LOG_INPUT {
-                x.clone() - log.clone()
+                x - log.clone()
             } else {
                 (shifted.clone() / count).ln()
             };
             let rest = log.plus(core::f64::consts::TAU.ln()).times(0.5);
             let zero = y.clone() - y.clone();
+            let of_many = ratio.clone().plus(1.0);
             (
-                log_rate.replace(many.clone(), ratio.clone().plus(1.0)),
+                ratio.clone().replace(many.clone(), of_many),
                 Some((many.clone(), ratio, zero.replace(many, rest))),
             )
+        } else if LOG_INPUT {
+            (x, None)
         } else {
-            (log_rate, None)
+            (shifted.clone().ln(), None)
         };
         let value = rate.clone() - log_ratio.times_or_zero(y.clone());
         // A rate beyond the largest number less a product beyond it would be NaN.

@@ -13,7 +13,6 @@ use crate::validate::check::{config_error, dims, hyper_parameter};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use burn::module::Module;
 use burn::tensor::Shape;
 
 loss_config! {
@@ -127,10 +126,8 @@ impl QuantileLossConfig {
 #[doc(alias = "PinballLoss")]
 #[doc(alias = "pinball loss")]
 #[doc(alias = "MQLoss")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct QuantileLoss {
-    #[module(skip)]
     config: QuantileLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SmapeLoss`].
@@ -95,10 +94,8 @@ impl SmapeLossConfig {
 /// Makridakis, *Accuracy Measures: Theoretical and Practical Concerns*, International Journal of Forecasting 9, 1993.
 #[doc(alias = "SymmetricMeanAbsolutePercentageError")]
 #[doc(alias = "symmetric mean absolute percentage error")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SmapeLoss {
-    #[module(skip)]
     config: SmapeLossConfig,
 }
 

@@ -14,7 +14,6 @@ use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`SmoothL1Loss`].
@@ -112,10 +111,8 @@ impl SmoothL1LossConfig {
 /// Girshick, *Fast R-CNN*, 2015, [arXiv:1504.08083](https://arxiv.org/abs/1504.08083).
 #[doc(alias = "smooth_l1_loss")]
 #[doc(alias = "box regression")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct SmoothL1Loss {
-    #[module(skip)]
     config: SmoothL1LossConfig,
 }
 

@@ -10,7 +10,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`StudentTNllLoss`].
@@ -95,10 +94,8 @@ impl StudentTNllLossConfig {
 /// predict `df` too; here it is an option. Each operand that is tracked gets its gradient.
 #[doc(alias = "StudentTOutput")]
 #[doc(alias = "robust regression")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct StudentTNllLoss {
-    #[module(skip)]
     config: StudentTNllLossConfig,
 }
 

@@ -7,7 +7,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::LossError;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`TukeyLoss`].
@@ -105,10 +104,8 @@ impl TukeyLossConfig {
 #[doc(alias = "TukeyBiweight")]
 #[doc(alias = "biweight")]
 #[doc(alias = "bisquare")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct TukeyLoss {
-    #[module(skip)]
     config: TukeyLossConfig,
 }
 

@@ -9,7 +9,6 @@ use crate::spec::rule::Rule;
 use crate::validate::check;
 use crate::validate::error::LossError;
 use alloc::format;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`TweedieLoss`].
@@ -110,10 +109,8 @@ impl TweedieLossConfig {
 #[doc(alias = "tweedie_variance_power")]
 #[doc(alias = "mean_tweedie_deviance")]
 #[doc(alias = "zero inflated")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct TweedieLoss {
-    #[module(skip)]
     config: TweedieLossConfig,
 }
 

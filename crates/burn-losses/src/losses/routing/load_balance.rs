@@ -24,7 +24,6 @@ use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -188,10 +187,8 @@ impl LoadBalanceLossConfig {
 #[doc(alias = "load_balancing_loss_func")]
 #[doc(alias = "mixture of experts")]
 #[doc(alias = "MoE")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct LoadBalanceLoss {
-    #[module(skip)]
     config: LoadBalanceLossConfig,
 }
 

@@ -17,7 +17,6 @@ use crate::targets::rank::LowerRank;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -114,10 +113,8 @@ impl RouterZLossConfig {
 #[doc(alias = "router_z_loss_func")]
 #[doc(alias = "mixture of experts")]
 #[doc(alias = "MoE")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct RouterZLoss {
-    #[module(skip)]
     config: RouterZLossConfig,
 }
 

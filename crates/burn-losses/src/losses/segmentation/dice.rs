@@ -10,7 +10,6 @@ use crate::spec::overlap::{Activation, Overlap};
 use crate::spec::reduction::Reduction;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`DiceLoss`].
@@ -242,10 +241,8 @@ impl DiceLossConfig {
 #[doc(alias = "squared_pred")]
 #[doc(alias = "log dice")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DiceLoss {
-    #[module(skip)]
     config: DiceLossConfig,
 }
 

@@ -14,7 +14,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -167,10 +166,8 @@ impl DiceCrossEntropyLossConfig {
 #[doc(alias = "nnU-Net")]
 #[doc(alias = "combo loss")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DiceCrossEntropyLoss {
-    #[module(skip)]
     config: DiceCrossEntropyLossConfig,
 }
 

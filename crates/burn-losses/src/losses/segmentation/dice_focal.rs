@@ -16,7 +16,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::Tensor;
 
 loss_config! {
@@ -169,10 +168,8 @@ impl DiceFocalLossConfig {
 #[doc(alias = "focal")]
 #[doc(alias = "AnatomyNet")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct DiceFocalLoss {
-    #[module(skip)]
     config: DiceFocalLossConfig,
 }
 

@@ -12,7 +12,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -229,10 +228,8 @@ impl GeneralizedDiceLossConfig {
 #[doc(alias = "generalised dice")]
 #[doc(alias = "multiclass_generalized_dice_loss")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct GeneralizedDiceLoss {
-    #[module(skip)]
     config: GeneralizedDiceLossConfig,
 }
 

@@ -10,7 +10,6 @@ use crate::spec::overlap::{Activation, Overlap};
 use crate::spec::reduction::Reduction;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`JaccardLoss`].
@@ -193,10 +192,8 @@ impl JaccardLossConfig {
 #[doc(alias = "mIoU")]
 #[doc(alias = "intersection over union")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct JaccardLoss {
-    #[module(skip)]
     config: JaccardLossConfig,
 }
 

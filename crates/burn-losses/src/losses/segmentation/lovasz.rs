@@ -29,7 +29,6 @@ use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use burn::module::Module;
 use burn::tensor::{DType, Shape, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
@@ -207,10 +206,8 @@ impl LovaszLossConfig {
 #[doc(alias = "lovasz_hinge")]
 #[doc(alias = "IoU")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct LovaszLoss {
-    #[module(skip)]
     config: LovaszLossConfig,
 }
 

@@ -11,7 +11,6 @@ use crate::spec::reduction::Reduction;
 use crate::validate::check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
-use burn::module::Module;
 
 loss_config! {
     /// Configuration of [`TverskyLoss`].
@@ -221,10 +220,8 @@ impl TverskyLossConfig {
 #[doc(alias = "exponential logarithmic loss")]
 #[doc(alias = "F-beta")]
 #[doc(alias = "segmentation")]
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct TverskyLoss {
-    #[module(skip)]
     config: TverskyLossConfig,
 }
 
