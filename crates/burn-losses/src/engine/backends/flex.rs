@@ -2,24 +2,20 @@
 
 use super::InMemory;
 use crate::engine::host::memory::Memory;
-use crate::engine::host::numbers::{Float, Source};
+use crate::engine::host::numbers::Source;
 #[cfg(feature = "std")]
 use crate::engine::host::pool::LARGE;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use burn::backend::Flex;
 use burn::tensor::{BoolStore, Bytes, DType, Element, Shape};
 use burn_flex::{FlexTensor, Layout};
-#[cfg(feature = "std")]
-use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
-use core::mem::MaybeUninit;
 
 /// The numbers as the memory of a tensor; if they are many, it comes back when the tensor is dropped.
 macro_rules! bytes {
     ($numbers:expr) => {
         match $numbers {
             #[cfg(feature = "std")]
-            numbers if numbers.capacity() >= LARGE => kept(numbers),
+            numbers if numbers.capacity() >= LARGE => pooled::kept(numbers),
             numbers => Bytes::from_elems(numbers),
         }
     };
@@ -75,52 +71,6 @@ impl Memory for FlexTensor {
     }
 }
 
-#[cfg(feature = "std")]
-#[allow(unsafe_code)]
-fn kept<F: Float>(numbers: Vec<F>) -> Bytes {
-    let length = size_of_val(&numbers[..]);
-    // SAFETY: so many bytes are those of the numbers.
-    unsafe { Bytes::from_controller(Box::new(Kept(numbers)), length) }
-}
-
-/// Memory that is kept when nobody needs it any more.
-#[cfg(feature = "std")]
-struct Kept<F: Float>(Vec<F>);
-
-#[cfg(feature = "std")]
-#[allow(unsafe_code)]
-impl<F: Float> AllocationController for Kept<F> {
-    fn alloc_align(&self) -> usize {
-        align_of::<F>()
-    }
-
-    fn property(&self) -> AllocationProperty {
-        AllocationProperty::Other
-    }
-
-    unsafe fn memory_mut(
-        &mut self,
-        _: AccessPolicy,
-    ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
-        let length = size_of_val(&self.0[..]);
-        // SAFETY: it is the memory of the numbers, of which any bytes are some.
-        Ok(unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) })
-    }
-
-    fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
-        let length = size_of_val(&self.0[..]);
-        // SAFETY: as above.
-        Ok(unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) })
-    }
-}
-
-#[cfg(feature = "std")]
-impl<F: Float> Drop for Kept<F> {
-    fn drop(&mut self) {
-        F::pool().give(core::mem::take(&mut self.0));
-    }
-}
-
 /// Whether the tensor is its storage: as many numbers of the type, in row-major order.
 fn is_whole(tensor: &FlexTensor, dtype: DType) -> bool {
     let layout = tensor.layout();
@@ -128,4 +78,56 @@ fn is_whole(tensor: &FlexTensor, dtype: DType) -> bool {
         && layout.is_contiguous()
         && layout.start_offset() == 0
         && layout.num_elements() * dtype.size() == tensor.bytes().len()
+}
+
+/// Memory that comes back when nobody needs it any more.
+#[cfg(feature = "std")]
+mod pooled {
+    use crate::engine::host::numbers::Float;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+    use burn::tensor::Bytes;
+    use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
+    use core::mem::MaybeUninit;
+
+    #[allow(unsafe_code)]
+    pub(super) fn kept<F: Float>(numbers: Vec<F>) -> Bytes {
+        let length = size_of_val(&numbers[..]);
+        // SAFETY: so many bytes are those of the numbers.
+        unsafe { Bytes::from_controller(Box::new(Kept(numbers)), length) }
+    }
+
+    struct Kept<F: Float>(Vec<F>);
+
+    #[allow(unsafe_code)]
+    impl<F: Float> AllocationController for Kept<F> {
+        fn alloc_align(&self) -> usize {
+            align_of::<F>()
+        }
+
+        fn property(&self) -> AllocationProperty {
+            AllocationProperty::Other
+        }
+
+        unsafe fn memory_mut(
+            &mut self,
+            _: AccessPolicy,
+        ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+            let length = size_of_val(&self.0[..]);
+            // SAFETY: it is the memory of the numbers, of which any bytes are some.
+            Ok(unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) })
+        }
+
+        fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
+            let length = size_of_val(&self.0[..]);
+            // SAFETY: as above.
+            Ok(unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) })
+        }
+    }
+
+    impl<F: Float> Drop for Kept<F> {
+        fn drop(&mut self) {
+            F::pool().give(core::mem::take(&mut self.0));
+        }
+    }
 }

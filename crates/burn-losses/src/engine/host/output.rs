@@ -118,6 +118,7 @@ impl<'a, F: Copy> Output<'a, F> {
     }
 
     /// Goes back: the last numbers are written again.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody does.
     pub(crate) fn rewind(&mut self, count: usize) {
         self.at -= count;
     }
@@ -193,6 +194,7 @@ impl<F: Copy> Columns<'_, F> {
     }
 
     /// Writes the next row, each number of which is computed from its place in it.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody does.
     #[inline(always)]
     pub(crate) fn fill(&mut self, count: usize, mut number: impl FnMut(usize) -> F) {
         for (at, slot) in self.next(count).iter_mut().enumerate() {

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 /// From how many numbers on memory is worth being kept.
+#[cfg(feature = "std")]
 pub(crate) const LARGE: usize = 1 << 18;
 
 #[cfg(feature = "std")]

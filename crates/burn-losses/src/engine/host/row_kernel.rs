@@ -70,6 +70,7 @@ pub(crate) struct RowBlock<'a, 'b, F, const K: usize> {
     /// How much each row counts; NaN where it is not valid.
     pub(crate) weights: &'a mut [F],
     /// Says that a row is not valid, if that is found only now.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody does.
     pub(crate) broken: &'a mut bool,
     /// What a derivative is multiplied by to be a gradient.
     pub(crate) scale: F,

@@ -144,6 +144,7 @@ impl<F: Float> Lines<'_, F> {
     }
 
     /// The number at the class of each sample, which has one; those that have none get that of the first class.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody does.
     #[inline(always)]
     pub(super) fn gather(&self, ids: &[u32], classes: usize, to: &mut [F]) {
         let width = ids.len();
@@ -166,6 +167,7 @@ impl<F: Float> Lines<'_, F> {
     }
 
     /// Asks for what comes after a line, which is the next tile's.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then nobody does.
     #[inline(always)]
     pub(super) fn fetch_beyond(&self, class: usize, width: usize) {
         prefetch(self.line(class, width).as_ptr().wrapping_add(width), width);

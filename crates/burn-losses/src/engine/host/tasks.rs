@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// From this number of elements on they are shared among threads: to wake one takes as long as a few chunks.
-pub(crate) const SHARED: usize = 8 * CHUNK;
+#[cfg(feature = "std")]
+const SHARED: usize = 8 * CHUNK;
 
 /// Fewer are shared too if the loss turns out to be slow: an element takes a hundred times as long in one as in another.
 /// After so much time it shows how long what is left will take.
@@ -129,6 +130,7 @@ pub(crate) fn spread<T: Send, S, W: Work<T, S>>(
 ///
 /// This thread works too instead of waiting. To wake two sleeping threads takes longer than to wake
 /// one, and a loss takes a millisecond.
+#[cfg_attr(not(feature = "std"), allow(unused_variables))] // Then there is one thread.
 pub(crate) fn share<T: Send, S, R: Send>(
     elements: usize,
     tasks: Vec<T>,

@@ -11,6 +11,7 @@ pub(crate) trait Loop {
 
     /// Whether it is compiled for the widest vectors too. Loops over operands of `f64` are not, nor are rare ones: few use
     /// them, and each program that has a loss would carry them.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))] // Then the processor is not asked.
     const WIDEST: bool = true;
 
     fn run(self) -> Self::Output;
