@@ -709,6 +709,60 @@ fn a_weight_that_no_mean_counts_does_not_overflow_where_the_mean_does_not() {
     }
 }
 
+/// Nor does a weight of a sample, where the mean is divided by the batch.
+#[test]
+fn a_weight_of_a_sample_does_not_overflow_where_the_mean_does_not() {
+    for on in devices() {
+        for (dtype, large) in nearly_largest(&on) {
+            // One sample of eight, whose loss is `large`, times 2.5.
+            let mut weights = [1.0; 8];
+            weights[0] = 2.5;
+            let weights = || on.tensor::<1>(&weights, [8], dtype);
+            let share = 2.5 / 8.0;
+            let check = |what: &str, value: Tensor<1>, x: &Tensor<2>, slopes: &[f64]| {
+                let what = format!("{what} of {large:e} on {} in {dtype:?}", on.name);
+                assert_found(&what, &found(value, x), large * share, slopes, 1e-6);
+            };
+            let mut numbers = [0.0; 8];
+            numbers[0] = large;
+            let x = on.tracked(&numbers, [8, 1], dtype);
+            let y = on.tensor(&[0.0; 8], [8, 1], dtype);
+            let mut slopes = [0.0; 8];
+            slopes[0] = share;
+            let config = L1LossConfig::new().with_reduction(Reduction::BatchMean);
+            let value = config.init().forward_weighted(x.clone(), y, weights());
+            check("l1", value, &x, &slopes);
+
+            let mut logits = [[large, 0.0]; 8];
+            logits[0] = [0.0, large];
+            let targets = ids(&on, &[0; 8], [8]);
+            let mut slopes = [0.0; 16];
+            slopes[..2].copy_from_slice(&[-share, share]);
+            let x = on.tracked(logits.as_flattened(), [8, 2], dtype);
+            let config = CrossEntropyLossConfig::new().with_reduction(Reduction::BatchMean);
+            let loss = config.init();
+            let value = loss.forward_weighted(x.clone(), targets.clone(), weights());
+            check("cross-entropy", value, &x, &slopes);
+            let x = on.tracked(logits.as_flattened(), [8, 2], dtype);
+            let rows: Tensor<2> = target::one_hot(targets.clone(), 2, 1);
+            let value = loss.forward_weighted(x.clone(), rows, weights());
+            check("cross-entropy of rows", value, &x, &slopes);
+            let x = on.tracked(
+                &logits.map(|row| row.map(|it| it * 0.999)).concat(),
+                [8, 2],
+                dtype,
+            );
+            let config = MultiMarginLossConfig::new().with_reduction(Reduction::BatchMean);
+            let value = config
+                .init()
+                .forward_weighted(x.clone(), targets, weights());
+            let Found { value, .. } = found(value, &x);
+            let what = format!("multi-margin of {large:e} on {} in {dtype:?}", on.name);
+            assert_close(&what, &[value], &[large * 0.999 * share / 2.0], 1e-6);
+        }
+    }
+}
+
 /// A square leaves the range long before its mean does.
 #[test]
 fn a_square_does_not_overflow_where_the_mean_does_not() {

@@ -574,10 +574,13 @@ impl Coefficients {
         let counted = if options.by_class() { &weighted } else { &hot };
         let weight = (options.by_class() || !options.ignored.is_empty())
             .then(|| counted.clone().sum_dim(AXIS));
-        let weight = match options.by_class() {
-            true => weight.map(|weight| weight * options.weights_size),
-            false => weight,
-        };
+        let weight = weight.map(|weight| {
+            if options.by_class() {
+                weight * options.weights_size
+            } else {
+                weight
+            }
+        });
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {

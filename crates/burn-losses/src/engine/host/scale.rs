@@ -79,7 +79,7 @@ pub(crate) fn exponent(number: f64) -> i32 {
 pub(crate) fn about_one(mut weights: Vec<f64>) -> (Vec<f64>, f64) {
     const DIGITS: i32 = 100;
     // More would not help: a loss times what is left is out of range only where no number of samples brings it back.
-    const MOST: i32 = 64;
+    const MOST: i32 = 40;
     let largest = weights.iter().copied().fold(0.0, f64::max);
     let above_0 = weights.iter().copied().filter(|&weight| weight > 0.0);
     let least = above_0.fold(1.0, f64::min);

@@ -146,11 +146,26 @@ impl Losses {
     ) -> Tensor<1> {
         let count = self.values.dims()[0];
         let dtype = FloatDType::from(self.values.dtype());
-        let samples = samples.map(|samples| match reduction {
-            // A mean does not depend on how large its weights are.
-            Reduction::Mean if count > 0 => in_units_of_the_largest(samples).cast(dtype),
-            _ => samples.cast(dtype),
+        let is_divided = reduction != Reduction::Sum || total.is_some();
+        let mut unit = None;
+        let samples = samples.map(|samples| {
+            let samples = match reduction {
+                // A mean does not depend on how large its weights are.
+                Reduction::Mean if count > 0 => in_units_of_the_largest(samples),
+                // The product of a loss and a weight may be out of range where its share of a mean is not.
+                _ if count > 0 && is_divided => {
+                    let (samples, of_largest) = about_one(samples);
+                    unit = Some(of_largest.cast(dtype));
+                    samples
+                }
+                _ => samples,
+            };
+            samples.cast(dtype)
         });
+        let in_units = |divisor: Tensor<1>| match unit {
+            Some(unit) => divisor / unit,
+            None => divisor,
+        };
         let values = match &samples {
             Some(samples) => weigh(self.values, samples.clone()),
             None => self.values,
@@ -160,8 +175,8 @@ impl Losses {
             (own, samples) => own.or(samples),
         };
         let divisor = match (reduction, weights) {
-            (Reduction::Sum, _) => total.map(|total| total.cast(dtype)),
-            (Reduction::BatchMean, _) => Some(constant(&values, self.batch as f64)),
+            (Reduction::Sum, _) => total.map(|total| in_units(total.cast(dtype))),
+            (Reduction::BatchMean, _) => Some(in_units(constant(&values, self.batch as f64))),
             (Reduction::Mean, None) => Some(constant(&values, (count / terms) as f64)),
             (Reduction::Mean, Some(weights)) => Some(sum(weights) / terms as f64),
         };
@@ -179,6 +194,16 @@ impl Losses {
         };
         self.graph.attach(value, through)
     }
+}
+
+/// Weights divided by the largest of them, if that is above 1; and what they were divided by.
+fn about_one(weights: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+    // More would not help: see `engine::host::scale::about_one`.
+    const MOST: f64 = (1u64 << 40) as f64;
+    let largest = weights.clone().max();
+    let none = largest.clone().is_nan();
+    let unit = largest.mask_fill(none, 1.0).clamp(1.0, MOST);
+    (weights / unit.clone(), unit)
 }
 
 /// Weights over the largest of them.
