@@ -985,6 +985,23 @@ fn finite_input_gives_no_nan() {
 }
 
 /// Nothing at all, tensors that are views of others, half precision, checkpointing: as of any other loss.
+/// A quotient that is 1 is not rounded twice, though its slope divides by the same number: there is a corner. (A GPU may
+/// divide less exactly.)
+#[test]
+fn a_quotient_at_a_corner_is_exact() {
+    let loss = Custom::elementwise("RelativeError", |x, y| (x / y - 1.0).abs());
+    let numbers_of = [3.0, 41.0, 47.0, 49.0, 55.0, 61.0, 82.0, 98.0];
+    for on in devices().into_iter().filter(|on| on.double) {
+        for dtype in [DType::F32, DType::F64] {
+            let x = on.tracked(&numbers_of, [8], dtype);
+            let value = loss.forward(x.clone(), on.tensor(&numbers_of, [8], dtype));
+            assert_eq!(numbers(&value), [0.0], "on {} in {dtype:?}", on.name);
+            let gradient = x.grad(&value.backward()).expect("a gradient");
+            assert_eq!(numbers(&gradient), [0.0; 8], "on {} in {dtype:?}", on.name);
+        }
+    }
+}
+
 #[test]
 fn any_tensor_will_do() {
     let mse = Custom::elementwise("MyMse", |x, y| (x - y).square());

@@ -90,7 +90,8 @@ impl FormulaGraph {
         // What is made of a value comes after it.
         for value in self.values().rev() {
             let node = self.node(value);
-            if compared[value.index()] || matches!(node.operation, Max | Min | Above | Equal) {
+            let compares = matches!(node.operation, Max | Min | Above | Equal | Sign);
+            if compared[value.index()] || compares {
                 for of in node.of() {
                     compared[of.index()] = true;
                 }
