@@ -984,7 +984,6 @@ fn finite_input_gives_no_nan() {
     }
 }
 
-/// Nothing at all, tensors that are views of others, half precision, checkpointing: as of any other loss.
 /// A quotient that is 1 is not rounded twice, though its slope divides by the same number: there is a corner. (A GPU may
 /// divide less exactly.)
 #[test]
@@ -1002,6 +1001,7 @@ fn a_quotient_at_a_corner_is_exact() {
     }
 }
 
+/// Nothing at all, tensors that are views of others, half precision, checkpointing: as of any other loss.
 #[test]
 fn any_tensor_will_do() {
     let mse = Custom::elementwise("MyMse", |x, y| (x - y).square());
