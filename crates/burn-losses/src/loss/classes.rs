@@ -63,15 +63,14 @@ impl Options<'_> {
         self.weights.is_some() && self.weights_count
     }
 
-    /// With weights that are about 1, which are put into `weights`.
+    /// With weights that are about 1, which are put into `weights`, and what is added to weighted losses in their size.
     pub(super) fn about_one<'a>(&'a self, weights: &'a mut Vec<f64>) -> Options<'a> {
-        let mut weights_size = 1.0;
-        if let Some(of_classes) = self.weights {
-            (*weights, weights_size) = about_one(of_classes.clone());
-        }
+        weights.clone_from(self.weights.unwrap_or(&Vec::new()));
+        let weights_size = about_one(weights);
         Options {
             weights: self.weights.map(|_| &*weights),
             weights_size,
+            z_loss: self.z_loss / weights_size,
             head: self.head.clone(),
             adjustment: self.adjustment.clone(),
             ..*self
@@ -453,8 +452,7 @@ fn with_tensors(
     let softmax = Softmax::new(x);
     let (mut values, _) = nll_term(softmax.half_log_prob(), q.clone());
     let mut of_lse = None;
-    let z_loss = options.z_loss / options.weights_size;
-    if z_loss != 0.0 {
+    if options.z_loss != 0.0 {
         let lse = softmax.log_sum_exp();
         let counts = coefficients.used.clone().map(|used| used.any_dim(AXIS));
         let lse = match counts {
@@ -462,10 +460,10 @@ fn with_tensors(
             None => lse,
         };
         // Among the terms of the first class: they are added up.
-        let square = lse.clone() * (lse.clone() * (0.5 * z_loss));
+        let square = lse.clone() * (lse.clone() * (0.5 * options.z_loss));
         let first = values.clone().slice_dim(AXIS, 0..1) + square;
         values = values.slice_assign([0..shape_of[0], 0..1, 0..shape_of[2]], first);
-        of_lse = Some(lse * (2.0 * z_loss));
+        of_lse = Some(lse * (2.0 * options.z_loss));
     }
     let slopes = || {
         let q_of_rest = q.clone().sum_dim(AXIS) - q.clone();
@@ -571,16 +569,13 @@ impl Coefficients {
             Some(weights) => hot.clone() * weights.clone(),
             None => hot.clone(),
         };
-        let counted = if options.by_class() { &weighted } else { &hot };
-        let weight = (options.by_class() || !options.ignored.is_empty())
-            .then(|| counted.clone().sum_dim(AXIS));
-        let weight = weight.map(|weight| {
-            if options.by_class() {
-                weight * options.weights_size
-            } else {
-                weight
-            }
-        });
+        let weight = if options.by_class() {
+            Some(weighted.clone().sum_dim(AXIS) * options.weights_size)
+        } else if options.ignored.is_empty() {
+            None
+        } else {
+            Some(hot.clone().sum_dim(AXIS))
+        };
         let q = match options.label_smoothing {
             0.0 => weighted,
             smoothing => {

@@ -229,12 +229,8 @@ impl<'a> ElementwiseCall<'a> {
             0
         };
         let dtype = compute_dtype(inputs[0].dtype());
-        let mut size = 1.0;
-        let weights = self.weights.as_ref().map(|weights| {
-            let about;
-            (about, size) = about_one(weights.numbers.clone());
-            about
-        });
+        let mut weights = self.weights.as_ref().map(|of| of.numbers.clone());
+        let size = weights.as_deref_mut().map_or(1.0, about_one);
         let weights = weights.as_deref();
         let mut terms = self.terms((&operands, weights), derivatives, dtype);
         // What is made of numbers beyond `f32` may be in its range. Where values can be looked at for

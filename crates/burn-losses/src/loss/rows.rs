@@ -210,9 +210,8 @@ impl RowTensors {
             RowTarget::Class(ids, weights) => {
                 let found = SafeIds::new(ids.integers().reshape(rows), length, &[]);
                 let hot = found.one_hot(AXIS, length, &device, dtype);
-                let weight = weights.map(|given| {
-                    let weights;
-                    (weights, size) = about_one(given);
+                let weight = weights.map(|mut weights| {
+                    size = about_one(&mut weights);
                     (hot.clone() * along_axis(&weights, &device, dtype)).sum_dim(AXIS)
                 });
                 (

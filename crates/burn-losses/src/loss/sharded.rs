@@ -392,11 +392,10 @@ impl OwnRows {
         }
         let is_none = self.is_class.clone().bool_not();
         let mut of_lse = None;
-        let z_loss = options.z_loss / options.weights_size;
-        if z_loss != 0.0 {
+        if options.z_loss != 0.0 {
             let lse = softmax.log_sum_exp().mask_fill(is_none.clone(), 0.0);
-            values = values + lse.clone() * (lse.clone() * (0.5 * z_loss));
-            of_lse = Some(lse * (2.0 * z_loss));
+            values = values + lse.clone() * (lse.clone() * (0.5 * options.z_loss));
+            of_lse = Some(lse * (2.0 * options.z_loss));
         }
         let values = values.mask_fill(is_none, 0.0);
 

@@ -1,7 +1,6 @@
 //! How numbers are scaled, and kept in the range of their type.
 
 use super::numbers::Float;
-use alloc::vec::Vec;
 
 /// How a sum and its gradient are scaled.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +73,9 @@ pub(crate) fn exponent(number: f64) -> i32 {
     i32::from(exponent) + 64 - mantissa.leading_zeros() as i32
 }
 
-/// Weights of classes divided by a power of two, so that none is far above 1 and none of them is lost; and that number. The
+/// Divides weights of classes by a power of two, so that none is far above 1 and none of them is lost; gives that number. The
 /// product of a loss and a weight may be out of range where its share of a mean is not.
-pub(crate) fn about_one(mut weights: Vec<f64>) -> (Vec<f64>, f64) {
+pub(crate) fn about_one(weights: &mut [f64]) -> f64 {
     const DIGITS: i32 = 100;
     // More would not help: a loss times what is left is out of range only where no number of samples brings it back.
     const MOST: i32 = 40;
@@ -84,14 +83,14 @@ pub(crate) fn about_one(mut weights: Vec<f64>) -> (Vec<f64>, f64) {
     let above_0 = weights.iter().copied().filter(|&weight| weight > 0.0);
     let least = above_0.fold(1.0, f64::min);
     if largest <= 1.0 {
-        return (weights, 1.0);
+        return 1.0;
     }
     let size = exponent(largest).min(exponent(least) + DIGITS);
     let size = power_of_two(size.clamp(0, MOST));
-    for weight in &mut weights {
+    for weight in weights {
         *weight /= size;
     }
-    (weights, size)
+    size
 }
 
 /// The number, or the largest one of its type where it is beyond that; NaN stays NaN.

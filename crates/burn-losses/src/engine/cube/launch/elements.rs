@@ -125,10 +125,9 @@ pub(crate) fn elements<const N: usize>(
     let plan = Samples::without_ids();
     let counted = Counting::samples(count, samples.as_ref(), &plan);
     let mut size = 1.0;
-    let weights = call.weights.map(|weights| {
-        let numbers;
-        (numbers, size) = about_one(weights.numbers);
-        PerClass { numbers, ..weights }
+    let weights = call.weights.map(|mut weights| {
+        size = about_one(&mut weights.numbers);
+        weights
     });
     let part = call.of_element.part() / size;
     let of_rows = call.distribution.zip(flat.as_ref());

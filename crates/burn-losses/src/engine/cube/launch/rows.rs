@@ -124,7 +124,7 @@ impl RowOperands {
         let weights = self.weights.map(|mut weights| {
             // Where their sum is wanted, they are what they are; those of a mean are about 1 already.
             if !are_counted {
-                (weights, weights_size) = about_one(weights);
+                weights_size = about_one(&mut weights);
             }
             place.upload(&weights)
         });
