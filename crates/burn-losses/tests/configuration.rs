@@ -88,19 +88,19 @@ fn weights_per_class() {
     );
     rejected!(
         CrossEntropyLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
         NllLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
         BceLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
         BceWithLogitsLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
         BceWithLogitsLossConfig.with_pos_weights(Some(vec![]))
-            => "Name: pos_weights is empty: leave it at None for no weights.",
+            => "Name: pos_weights is empty: leave it at its default, or give one number at least.",
         MultiMarginLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
         MultiLabelSoftMarginLossConfig.with_weights(Some(vec![]))
-            => "Name: weights is empty: leave it at None for no weights.",
+            => "Name: weights is empty: leave it at its default, or give one number at least.",
     );
 }
 

@@ -14,9 +14,9 @@ use crate::losses::module::calls;
 use crate::spec::expression::RecordedFormula;
 use crate::spec::expression::program::Formula;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError, or_panic};
+use crate::validate::options::{CLASS_AXIS, NOT_NEGATIVE};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use burn::module::Module;
@@ -93,7 +93,7 @@ impl CustomSoftmax {
     #[track_caller]
     pub fn with_weights(mut self, weights: impl Into<Vec<f64>>) -> Self {
         let weights = Some(weights.into());
-        or_panic(check::weights(self.name(), "weights", weights.as_ref()));
+        or_panic(NOT_NEGATIVE.check(self.name(), "weights", &weights));
         self.inner.weights = weights;
         self
     }
@@ -111,7 +111,7 @@ impl CustomSoftmax {
     /// For axis 0, that of the samples.
     #[track_caller]
     pub fn with_class_axis(mut self, axis: usize) -> Self {
-        or_panic(check::positive_class_axis(self.name(), axis));
+        or_panic(CLASS_AXIS.check(self.name(), "class_axis", &axis));
         self.inner.class_axis = axis;
         self
     }

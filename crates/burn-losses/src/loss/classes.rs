@@ -262,14 +262,14 @@ pub(crate) fn evaluate(
 ) -> Result<LossOutput, LossError> {
     let (axis, dtype) = (options.class_axis, input.dtype());
     let of_input = input.shape();
-    let about_one;
+    let scaled_weights;
     let class_weights = match (options.weights, &targets.values) {
         // A mean does not depend on how large its weights are.
         (Some(weights), FlatValues::Int(_))
             if call.returns == MEAN && options.weights_count && options.z_loss == 0.0 =>
         {
-            about_one = scaled(weights);
-            Some(&about_one)
+            scaled_weights = scaled(weights);
+            Some(&scaled_weights)
         }
         (Some(weights), _) => {
             if !input.is_empty() {

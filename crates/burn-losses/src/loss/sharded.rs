@@ -80,12 +80,12 @@ pub(crate) fn evaluate_sharded(
         let message = format!("rank {rank} is not one of {ranks} ranks, which count from 0.");
         return Err(check.error(LossErrorKind::Config, message));
     }
-    let about_one;
+    let scaled_weights;
     let class_weights = match options.weights {
         // A mean does not depend on how large its weights are.
         Some(weights) if call.returns == MEAN && options.z_loss == 0.0 => {
-            about_one = scaled(weights);
-            Some(&about_one)
+            scaled_weights = scaled(weights);
+            Some(&scaled_weights)
         }
         weights => weights,
     };

@@ -19,6 +19,11 @@ pub(crate) trait NamedOptions: Default {
     fn set(&mut self, name: &str, value: Value) -> Result<(), serde_json::Error>;
 }
 
+/// The name of the loss that a configuration is of.
+pub(crate) fn loss_of<C: NamedOptions>() -> &'static str {
+    C::CONFIG.strip_suffix("Config").unwrap_or(C::CONFIG)
+}
+
 /// The options of a configuration as they were given, in order.
 pub(crate) struct Given(Vec<(String, Value)>);
 
@@ -49,7 +54,7 @@ impl Given {
 
     /// The configuration that has these options, and the defaults of all others.
     pub(crate) fn over_defaults<C: NamedOptions>(self) -> Result<C, String> {
-        let loss = C::CONFIG.strip_suffix("Config").unwrap_or(C::CONFIG);
+        let loss = loss_of::<C>();
         let mut config = C::default();
         for (name, value) in self.0 {
             if !C::NAMES.contains(&name.as_str()) {
@@ -111,13 +116,15 @@ fn list<S: fmt::Display>(names: impl IntoIterator<Item = S>) -> String {
 }
 
 /// A configuration of options that have defaults: what Burn's `derive(Config)` makes of one, but read from a part of the
-/// options, and with an error for a name that is none.
+/// options, and with an error for a name that is none. Beside an option may stand the [`Range`](crate::validate::options) of
+/// its numbers, and behind all of them a function that looks at what must hold for several.
 macro_rules! loss_config {
     (
         $(#[$of_config:meta])*
         pub struct $config:ident {
-            $($(#[$of_option:meta])* pub $option:ident: $type:ty = $default:expr,)*
+            $($(#[$of_option:meta])* pub $option:ident: $type:ty $(where $range:ident)? = $default:expr,)*
         }
+        $(and self.$rule:ident())?
     ) => { pastey::paste! {
         $(#[$of_config])*
         ///
@@ -140,6 +147,16 @@ macro_rules! loss_config {
                 Self {
                     $($option: $default,)*
                 }
+            }
+
+            fn validate(&self) -> Result<(), $crate::LossError> {
+                $($($crate::validate::options::$range.check(
+                    $crate::losses::config::loss_of::<Self>(),
+                    stringify!($option),
+                    &self.$option,
+                )?;)?)*
+                $(self.$rule()?;)?
+                Ok(())
             }
 
             $(

@@ -9,8 +9,9 @@ use crate::spec::distance::{Cosine, Norm};
 use crate::spec::norm::DistanceKind;
 use crate::spec::row::RowTarget;
 use crate::targets::rank::{LowerRank, Unreduced};
-use crate::validate::check::{Check, dims, hyper_parameter};
+use crate::validate::check::{Check, dims};
 use crate::validate::error::{LossError, LossErrorKind, or_panic};
+use crate::validate::options::{AT_LEAST_1, NOT_NEGATIVE, POSITIVE};
 use alloc::format;
 use burn::tensor::{DType, Shape, Tensor};
 
@@ -111,7 +112,7 @@ fn check_pair(kind: DistanceKind, a: &AnyRank, b: &AnyRank) -> Result<(), LossEr
         }
         DistanceKind::Cosine { eps } => {
             let name = "cosine_similarity";
-            hyper_parameter(name, "eps", eps, |eps| eps > 0.0, "finite and positive")?;
+            POSITIVE.check(name, "eps", &eps)?;
             name
         }
     };
@@ -145,6 +146,6 @@ pub(crate) fn check_distance_kind(
 
 /// The options of a p-norm that all its users share.
 pub(crate) fn norm_options(name: &'static str, p: f64, eps: f64) -> Result<(), LossError> {
-    hyper_parameter(name, "p", p, |p| p >= 1.0, "finite and at least 1")?;
-    hyper_parameter(name, "eps", eps, |eps| eps >= 0.0, "finite and at least 0")
+    AT_LEAST_1.check(name, "p", &p)?;
+    NOT_NEGATIVE.check(name, "eps", &eps)
 }

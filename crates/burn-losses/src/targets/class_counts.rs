@@ -1,7 +1,8 @@
 //! How frequent the classes are, and what a loss makes of it: weights, logarithms of a prior, margins.
 
-use crate::validate::check::{Check, config_error, hyper_parameter, integers, positive, unravel};
+use crate::validate::check::{Check, config_error, integers, unravel};
 use crate::validate::error::{LossError, LossErrorKind, or_panic};
+use crate::validate::options::{BELOW_1, POSITIVE};
 use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::{Int, Tensor};
@@ -130,14 +131,7 @@ pub fn class_weights(
     const NAME: &str = "class_weights";
     let counts = or_panic(occurring(NAME, "weigh it", counts));
     if let ClassWeighting::EffectiveNumber(beta) = weighting {
-        let valid = |beta| (0.0..1.0).contains(&beta);
-        or_panic(hyper_parameter(
-            NAME,
-            "beta",
-            beta,
-            valid,
-            "at least 0 and below 1",
-        ));
+        or_panic(BELOW_1.check(NAME, "beta", &beta));
     }
     let weight = |&count: &f64| match weighting {
         ClassWeighting::Inverse => 1.0 / count,
@@ -210,7 +204,7 @@ pub fn log_prior(counts: &[u64]) -> Vec<f64> {
 pub fn ldam_margins(counts: &[u64], largest: f64) -> Vec<f64> {
     const NAME: &str = "ldam_margins";
     let counts = or_panic(occurring(NAME, "treat it", counts));
-    or_panic(positive(NAME, "largest", largest));
+    or_panic(POSITIVE.check(NAME, "largest", &largest));
     let rarest = counts.iter().copied().fold(f64::INFINITY, f64::min);
     let margin = |count: &f64| largest * Float::sqrt(Float::sqrt(rarest / count));
     counts.iter().map(margin).collect()

@@ -10,7 +10,7 @@ use crate::engine::values::AnyTarget;
 use crate::spec::rule::Rule;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 
@@ -644,87 +644,6 @@ pub(crate) fn unravel(position: usize, shape: &Shape) -> Vec<usize> {
     index
 }
 
-// Configurations.
-
 pub(crate) fn config_error(loss: &'static str, message: String) -> LossError {
     LossError::new(loss, LossErrorKind::Config, message)
-}
-
-/// A hyper-parameter in a range that is told in words.
-pub(crate) fn hyper_parameter(
-    loss: &'static str,
-    name: &str,
-    value: f64,
-    valid: impl FnOnce(f64) -> bool,
-    range: &str,
-) -> Result<(), LossError> {
-    if value.is_finite() && valid(value) {
-        return Ok(());
-    }
-    Err(config_error(
-        loss,
-        format!("{name} must be {range}, but is {value}."),
-    ))
-}
-
-/// A hyper-parameter that may be any number.
-pub(crate) fn finite(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
-    hyper_parameter(loss, name, value, |_| true, "finite")
-}
-
-pub(crate) fn positive(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
-    let valid = |value| value > 0.0;
-    hyper_parameter(loss, name, value, valid, "finite and positive")
-}
-
-pub(crate) fn not_negative(loss: &'static str, name: &str, value: f64) -> Result<(), LossError> {
-    let valid = |value| value >= 0.0;
-    hyper_parameter(loss, name, value, valid, "finite and at least 0")
-}
-
-pub(crate) fn label_smoothing(loss: &'static str, value: f64) -> Result<(), LossError> {
-    hyper_parameter(
-        loss,
-        "label_smoothing",
-        value,
-        |value| (0.0..=1.0).contains(&value),
-        "between 0 and 1",
-    )
-}
-
-pub(crate) fn positive_class_axis(loss: &'static str, axis: usize) -> Result<(), LossError> {
-    if axis == 0 {
-        return Err(config_error(
-            loss,
-            "class_axis must be at least 1, but is 0: axis 0 is the batch.".to_string(),
-        ));
-    }
-    Ok(())
-}
-
-/// Weights per class: finite and not negative.
-pub(crate) fn weights(
-    loss: &'static str,
-    name: &str,
-    weights: Option<&Vec<f64>>,
-) -> Result<(), LossError> {
-    let Some(weights) = weights else {
-        return Ok(());
-    };
-    if weights.is_empty() {
-        return Err(config_error(
-            loss,
-            format!("{name} is empty: leave it at None for no weights."),
-        ));
-    }
-    for (class, &weight) in weights.iter().enumerate() {
-        hyper_parameter(
-            loss,
-            &format!("{name}[{class}]"),
-            weight,
-            |weight| weight >= 0.0,
-            "finite and at least 0",
-        )?;
-    }
-    Ok(())
 }

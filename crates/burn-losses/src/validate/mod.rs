@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod label_ids;
+pub(crate) mod options;
 pub(crate) mod probabilities;
 pub(crate) mod rank_ids;
 pub(crate) mod signs;

@@ -71,6 +71,11 @@ impl Statistics {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
 
+    /// Whether they are all between 0 and 1, as after a sigmoid. One number alone may be so by chance.
+    pub(crate) fn look_like_probabilities(&self) -> bool {
+        self.count() > 1 && self.share(|value| (0.0..=1.0).contains(&value)) == 1.0
+    }
+
     /// What share of them is such.
     pub fn share(&self, such: impl Fn(f64) -> bool) -> f64 {
         let found = self.values.iter().filter(|&&value| such(value)).count();

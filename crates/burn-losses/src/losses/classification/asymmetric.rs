@@ -7,34 +7,18 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`AsymmetricLoss`].
     pub struct AsymmetricLossConfig {
         /// How much less a negative counts whose probability is small already: finite, at least 0.
-        pub gamma_neg: f64 = 4.0,
+        pub gamma_neg: f64 where NOT_NEGATIVE = 4.0,
         /// How much less a positive counts whose probability is large already: finite, at least 0.
-        pub gamma_pos: f64 = 1.0,
+        pub gamma_pos: f64 where NOT_NEGATIVE = 1.0,
         /// Up to which probability a negative does not count at all: at least 0, below 1.
-        pub margin: f64 = 0.05,
+        pub margin: f64 where BELOW_1 = 0.05,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl AsymmetricLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(AsymmetricLoss::NAME, "gamma_neg", self.gamma_neg)?;
-        check::not_negative(AsymmetricLoss::NAME, "gamma_pos", self.gamma_pos)?;
-        check::hyper_parameter(
-            AsymmetricLoss::NAME,
-            "margin",
-            self.margin,
-            |margin| (0.0..1.0).contains(&margin),
-            "at least 0 and below 1",
-        )
     }
 }
 

@@ -14,7 +14,6 @@ use crate::spec::elementwise::Elementwise;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
@@ -25,21 +24,13 @@ loss_config! {
     /// Configuration of [`BceLoss`].
     pub struct BceLossConfig {
         /// A factor for the loss: one for all, or one for each class along the class axis.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
-        pub label_smoothing: f64 = 0.0,
+        pub label_smoothing: f64 where FROM_0_TO_1 = 0.0,
         /// The axis of the input that holds the classes, for weights per class.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl BceLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::weights(BceLoss::NAME, "weights", self.weights.as_ref())?;
-        check::label_smoothing(BceLoss::NAME, self.label_smoothing)?;
-        check::positive_class_axis(BceLoss::NAME, self.class_axis)
     }
 }
 

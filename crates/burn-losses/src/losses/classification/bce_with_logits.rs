@@ -12,7 +12,6 @@ use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
@@ -22,29 +21,16 @@ loss_config! {
     /// Configuration of [`BceWithLogitsLoss`].
     pub struct BceWithLogitsLossConfig {
         /// A factor for the loss: one for all, or one for each class along the class axis.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// A factor for the part of the loss that speaks for "yes": one for all, or one for each class.
         /// The number of negatives over the number of positives balances a rare label.
-        pub pos_weights: Option<Vec<f64>> = None,
+        pub pos_weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The share of each label that is moved to the middle: `y` becomes `(1 - a) y + a / 2`.
-        pub label_smoothing: f64 = 0.0,
+        pub label_smoothing: f64 where FROM_0_TO_1 = 0.0,
         /// The axis of the input that holds the classes, for weights per class.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl BceWithLogitsLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::weights(BceWithLogitsLoss::NAME, "weights", self.weights.as_ref())?;
-        check::weights(
-            BceWithLogitsLoss::NAME,
-            "pos_weights",
-            self.pos_weights.as_ref(),
-        )?;
-        check::label_smoothing(BceWithLogitsLoss::NAME, self.label_smoothing)?;
-        check::positive_class_axis(BceWithLogitsLoss::NAME, self.class_axis)
     }
 }
 

@@ -14,7 +14,6 @@ use crate::real::Real;
 use crate::spec::reduction::Reduction;
 use crate::spec::softmax::SoftmaxHead;
 use crate::targets::{ClassAxisTarget, ClassTarget};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
@@ -24,27 +23,27 @@ loss_config! {
     /// Configuration of [`CrossEntropyLoss`].
     pub struct CrossEntropyLossConfig {
         /// A weight for each class: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The share of the target that is spread evenly over all classes, from 0 to 1.
-        pub label_smoothing: f64 = 0.0,
+        pub label_smoothing: f64 where FROM_0_TO_1 = 0.0,
         /// The logarithm of each class's share of the training data, at most 0: the logits are trained as if all classes
         /// were as frequent ([`target::log_prior`](crate::target::log_prior) makes it of counts).
-        pub log_prior: Option<Vec<f64>> = None,
+        pub log_prior: Option<Vec<f64>> where LOG_SHARE = None,
         /// What `log_prior` is multiplied by: finite.
-        pub tau: f64 = 1.0,
+        pub tau: f64 where FINITE = 1.0,
         /// What each class must lead by, finite: it is taken from the logit of a sample's class. Only for ids.
-        pub margins: Option<Vec<f64>> = None,
+        pub margins: Option<Vec<f64>> where FINITE = None,
         /// What the logits are multiplied by, after the margin is taken: above 0.
-        pub logit_scale: f64 = 1.0,
+        pub logit_scale: f64 where POSITIVE = 1.0,
         /// What no logit gets beyond, by `softcap * tanh(logit / softcap)`: above 0. There is none by default.
-        pub softcap: Option<f64> = None,
+        pub softcap: Option<f64> where POSITIVE = None,
         /// What the square of the logarithm of the sum of a sample's exponentials is multiplied by, to be added to its loss:
         /// finite, at least 0.
-        pub z_loss: f64 = 0.0,
+        pub z_loss: f64 where NOT_NEGATIVE = 0.0,
         /// The axis of the input that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -65,14 +64,6 @@ impl CrossEntropyLossConfig {
             logit_scale: self.logit_scale,
             softcap: self.softcap,
         }
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        self.logit_options().validate(CrossEntropyLoss::NAME)?;
-        check::not_negative(CrossEntropyLoss::NAME, "z_loss", self.z_loss)?;
-        check::weights(CrossEntropyLoss::NAME, "weights", self.weights.as_ref())?;
-        check::label_smoothing(CrossEntropyLoss::NAME, self.label_smoothing)?;
-        check::positive_class_axis(CrossEntropyLoss::NAME, self.class_axis)
     }
 }
 

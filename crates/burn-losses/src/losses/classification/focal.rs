@@ -14,7 +14,6 @@ use crate::real::Real;
 use crate::spec::reduction::Reduction;
 use crate::spec::softmax::SoftmaxHead;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
@@ -25,24 +24,24 @@ loss_config! {
     pub struct FocalLossConfig {
         /// How much less a sample counts whose class is probable already: finite, at least 0. With 0 it is
         /// cross-entropy.
-        pub gamma: f64 = 2.0,
+        pub gamma: f64 where NOT_NEGATIVE = 2.0,
         /// What the loss of each class is multiplied by: finite, at least 0. A mean is not divided by it.
-        pub alpha: Option<Vec<f64>> = None,
+        pub alpha: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The logarithm of each class's share of the training data, at most 0: the logits are trained as if all classes
         /// were as frequent ([`target::log_prior`](crate::target::log_prior) makes it of counts).
-        pub log_prior: Option<Vec<f64>> = None,
+        pub log_prior: Option<Vec<f64>> where LOG_SHARE = None,
         /// What `log_prior` is multiplied by: finite.
-        pub tau: f64 = 1.0,
+        pub tau: f64 where FINITE = 1.0,
         /// What each class must lead by, finite: it is taken from the logit of a sample's class. Only for ids.
-        pub margins: Option<Vec<f64>> = None,
+        pub margins: Option<Vec<f64>> where FINITE = None,
         /// What the logits are multiplied by, after the margin is taken: above 0.
-        pub logit_scale: f64 = 1.0,
+        pub logit_scale: f64 where POSITIVE = 1.0,
         /// What no logit gets beyond, by `softcap * tanh(logit / softcap)`: above 0. There is none by default.
-        pub softcap: Option<f64> = None,
+        pub softcap: Option<f64> where POSITIVE = None,
         /// The axis of the input that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -63,13 +62,6 @@ impl FocalLossConfig {
             logit_scale: self.logit_scale,
             softcap: self.softcap,
         }
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        self.logit_options().validate(FocalLoss::NAME)?;
-        check::not_negative(FocalLoss::NAME, "gamma", self.gamma)?;
-        check::weights(FocalLoss::NAME, "alpha", self.alpha.as_ref())?;
-        check::positive_class_axis(FocalLoss::NAME, self.class_axis)
     }
 }
 

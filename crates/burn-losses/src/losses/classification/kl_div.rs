@@ -24,18 +24,9 @@ loss_config! {
         /// Whether the target holds log-probabilities.
         pub log_target: bool = false,
         /// The axis along which the target's probabilities sum to 1; with `None` that is not checked.
-        pub class_axis: Option<usize> = Some(1),
+        pub class_axis: Option<usize> where CLASS_AXIS = Some(1),
         /// How the losses are reduced. The batch mean is the divergence of the average sample.
         pub reduction: Reduction = Reduction::BatchMean,
-    }
-}
-
-impl KlDivLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        match self.class_axis {
-            Some(axis) => check::positive_class_axis(KlDivLoss::NAME, axis),
-            None => Ok(()),
-        }
     }
 }
 

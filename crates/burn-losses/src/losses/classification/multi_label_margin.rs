@@ -13,7 +13,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::LabelIds;
 use crate::targets::rank::LowerRank;
-use crate::validate::check;
 use crate::validate::check::{Check, dims, integers};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
@@ -24,15 +23,9 @@ loss_config! {
     /// Configuration of [`MultiLabelMarginLoss`].
     pub struct MultiLabelMarginLossConfig {
         /// The axis of logits and targets that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MultiLabelMarginLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive_class_axis(MultiLabelMarginLoss::NAME, self.class_axis)
     }
 }
 

@@ -16,7 +16,6 @@ use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::targets::BinaryTarget;
 use crate::targets::rank::LowerRank;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec;
@@ -27,22 +26,11 @@ loss_config! {
     /// Configuration of [`MultiLabelSoftMarginLoss`].
     pub struct MultiLabelSoftMarginLossConfig {
         /// A weight for each class: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The axis of the logits that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MultiLabelSoftMarginLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::weights(
-            MultiLabelSoftMarginLoss::NAME,
-            "weights",
-            self.weights.as_ref(),
-        )?;
-        check::positive_class_axis(MultiLabelSoftMarginLoss::NAME, self.class_axis)
     }
 }
 

@@ -14,10 +14,8 @@ use crate::spec::margin::ClassMargins;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
-use crate::validate::check::{Check, config_error};
+use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
-use alloc::format;
 use alloc::vec::Vec;
 use burn::tensor::Tensor;
 
@@ -25,27 +23,15 @@ loss_config! {
     /// Configuration of [`MultiMarginLoss`].
     pub struct MultiMarginLossConfig {
         /// The power of the hinge: 1 or 2.
-        pub p: usize = 1,
+        pub p: usize where ONE_OR_TWO = 1,
         /// By how much the logit of the class should at least be larger than each other one.
-        pub margin: f64 = 1.0,
+        pub margin: f64 where FINITE = 1.0,
         /// A weight for each class: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The axis of the logits that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MultiMarginLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        if !matches!(self.p, 1 | 2) {
-            let message = format!("p must be 1 or 2, but is {}.", self.p);
-            return Err(config_error(MultiMarginLoss::NAME, message));
-        }
-        check::finite(MultiMarginLoss::NAME, "margin", self.margin)?;
-        check::weights(MultiMarginLoss::NAME, "weights", self.weights.as_ref())?;
-        check::positive_class_axis(MultiMarginLoss::NAME, self.class_axis)
     }
 }
 

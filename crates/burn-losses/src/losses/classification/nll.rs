@@ -10,7 +10,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::{loss_module, weight};
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
@@ -20,11 +19,11 @@ loss_config! {
     /// Configuration of [`NllLoss`].
     pub struct NllLossConfig {
         /// A weight for each class: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The axis of the input that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -35,11 +34,6 @@ impl NllLossConfig {
     pub fn with_ignore_index(mut self, id: i64) -> Self {
         self.ignore_indices.push(id);
         self
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        check::weights(NllLoss::NAME, "weights", self.weights.as_ref())?;
-        check::positive_class_axis(NllLoss::NAME, self.class_axis)
     }
 }
 

@@ -12,7 +12,6 @@ use crate::losses::module::{loss_module, weight};
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
@@ -23,13 +22,13 @@ loss_config! {
     /// Configuration of [`Poly1Loss`].
     pub struct Poly1LossConfig {
         /// What the improbability of the class is multiplied by: finite, at least -1. With 0 it is cross-entropy.
-        pub epsilon: f64 = 1.0,
+        pub epsilon: f64 where AT_LEAST_MINUS_1 = 1.0,
         /// A weight for each class: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The axis of the input that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -40,19 +39,6 @@ impl Poly1LossConfig {
     pub fn with_ignore_index(mut self, id: i64) -> Self {
         self.ignore_indices.push(id);
         self
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |epsilon| epsilon >= -1.0;
-        check::hyper_parameter(
-            Poly1Loss::NAME,
-            "epsilon",
-            self.epsilon,
-            valid,
-            "finite and at least -1",
-        )?;
-        check::weights(Poly1Loss::NAME, "weights", self.weights.as_ref())?;
-        check::positive_class_axis(Poly1Loss::NAME, self.class_axis)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Binary cross-entropy with labels of a quality, by how far the probability is from it.
 
-use super::sigmoid_focal::{PowerWithSlope, power_of_size, sigmoid_applied, square};
+use super::sigmoid_focal::{PowerWithSlope, any_power, sigmoid_applied, square};
 use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
@@ -8,23 +8,15 @@ use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`QualityFocalLoss`].
     pub struct QualityFocalLossConfig {
         /// How much less an element counts that is close to its label already: finite, at least 0. With 0 it is binary
         /// cross-entropy.
-        pub beta: f64 = 2.0,
+        pub beta: f64 where NOT_NEGATIVE = 2.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl QualityFocalLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(QualityFocalLoss::NAME, "beta", self.beta)
     }
 }
 
@@ -146,17 +138,13 @@ fn slopes([x, y]: [Expr; 2], power: PowerWithSlope) -> [Expr; 2] {
     ]
 }
 
-fn any_power(excess: Expr, loss: Expr) -> [Expr; 2] {
-    power_of_size(excess, loss, "beta")
-}
-
 impl QualityFocalLoss {
     fn formula(&self) -> FormulaLoss<2> {
         let beta = self.config.beta;
         let formula = if beta == 2.0 { &SQUARE } else { &ANY_POWER };
         formula
             .of(["logits", "targets"])
-            .with("beta", beta)
+            .with("exponent", beta)
             .rule(1, Rule::PROBABILITY, "")
             .suspect("probabilities-as-logits", sigmoid_applied)
     }

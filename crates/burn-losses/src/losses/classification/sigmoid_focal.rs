@@ -13,7 +13,6 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::AnyOperand;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::String;
@@ -41,29 +40,14 @@ loss_config! {
     /// Configuration of [`SigmoidFocalLoss`].
     pub struct SigmoidFocalLossConfig {
         /// How much less a label counts that is probable already: finite, at least 0. With 0 it is binary cross-entropy.
-        pub gamma: f64 = 2.0,
+        pub gamma: f64 where NOT_NEGATIVE = 2.0,
         /// The factor of labels that say "yes", from 0 to 1; that of the others is what it lacks of 1. With none all
         /// factors are 1, and not 1/2.
-        pub alpha: Option<f64> = None,
+        pub alpha: Option<f64> where FROM_0_TO_1 = None,
         /// What `Mean` divides by: the number of elements, or of those that say "yes".
         pub divisor: FocalDivisor = FocalDivisor::Elements,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SigmoidFocalLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(SigmoidFocalLoss::NAME, "gamma", self.gamma)?;
-        let valid = |alpha| (0.0..=1.0).contains(&alpha);
-        let alpha = self.alpha.unwrap_or(1.0);
-        check::hyper_parameter(
-            SigmoidFocalLoss::NAME,
-            "alpha",
-            alpha,
-            valid,
-            "between 0 and 1",
-        )
     }
 }
 
@@ -254,14 +238,9 @@ pub(super) fn square(miss: Expr, loss: Expr) -> [Expr; 2] {
     [miss.square(), 2.0 * miss * loss]
 }
 
-fn any_power(miss: Expr, loss: Expr) -> [Expr; 2] {
-    power_of_size(miss, loss, "gamma")
-}
-
-/// The size of a number to the power of an option; the loss meets the number first, since the slope alone may be beyond the
-/// type.
-pub(super) fn power_of_size(base: Expr, loss: Expr, exponent: &'static str) -> [Expr; 2] {
-    let exponent = Expr::parameter(exponent);
+/// The size of a number to any power; the loss meets the number first, since the slope alone may be beyond the type.
+pub(super) fn any_power(base: Expr, loss: Expr) -> [Expr; 2] {
+    let exponent = Expr::parameter("exponent");
     let power = base.abs().powf(exponent);
     let slope = exponent * power * (loss / base);
     [power, base.equals(0.0).select(0.0, slope)]
@@ -300,7 +279,7 @@ impl SigmoidFocalLoss {
         let formulas = if alpha.is_some() { &BALANCED } else { &FOCAL };
         formulas[whole.unwrap_or(WHOLE.len())]
             .of(["logits", "targets"])
-            .with("gamma", gamma)
+            .with("exponent", gamma)
             .with("alpha", alpha.unwrap_or(1.0))
             .with("of_no", 1.0 - alpha.unwrap_or(1.0))
             .rule(1, Rule::PROBABILITY, "")
@@ -310,9 +289,7 @@ impl SigmoidFocalLoss {
 
 /// A suspicion about logits that look like the output of a sigmoid.
 pub(super) fn sigmoid_applied(operands: &[Statistics]) -> Option<String> {
-    let logits = &operands[0];
-    let probable = logits.share(|logit| (0.0..=1.0).contains(&logit)) == 1.0;
-    (logits.count() > 1 && probable).then(|| {
+    operands[0].look_like_probabilities().then(|| {
         "every logit is between 0 and 1, as after a sigmoid: this loss applies the sigmoid itself, so remove it from the \
          model."
             .into()

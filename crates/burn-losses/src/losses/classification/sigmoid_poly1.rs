@@ -8,28 +8,14 @@ use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`SigmoidPoly1Loss`].
     pub struct SigmoidPoly1LossConfig {
         /// How much more the probability that is missing counts: finite, at least -1. With 0 it is binary cross-entropy.
-        pub epsilon: f64 = 1.0,
+        pub epsilon: f64 where AT_LEAST_MINUS_1 = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SigmoidPoly1LossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::hyper_parameter(
-            SigmoidPoly1Loss::NAME,
-            "epsilon",
-            self.epsilon,
-            |epsilon| epsilon >= -1.0,
-            "finite and at least -1",
-        )
     }
 }
 

@@ -22,12 +22,6 @@ loss_config! {
     }
 }
 
-impl SoftMarginLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
-    }
-}
-
 /// The logistic loss of logits, for answers that are signs.
 ///
 /// # Formula

@@ -8,25 +8,16 @@ use crate::losses::sided_logit::SidedLogit;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`VarifocalLoss`].
     pub struct VarifocalLossConfig {
         /// The factor of negatives: finite, at least 0. That of positives is their label.
-        pub alpha: f64 = 0.75,
+        pub alpha: f64 where NOT_NEGATIVE = 0.75,
         /// How much less a negative counts whose probability is small already: finite, at least 0.
-        pub gamma: f64 = 2.0,
+        pub gamma: f64 where NOT_NEGATIVE = 2.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl VarifocalLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(VarifocalLoss::NAME, "alpha", self.alpha)?;
-        check::not_negative(VarifocalLoss::NAME, "gamma", self.gamma)
     }
 }
 

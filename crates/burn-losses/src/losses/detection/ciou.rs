@@ -6,33 +6,18 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`CiouLoss`].
     pub struct CiouLossConfig {
         /// From which share of the common area on unlike shapes count: from 0 to 1.
-        pub aspect_gate: f64 = 0.0,
+        pub aspect_gate: f64 where FROM_0_TO_1 = 0.0,
         /// What the four numbers of a box are.
         pub format: BoxFormat = BoxFormat::Xyxy,
         /// What is added to each divisor: finite, at least 0.
-        pub eps: f64 = 0.0,
+        pub eps: f64 where NOT_NEGATIVE = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl CiouLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::hyper_parameter(
-            CiouLoss::NAME,
-            "aspect_gate",
-            self.aspect_gate,
-            |gate| (0.0..=1.0).contains(&gate),
-            "between 0 and 1",
-        )?;
-        check::not_negative(CiouLoss::NAME, "eps", self.eps)
     }
 }
 

@@ -30,12 +30,6 @@ loss_config! {
     }
 }
 
-impl DistributionFocalLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
-    }
-}
-
 /// Cross-entropy of a softmax over bins with a place between two of them: an edge of a box as a distribution over
 /// distances.
 ///

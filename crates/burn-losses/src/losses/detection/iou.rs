@@ -5,8 +5,6 @@ use crate::engine::host::boxes::BoxRows;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use serde::{Deserialize, Serialize};
 
 /// What [`IouLoss`] makes of the share of the common area.
@@ -33,15 +31,9 @@ loss_config! {
         /// What the four numbers of a box are.
         pub format: BoxFormat = BoxFormat::Xyxy,
         /// What is added to each divisor: finite, at least 0.
-        pub eps: f64 = 0.0,
+        pub eps: f64 where NOT_NEGATIVE = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl IouLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(IouLoss::NAME, "eps", self.eps)
     }
 }
 

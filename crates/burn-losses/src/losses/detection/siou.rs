@@ -6,27 +6,18 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`SiouLoss`].
     pub struct SiouLossConfig {
         /// The power of the part of unlike sizes: finite, above 0.
-        pub theta: f64 = 4.0,
+        pub theta: f64 where POSITIVE = 4.0,
         /// What the four numbers of a box are.
         pub format: BoxFormat = BoxFormat::Xyxy,
         /// What is added to each divisor: finite, at least 0.
-        pub eps: f64 = 0.0,
+        pub eps: f64 where NOT_NEGATIVE = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SiouLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(SiouLoss::NAME, "theta", self.theta)?;
-        check::not_negative(SiouLoss::NAME, "eps", self.eps)
     }
 }
 

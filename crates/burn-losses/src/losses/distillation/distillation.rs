@@ -15,7 +15,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::rank::LowerRank;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::dims;
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
@@ -26,16 +25,16 @@ loss_config! {
     /// Configuration of [`DistillationLoss`].
     pub struct DistillationLossConfig {
         /// What the logits of both are divided by for the teacher's share: above 0.
-        pub temperature: f64 = 2.0,
+        pub temperature: f64 where POSITIVE = 2.0,
         /// The share of the teacher, from 0 to 1; the rest is the cross-entropy with the true class.
-        pub alpha: f64 = 0.5,
+        pub alpha: f64 where FROM_0_TO_1 = 0.5,
         /// Whether the teacher's share is multiplied by the square of the temperature, so that its gradient is about as
         /// large at any.
         pub squared_temperature: bool = true,
         /// The ids that mark a sample as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The axis of the inputs that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -46,19 +45,6 @@ impl DistillationLossConfig {
     pub fn with_ignore_index(mut self, id: i64) -> Self {
         self.ignore_indices.push(id);
         self
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |alpha| (0.0..=1.0).contains(&alpha);
-        check::hyper_parameter(
-            DistillationLoss::NAME,
-            "alpha",
-            self.alpha,
-            valid,
-            "from 0 to 1",
-        )?;
-        check::positive(DistillationLoss::NAME, "temperature", self.temperature)?;
-        check::positive_class_axis(DistillationLoss::NAME, self.class_axis)
     }
 }
 

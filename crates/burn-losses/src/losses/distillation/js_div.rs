@@ -9,29 +9,18 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::expression::special::ln_mixture;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`JsDivLoss`].
     pub struct JsDivLossConfig {
         /// The share of the teacher in the mixture, from 0 to 1. At 0 it is the forward, at 1 the reverse KL divergence.
-        pub beta: f64 = 0.5,
+        pub beta: f64 where FROM_0_TO_1 = 0.5,
         /// What both logits are divided by: above 0.
-        pub temperature: f64 = 1.0,
+        pub temperature: f64 where POSITIVE = 1.0,
         /// The axis of the inputs that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl JsDivLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |beta| (0.0..=1.0).contains(&beta);
-        check::hyper_parameter(JsDivLoss::NAME, "beta", self.beta, valid, "from 0 to 1")?;
-        check::positive(JsDivLoss::NAME, "temperature", self.temperature)?;
-        check::positive_class_axis(JsDivLoss::NAME, self.class_axis)
     }
 }
 

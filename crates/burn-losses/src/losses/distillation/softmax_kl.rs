@@ -7,8 +7,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::special::ln_mixture;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use serde::{Deserialize, Serialize};
 
 /// Which divergence of a student `p` and a teacher `q` it is.
@@ -39,30 +37,15 @@ loss_config! {
         /// Which divergence it is.
         pub direction: KlDirection = KlDirection::Forward,
         /// The share of itself that a skew divergence mixes in: above 0 and below 1.
-        pub skew: f64 = 0.1,
+        pub skew: f64 where WITHIN_0_AND_1 = 0.1,
         /// What both logits are divided by: above 0.
-        pub temperature: f64 = 1.0,
+        pub temperature: f64 where POSITIVE = 1.0,
         /// Whether the loss is multiplied by the square of the temperature, so that its gradient is about as large at any.
         pub squared_temperature: bool = true,
         /// The axis of the inputs that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SoftmaxKlLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |skew| skew > 0.0 && skew < 1.0;
-        check::hyper_parameter(
-            SoftmaxKlLoss::NAME,
-            "skew",
-            self.skew,
-            valid,
-            "above 0 and below 1",
-        )?;
-        check::positive(SoftmaxKlLoss::NAME, "temperature", self.temperature)?;
-        check::positive_class_axis(SoftmaxKlLoss::NAME, self.class_axis)
     }
 }
 

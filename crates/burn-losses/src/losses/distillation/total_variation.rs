@@ -6,25 +6,16 @@ use crate::loss::formula::softmax::PairFormula;
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`TotalVariationLoss`].
     pub struct TotalVariationLossConfig {
         /// What both logits are divided by: above 0.
-        pub temperature: f64 = 1.0,
+        pub temperature: f64 where POSITIVE = 1.0,
         /// The axis of the inputs that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl TotalVariationLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(TotalVariationLoss::NAME, "temperature", self.temperature)?;
-        check::positive_class_axis(TotalVariationLoss::NAME, self.class_axis)
     }
 }
 

@@ -7,7 +7,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::error::LossError;
 use alloc::string::String;
 
 loss_config! {
@@ -17,12 +16,6 @@ loss_config! {
         pub objective: GanObjective = GanObjective::NonSaturating,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl GanDiscriminatorLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 
@@ -153,10 +146,8 @@ impl GanDiscriminatorLoss {
 }
 
 fn sigmoid_applied(operands: &[Statistics]) -> Option<String> {
-    let probable = |scores: &Statistics| {
-        scores.count() > 1 && scores.share(|score| (0.0..=1.0).contains(&score)) == 1.0
-    };
-    operands.iter().all(probable).then(|| {
+    let probable = operands.iter().all(Statistics::look_like_probabilities);
+    probable.then(|| {
         "every score is between 0 and 1, as after a sigmoid: this objective takes scores without one, so remove it from \
          the discriminator."
             .into()

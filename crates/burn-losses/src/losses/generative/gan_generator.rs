@@ -4,7 +4,6 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
-use crate::validate::error::LossError;
 use serde::{Deserialize, Serialize};
 
 /// What a generator and its discriminator play for: the same in [`GanGeneratorLoss`] and
@@ -37,12 +36,6 @@ loss_config! {
         pub objective: GanObjective = GanObjective::NonSaturating,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl GanGeneratorLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::error::LossError;
 use alloc::string::String;
 
 loss_config! {
@@ -14,12 +13,6 @@ loss_config! {
     pub struct GaussianKlLossConfig {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::BatchMean,
-    }
-}
-
-impl GaussianKlLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::engine::dtype::compute_dtype;
 use crate::engine::portable::tensors::or_nan;
 use crate::spec::rule::Rule;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::or_panic;
+use crate::validate::options::POSITIVE;
 use alloc::format;
 use burn::tensor::Tensor;
 
@@ -80,7 +80,7 @@ pub fn min_snr_weights(snr: Tensor<1>, gamma: f64, prediction: Prediction) -> Te
     const NAME: &str = "min_snr_weights";
     let (dtype, snr) = (snr.dtype(), snr.inner());
     let check = Check::new(NAME, &snr.device(), false);
-    or_panic(check::positive(NAME, "gamma", gamma));
+    or_panic(POSITIVE.check(NAME, "gamma", &gamma));
     or_panic(check.holds(dtype, "gamma", gamma));
     let rule = Rule::between(0.0, f64::INFINITY);
     let valid = or_panic(check.each(&snr, rule, |found| {

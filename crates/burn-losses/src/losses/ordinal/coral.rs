@@ -21,7 +21,6 @@ use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
@@ -33,22 +32,11 @@ loss_config! {
     /// Configuration of [`CoralLoss`].
     pub struct CoralLossConfig {
         /// What the loss at each threshold is multiplied by: finite, at least 0.
-        pub importance_weights: Option<Vec<f64>> = None,
+        pub importance_weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// The axis of the input that holds the thresholds.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl CoralLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::weights(
-            CoralLoss::NAME,
-            "importance_weights",
-            self.importance_weights.as_ref(),
-        )?;
-        check::positive_class_axis(CoralLoss::NAME, self.class_axis)
     }
 }
 

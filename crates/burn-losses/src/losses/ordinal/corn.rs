@@ -20,7 +20,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
 use crate::targets::{AnyOperand, ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
@@ -32,15 +31,9 @@ loss_config! {
     /// Configuration of [`CornLoss`].
     pub struct CornLossConfig {
         /// The axis of the input that holds the thresholds.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl CornLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive_class_axis(CornLoss::NAME, self.class_axis)
     }
 }
 

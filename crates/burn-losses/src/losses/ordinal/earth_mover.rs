@@ -14,7 +14,6 @@ use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::{ClassAxisTarget, ClassIds};
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::sync::Arc;
@@ -25,15 +24,9 @@ loss_config! {
     /// Configuration of [`EarthMoverLoss`].
     pub struct EarthMoverLossConfig {
         /// The axis of the input that holds the ranks.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl EarthMoverLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive_class_axis(EarthMoverLoss::NAME, self.class_axis)
     }
 }
 

@@ -40,21 +40,20 @@ loss_config! {
     /// Configuration of [`DpoLoss`].
     pub struct DpoLossConfig {
         /// How closely the policy stays with the reference: finite, above 0. The larger, the closer.
-        pub beta: f64 = 0.1,
+        pub beta: f64 where POSITIVE = 0.1,
         /// The share of pairs that are taken for exchanged: at least 0, below 0.5. Only `Sigmoid` and `Robust` have it.
-        pub label_smoothing: f64 = 0.0,
+        pub label_smoothing: f64 where BELOW_HALF = 0.0,
         /// Which loss of the preference it is.
         pub variant: DpoVariant = DpoVariant::Sigmoid,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.has_smoothing()
 }
 
 impl DpoLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let (beta, smoothing) = (self.beta, self.label_smoothing);
-        check::positive(DpoLoss::NAME, "beta", beta)?;
-        exchanged(DpoLoss::NAME, smoothing)?;
+    fn has_smoothing(&self) -> Result<(), LossError> {
+        let smoothing = self.label_smoothing;
         let smooth = matches!(self.variant, DpoVariant::Sigmoid | DpoVariant::Robust);
         if smoothing != 0.0 && !smooth {
             return Err(check::config_error(
@@ -68,17 +67,6 @@ impl DpoLossConfig {
         }
         Ok(())
     }
-}
-
-/// A share of pairs that are exchanged.
-pub(super) fn exchanged(loss: &'static str, share: f64) -> Result<(), LossError> {
-    check::hyper_parameter(
-        loss,
-        "label_smoothing",
-        share,
-        |share| (0.0..0.5).contains(&share),
-        "at least 0 and below 0.5",
-    )
 }
 
 /// The loss of pairs of answers by which a policy learns, without a model of rewards, to prefer the chosen one more than a

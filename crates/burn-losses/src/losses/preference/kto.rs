@@ -7,29 +7,19 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
 use crate::validate::check::LOG_PROB;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`KtoLoss`].
     pub struct KtoLossConfig {
         /// How soon a difference from the reference is enough: finite, above 0. The larger, the closer the policy stays.
-        pub beta: f64 = 0.1,
+        pub beta: f64 where POSITIVE = 0.1,
         /// The factor of good answers: finite, at least 0.
-        pub desirable_weight: f64 = 1.0,
+        pub desirable_weight: f64 where NOT_NEGATIVE = 1.0,
         /// The factor of bad answers: finite, at least 0.
-        pub undesirable_weight: f64 = 1.0,
+        pub undesirable_weight: f64 where NOT_NEGATIVE = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl KtoLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(KtoLoss::NAME, "beta", self.beta)?;
-        check::not_negative(KtoLoss::NAME, "desirable_weight", self.desirable_weight)?;
-        check::not_negative(KtoLoss::NAME, "undesirable_weight", self.undesirable_weight)
     }
 }
 
@@ -147,8 +137,7 @@ static KTO: LossFormula<4> = LossFormula::new(|[policy, reference, kl, desirable
     weight * good.select(-gain, gain).sigmoid()
 });
 
-const KL: &str =
-    "Take it as `kl.clamp_min(0.0).inner()`: an estimate may be below 0, the divergence is not.";
+const KL: &str = "Take it as `kl.clamp_min(0.0).inner()`: a constant, which is not below 0 as an estimate may be.";
 
 impl KtoLoss {
     fn formula(&self) -> FormulaLoss<4> {
@@ -162,10 +151,7 @@ impl KtoLoss {
             .rule(2, Rule::NONNEGATIVE, KL)
             .rule(3, Rule::LABELS, "")
             .untracked(1, FROZEN)
-            .untracked(
-                2,
-                "It is a constant: take it as `kl.clamp_min(0.0).inner()`.",
-            )
+            .untracked(2, KL)
             .untracked(3, "Labels have no gradient: pass `desirable.inner()`.")
     }
 }

@@ -7,23 +7,15 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::check::LOG_PROB;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`OrpoLoss`].
     pub struct OrpoLossConfig {
         /// How much the preference counts beside the chosen answer itself: finite, at least 0.
-        pub lambda: f64 = 0.1,
+        pub lambda: f64 where NOT_NEGATIVE = 0.1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl OrpoLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(OrpoLoss::NAME, "lambda", self.lambda)
     }
 }
 

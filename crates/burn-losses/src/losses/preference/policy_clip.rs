@@ -11,9 +11,9 @@ use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
 use crate::targets::AnyOperand;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
+use crate::validate::options::POSITIVE;
 use alloc::string::String;
 use alloc::vec::Vec;
 use burn::tensor::{DType, Tensor};
@@ -43,38 +43,22 @@ loss_config! {
     /// Configuration of [`PolicyClipLoss`].
     pub struct PolicyClipLossConfig {
         /// How much less probable than it was an action may become: at least 0.000001, at most 1, where nothing is clipped below.
-        pub clip_low: f64 = 0.2,
+        pub clip_low: f64 where CLIP_LOW = 0.2,
         /// How much more probable than it was an action may become: finite, at least 0.000001.
-        pub clip_high: f64 = 0.2,
+        pub clip_high: f64 where CLIP_HIGH = 0.2,
         /// What `Mean` divides by: the tokens, those of each answer and then the answers, or a number.
         pub divisor: PolicyDivisor = PolicyDivisor::Tokens,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.has_divisor()
 }
 
 impl PolicyClipLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        // With none of it, or with what `f32` rounds away beside 1, the ratio of the first step would be at a corner, where the
-        // gradient is 0.
-        const LEAST: f64 = 1e-6;
-        check::hyper_parameter(
-            PolicyClipLoss::NAME,
-            "clip_low",
-            self.clip_low,
-            |clip| (LEAST..=1.0).contains(&clip),
-            "at least 0.000001 and at most 1",
-        )?;
-        check::hyper_parameter(
-            PolicyClipLoss::NAME,
-            "clip_high",
-            self.clip_high,
-            |clip| clip >= LEAST,
-            "finite and at least 0.000001",
-        )?;
+    fn has_divisor(&self) -> Result<(), LossError> {
         match self.divisor {
             PolicyDivisor::Constant(length) => {
-                check::positive(PolicyClipLoss::NAME, "the constant divisor", length)
+                POSITIVE.check(PolicyClipLoss::NAME, "the constant divisor", &length)
             }
             _ => Ok(()),
         }
@@ -292,8 +276,8 @@ impl PolicyClipLoss {
 
 /// A suspicion about log-probabilities that look like probabilities.
 fn probabilities(operands: &[Statistics]) -> Option<String> {
-    let probable = |of: &Statistics| of.share(|number| (0.0..=1.0).contains(&number)) == 1.0;
-    let both = operands[0].count() > 1 && probable(&operands[0]) && probable(&operands[1]);
+    let mut log_probs = operands[..2].iter();
+    let both = log_probs.all(Statistics::look_like_probabilities);
     both.then(|| {
         "every log-probability, of the policy and of the old one, is between 0 and 1, as probabilities are: take their \
          logarithms, or better those of a log-softmax."

@@ -1,6 +1,6 @@
 //! Preference optimization by the mean log-probability of a token, without a reference.
 
-use super::dpo::{exchanged, preferred, preferred_or_not};
+use super::dpo::{preferred, preferred_or_not};
 use super::sequence::NO_LOG_PROB;
 use crate::loss::formula::statistics::Statistics;
 use crate::loss::formula::{FormulaLoss, LossFormula};
@@ -8,9 +8,7 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::check::LOG_PROB;
-use crate::validate::error::LossError;
 use alloc::format;
 use alloc::string::String;
 
@@ -18,21 +16,13 @@ loss_config! {
     /// Configuration of [`SimPoLoss`].
     pub struct SimPoLossConfig {
         /// How much a difference of the log-probabilities counts: finite, above 0.
-        pub beta: f64 = 2.0,
+        pub beta: f64 where POSITIVE = 2.0,
         /// By how much the chosen answer should be ahead, once `beta` has been multiplied in: finite, at least 0.
-        pub gamma: f64 = 1.0,
+        pub gamma: f64 where NOT_NEGATIVE = 1.0,
         /// The share of pairs that are taken for exchanged: at least 0, below 0.5.
-        pub label_smoothing: f64 = 0.0,
+        pub label_smoothing: f64 where BELOW_HALF = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SimPoLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(SimPoLoss::NAME, "beta", self.beta)?;
-        check::not_negative(SimPoLoss::NAME, "gamma", self.gamma)?;
-        exchanged(SimPoLoss::NAME, self.label_smoothing)
     }
 }
 

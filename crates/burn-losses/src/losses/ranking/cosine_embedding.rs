@@ -16,7 +16,7 @@ use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
 use crate::targets::PairSigns;
 use crate::targets::rank::LowerRank;
-use crate::validate::check::{Check, dims, hyper_parameter};
+use crate::validate::check::{Check, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::format;
 use alloc::vec::Vec;
@@ -26,21 +26,9 @@ loss_config! {
     /// Configuration of [`CosineEmbeddingLoss`].
     pub struct CosineEmbeddingLossConfig {
         /// The cosine from which on an unlike pair costs, from -1 to 1; 0 to 0.5 is usual.
-        pub margin: f64 = 0.0,
+        pub margin: f64 where FROM_MINUS_1_TO_1 = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl CosineEmbeddingLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        hyper_parameter(
-            CosineEmbeddingLoss::NAME,
-            "margin",
-            self.margin,
-            |margin| (-1.0..=1.0).contains(&margin),
-            "between -1 and 1",
-        )
     }
 }
 

@@ -9,7 +9,6 @@ use crate::losses::signs::{single_sign, sweep_signs};
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
@@ -19,15 +18,9 @@ loss_config! {
     /// Configuration of [`HingeEmbeddingLoss`].
     pub struct HingeEmbeddingLossConfig {
         /// How far apart an unlike pair should at least be.
-        pub margin: f64 = 1.0,
+        pub margin: f64 where FINITE = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl HingeEmbeddingLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::finite(HingeEmbeddingLoss::NAME, "margin", self.margin)
     }
 }
 

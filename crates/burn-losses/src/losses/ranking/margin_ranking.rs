@@ -11,7 +11,6 @@ use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::targets::SignTarget;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
@@ -21,15 +20,9 @@ loss_config! {
     /// Configuration of [`MarginRankingLoss`].
     pub struct MarginRankingLossConfig {
         /// By how much the better score should at least lead.
-        pub margin: f64 = 0.0,
+        pub margin: f64 where FINITE = 0.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MarginRankingLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::finite(MarginRankingLoss::NAME, "margin", self.margin)
     }
 }
 

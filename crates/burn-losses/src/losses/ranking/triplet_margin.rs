@@ -6,14 +6,13 @@ use crate::loss::Evaluate;
 use crate::loss::call::{Call, LossOutput};
 use crate::loss::rows;
 use crate::losses::config::loss_config;
-use crate::losses::distance::{check_distance_kind, norm_options};
+use crate::losses::distance::check_distance_kind;
 use crate::losses::module::loss_module;
 use crate::spec::distance::{Triplet, TripletOfAngles, TripletOfNorms};
 use crate::spec::norm::DistanceKind;
 use crate::spec::reduction::Reduction;
 use crate::spec::row::RowTarget;
 use crate::targets::rank::LowerRank;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::{Lint, LossError};
 use alloc::string::ToString;
@@ -24,22 +23,15 @@ loss_config! {
     /// Configuration of [`TripletMarginLoss`].
     pub struct TripletMarginLossConfig {
         /// By how much the negative should at least be farther from the anchor than the positive.
-        pub margin: f64 = 1.0,
+        pub margin: f64 where POSITIVE = 1.0,
         /// The norm of the distance: 2 is the Euclidean one.
-        pub p: f64 = 2.0,
+        pub p: f64 where AT_LEAST_1 = 2.0,
         /// What is added to each component of a difference, as PyTorch does.
-        pub eps: f64 = 1e-6,
+        pub eps: f64 where NOT_NEGATIVE = 1e-6,
         /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
         pub swap: bool = false,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl TripletMarginLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(TripletMarginLoss::NAME, "margin", self.margin)?;
-        norm_options(TripletMarginLoss::NAME, self.p, self.eps)
     }
 }
 

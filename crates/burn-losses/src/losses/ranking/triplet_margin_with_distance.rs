@@ -14,7 +14,6 @@ use crate::spec::elementwise::Elementwise;
 use crate::spec::norm::{DistanceKind, triplet_margin};
 use crate::spec::reduction::Reduction;
 use crate::targets::rank::{LowerRank, Unreduced};
-use crate::validate::check;
 use crate::validate::check::{Check, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind, or_panic};
 use alloc::format;
@@ -128,7 +127,7 @@ loss_config! {
         /// The distance, unless another one is given to `init_with`.
         pub distance: Distance = Distance::Euclidean,
         /// By how much the negative should at least be farther from the anchor than the positive.
-        pub margin: f64 = 1.0,
+        pub margin: f64 where POSITIVE = 1.0,
         /// Whether the negative's distance is that to the anchor or the positive, whichever is smaller.
         pub swap: bool = false,
         /// How the losses are reduced.
@@ -179,7 +178,7 @@ impl TripletMarginWithDistanceLossConfig {
         &self,
         distance: F,
     ) -> Result<TripletMarginWithDistanceLoss<F>, LossError> {
-        check::positive(NAME, "margin", self.margin)?;
+        self.validate()?;
         Ok(TripletMarginWithDistanceLoss {
             config: self.clone(),
             distance: Shared(Arc::new(distance)),

@@ -5,30 +5,14 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`ExpectileLoss`].
     pub struct ExpectileLossConfig {
         /// The weight of a prediction that is too low; one that is too high has the rest to 1.
-        pub expectile: f64 = 0.5,
+        pub expectile: f64 where WITHIN_0_AND_1 = 0.5,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl ExpectileLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |value| 0.0 < value && value < 1.0;
-        let range = "above 0 and below 1";
-        check::hyper_parameter(
-            ExpectileLoss::NAME,
-            "expectile",
-            self.expectile,
-            valid,
-            range,
-        )
     }
 }
 

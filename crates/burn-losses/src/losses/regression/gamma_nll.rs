@@ -7,26 +7,15 @@ use crate::spec::expression::Expr;
 use crate::spec::expression::special::ln_factorial_rest;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`GammaNllLoss`].
     pub struct GammaNllLossConfig {
         /// The shape of the distributions, if all terms of the likelihood are wanted; without it the loss is what depends on the
         /// prediction, of a shape of 1.
-        pub shape: Option<f64> = None,
+        pub shape: Option<f64> where POSITIVE = None,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl GammaNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        match self.shape {
-            Some(shape) => check::positive(GammaNllLoss::NAME, "shape", shape),
-            None => Ok(()),
-        }
     }
 }
 

@@ -17,7 +17,6 @@ use crate::spec::reduction::Reduction;
 use crate::spec::request::Returns;
 use crate::spec::rule::Rule;
 use crate::targets::{Predicted, RegressionTarget, Variance};
-use crate::validate::check;
 use crate::validate::check::{Check, Violation, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::string::String;
@@ -31,15 +30,9 @@ loss_config! {
         /// Whether the constant `ln(2 pi) / 2` is added.
         pub full: bool = false,
         /// The least variance: a smaller one counts as this.
-        pub eps: f64 = 1e-6,
+        pub eps: f64 where POSITIVE = 1e-6,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl GaussianNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(GaussianNllLoss::NAME, "eps", self.eps)
     }
 }
 

@@ -6,17 +6,15 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::expression::special::ln_1p_square;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use core::f64::consts::SQRT_2;
 
 loss_config! {
     /// Configuration of [`GeneralRobustLoss`].
     pub struct GeneralRobustLossConfig {
         /// How much outliers count: the lower, the less. `None` is minus infinity.
-        pub alpha: Option<f64> = Some(1.0),
+        pub alpha: Option<f64> where FINITE = Some(1.0),
         /// The error up to which the loss is about squared.
-        pub scale: f64 = 1.0,
+        pub scale: f64 where POSITIVE = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
@@ -41,13 +39,6 @@ impl GeneralRobustLossConfig {
     /// No `alpha`, the limit of minus infinity: `1 - exp(-s^2 / 2)`, which is less than 1. Also called Leclerc.
     pub fn welsch() -> Self {
         Self::new().with_alpha(None)
-    }
-
-    fn validate(&self) -> Result<(), LossError> {
-        if let Some(alpha) = self.alpha {
-            check::finite(GeneralRobustLoss::NAME, "alpha", alpha)?;
-        }
-        check::positive(GeneralRobustLoss::NAME, "scale", self.scale)
     }
 }
 
@@ -155,7 +146,7 @@ const FAR: f64 = 1e18;
 
 /// The error over so many times the scale.
 fn scaled([x, y]: [Expr; 2], times: impl Into<Expr>) -> Expr {
-    (x - y) / scale(times.into())
+    (x - y) * (1.0 / scale(times.into()))
 }
 
 /// The slopes with respect to prediction and target, by that with respect to the [`scaled`] error.

@@ -6,23 +6,15 @@ use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use alloc::sync::Arc;
 
 loss_config! {
     /// Configuration of [`HuberLoss`].
     pub struct HuberLossConfig {
         /// The error from which on the loss is linear.
-        pub delta: f64 = 1.0,
+        pub delta: f64 where POSITIVE = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl HuberLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(HuberLoss::NAME, "delta", self.delta)
     }
 }
 

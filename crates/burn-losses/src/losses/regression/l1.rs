@@ -6,7 +6,6 @@ use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::error::LossError;
 use alloc::sync::Arc;
 
 loss_config! {
@@ -14,12 +13,6 @@ loss_config! {
     pub struct L1LossConfig {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl L1LossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

@@ -4,19 +4,12 @@ use crate::loss::formula::{FormulaLoss, LossFormula};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`LogCoshLoss`].
     pub struct LogCoshLossConfig {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl LogCoshLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

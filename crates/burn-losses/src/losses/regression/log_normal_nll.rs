@@ -6,19 +6,12 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`LogNormalNllLoss`].
     pub struct LogNormalNllLossConfig {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl LogNormalNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

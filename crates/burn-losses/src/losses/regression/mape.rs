@@ -5,8 +5,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use alloc::format;
 
 loss_config! {
@@ -15,15 +13,9 @@ loss_config! {
         /// Whether the loss is in percent: times 100.
         pub percent: bool = false,
         /// The least size of a target that errors are divided by.
-        pub eps: f64 = 1e-7,
+        pub eps: f64 where POSITIVE = 1e-7,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MapeLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(MapeLoss::NAME, "eps", self.eps)
     }
 }
 

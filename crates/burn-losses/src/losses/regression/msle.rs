@@ -6,7 +6,6 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::error::LossError;
 use alloc::format;
 
 loss_config! {
@@ -14,12 +13,6 @@ loss_config! {
     pub struct MsleLossConfig {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl MsleLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

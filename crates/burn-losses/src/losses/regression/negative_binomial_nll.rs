@@ -8,7 +8,6 @@ use crate::spec::expression::Expr;
 use crate::spec::expression::special::{ln_factorial_rest, ln_ratio};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::error::LossError;
 use alloc::format;
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +18,6 @@ loss_config! {
         pub parametrization: NegativeBinomialParametrization = NegativeBinomialParametrization::MeanDispersion,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl NegativeBinomialNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 

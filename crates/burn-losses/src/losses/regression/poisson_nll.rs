@@ -12,7 +12,6 @@ use crate::real::{Real, half_exp_rest};
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
 use crate::validate::check::{Check, Violation, shown};
 use crate::validate::error::{Lint, LossError};
 use alloc::format;
@@ -29,15 +28,9 @@ loss_config! {
         /// above 1).
         pub full: bool = false,
         /// What is added to a rate before its logarithm is taken, without `log_input`.
-        pub eps: f64 = 1e-8,
+        pub eps: f64 where NOT_NEGATIVE = 1e-8,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl PoissonNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(PoissonNllLoss::NAME, "eps", self.eps)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::spec::expression::Expr;
 use crate::spec::operand::PerClass;
 use crate::spec::reduction::Reduction;
 use crate::targets::AnyOperand;
-use crate::validate::check::{config_error, dims, hyper_parameter};
+use crate::validate::check::{config_error, dims};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -19,30 +19,20 @@ loss_config! {
     /// Configuration of [`QuantileLoss`].
     pub struct QuantileLossConfig {
         /// The quantiles to predict, in ascending order, each between 0 and 1.
-        pub quantiles: Vec<f64> = vec![0.5],
+        pub quantiles: Vec<f64> where WITHIN_0_AND_1 = vec![0.5],
         /// The axis of the predictions that has an entry for each quantile, if there are several.
         pub quantile_axis: usize = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.ascends()
 }
 
 impl QuantileLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let name = QuantileLoss::NAME;
-        if self.quantiles.is_empty() {
-            return Err(config_error(
-                name,
-                "quantiles must have one at least, but there is none.".into(),
-            ));
-        }
-        for &quantile in &self.quantiles {
-            let inside = |it| it > 0.0 && it < 1.0;
-            hyper_parameter(name, "a quantile", quantile, inside, "above 0 and below 1")?;
-        }
+    fn ascends(&self) -> Result<(), LossError> {
         if let Some([a, b]) = self.quantiles.array_windows().find(|[a, b]| a >= b) {
             return Err(config_error(
-                name,
+                QuantileLoss::NAME,
                 format!("quantiles must ascend, but {b} comes after {a}."),
             ));
         }

@@ -5,7 +5,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::error::LossError;
 use alloc::format;
 
 loss_config! {
@@ -15,12 +14,6 @@ loss_config! {
         pub percent: bool = false,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SmapeLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
     }
 }
 
@@ -110,12 +103,11 @@ static SMAPE: LossFormula<2> = LossFormula::with_slopes(
     |[x, y]| {
         let (difference, size) = halves(x, y);
         let slope = difference.sign() * (0.5 * Expr::parameter("factor")) / size;
-        // Of the other number's size, if it has the same sign; at 0 the mean of both sides.
-        let of = |this: Expr, other: Expr| {
-            let alike = (this.sign() * other).at_least(0.0);
-            slope * (this.equals(0.0).select(0.5 * other.abs(), alike) / size)
+        // The other number's size if both have the same sign, and half of it, the mean of both sides, at 0.
+        let of = |this: Expr, half_other: Expr| {
+            slope * ((half_other.abs() + this.sign() * half_other) / size)
         };
-        [of(x, y), -of(y, x)]
+        [of(x, 0.5 * y), -of(y, 0.5 * x)]
     },
 );
 

@@ -10,7 +10,6 @@ use crate::losses::module::loss_module;
 use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::check::Check;
 use crate::validate::error::LossError;
 use alloc::sync::Arc;
@@ -19,15 +18,9 @@ loss_config! {
     /// Configuration of [`SmoothL1Loss`].
     pub struct SmoothL1LossConfig {
         /// The error from which on the loss is linear. At 0 it is [`L1Loss`](crate::regression::L1Loss).
-        pub beta: f64 = 1.0,
+        pub beta: f64 where NOT_NEGATIVE = 1.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl SmoothL1LossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(SmoothL1Loss::NAME, "beta", self.beta)
     }
 }
 

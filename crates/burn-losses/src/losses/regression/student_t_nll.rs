@@ -8,22 +8,14 @@ use crate::spec::expression::Expr;
 use crate::spec::expression::special::{ln_1p_square, ln_factorial_rest};
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`StudentTNllLoss`].
     pub struct StudentTNllLossConfig {
         /// The degrees of freedom: the fewer, the more often a target is far off. At 1 it is Cauchy's distribution.
-        pub df: f64 = 3.0,
+        pub df: f64 where POSITIVE = 3.0,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl StudentTNllLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(StudentTNllLoss::NAME, "df", self.df)
     }
 }
 

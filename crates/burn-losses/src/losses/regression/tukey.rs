@@ -5,22 +5,14 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
-use crate::validate::error::LossError;
 
 loss_config! {
     /// Configuration of [`TukeyLoss`].
     pub struct TukeyLossConfig {
         /// The error from which on the loss is constant.
-        pub c: f64 = 4.685,
+        pub c: f64 where POSITIVE = 4.685,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl TukeyLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive(TukeyLoss::NAME, "c", self.c)
     }
 }
 

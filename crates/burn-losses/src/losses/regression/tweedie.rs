@@ -6,25 +6,15 @@ use crate::losses::module::loss_module;
 use crate::spec::expression::Expr;
 use crate::spec::reduction::Reduction;
 use crate::spec::rule::Rule;
-use crate::validate::check;
-use crate::validate::error::LossError;
 use alloc::format;
 
 loss_config! {
     /// Configuration of [`TweedieLoss`].
     pub struct TweedieLossConfig {
         /// How the variance grows with the mean: as its power.
-        pub power: f64 = 1.5,
+        pub power: f64 where WITHIN_1_AND_2 = 1.5,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
-    }
-}
-
-impl TweedieLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        let valid = |value| 1.0 < value && value < 2.0;
-        let range = "above 1 and below 2";
-        check::hyper_parameter(TweedieLoss::NAME, "power", self.power, valid, range)
     }
 }
 

@@ -78,10 +78,6 @@ impl LoadBalanceLossConfig {
         self.ignore_indices.push(id);
         self
     }
-
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
-    }
 }
 
 /// The load balancing loss of a mixture of experts: how unevenly its router uses them.

@@ -27,12 +27,6 @@ loss_config! {
     }
 }
 
-impl RouterZLossConfig {
-    fn validate(&self) -> Result<(), LossError> {
-        Ok(())
-    }
-}
-
 /// The z-loss of a router: the square of the logarithm of the sum of the exponentials of a token's logits.
 ///
 /// # Formula

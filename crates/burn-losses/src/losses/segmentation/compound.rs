@@ -17,7 +17,6 @@ use crate::loss::overlap::{
 };
 use crate::spec::overlap::Activation;
 use crate::spec::request::Returns;
-use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::vec::Vec;
@@ -29,8 +28,6 @@ pub(super) struct Compound<'a> {
     pub(super) dice: &'a DiceLossConfig,
     pub(super) dice_weight: f64,
     pub(super) other_weight: f64,
-    /// What the other loss's weight is called.
-    pub(super) other: &'static str,
     /// A weight for each class in the other loss.
     pub(super) weights: Option<&'a Vec<f64>>,
 }
@@ -106,9 +103,6 @@ impl Compound<'_> {
 
     pub(super) fn validate(&self) -> Result<(), LossError> {
         self.regions().validate().map_err(of_dice)?;
-        check::not_negative(self.loss, "dice_weight", self.dice_weight)?;
-        check::not_negative(self.loss, self.other, self.other_weight)?;
-        check::weights(self.loss, "weights", self.weights)?;
         if self.dice.activation == Activation::Probabilities {
             let message = "dice.activation is Probabilities, but the other loss is computed from logits: set it to Softmax or \
                            Sigmoid, and give the logits.";

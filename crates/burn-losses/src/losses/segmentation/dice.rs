@@ -39,6 +39,7 @@ loss_config! {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl DiceLossConfig {
@@ -75,7 +76,7 @@ impl DiceLossConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
+    fn fits_together(&self) -> Result<(), LossError> {
         self.regions(DiceLoss::NAME).validate()
     }
 }

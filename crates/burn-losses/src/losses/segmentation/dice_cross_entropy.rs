@@ -23,14 +23,15 @@ loss_config! {
         /// loss as well. Its `reduction` is not used.
         pub dice: DiceLossConfig = DiceLossConfig::new(),
         /// What the dice loss is multiplied by: finite, at least 0.
-        pub dice_weight: f64 = 1.0,
+        pub dice_weight: f64 where NOT_NEGATIVE = 1.0,
         /// What the cross-entropy is multiplied by: finite, at least 0.
-        pub cross_entropy_weight: f64 = 1.0,
+        pub cross_entropy_weight: f64 where NOT_NEGATIVE = 1.0,
         /// A weight for each class in the cross-entropy: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl DiceCrossEntropyLossConfig {
@@ -39,13 +40,12 @@ impl DiceCrossEntropyLossConfig {
             loss: DiceCrossEntropyLoss::NAME,
             dice: &self.dice,
             dice_weight: self.dice_weight,
-            other: "cross_entropy_weight",
             other_weight: self.cross_entropy_weight,
             weights: self.weights.as_ref(),
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
+    fn fits_together(&self) -> Result<(), LossError> {
         self.compound().validate()
     }
 }

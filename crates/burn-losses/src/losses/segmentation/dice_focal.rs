@@ -13,7 +13,6 @@ use crate::losses::classification::{Focal, SigmoidFocalLossConfig};
 use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
 use burn::tensor::Tensor;
@@ -25,16 +24,17 @@ loss_config! {
         /// loss as well. Its `reduction` is not used.
         pub dice: DiceLossConfig = DiceLossConfig::new(),
         /// What the dice loss is multiplied by: finite, at least 0.
-        pub dice_weight: f64 = 1.0,
+        pub dice_weight: f64 where NOT_NEGATIVE = 1.0,
         /// What the focal loss is multiplied by: finite, at least 0.
-        pub focal_weight: f64 = 1.0,
+        pub focal_weight: f64 where NOT_NEGATIVE = 1.0,
         /// How much less a pixel counts that is probable already: finite, at least 0.
-        pub gamma: f64 = 2.0,
+        pub gamma: f64 where NOT_NEGATIVE = 2.0,
         /// A weight for each class in the focal loss: finite, at least 0.
-        pub weights: Option<Vec<f64>> = None,
+        pub weights: Option<Vec<f64>> where NOT_NEGATIVE = None,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl DiceFocalLossConfig {
@@ -43,14 +43,12 @@ impl DiceFocalLossConfig {
             loss: DiceFocalLoss::NAME,
             dice: &self.dice,
             dice_weight: self.dice_weight,
-            other: "focal_weight",
             other_weight: self.focal_weight,
             weights: self.weights.as_ref(),
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(DiceFocalLoss::NAME, "gamma", self.gamma)?;
+    fn fits_together(&self) -> Result<(), LossError> {
         self.compound().validate()
     }
 }

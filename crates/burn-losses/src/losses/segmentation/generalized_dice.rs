@@ -70,6 +70,7 @@ loss_config! {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl GeneralizedDiceLossConfig {
@@ -99,7 +100,7 @@ impl GeneralizedDiceLossConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
+    fn fits_together(&self) -> Result<(), LossError> {
         if self.overlap == Overlap::Squared {
             let message = "overlap Squared has no number of true pixels, which the weights are made of: set it to Product or \
                            Minimum.";

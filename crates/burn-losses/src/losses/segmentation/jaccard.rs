@@ -39,6 +39,7 @@ loss_config! {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl JaccardLossConfig {
@@ -74,7 +75,7 @@ impl JaccardLossConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
+    fn fits_together(&self) -> Result<(), LossError> {
         self.regions(JaccardLoss::NAME).validate()
     }
 }

@@ -24,7 +24,6 @@ use crate::spec::request::Returns;
 use crate::spec::row::RowTarget;
 use crate::spec::rule::Rule;
 use crate::targets::AnyOperand;
-use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError, LossErrorKind};
 use alloc::sync::Arc;
@@ -57,10 +56,11 @@ loss_config! {
         /// The ids that mark a pixel as not to be counted. There is none by default.
         pub ignore_indices: Vec<i64> = Vec::new(),
         /// The axis of the input that holds the classes.
-        pub class_axis: usize = 1,
+        pub class_axis: usize where CLASS_AXIS = 1,
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl LovaszLossConfig {
@@ -70,8 +70,7 @@ impl LovaszLossConfig {
         self
     }
 
-    fn validate(&self) -> Result<(), LossError> {
-        check::positive_class_axis(LovaszLoss::NAME, self.class_axis)?;
+    fn fits_together(&self) -> Result<(), LossError> {
         if self.absent == AbsentClass::Zero {
             let message = "absent is Zero, which this loss does not have: set it to LeftOut, or to Smoothed to count the largest \
                            error of a class that is absent.";

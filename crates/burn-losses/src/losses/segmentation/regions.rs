@@ -13,9 +13,9 @@ use crate::losses::classification::{looks_like_probabilities, single_class};
 use crate::spec::expression::Expr;
 use crate::spec::overlap::{Activation, Overlap};
 use crate::targets::AnyOperand;
-use crate::validate::check;
 use crate::validate::check::{Check, config_error};
 use crate::validate::error::{Lint, LossError};
+use crate::validate::options::{CLASS_AXIS, NOT_NEGATIVE};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -150,10 +150,10 @@ pub(super) struct OfRegions {
 impl Regions<'_> {
     pub(super) fn validate(&self) -> Result<(), LossError> {
         let loss = self.loss;
-        check::not_negative(loss, "smooth_numerator", self.smooth_numerator)?;
-        check::not_negative(loss, "smooth_denominator", self.smooth_denominator)?;
-        check::weights(loss, "weights", self.weights)?;
-        check::positive_class_axis(loss, self.class_axis)?;
+        NOT_NEGATIVE.check(loss, "smooth_numerator", &self.smooth_numerator)?;
+        NOT_NEGATIVE.check(loss, "smooth_denominator", &self.smooth_denominator)?;
+        NOT_NEGATIVE.check(loss, "weights", &self.weights)?;
+        CLASS_AXIS.check(loss, "class_axis", &self.class_axis)?;
         if self.weights.is_some() && !self.aggregation.by_class() {
             let message = format!(
                 "weights are of classes, which aggregation {:?} adds up: set it to SampleClass or Class, or leave the \

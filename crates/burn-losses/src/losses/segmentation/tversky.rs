@@ -8,7 +8,6 @@ use crate::losses::config::loss_config;
 use crate::losses::module::loss_module;
 use crate::spec::overlap::{Activation, Overlap};
 use crate::spec::reduction::Reduction;
-use crate::validate::check;
 use crate::validate::error::{Lint, LossError};
 use alloc::vec::Vec;
 
@@ -22,11 +21,11 @@ loss_config! {
         /// How a probability and a target overlap.
         pub overlap: Overlap = Overlap::Product,
         /// How much what is falsely found counts: finite, at least 0.
-        pub fp_weight: f64 = 0.5,
+        pub fp_weight: f64 where NOT_NEGATIVE = 0.5,
         /// How much what is missed counts: finite, at least 0.
-        pub fn_weight: f64 = 0.5,
+        pub fn_weight: f64 where NOT_NEGATIVE = 0.5,
         /// The power of what the score lacks of 1, or of its negative logarithm: finite, above 0.
-        pub gamma: f64 = 1.0,
+        pub gamma: f64 where POSITIVE = 1.0,
         /// What is added above the line: finite, at least 0.
         pub smooth_numerator: f64 = 1e-5,
         /// What is added below the line: finite, at least 0.
@@ -46,6 +45,7 @@ loss_config! {
         /// How the losses are reduced.
         pub reduction: Reduction = Reduction::Mean,
     }
+    and self.fits_together()
 }
 
 impl TverskyLossConfig {
@@ -81,10 +81,7 @@ impl TverskyLossConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), LossError> {
-        check::not_negative(TverskyLoss::NAME, "fp_weight", self.fp_weight)?;
-        check::not_negative(TverskyLoss::NAME, "fn_weight", self.fn_weight)?;
-        check::positive(TverskyLoss::NAME, "gamma", self.gamma)?;
+    fn fits_together(&self) -> Result<(), LossError> {
         self.regions(TverskyLoss::NAME).validate()
     }
 }
