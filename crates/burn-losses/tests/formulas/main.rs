@@ -790,7 +790,7 @@ fn quantiles_that_do_not_fit_are_errors() {
         let config = QuantileLossConfig::new().with_quantiles(quantiles.to_vec());
         config.try_init().expect_err("it is wrong").to_string()
     };
-    assert!(message(&[]).contains("must have one at least"));
+    assert!(message(&[]).contains("quantiles is empty"));
     assert!(message(&[0.9, 0.1]).contains("must ascend, but 0.1 comes after 0.9"));
     assert!(message(&[0.5, 1.0]).contains("above 0 and below 1, but is 1"));
     assert!(message(&[90.0]).contains("but is 90"));

@@ -385,7 +385,10 @@ fn wrong_options_are_refused() {
         cross_entropy()
             .with_log_prior(Some(vec![0.5, 0.5]))
             .try_init(),
-        &["log_prior[0] is 0.5", "target::log_prior"],
+        &[
+            "log_prior[0] must be finite and at most 0, but is 0.5",
+            "target::log_prior",
+        ],
     );
     message(
         cross_entropy().with_softcap(Some(0.0)).try_init(),
