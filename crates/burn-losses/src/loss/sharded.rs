@@ -17,7 +17,7 @@ use crate::engine::shape::{layers, without};
 use crate::engine::values::AnyTarget;
 use crate::real::Real;
 use crate::spec::logits::Adjustment;
-use crate::spec::softmax::{cross_entropy_slope, ln_1p};
+use crate::spec::softmax::cross_entropy_slope;
 use crate::validate::check::{Check, dims, unravel};
 use crate::validate::error::{LossError, LossErrorKind};
 use alloc::format;
@@ -384,7 +384,7 @@ impl OwnRows {
         let sums = JoinedSums::new(&Vec::from_iter(shards));
         let softmax = self.softmax.joined(&sums, shard.exchange.rank());
         let [target, weight, smoothed] = gathered.at_targets(&sums, smoothing != 0.0);
-        let half_ln_sum = ln_1p(sums.others.clone()) * 0.5;
+        let half_ln_sum = sums.others.clone().ln_1p() * 0.5;
         let of_target = weight.clone() * (1.0 - options.label_smoothing);
         let mut values = -(target - half_ln_sum.clone()).times_or_zero(of_target.clone());
         if smoothing != 0.0 {

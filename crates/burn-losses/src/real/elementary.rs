@@ -1,11 +1,11 @@
-//! `exp` and `ln` of primitive floats, in plain arithmetic.
+//! `exp`, `ln` and `ln_1p` of primitive floats, in plain arithmetic.
 //!
 //! The standard library's are calls, and a loop with a call in it is not vectorised. These are a
 //! polynomial and some bit patterns without a branch, so a loop over them becomes vector code, and
 //! gives the same digits whatever the width of the vectors. (A check for overflow would be a branch:
-//! the integers wrap, which none of them does.) Both are within two units in the last place.
+//! the integers wrap, which none of them does.) All are within two units in the last place.
 
-/// Stamps both functions for a float type; the constants are all that differs.
+/// Stamps the functions for a float type; the constants are all that differs.
 macro_rules! elementary {
     (
         $name:ident,
@@ -84,21 +84,54 @@ macro_rules! elementary {
                 let tiny = x < $float::MIN_POSITIVE;
                 let scaled = if tiny { x * C.up } else { x };
                 let down: $float = if tiny { C.up_log2 } else { 0.0 };
-                // x = m 2^k with m from sqrt(1/2) to sqrt(2).
-                let above = (scaled.to_bits()).wrapping_sub(C.sqrt_half_bits as $bits);
-                let k = (above as $signed) >> MANTISSA;
-                let m = $float::from_bits(scaled.to_bits().wrapping_sub((k << MANTISSA) as $bits));
-                let k = $float::from_bits(ROUND.to_bits().wrapping_add(k as $bits)) - ROUND - down;
-                // ln(1 + f) = f - (f^2/2 - correction): the leading f is exact.
-                let f = m - 1.0;
-                let square = f * f;
-                let (one, other) = correction(f, square);
-                let low = multiply_add(one, other, k * C.ln2_low);
-                let ln = multiply_add(k, C.ln2_high, f - multiply_add(square, 0.5, -low));
+                let (m, k) = parts(scaled);
+                let ln = ln_of_parts(m - 1.0, whole(k) - down);
                 let ln = if x == 0.0 { $float::NEG_INFINITY } else { ln };
                 let ln = if x < 0.0 { $float::NAN } else { ln };
                 // Infinity and NaN are their own logarithm.
                 if x < $float::INFINITY { ln } else { x }
+            }
+
+            /// `ln(1 + x)`, accurate for tiny numbers.
+            #[inline(always)]
+            pub(crate) fn ln_1p(x: $float) -> $float {
+                let sum = x + 1.0;
+                let (m, k) = parts(sum);
+                // What the sum has lost of the number is added where it is as large as there: beside `m - 1`, which is 0 for
+                // a tiny number. Beside a sum whose power of two has no inverse it is nothing.
+                let lost = x - (sum - 1.0);
+                let bias = C.bias as $signed;
+                let biased = bias.wrapping_sub(if k < bias { k } else { bias });
+                let inverse = power_of_two(biased as $bits);
+                let ln = ln_of_parts(multiply_add(lost, inverse, m - 1.0), whole(k));
+                let ln = if sum == 0.0 { $float::NEG_INFINITY } else { ln };
+                let ln = if sum < 0.0 { $float::NAN } else { ln };
+                if x < $float::INFINITY { ln } else { x }
+            }
+
+            /// `m` and `k`, of a normal number `m 2^k` with `m` from `sqrt(1/2)` to `sqrt(2)`.
+            #[inline(always)]
+            fn parts(x: $float) -> ($float, $signed) {
+                let above = (x.to_bits()).wrapping_sub(C.sqrt_half_bits as $bits);
+                let k = (above as $signed) >> MANTISSA;
+                let m = $float::from_bits(x.to_bits().wrapping_sub((k << MANTISSA) as $bits));
+                (m, k)
+            }
+
+            /// A small whole number as a float.
+            #[inline(always)]
+            fn whole(k: $signed) -> $float {
+                $float::from_bits(ROUND.to_bits().wrapping_add(k as $bits)) - ROUND
+            }
+
+            /// The logarithm of `(1 + f) 2^k`.
+            #[inline(always)]
+            fn ln_of_parts(f: $float, k: $float) -> $float {
+                // ln(1 + f) = f - (f^2/2 - correction): the leading f is exact.
+                let square = f * f;
+                let (one, other) = correction(f, square);
+                let low = multiply_add(one, other, k * C.ln2_low);
+                multiply_add(k, C.ln2_high, f - multiply_add(square, 0.5, -low))
             }
         }
     };
@@ -242,6 +275,41 @@ mod tests {
             worst[3] = worst[3].max(units(found, positive.ln(), f64::EPSILON, 1e-300));
         }
         assert!(worst.iter().all(|&worst| worst <= 2.0), "{worst:?}");
+    }
+
+    #[test]
+    fn ln_1p_is_accurate() {
+        let mut worst = [0f64; 2];
+        let sizes = (0..400_000).map(|step| 10f64.powf(f64::from(step) / 5000.0 - 42.0));
+        let both = sizes.flat_map(|size| [size, -size]);
+        for x in both.filter(|&x| x > -1.0) {
+            let narrow = x as f32;
+            if narrow > -1.0 {
+                let expected = f64::from(f64::from(narrow).ln_1p() as f32);
+                let found = f64::from(super::f32::ln_1p(narrow));
+                let least = f64::from(f32::MIN_POSITIVE);
+                worst[0] = worst[0].max(units(found, expected, f64::from(f32::EPSILON), least));
+            }
+            let found = super::f64::ln_1p(x);
+            worst[1] = worst[1].max(units(found, x.ln_1p(), f64::EPSILON, 1e-300));
+        }
+        assert!(worst.iter().all(|&worst| worst <= 2.0), "{worst:?}");
+    }
+
+    #[test]
+    fn limits_of_ln_1p() {
+        assert_eq!(super::f32::ln_1p(-1.0), f32::NEG_INFINITY);
+        assert_eq!(super::f64::ln_1p(-1.0), f64::NEG_INFINITY);
+        assert!(super::f32::ln_1p(-1.5).is_nan() && super::f64::ln_1p(-1e300).is_nan());
+        assert!(super::f32::ln_1p(f32::NAN).is_nan() && super::f64::ln_1p(f64::NAN).is_nan());
+        assert!(super::f32::ln_1p(f32::NEG_INFINITY).is_nan());
+        assert_eq!(super::f32::ln_1p(f32::INFINITY), f32::INFINITY);
+        assert_eq!(super::f64::ln_1p(f64::INFINITY), f64::INFINITY);
+        assert_eq!(super::f32::ln_1p(0.0), 0.0);
+        assert_eq!(super::f32::ln_1p(f32::from_bits(1)), f32::from_bits(1));
+        assert_eq!(super::f64::ln_1p(-5e-324), -5e-324);
+        assert!((super::f32::ln_1p(f32::MAX) - 88.722_84).abs() < 1e-5);
+        assert!((super::f64::ln_1p(f64::MAX) - 709.782_712_893_384).abs() < 1e-12);
     }
 
     #[test]

@@ -111,7 +111,15 @@ pub(crate) trait Real:
         self.ln().times(exponent).exp()
     }
 
-    /// `ln(1 + self)` for numbers in `[-1/2, 1]`, accurate for tiny ones.
+    /// `ln(1 + self)`, accurate for tiny numbers.
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let small = self.between(-0.5, 1.0);
+        let series = self.clone().at_least(-0.5).at_most(1.0).ln_1p_small();
+        self.plus(1.0).ln().replace(small, series)
+    }
+
+    /// As [`ln_1p`](Self::ln_1p), of numbers in `[-1/2, 1]`, without a logarithm.
     ///
     /// The backends' own `log1p` is not: on CubeCL it is `ln(1 + x)`, which is 0 for every tiny
     /// `x`. With `s = x / (2 + x)`, `ln(1 + x)` is the odd series `2 (s + s^3/3 + s^5/5 + ..)`; here
@@ -427,6 +435,10 @@ macro_rules! real_for_primitive {
             #[inline(always)]
             fn ln(self) -> Self {
                 elementary::$float::ln(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                elementary::$float::ln_1p(self)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {

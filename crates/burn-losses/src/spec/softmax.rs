@@ -21,15 +21,6 @@ pub(crate) fn cross_entropy_slope<R: Real>(prob: R, rest: R, q: R, q_of_rest: R)
     prob.times_or_zero(q_of_rest) - rest.times_or_zero(q)
 }
 
-/// `ln(1 + x)` of a number that is not negative, accurate for tiny ones.
-#[inline(always)]
-pub(crate) fn ln_1p<R: Real>(x: R) -> R {
-    let many = x.above(1.0);
-    let small = x.clone().at_most(1.0).ln_1p_small();
-    let large = x.plus(1.0).ln();
-    small.replace(many, large)
-}
-
 /// Any loss of a softmax row and one class of it.
 pub(crate) trait SoftmaxHead: Clone + Debug + Plain + Send + Sync + 'static {
     /// The numbers that are set from call to call.

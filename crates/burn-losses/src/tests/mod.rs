@@ -15,7 +15,7 @@ use crate::real::Real;
 use crate::spec::elementwise::Elementwise;
 use crate::spec::margin::{half_gap, margin_term};
 use crate::spec::norm::{COSINE_EMBEDDING, Length, NormFloor, cosine_embedding, length};
-use crate::spec::softmax::{SoftmaxHead, cross_entropy_slope, ln_1p, nll_term, slope_of_class};
+use crate::spec::softmax::{SoftmaxHead, cross_entropy_slope, nll_term, slope_of_class};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 #[cfg(feature = "flex")]
@@ -127,7 +127,7 @@ impl Elementwise<3> for CrossEntropySlope {
     fn at<R: Real>(&self, [prob, q, q_of_rest]: [R; 3]) -> (R, impl FnOnce() -> [R; 1]) {
         let rest = (-prob.clone()).plus(1.0);
         let slope = cross_entropy_slope(prob.clone(), rest, q, q_of_rest);
-        (ln_1p(prob), move || [slope])
+        (prob.ln_1p(), move || [slope])
     }
 }
 
@@ -139,7 +139,7 @@ struct OfTwo<H>(H);
 impl<H: SoftmaxHead + Copy> Elementwise<2> for OfTwo<H> {
     fn at<R: Real>(&self, [x, zero]: [R; 2]) -> (R, impl FnOnce() -> [R; 1]) {
         let other = (-x.clone()).exp();
-        let (ln_sum, sum) = (ln_1p(other.clone()), other.clone().plus(1.0));
+        let (ln_sum, sum) = (other.clone().ln_1p(), other.clone().plus(1.0));
         let (p, rest) = (zero.plus(1.0) / sum.clone(), other / sum);
         let of_class = self
             .0

@@ -16,7 +16,7 @@ use crate::spec::overlap::{
     Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTerms, sigmoid,
 };
 use crate::spec::rule::Rule;
-use crate::spec::softmax::{ln_1p, slope_of_class, slope_of_others};
+use crate::spec::softmax::{slope_of_class, slope_of_others};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use cubecl::prelude::*;
@@ -149,7 +149,7 @@ impl OverlapDefinition {
         p: Traced<'a>,
         rest: Traced<'a>,
     ) -> [Traced<'a>; 3] {
-        let ln_sum = ln_1p(place.others);
+        let ln_sum = place.others.ln_1p();
         let ln_p = place.x - place.largest - ln_sum;
         match &self.beside {
             Some(Beside::OfClass(head)) => head.traced([ln_p, p, rest, place.largest + ln_sum]),

@@ -5,7 +5,7 @@ use super::traced::{Traced, Tracer};
 use crate::real::Real;
 use crate::spec::rule::Rule;
 use crate::spec::softmax::{
-    SoftmaxHead, cross_entropy_slope, ln_1p, nll_term, slope_of_class, slope_of_others,
+    SoftmaxHead, cross_entropy_slope, nll_term, slope_of_class, slope_of_others,
 };
 use alloc::vec;
 use alloc::vec::Vec;
@@ -185,7 +185,7 @@ impl RowKernel for CrossEntropyRow {
         let zero = tracer.number(0.0);
         let (largest, others) = (state[LARGEST], state[OTHERS]);
         let share = tracer.number(1.0) / others.plus(1.0);
-        let half_ln_sum = ln_1p(others).times(0.5);
+        let half_ln_sum = others.ln_1p().times(0.5);
         let RowContext { own, scale } = row;
         // What the class of the row counts, and what all do.
         let (kept, mut loss, mut counted) = match self.share {
@@ -314,7 +314,7 @@ impl<H: SoftmaxHead> RowKernel for HeadRow<H> {
     ) -> Finished<'a> {
         let (largest, others) = (state[LARGEST], state[OTHERS]);
         let (x, counted) = (row.own[0], row.own[1]);
-        let (share, ln_sum) = (tracer.number(1.0) / others.plus(1.0), ln_1p(others));
+        let (share, ln_sum) = (tracer.number(1.0) / others.plus(1.0), others.ln_1p());
         let shifted = x - largest;
         let exp = shifted.exp();
         let rest = (others.plus(1.0) - exp).replace(x.same(&largest), others) * share;

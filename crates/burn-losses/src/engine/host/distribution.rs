@@ -7,7 +7,7 @@ use super::row_kernel::{HostRows, RowBlock};
 use super::scale::clamp;
 use super::turned::{TurnedSoftmax, turn};
 use super::vectors::{Loop, Vectors};
-use crate::spec::softmax::{cross_entropy_slope, ln_1p};
+use crate::spec::softmax::cross_entropy_slope;
 use alloc::vec;
 
 /// The cross-entropy of a softmax with a number between two of its classes, which has a share of each.
@@ -59,7 +59,7 @@ impl<F: HeadFloat> Loop for Between<'_, '_, F> {
         let (mut others, mut half_ln_sum) = (vec![zero; count], vec![zero; count]);
         for at in 0..count {
             others[at] = F::of(wide[at]);
-            half_ln_sum[at] = ln_1p(others[at]).times(0.5);
+            half_ln_sum[at] = others[at].ln_1p().times(0.5);
         }
         let (mut below, mut of_lower) = (vec![0_u32; count], vec![zero; count]);
         for (row, x) in x.chunks_exact(length).enumerate() {

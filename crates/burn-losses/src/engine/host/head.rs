@@ -3,7 +3,7 @@
 use super::numbers::Float;
 use super::scale::clamp;
 use super::vectors::{Loop, Vectors};
-use crate::spec::softmax::{SoftmaxHead, ln_1p, slope_of_class, slope_of_others};
+use crate::spec::softmax::{SoftmaxHead, slope_of_class, slope_of_others};
 
 /// A [`SoftmaxHead`], as a [`HostHead`].
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +139,7 @@ impl<F: Float> OfSample<F> {
         let shifted = terms.own[at] - largest;
         let exp = terms.own_exp[at];
         let share = F::of(1.0) / others.plus(1.0);
-        let ln_sum = ln_1p(others);
+        let ln_sum = others.ln_1p();
         Self {
             ln_p: shifted - ln_sum,
             p: exp * share,

@@ -151,6 +151,22 @@ impl Source<'_> {
         })
     }
 
+    /// Whether so many elements, from a place on and so far apart, are that integer.
+    pub(crate) fn are_all(&self, integer: i64, start: usize, step: usize, count: usize) -> bool {
+        // All of them are looked at: a loop that may stop is not vectorised.
+        match *self {
+            Self::I64(from) if step == 1 => {
+                let numbers = from[start..start + count].iter();
+                numbers.fold(true, |all, &number| all & (number == integer))
+            }
+            Self::I32(from) if step == 1 => {
+                let numbers = from[start..start + count].iter();
+                numbers.fold(true, |all, &number| all & (i64::from(number) == integer))
+            }
+            _ => (0..count).all(|at| self.integer(start + at * step) == Some(integer)),
+        }
+    }
+
     /// Reads the elements from `start` on, of an integer type; -1 where `i64` cannot hold one.
     pub(crate) fn integers(&self, start: usize, out: &mut [i64]) {
         match *self {

@@ -20,7 +20,7 @@ use crate::spec::overlap::{
     Activation, OfMinimum, OfProduct, OfSquares, Overlap, OverlapTarget, OverlapTerms, sigmoid,
 };
 use crate::spec::rule::Rule;
-use crate::spec::softmax::{ln_1p, slope_of_class, slope_of_others};
+use crate::spec::softmax::{slope_of_class, slope_of_others};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -672,7 +672,7 @@ impl<F: HeadFloat> Loop for PixelCrossEntropy<'_, F> {
             let (losses, wide) = (&mut tile.losses[..width], &tile.wide[..width]);
             for at in 0..width {
                 let half = largest[at].times(0.5) - logits[at].times(0.5);
-                losses[at] = half + ln_1p(F::of(wide[at])).times(0.5);
+                losses[at] = half + F::of(wide[at]).ln_1p().times(0.5);
             }
             return;
         }
@@ -930,7 +930,7 @@ fn beside_of_masks<F: HeadFloat>(
     for (class, y) in tile.y.chunks_exact(width).enumerate() {
         let (x, y) = (&lines.line(class, width)[part.clone()], &y[part.clone()]);
         let [loss] = added([x, largest, others, y], |[x, largest, others, y]| {
-            let ln_p = x - largest - ln_1p(others);
+            let ln_p = x - largest - others.ln_1p();
             [-ln_p.times_or_zero(y)]
         });
         sums[class] += loss;

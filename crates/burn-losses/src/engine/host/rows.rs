@@ -325,15 +325,17 @@ impl<const N: usize> RowSweep<'_, N> {
         let Layout { classes, inner, .. } = self.reads.layout;
         let first = row / inner * classes * inner + row % inner;
         seen.fill(false);
-        let mut ended = false;
         for (slot, label) in labels.iter_mut().enumerate() {
-            let id = ids.integer(first + slot * inner);
-            *label = -1;
-            match id.map(|id| (id, usize::try_from(id))) {
-                Some((-1, _)) => ended = true,
-                Some((id, Ok(class))) if class < classes && !ended && !seen[class] => {
+            let at = first + slot * inner;
+            match ids.integer(at).map(|id| (id, usize::try_from(id))) {
+                Some((id, Ok(class))) if class < classes && !seen[class] => {
                     seen[class] = true;
                     *label = id;
+                }
+                // What comes behind the last label is as long as the row, or nearly so.
+                Some((-1, _)) if ids.are_all(-1, at, inner, classes - slot) => {
+                    *label = -1;
+                    return true;
                 }
                 _ => {
                     labels[0] = -1;

@@ -10,7 +10,6 @@ use super::sums::{Lanes, PART, total};
 use super::vectors::{Loop, Vectors};
 use crate::real::Real;
 use crate::spec::expression::program::Formula;
-use crate::spec::softmax::ln_1p;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{Debug, Formatter};
@@ -182,7 +181,7 @@ impl<F: Float> Loop for Softmaxes<'_, F> {
         for ((x, logs), probs) in rows.zip(probs.chunks_exact_mut(length)) {
             let largest = largest_of(x);
             let others = F::of(tempered(x, largest, over_temperature, probs));
-            let (ln_sum, share) = (ln_1p(others), F::of(1.0) / others.plus(1.0));
+            let (ln_sum, share) = (others.ln_1p(), F::of(1.0) / others.plus(1.0));
             for ((log, &x), prob) in logs.iter_mut().zip(x).zip(probs) {
                 *log = (x - largest) * over_temperature - ln_sum;
                 *prob = *prob * share;
@@ -282,7 +281,7 @@ impl<F: Float> Loop for CrossEntropy<'_, F> {
             slopes[class] = clamp(of_class);
         }
         // In halves: the difference of two logits may be out of range where its share is not.
-        let half = largest.times(0.5) - x[class].times(0.5) + ln_1p(others).times(0.5);
+        let half = largest.times(0.5) - x[class].times(0.5) + others.ln_1p().times(0.5);
         half.times_or_zero(share.times(2.0))
     }
 }

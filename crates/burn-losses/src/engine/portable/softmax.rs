@@ -3,7 +3,6 @@
 use super::tensors::AXIS;
 #[cfg(feature = "std")]
 use crate::real::Real;
-use crate::spec::softmax::ln_1p;
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use burn::tensor::{Bool, Int, Tensor};
@@ -39,12 +38,12 @@ impl Softmax {
     /// Half of the logarithm of each probability. (The difference of two logits may be out of range where
     /// its share of a mean is not.)
     pub(crate) fn half_log_prob(&self) -> Tensor<3> {
-        self.half_shifted.clone() - ln_1p(self.others.clone()) * 0.5
+        self.half_shifted.clone() - self.others.clone().ln_1p() * 0.5
     }
 
     /// The logarithm of the sum of all exponentials.
     pub(crate) fn log_sum_exp(&self) -> Tensor<3> {
-        self.largest.clone() + ln_1p(self.others.clone())
+        self.largest.clone() + self.others.clone().ln_1p()
     }
 
     /// The probability of each class, and of all others together: `1 - p`, but exact where `p`

@@ -178,7 +178,7 @@ impl Operation {
             Self::Sign => a.sign(),
             Self::Exp => a.exp(),
             Self::Ln => a.ln(),
-            Self::Ln1p => ln_1p(a),
+            Self::Ln1p => a.ln_1p(),
             Self::Sqrt => a.sqrt(),
             Self::Sigmoid => sigmoid(a),
             Self::Softplus => softplus(a),
@@ -259,14 +259,6 @@ pub(crate) fn quadratic<R: Real>(x: R, first: R, second: R, third: R) -> R {
 pub(crate) fn quartic<R: Real>(x: R, first: R, second: R, third: R, fourth: R, fifth: R) -> R {
     let sum = quadratic(x.clone(), first, second, third);
     quadratic(x, sum, fourth, fifth)
-}
-
-/// `ln(1 + x)`, accurate for tiny numbers.
-#[inline(always)]
-pub(crate) fn ln_1p<R: Real>(x: R) -> R {
-    let small = x.between(-0.5, 1.0);
-    let series = x.clone().at_least(-0.5).at_most(1.0).ln_1p_small();
-    x.plus(1.0).ln().replace(small, series)
 }
 
 /// What is not in the range of the type comes out as NaN, not as infinity, which may become a number again.

@@ -4,7 +4,6 @@ use super::tile::Tile;
 use crate::engine::host::head::HeadFloat;
 use crate::engine::host::numbers::Float;
 use crate::engine::host::sums::{LANES, Lanes, PART, total};
-use crate::spec::softmax::ln_1p;
 
 /// Half of a logit less half of the largest one.
 #[inline(always)]
@@ -189,7 +188,7 @@ pub(super) fn exponentials_of_tile<F: HeadFloat>(tile: &mut Tile<F>, width: usiz
     let sums = tile.ln_sums.iter_mut().zip(&mut tile.shares);
     for ((ln_sum, share), &others) in sums.zip(&tile.others) {
         let others = F::of(others);
-        *ln_sum = ln_1p(others);
+        *ln_sum = others.ln_1p();
         *share = F::of(1.0) / others.plus(1.0);
     }
 }

@@ -6,7 +6,7 @@ use super::tile::{ClassSweep, Tile, all_have_classes};
 use crate::engine::host::head::{HeadFloat, HeadTerms, HostHead};
 use crate::engine::host::scale::{clamp, narrow};
 use crate::real::Real;
-use crate::spec::softmax::{cross_entropy_slope, ln_1p, nll_term};
+use crate::spec::softmax::{cross_entropy_slope, nll_term};
 
 impl ClassSweep<'_> {
     /// What the losses of samples of one class come to, from the largest logit, the sum of the other exponentials,
@@ -21,7 +21,7 @@ impl ClassSweep<'_> {
         }
         let (zero, one) = (F::default(), F::of(1.0));
         for (ln_sum, &others) in tile.ln_sums.iter_mut().zip(&tile.others) {
-            *ln_sum = ln_1p(F::of(others));
+            *ln_sum = F::of(others).ln_1p();
         }
         let logits = tile.own.iter().zip(&tile.largest);
         let samples = logits.zip(tile.ln_sums.iter().zip(&tile.weights));
