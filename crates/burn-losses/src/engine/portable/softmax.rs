@@ -1,7 +1,6 @@
 //! A softmax on whole tensors.
 
 use super::tensors::AXIS;
-#[cfg(feature = "std")]
 use crate::real::Real;
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
